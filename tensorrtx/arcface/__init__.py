@@ -1,0 +1,61 @@
+"""ArcFace embeddings (Deng et al., 2018), under the names of wang-xinyu/tensorrtx's arcface."""
+
+from typing import Literal
+
+import onnx
+from onnx import TensorProto
+
+from tensorrtx.arcface import iresnet, mobilefacenet
+from tensorrtx.arcface.layers import Layers
+from tensorrtx.layers import BATCH, Graph
+from tensorrtx.weights import Weights
+
+Name = Literal["r50", "r100", "mobilefacenet"]
+SIDE = 112
+MEAN = 127.5
+SMALLEST_NORM = 1e-6
+# The classifier of training; its rows are identities.
+UNUSED = ("fc7_",)
+
+
+def build(
+    weights: Weights, network: Name, raw: bool = False, scale: float = 128.0
+) -> onnx.ModelProto:
+    """Write the network for any batch N of aligned faces; D is 512, of MobileFaceNet 128.
+
+    Deployed: ``faces`` uint8 (N, 112, 112, 3) RGB, normalised to (x - 127.5) / ``scale`` inside ->
+    ``embedding`` float32 (N, D) of length 1 (0 if the network gives 0).
+    Raw: ``input`` float32 (N, 3, 112, 112), normalised before -> ``embedding`` of any length.
+
+    Raises:
+        WeightsError: a tensor is missing, has another shape, or has no place in the network.
+        ValueError: the scale is not positive.
+    """
+    if not scale > 0:
+        raise ValueError(f"scale {scale}: must be positive")
+    graph = Graph()
+    x = "input" if raw else graph.pixels("faces", (MEAN, MEAN, MEAN))
+    embedding, dimensions = _embed(graph, weights, network, x, 1.0 if raw else scale)
+    weights.finish(UNUSED)
+    return graph.model(
+        f"arcface_{network}_raw" if raw else f"arcface_{network}",
+        ("input", TensorProto.FLOAT, (BATCH, 3, SIDE, SIDE))
+        if raw
+        else ("faces", TensorProto.UINT8, (BATCH, SIDE, SIDE, 3)),
+        {"embedding": (embedding if raw else _unit(graph, embedding), (BATCH, dimensions))},
+    )
+
+
+def _embed(graph: Graph, weights: Weights, network: Name, x: str, scale: float) -> tuple[str, int]:
+    if network == "mobilefacenet":
+        layers = Layers(graph, weights, mobilefacenet.EPSILON)
+        return mobilefacenet.embed(layers, x, scale), mobilefacenet.DIMENSIONS
+    layers = Layers(graph, weights, iresnet.EPSILON)
+    return iresnet.embed(layers, x, iresnet.UNITS[network], scale), iresnet.DIMENSIONS
+
+
+def _unit(graph: Graph, embedding: str) -> str:
+    """Scale to length 1; under ``decode/`` because the squares overflow in half precision."""
+    with graph.scope("decode"):
+        length = graph.node("ReduceL2", embedding, axes=[1], keepdims=1)
+        return graph.node("Div", embedding, graph.node("Max", length, graph.numbers(SMALLEST_NORM)))

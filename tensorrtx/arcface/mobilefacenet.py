@@ -1,0 +1,61 @@
+"""MobileFaceNet (Chen et al., 2018) as InsightFace trained it: inverted residuals with PReLU."""
+
+import numpy as np
+
+from tensorrtx.arcface.layers import Layers
+
+EPSILON = 1e-3
+DIMENSIONS = 128
+# After each block that halves the map: (its names' number, channels inside it, residual blocks
+# behind it, channels inside those, channels out).
+STAGES = ((23, 128, 4, 128, 64), (34, 256, 6, 256, 128), (45, 512, 2, 256, 128))
+
+
+def embed(layers: Layers, x: str, scale: float) -> str:
+    """(N, 3, 112, 112) -> (N, 128)."""
+    x = _conv(layers, x, "conv_1", (64, 3, 3), stride=2, scale=scale)
+    x = _conv(layers, x, "conv_2_dw", (64, 1, 3))
+    inner = 64
+    for number, wide, blocks, width, out in STAGES:
+        x = _block(layers, x, f"dconv_{number}", (inner, wide, out), stride=2)
+        inner = out
+        for block in range(blocks):
+            y = _block(layers, x, f"res_{number % 10}_block{block}", (inner, width, out), stride=1)
+            x = layers.graph.node("Add", y, x)
+    x = _conv(layers, x, "conv_6sep", (512, inner, 1))
+    x = _linear(layers, x, "conv_6dw7_7", (512, 1, 7), padding=0)
+    kernel = layers.weights.take("fc1_weight", (DIMENSIONS, 512))
+    bias = layers.weights.take("pre_fc1_bias", (DIMENSIONS,))
+    return layers.dense(x, kernel.astype(np.float64), bias)
+
+
+def _block(layers: Layers, x: str, name: str, widths: tuple[int, int, int], *, stride: int) -> str:
+    inner, wide, out = widths
+    x = _conv(layers, x, f"{name}_conv_sep", (wide, inner, 1))
+    x = _conv(layers, x, f"{name}_conv_dw", (wide, 1, 3), stride=stride)
+    return _linear(layers, x, f"{name}_conv_proj", (out, wide, 1))
+
+
+def _conv(
+    layers: Layers,
+    x: str,
+    name: str,
+    shape: tuple[int, int, int],
+    *,
+    stride: int = 1,
+    scale: float = 1.0,
+) -> str:
+    names = f"{name}_conv2d", f"{name}_batchnorm"
+    y = layers.conv(x, names, shape, stride=stride, scale=scale)
+    return layers.prelu(y, f"{name}_relu", shape[0])
+
+
+def _linear(
+    layers: Layers,
+    x: str,
+    name: str,
+    shape: tuple[int, int, int],
+    *,
+    padding: int | None = None,
+) -> str:
+    return layers.conv(x, (f"{name}_conv2d", f"{name}_batchnorm"), shape, padding=padding)

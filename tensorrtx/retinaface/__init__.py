@@ -1,0 +1,88 @@
+"""RetinaFace (Deng et al., 2019) as biubug6/Pytorch_Retinaface and wang-xinyu/tensorrtx have it."""
+
+from typing import Literal
+
+import onnx
+from onnx import TensorProto
+
+from tensorrtx.layers import BATCH, Graph
+from tensorrtx.retinaface import decode, heads, mobilenet025, neck, resnet50
+from tensorrtx.retinaface.layers import Layers
+from tensorrtx.weights import Weights
+
+Backbone = Literal["mnet025", "r50"]
+MEAN_RGB = (123.0, 117.0, 104.0)
+CANDIDATES_LIMIT = 3840  # of TensorRT's TopK
+# Left over from the classifier that a backbone once was.
+UNUSED = ("fc.", "body.fc.", "body.avg.")
+
+
+def build(
+    weights: Weights,
+    backbone: Backbone,
+    size: tuple[int, int] = (640, 640),
+    raw: bool = False,
+    candidates: int = 1000,
+) -> onnx.ModelProto:
+    """Write the network for images of ``size`` (height, width) and any batch N.
+
+    Deployed: ``images`` uint8 (N, H, W, 3) RGB -> the K best of all anchors, best first:
+    ``scores`` (N, K) in [0, 1], ``boxes`` (N, K, 4) x1 y1 x2 y2, not clipped, and ``landmarks``
+    (N, K, 5, 2) x y of left eye, right eye, nose, left and right corner of the mouth (left as seen
+    in the picture), in pixels, all float32. K is ``candidates``, or the number of anchors if that
+    is less.
+    Raw: ``input`` float32 (N, 3, H, W) BGR minus (104, 117, 123) -> ``loc`` (N, A, 4), ``conf``
+    (N, A, 2) after softmax and ``landms`` (N, A, 10) of all A anchors, as upstream.
+
+    Raises:
+        WeightsError: a tensor is missing, has another shape, or has no place in the network.
+        ValueError: the size is not made of positive multiples of 32, or ``candidates`` is not in
+            1..3840.
+    """
+    if any(side < 32 or side % 32 for side in size):
+        raise ValueError(f"size {size}: height and width must be positive multiples of 32")
+    if not 1 <= candidates <= CANDIDATES_LIMIT:
+        raise ValueError(f"candidates {candidates}: must be in 1..{CANDIDATES_LIMIT}")
+    layers = Layers(Graph(), weights)
+    model = _raw(layers, backbone, size) if raw else _deployed(layers, backbone, size, candidates)
+    weights.finish(UNUSED)
+    return model
+
+
+def _rows(layers: Layers, backbone: Backbone, x: str, raw: bool) -> str:
+    body, width = {"mnet025": (mobilenet025, 64), "r50": (resnet50, 256)}[backbone]
+    maps = neck.pyramid(layers, body.features(layers, x, not raw), body.CHANNELS, width)
+    maps = [neck.context(layers, x, f"ssh{n}", width) for n, x in enumerate(maps, 1)]
+    return heads.rows(layers, maps, width, raw)
+
+
+def _raw(layers: Layers, backbone: Backbone, size: tuple[int, int]) -> onnx.ModelProto:
+    graph, count = layers.graph, len(decode.anchors(*size))
+    loc, landms, logits = graph.split(_rows(layers, backbone, "input", raw=True), 4, 10, 2)
+    return graph.model(
+        f"retinaface_{backbone}_raw",
+        ("input", TensorProto.FLOAT, (BATCH, 3, *size)),
+        {
+            "loc": (loc, (BATCH, count, 4)),
+            "conf": (graph.node("Softmax", logits, axis=2), (BATCH, count, 2)),
+            "landms": (landms, (BATCH, count, 10)),
+        },
+    )
+
+
+def _deployed(
+    layers: Layers, backbone: Backbone, size: tuple[int, int], candidates: int
+) -> onnx.ModelProto:
+    priors = decode.anchors(*size)
+    count = min(candidates, len(priors))
+    rows = _rows(layers, backbone, layers.graph.pixels("images", MEAN_RGB), raw=False)
+    scores, boxes, landmarks = decode.candidates(layers.graph, rows, priors, count)
+    return layers.graph.model(
+        f"retinaface_{backbone}",
+        ("images", TensorProto.UINT8, (BATCH, *size, 3)),
+        {
+            "scores": (scores, (BATCH, count)),
+            "boxes": (boxes, (BATCH, count, 4)),
+            "landmarks": (landmarks, (BATCH, count, 5, 2)),
+        },
+    )

@@ -1,0 +1,135 @@
+"""A pickle reader that knows tensors and nothing else.
+
+A pickle is a program; run by Python's own reader it may call anything. Here the only names it can
+reach are ``OrderedDict``, the function that stands for a tensor and the storage types, so that the
+worst a hostile file gets is an error. Tensors stay descriptions (``Tensor``) until ``view``.
+"""
+
+import collections
+import io
+import math
+import pickle
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tensorrtx.errors import WeightsError
+
+DTYPES = {
+    "torch.DoubleStorage": "<f8",
+    "torch.FloatStorage": "<f4",
+    "torch.HalfStorage": "<f2",
+    "torch.BFloat16Storage": "bfloat16",
+    "torch.LongStorage": "<i8",
+    "torch.IntStorage": "<i4",
+    "torch.ShortStorage": "<i2",
+    "torch.CharStorage": "i1",
+    "torch.ByteStorage": "u1",
+    "torch.BoolStorage": "?",
+}
+
+
+class Storage(NamedTuple):
+    """A run of ``size`` values that lies elsewhere in the file under ``key``."""
+
+    dtype: str
+    key: str
+    size: int
+
+    @property
+    def nbytes(self) -> int:
+        """Length in the file."""
+        return self.size * (2 if self.dtype == "bfloat16" else np.dtype(self.dtype).itemsize)
+
+    def values(self, data: bytes | memoryview) -> NDArray[Any]:
+        """Return the bytes as numbers; bfloat16, which numpy lacks, is widened to float32."""
+        if len(data) != self.nbytes:
+            raise WeightsError(
+                f"storage {self.key!r}: expected {self.nbytes} bytes, found {len(data)}"
+            )
+        if self.dtype == "bfloat16":
+            return (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4")
+        return np.frombuffer(data, self.dtype)
+
+
+class Tensor(NamedTuple):
+    """A strided window on a storage; the fields are as the file gives them, unchecked."""
+
+    storage: Any
+    offset: Any
+    shape: Any
+    strides: Any
+
+    def view(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the window on the storage's ``values``, without a copy.
+
+        Raises:
+            WeightsError: the window leaves the storage, or holds more values than it.
+        """
+        numbers = (self.offset, *self.shape, *self.strides)
+        last = self.offset + sum(
+            (n - 1) * step for n, step in zip(self.shape, self.strides, strict=True)
+        )
+        count = math.prod(self.shape)
+        if min(numbers) < 0 or count > values.size or (count and last >= values.size):
+            raise WeightsError(
+                f"shape {self.shape} with strides {self.strides} from {self.offset} "
+                f"leaves its storage of {values.size} values"
+            )
+        steps = [step * values.itemsize for step in self.strides]
+        return np.lib.stride_tricks.as_strided(
+            values[self.offset :], self.shape, steps, writeable=False
+        )
+
+
+# The reader written in C keeps its memo in an array that one opcode can make 64 GB long; the one
+# written in Python is the same class with a dict, and fast enough for some hundred tensors.
+class Unpickler(pickle._Unpickler):  # noqa: SLF001
+    """Reads one pickle; afterwards ``storages`` holds every storage that it mentioned, by key."""
+
+    def __init__(self, stream: io.BytesIO) -> None:
+        super().__init__(stream)
+        self.storages: dict[str, Storage] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Resolve the few names that tensors need."""
+        known = f"{module}.{name}"
+        if known == "collections.OrderedDict":
+            return collections.OrderedDict
+        if known == "torch._utils._rebuild_tensor_v2":
+            return self._tensor
+        if known == "torch._utils._rebuild_parameter":
+            return self._parameter
+        if known in DTYPES:
+            return DTYPES[known]
+        raise WeightsError(f"refused: the pickle asks for {known}, which is no tensor")
+
+    def persistent_load(self, pid: Any) -> Storage:
+        """Note a reference to a storage: ("storage", type, key, device, size, ...)."""
+        match pid:
+            case ("storage", str(dtype), str(key), _, int(size), *_) if size >= 0:
+                if dtype in DTYPES.values():
+                    return self.storages.setdefault(key, Storage(dtype, key, size))
+        raise WeightsError(f"refused: the pickle refers to {str(pid)[:80]!r}, which is no storage")
+
+    def _tensor(self, storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Tensor:
+        return Tensor(storage, offset, shape, strides)
+
+    def _parameter(self, tensor: Any, *_: Any) -> Any:
+        return tensor
+
+
+def unpickle(stream: io.BytesIO) -> tuple[Any, dict[str, Storage]]:
+    """Read the pickle at the stream's position; return what it holds and the storages it mentions.
+
+    Raises:
+        WeightsError: it is damaged, or names anything but tensors.
+    """
+    reader = Unpickler(stream)
+    try:
+        return reader.load(), reader.storages
+    except WeightsError:
+        raise
+    except Exception as error:  # a damaged or hostile program can fail in any way
+        raise WeightsError(f"damaged pickle: {type(error).__name__}: {error}") from error
