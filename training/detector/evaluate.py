@@ -1,0 +1,145 @@
+"""How well a detector finds held-out faces, alone and against a reference."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.detector import landmark_scenes
+from training.detector.detections import Detections, detect
+from training.detector.matching import Recall, landmark_error, match, overlaps
+from training.detector.network import RetinaFace
+from training.detector.pictures import Image, Pictures
+from training.detector.scenes import make_scene
+
+SEED = 2  # of the scenes, unlike those that training sees
+Floats = NDArray[np.float32]
+Figures = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is evaluated on: held-out pictures, sizes of the sets, the score that makes a face."""
+
+    pictures: Pictures
+    annotated: landmark_scenes.Annotated
+    scenes: int
+    size: int
+    threshold: float
+
+    def made_up(self) -> Iterator[tuple[Image, Floats]]:
+        """Scenes with their pasted faces."""
+        for index in range(self.scenes):
+            scene = make_scene(self.pictures, self.size, SEED, index)
+            yield scene.image, scene.faces
+
+    def empty(self) -> Iterator[Image]:
+        """Backgrounds, enlarged twofold and padded at the right and the bottom to 320 pixels."""
+        for picture in self.pictures.backgrounds:
+            image = np.full((320, 320, 3), (104, 117, 123), np.uint8)
+            image[:300, :300] = cv2.resize(picture, (300, 300))
+            yield image
+
+    def faces(self, network: RetinaFace, image: Image) -> Detections:
+        """Find the faces of one picture with `network`."""
+        (detections,) = detect(network, image[None], self.threshold)
+        return detections
+
+
+def against_pasted(network: RetinaFace, trial: Trial) -> Figures:
+    """Recall of the faces that were set into the scenes, by nominal box."""
+    recall = Recall()
+    for image, faces in trial.made_up():
+        recall.add(faces, match(trial.faces(network, image).boxes, faces))
+    return recall.table()
+
+
+@dataclass
+class Agreement:
+    """One network's faces taken for the truth, another's measured on them."""
+
+    recall: Recall = field(default_factory=Recall)
+    extra: int = 0
+    found: int = 0
+    overlap: list[float] = field(default_factory=list)
+    landmarks: list[float] = field(default_factory=list)
+
+    def add(self, found: Detections, wanted: Detections) -> None:
+        """Count one picture."""
+        pairs = match(found.boxes, wanted.boxes)
+        self.recall.add(wanted.boxes, pairs)
+        self.found += len(found.boxes)
+        self.extra += len(found.boxes) - int((pairs >= 0).sum())
+        for place, pair in enumerate(pairs):
+            if pair >= 0:
+                boxes = found.boxes[pair : pair + 1], wanted.boxes[place : place + 1]
+                self.overlap.append(float(overlaps(*boxes)[0, 0]))
+                self.landmarks.append(
+                    landmark_error(found.landmarks[pair], wanted.landmarks[place])
+                )
+
+    def figures(self) -> Figures:
+        """Recall by size, precision, and medians over the matched faces."""
+        return {
+            "recall": self.recall.table(),
+            "precision": 1 - self.extra / max(self.found, 1),
+            "median_iou": float(np.median(self.overlap or [np.nan])),
+            "median_landmark_error": float(np.median(self.landmarks or [np.nan])),
+        }
+
+
+def against_reference(network: RetinaFace, reference: RetinaFace, trial: Trial) -> Figures:
+    """Agreement with `reference` on the scenes."""
+    agreement = Agreement()
+    for image, _ in trial.made_up():
+        agreement.add(trial.faces(network, image), trial.faces(reference, image))
+    return agreement.figures()
+
+
+def on_backgrounds(network: RetinaFace, reference: RetinaFace | None, trial: Trial) -> Figures:
+    """Faces found in a background, and those of them that `reference` does not see."""
+    found = alone = 0
+    for image in trial.empty():
+        faces = trial.faces(network, image).boxes
+        found += len(faces)
+        if reference is not None:
+            known = trial.faces(reference, image).boxes
+            alone += len(faces) - int((match(faces, known) >= 0).sum())
+    pictures = len(trial.pictures.backgrounds)
+    figures = {"pictures": pictures, "faces_per_picture": found / pictures}
+    return figures | ({} if reference is None else {"unknown_to_reference": alone / pictures})
+
+
+def on_landmarks(network: RetinaFace, trial: Trial) -> Figures:
+    """Landmark error over the eyes' distance on annotated faces that are found."""
+    errors, faces = [], 0
+    sets = landmark_scenes.scenes(trial.annotated, trial.pictures, 320, SEED)
+    for image, truth in sets:
+        detections = trial.faces(network, image)
+        for points in truth:
+            faces += 1
+            middle = points.mean(0)
+            inside = (detections.boxes[:, :2] < middle) & (middle < detections.boxes[:, 2:])
+            if (places := np.flatnonzero(inside.all(1))).size:
+                errors.append(landmark_error(detections.landmarks[places[0]], points))
+    return {
+        "faces": faces,
+        "found": len(errors) / max(faces, 1),
+        "mean_error": float(np.mean(errors or [np.nan])),
+        "median_error": float(np.median(errors or [np.nan])),
+    }
+
+
+def evaluate(network: RetinaFace, reference: RetinaFace | None, trial: Trial) -> Figures:
+    """All figures of `network`, and the same of `reference` beside them."""
+    figures: dict[str, object] = {
+        "pasted": against_pasted(network, trial),
+        "backgrounds": on_backgrounds(network, reference, trial),
+        "landmarks": on_landmarks(network, trial),
+    }
+    if reference is not None:
+        figures["agreement"] = against_reference(network, reference, trial)
+        figures["reference"] = evaluate(reference, None, trial)
+    return figures

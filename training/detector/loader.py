@@ -1,0 +1,61 @@
+"""Batches of scenes, made in this process or ahead of time in workers."""
+
+# Torch is not installed where the service is checked, and its classes are unknown there.
+# mypy: allow-subclassing-any
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from training.detector.pictures import Pictures
+from training.detector.scenes import make_scene
+
+MEAN_BGR = (104.0, 117.0, 123.0)
+LARGE_SHARE = 0.25  # of the batches: twice the side, a quarter of the scenes
+Key = tuple[int, int]  # a scene's index and side
+
+
+class Batches(Sampler[list[Key]]):
+    """Which scenes make up the batches `first`, `first` + 1, ... below `last`."""
+
+    def __init__(self, first: int, last: int, batch: int, size: int) -> None:
+        self.numbers, self.batch, self.size = range(first, last), batch, size
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        for number in self.numbers:
+            large = number % round(1 / LARGE_SHARE) == 0
+            count = max(1, self.batch // 4) if large else self.batch
+            size = 2 * self.size if large else self.size
+            yield [(number * self.batch + offset, size) for offset in range(count)]
+
+
+class Scenes(Dataset[Tensor]):
+    """Scenes of the series `seed` as uint8 tensors (3, S, S), BGR."""
+
+    def __init__(self, pictures: Pictures, seed: int) -> None:
+        self.pictures, self.seed = pictures, seed
+
+    def __getitem__(self, key: Key) -> Tensor:
+        index, size = key
+        image = make_scene(self.pictures, size, self.seed, index).image
+        return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+
+
+def one_thread(_worker: int) -> None:
+    """Keep OpenCV from starting its own pool in every worker."""
+    cv2.setNumThreads(1)
+
+
+def loader(scenes: Scenes, batches: Batches, workers: int) -> DataLoader[Tensor]:
+    """Give the batches in order, (B, 3, S, S) uint8."""
+    return DataLoader(scenes, batch_sampler=batches, num_workers=workers, worker_init_fn=one_thread)
+
+
+def normalise(images: Tensor, device: torch.device) -> Tensor:
+    """Uint8 BGR to the networks' float input on `device`."""
+    mean = torch.tensor(MEAN_BGR, device=device).reshape(3, 1, 1)
+    return images.to(device, non_blocking=True).float() - mean

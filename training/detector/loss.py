@@ -1,0 +1,78 @@
+"""What the student is to match: the teacher's heads, anchor by anchor, and its feature maps."""
+
+from dataclasses import dataclass, fields
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the field's own abbreviation
+from torch import Tensor
+
+from training.detector.network import Output
+
+POSITIVE = 0.3  # teacher's score from which boxes and landmarks are learnt
+UNSURE = 0.02  # teacher's score from which an anchor always counts for the class loss
+NEGATIVES = 5  # hardest other anchors, for each positive
+FEWEST_NEGATIVES = 64  # of a picture, so that pictures without a face teach as well
+BETA = 0.2  # smooth-L1's quadratic part, in units of the regression targets
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Scalars before weighting."""
+
+    classes: Tensor
+    boxes: Tensor
+    landmarks: Tensor
+    features: Tensor
+
+    def total(self, feature_weight: float) -> Tensor:
+        """Boxes count double, as in biubug6/Pytorch_Retinaface."""
+        heads = self.classes + 2 * self.boxes + self.landmarks
+        return heads + feature_weight * self.features
+
+    def values(self) -> dict[str, float]:
+        """By name, as plain numbers."""
+        return {field.name: float(getattr(self, field.name).detach()) for field in fields(self)}
+
+
+def class_divergence(student: Tensor, teacher: Tensor) -> Tensor:
+    """KL(teacher || student) of each anchor, (B, A), from logits (B, A, 2) (arXiv 1503.02531)."""
+    target = teacher.log_softmax(-1)
+    return (target.exp() * (target - student.log_softmax(-1))).sum(-1)
+
+
+def class_loss(divergence: Tensor, score: Tensor, positives: Tensor) -> Tensor:
+    """Every anchor the teacher is drawn to, and the hardest of the rest (OHEM, arXiv 1604.03540).
+
+    Since the targets are soft, mining changes an anchor's weight but not its optimum.
+    """
+    drawn = score > UNSURE
+    count = max(int(NEGATIVES * positives), FEWEST_NEGATIVES * len(score))
+    rest = divergence.masked_fill(drawn, 0).flatten()
+    hardest = rest.topk(min(count, rest.numel())).values.sum()
+    return (divergence[drawn].sum() + hardest) / positives
+
+
+def regression_loss(student: Tensor, teacher: Tensor, weight: Tensor, total: Tensor) -> Tensor:
+    """Smooth-L1 (B, A, n) summed over n, averaged with `weight` (B, A)."""
+    distance = F.smooth_l1_loss(student, teacher, reduction="none", beta=BETA).sum(-1)
+    return (distance * weight).sum() / total
+
+
+def feature_loss(student: Output, teacher: Output) -> Tensor:
+    """Mean squared distance of the heads' maps over the teacher's mean square (arXiv 1412.6550)."""
+    pairs = zip(student.features, teacher.features, strict=True)
+    return torch.stack([F.mse_loss(a, b) / b.square().mean() for a, b in pairs]).mean()
+
+
+def distillation_losses(student: Output, teacher: Output) -> Losses:
+    """All four, for one batch."""
+    score = teacher.classes.softmax(-1)[..., 1]
+    weight = score * (score > POSITIVE)
+    total = weight.sum().clamp_min(1)
+    divergence = class_divergence(student.classes, teacher.classes)
+    return Losses(
+        class_loss(divergence, score, total),
+        regression_loss(student.boxes, teacher.boxes, weight, total),
+        regression_loss(student.landmarks, teacher.landmarks, weight, total),
+        feature_loss(student, teacher),
+    )

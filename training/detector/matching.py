@@ -1,0 +1,68 @@
+"""Which detection is which face, and tallies over face sizes. Boxes are x1 y1 x2 y2 in pixels."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+EDGES = (10, 20, 40, 80, 160)  # of the size bins: box heights, the last one open
+
+
+def overlaps(first: Floats, second: Floats) -> Floats:
+    """Intersection over union of (N, 4) and (M, 4): (N, M)."""
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), -1)
+    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], -1) for boxes in (first, second)]
+    union = areas[0][:, None] + areas[1][None] - shared
+    return np.asarray(shared / np.maximum(union, 1e-6), np.float32)
+
+
+def match(found: Floats, wanted: Floats, threshold: float = 0.5) -> NDArray[np.intp]:
+    """For each wanted box the index of its own found box, or -1; the closest pairs first."""
+    table, pairs = overlaps(wanted, found), np.full(len(wanted), -1)
+    while table.size and table.max() >= threshold:
+        row, column = np.unravel_index(table.argmax(), table.shape)
+        pairs[row] = column
+        table[row], table[:, column] = 0, 0
+    return pairs
+
+
+def size_bin(box: Floats) -> str:
+    """Name the bin of a box's height; below the first edge: "<10"."""
+    height = float(box[3] - box[1])
+    place = int(np.searchsorted(EDGES, height, "right"))
+    if place == 0:
+        return f"<{EDGES[0]}"
+    return f"{EDGES[place - 1]}+" if place == len(EDGES) else f"{EDGES[place - 1]}-{EDGES[place]}"
+
+
+@dataclass
+class Recall:
+    """Faces wanted and faces found, by size."""
+
+    wanted: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    found: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    def add(self, boxes: Floats, pairs: NDArray[np.intp]) -> None:
+        """Count the wanted `boxes`, of which `pairs` tells whether they were found."""
+        for box, pair in zip(boxes, pairs, strict=True):
+            self.wanted[size_bin(box)] += 1
+            self.found[size_bin(box)] += int(pair >= 0)
+
+    def table(self) -> dict[str, dict[str, float]]:
+        """Recall and number of faces by size, and over all of them."""
+        rows = {name: (self.found[name], self.wanted[name]) for name in sorted(self.wanted)}
+        rows["all"] = (sum(self.found.values()), sum(self.wanted.values()))
+        return {
+            name: {"recall": found / max(wanted, 1), "faces": wanted}
+            for name, (found, wanted) in rows.items()
+        }
+
+
+def landmark_error(found: Floats, wanted: Floats) -> float:
+    """Mean distance of (5, 2) points over the distance of the wanted eyes (arXiv 1605.02686)."""
+    eyes = max(float(np.linalg.norm(wanted[0] - wanted[1])), 1e-6)
+    return float(np.linalg.norm(found - wanted, axis=-1).mean() / eyes)

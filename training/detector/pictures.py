@@ -1,0 +1,54 @@
+"""Photographs out of a zip archive, decoded once."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+
+
+def decode_archive(path: Path, limit: int | None = None) -> NDArray[np.uint8]:
+    """Every JPEG of `path` in the archive's order: (N, H, W, 3) uint8 BGR, all of one size.
+
+    `limit` takes that many, evenly spread. Raises `ValueError` where a picture cannot be read.
+    """
+    with zipfile.ZipFile(path) as archive:
+        names = sorted(name for name in archive.namelist() if name.endswith(".jpg"))
+        chosen = names if limit is None else names[:: max(1, len(names) // limit)][:limit]
+        return np.stack([decode(archive.read(name), name) for name in chosen])
+
+
+def decode(data: bytes, name: str) -> Image:
+    """One picture's bytes to (H, W, 3) uint8 BGR."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f"{name} is not a picture")
+    return np.asarray(image, np.uint8)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """`faces` (N, 250, 250, 3) with one person in the middle; `backgrounds` (M, 150, 150, 3)."""
+
+    faces: NDArray[np.uint8]
+    backgrounds: NDArray[np.uint8]
+
+    @classmethod
+    def load(cls, folder: Path, limit: int | None = None) -> Self:
+        """Read `faces_unlabelled.zip` and `backgrounds.zip` of `folder`."""
+        names = ("faces_unlabelled.zip", "backgrounds.zip")
+        return cls(*(decode_archive(folder / name, limit) for name in names))
+
+    def split(self, held_out: float = 0.1) -> tuple[Self, Self]:
+        """Training part, and the last `held_out` of the faces (whole persons) and backgrounds."""
+        faces = round(len(self.faces) * (1 - held_out))
+        backgrounds = round(len(self.backgrounds) * (1 - held_out))
+        return (
+            type(self)(self.faces[:faces], self.backgrounds[:backgrounds]),
+            type(self)(self.faces[faces:], self.backgrounds[backgrounds:]),
+        )

@@ -1,0 +1,140 @@
+"""Made-up scenes: photographs of people set into pictures without any.
+
+A scene is a pure function of (seed, index, size), so any number of worker processes gives the same.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.detector.degrade import degrade, tone
+from training.detector.paste import FACE_SIZE, Box, Placement, paste, shared
+from training.detector.pictures import Image, Pictures
+
+SMALLEST, LARGEST = 10.0, 600.0  # face heights, pixels
+MAX_TURN = 30.0  # degrees
+
+
+@dataclass(frozen=True)
+class Scene:
+    """`image` (S, S, 3) uint8 BGR; `faces` (N, 4) nominal boxes x1 y1 x2 y2 in view."""
+
+    image: Image
+    faces: NDArray[np.float32]
+
+
+def pick(pictures: NDArray[np.uint8], rng: np.random.Generator) -> Image:
+    """One of them, mirrored half of the time."""
+    image = pictures[rng.integers(len(pictures))]
+    return np.asarray(cv2.flip(image, 1)) if rng.random() < 0.5 else image
+
+
+def backdrop(pictures: Pictures, size: int, rng: np.random.Generator) -> Image:
+    """Make a picture without a face that fills (size, size): one, a mosaic, or a plain colour."""
+    if rng.random() < 0.08:
+        return np.full((size, size, 3), rng.integers(0, 256, 3), np.uint8)
+    cells = int(rng.choice([1, 2, 3, 4], p=[0.45, 0.3, 0.15, 0.1]))
+    edges = np.linspace(0, size, cells + 1).round().astype(int)
+    canvas = np.empty((size, size, 3), np.uint8)
+    for top, bottom in pairwise(edges):
+        for left, right in pairwise(edges):
+            image = pick(pictures.backgrounds, rng)
+            start, stop = rng.integers(0, 40), rng.integers(110, 151)
+            cut = image[start:stop, start:stop]
+            canvas[top:bottom, left:right] = cv2.resize(cut, (int(right - left), int(bottom - top)))
+    return canvas
+
+
+def face_height(size: int, rng: np.random.Generator) -> float:
+    """Log-uniform over what fits, so that every octave is seen as often."""
+    return float(np.exp(rng.uniform(np.log(SMALLEST), np.log(min(LARGEST, 1.1 * size)))))
+
+
+def scatter(size: int, rng: np.random.Generator) -> list[Placement]:
+    """One to twelve faces anywhere, small ones on top of large ones, some cut by the border."""
+    heights = sorted((face_height(size, rng) for _ in range(rng.integers(1, 13))), reverse=True)
+    return [
+        Placement(
+            (float(rng.uniform(-0.03, 1.03) * size), float(rng.uniform(-0.03, 1.03) * size)),
+            height / FACE_SIZE[1],
+            float(rng.uniform(-MAX_TURN, MAX_TURN) * (rng.random() < 0.6)),
+        )
+        for height in heights
+    ]
+
+
+def mosaic(size: int, rng: np.random.Generator) -> list[Placement]:
+    """Whole photographs edge to edge, a row of two and more, with some jitter: a crowd."""
+    cells = int(rng.integers(2, max(3, round(size / 40)) + 1))
+    side = size / cells
+    return [
+        Placement(
+            ((column + rng.normal(0.5, 0.06)) * side, (row + rng.normal(0.5, 0.06)) * side),
+            side * rng.uniform(0.95, 1.35),
+            float(rng.normal(0, 8)),
+        )
+        for row in range(cells)
+        for column in range(cells)
+    ]
+
+
+def portrait(size: int, rng: np.random.Generator) -> list[Placement]:
+    """One photograph so large that its face takes a quarter to all of the frame."""
+    side = size * rng.uniform(0.25, 1.0) / FACE_SIZE[1]
+    reach = 0.18 * side if side > size else (size - side) / 2 + 0.18 * side
+    middle = size / 2 + rng.uniform(-reach, reach, 2) * 0.7
+    centre = (float(middle[0]), float(middle[1]))
+    return [Placement(centre, side, float(rng.normal(0, 10)))]
+
+
+LAYOUTS = ((scatter, 0.5), (mosaic, 0.2), (portrait, 0.18))  # the rest has no face at all
+
+
+def layout(size: int, rng: np.random.Generator) -> list[Placement]:
+    """Where the photographs of one scene go."""
+    draw = rng.random()
+    for plan, share in LAYOUTS:
+        if draw < share:
+            return plan(size, rng)
+        draw -= share
+    return []
+
+
+def letterbox(image: Image, rng: np.random.Generator) -> Box:
+    """Blacken two opposite margins in place, as an engine's input is padded; what is left."""
+    size = len(image)
+    low, high = (int(value * size) for value in rng.dirichlet((1, 4, 1)).cumsum()[:2])
+    if rng.random() < 0.5:
+        image[:low] = image[high:] = 0
+        return (0, low, size, high)
+    image[:, :low] = image[:, high:] = 0
+    return (low, 0, high, size)
+
+
+def faces_in_view(placements: list[Placement], frame: Box) -> NDArray[np.float32]:
+    """Nominal boxes (N, 4) of faces that neither the frame nor a later photograph hides much of."""
+    faces = []
+    for number, where in enumerate(placements):
+        face = where.face()
+        hidden = max((shared(face, w.square()) for w in placements[number + 1 :]), default=0.0)
+        if hidden <= 0.2 and shared(face, frame) >= 0.9:
+            faces.append(face)
+    return np.array(faces, np.float32).reshape(-1, 4)
+
+
+def make_scene(pictures: Pictures, size: int, seed: int, index: int) -> Scene:
+    """Make the scene number `index` of the series `seed`, `size` pixels square."""
+    rng = np.random.default_rng((seed, index))
+    image = backdrop(pictures, size, rng)
+    placements = layout(size, rng)
+    for where in placements:
+        photo = pick(pictures.faces, rng)
+        if rng.random() < 0.4:
+            photo = tone(photo, rng, 0.7)
+        paste(image, photo, where, "whole" if rng.random() < 0.5 else "head")
+    image = degrade(image, rng)
+    frame = letterbox(image, rng) if rng.random() < 0.15 else (0, 0, size, size)
+    return Scene(image, faces_in_view(placements, frame))
