@@ -1,10 +1,10 @@
 """The ``.wts`` text format of wang-xinyu/tensorrtx: one tensor a line, without its shape.
 
 The first line counts the tensors. Every other line is ``name n hex hex ...``: n float32 values,
-each as eight hexadecimal digits of its big-endian bytes, separated by single blanks.
+each as eight hexadecimal digits of its big-endian bytes, separated by blanks.
 """
 
-import tempfile
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tensorrtx.errors import WeightsError
 
-DIGITS = 9  # eight hexadecimal digits and a blank
+LONGEST_COUNT = 12  # digits; int() refuses some thousands of them with an error of its own
 
 
 def read(path: Path) -> dict[str, NDArray[np.float32]]:
@@ -44,28 +44,21 @@ def _read_count(path: Path, file: BinaryIO) -> int:
 
 
 def _read_tensor(path: Path, file: BinaryIO, number: int) -> tuple[str, NDArray[np.float32]]:
-    name, size, digits = _split(path, file.readline(), number)
-    wanted = size * DIGITS - 1
-    if size and len(digits) != wanted:
-        found = (len(digits) + 1) / DIGITS
-        raise WeightsError(f"{path}: tensor {name!r}: expected {size} values, found {found:g}")
-    try:
-        values = np.frombuffer(bytes.fromhex(digits.decode()), ">f4").astype(np.float32)
-    except ValueError as error:
-        raise WeightsError(f"{path}: tensor {name!r}: not hexadecimal: {error}") from None
-    if values.size != size:
-        raise WeightsError(f"{path}: tensor {name!r}: expected {size} values, found {values.size}")
-    return name, values
-
-
-def _split(path: Path, line: bytes, number: int) -> tuple[str, int, bytes]:
-    name, _, rest = line.rstrip().partition(b" ")
-    size, _, digits = rest.partition(b" ")
-    if not name or not size.isdigit():
+    line = file.readline()
+    words = line.split(maxsplit=2)
+    if len(words) < 2 or not words[1].isdigit() or len(words[1]) > LONGEST_COUNT:
         raise WeightsError(
             f"{path}: tensor {number}: expected 'name n hex...', found {line[:40]!r}"
         )
-    return name.decode(errors="backslashreplace"), int(size), digits
+    name, size = words[0].decode(errors="backslashreplace"), int(words[1])
+    try:
+        data = bytes.fromhex(words[2].decode()) if len(words) == 3 else b""
+    except ValueError as error:
+        raise WeightsError(f"{path}: tensor {name!r}: {error}") from None
+    if len(data) != 4 * size:
+        found = len(data) / 4
+        raise WeightsError(f"{path}: tensor {name!r}: expected {size} values, found {found:g}")
+    return name, np.frombuffer(data, ">f4").astype(np.float32)
 
 
 def write(path: Path, tensors: Mapping[str, NDArray[np.float32]]) -> None:
@@ -78,14 +71,13 @@ def write(path: Path, tensors: Mapping[str, NDArray[np.float32]]) -> None:
     for name in tensors:
         if name.split() != [name]:
             raise WeightsError(f"{path}: tensor {name!r}: a name is one word")
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
-        try:
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
             file.writelines(_lines(tensors))
-            file.close()
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink()
-            raise
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _lines(tensors: Mapping[str, NDArray[np.float32]]) -> Iterable[bytes]:

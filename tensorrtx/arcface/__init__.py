@@ -42,7 +42,7 @@ def build(
         ("input", TensorProto.FLOAT, (BATCH, 3, SIDE, SIDE))
         if raw
         else ("faces", TensorProto.UINT8, (BATCH, SIDE, SIDE, 3)),
-        {"embedding": (embedding if raw else _unit(graph, embedding), (BATCH, dimensions))},
+        {"embedding": (embedding if raw else unit(graph, embedding), (BATCH, dimensions))},
     )
 
 
@@ -54,7 +54,7 @@ def _embed(graph: Graph, weights: Weights, network: Name, x: str, scale: float) 
     return iresnet.embed(layers, x, iresnet.UNITS[network], scale), iresnet.DIMENSIONS
 
 
-def _unit(graph: Graph, embedding: str) -> str:
+def unit(graph: Graph, embedding: str) -> str:
     """Scale to length 1; under ``decode/`` because the squares overflow in half precision."""
     with graph.scope("decode"):
         length = graph.node("ReduceL2", embedding, axes=[1], keepdims=1)
