@@ -1,0 +1,79 @@
+"""Targets from labels and FER+ votes, and the batches made of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from training.emotion.batches import Batches, blend
+from training.emotion.labels import FERPLUS_COLUMNS, LABELS, mixed_targets, vote_distribution
+
+VOTES = hnp.arrays(np.int8, (5, 10), elements=st.integers(0, 10))
+
+
+def votes(**count: int) -> np.ndarray:
+    return np.array([[count.get(name, 0) for name in FERPLUS_COLUMNS]], np.int8)
+
+
+def of_label(row: np.ndarray) -> dict[str, float]:
+    return {
+        name: round(float(value), 4) for name, value in zip(LABELS, row, strict=True) if value > 0
+    }
+
+
+def test_votes_go_to_the_class_of_their_name() -> None:
+    shares = vote_distribution(votes(neutral=2, happiness=6, sadness=2))[0]
+    assert of_label(shares) == {"happy": 0.6, "sad": 0.2, "neutral": 0.2}
+
+
+def test_contempt_unknown_no_face_and_single_votes_are_dropped() -> None:
+    shares = vote_distribution(votes(anger=4, fear=1, contempt=3, unknown=1, NF=1))[0]
+    assert of_label(shares) == {"angry": 1.0}
+
+
+@given(VOTES, hnp.arrays(np.int64, 5, elements=st.integers(0, 6)), st.floats(0, 1))
+def test_targets_are_distributions(counts: np.ndarray, labels: np.ndarray, weight: float) -> None:
+    targets = mixed_targets(labels, counts, weight, smoothing=0.1)
+    assert (targets > 0).all()
+    np.testing.assert_allclose(targets.sum(1), 1, atol=1e-6)
+
+
+def test_an_image_without_votes_keeps_its_label() -> None:
+    targets = mixed_targets(np.array([3]), np.full((1, 10), -1, np.int8), 0.5, smoothing=0.0)
+    assert of_label(targets[0]) == {"happy": 1.0}
+
+
+def test_label_and_votes_share_the_target() -> None:
+    targets = mixed_targets(np.array([2]), votes(surprise=10), 0.7, smoothing=0.0)
+    assert of_label(targets[0]) == {"fear": 0.7, "surprise": 0.3}
+
+
+@pytest.fixture
+def batches() -> Batches:
+    faces = np.random.default_rng(0).integers(0, 256, (20, 48, 48)).astype(np.uint8)
+    return Batches(faces, np.eye(7, dtype=np.float32)[np.arange(20) % 7], size=8)
+
+
+def test_epochs_are_whole_batches_and_differ(batches: Batches) -> None:
+    first, second = (list(batches.epoch(number, 32)) for number in (0, 1))
+    assert [faces.shape for faces, _ in first] == [(8, 32, 32)] * 2
+    assert [targets.shape for _, targets in first] == [(8, 7)] * 2
+    assert (first[0][0] != second[0][0]).any()
+
+
+def test_workers_do_not_change_the_batches(batches: Batches) -> None:
+    spread = Batches(batches.faces, batches.targets, size=8, workers=2)
+    for alone, shared in zip(batches.epoch(3, 48), spread.epoch(3, 48), strict=True):
+        np.testing.assert_array_equal(alone[0], shared[0])
+        np.testing.assert_array_equal(alone[1], shared[1])
+
+
+def test_blended_targets_stay_distributions() -> None:
+    faces = np.zeros((4, 48, 48), np.uint8)
+    mixed, targets = blend(faces, np.eye(7, dtype=np.float32)[:4], np.random.default_rng(0), 0.2)
+    assert mixed.dtype == np.uint8
+    assert targets.dtype == np.float32
+    np.testing.assert_allclose(targets.sum(1), 1, atol=1e-6)

@@ -1,0 +1,79 @@
+"""The command line: ``python -m training.emotion train | evaluate | export``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from training.emotion.recipe import add_options, from_options
+
+LICENCE = "trained on FER-2013, whose images are for research"
+
+
+def main() -> None:
+    """Parse the command line and run what it names."""
+    parser = argparse.ArgumentParser(prog="python -m training.emotion", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, run in (("train", _train), ("evaluate", _evaluate), ("export", _export)):
+        command = commands.add_parser(name)
+        command.set_defaults(run=run)
+        command.add_argument("--data", type=Path, required=True, help=".npz, .csv or folder")
+        command.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for all")
+        if name == "train":
+            command.add_argument("--out", type=Path, required=True, help="folder of the run")
+            add_options(command)
+        else:
+            command.add_argument("run_folder", type=Path, metavar="RUN")
+            command.add_argument("--weights", choices=("best", "last"), default="best")
+    commands.choices["evaluate"].add_argument("--split", default="public")
+    commands.choices["export"].add_argument("--out", type=Path, required=True, help="file.onnx")
+    options = parser.parse_args()
+    _limit_threads(options.threads)
+    options.run(options)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from training.emotion.train import train  # noqa: PLC0415 - threads are set before Keras
+
+    print(f"best accuracy {train(from_options(options), options.data, options.out):.4f}")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from training.emotion.evaluate import evaluate  # noqa: PLC0415
+
+    result = evaluate(options.run_folder, options.data, options.split, options.weights)
+    print(json.dumps(result, indent=2))
+
+
+def _export(options: argparse.Namespace) -> None:
+    from training.emotion.checkpoint import load_run  # noqa: PLC0415
+    from training.emotion.evaluate import evaluate  # noqa: PLC0415
+    from training.emotion.export import export  # noqa: PLC0415
+
+    measured = evaluate(options.run_folder, options.data, "public", options.weights)
+    about = {"accuracy_public_test": f"{measured['accuracy']:.4f}", "licence": LICENCE}
+    model = load_run(options.run_folder, options.weights)
+    difference = export(model, options.out, measured["temperature"], about)
+    print(json.dumps(measured, indent=2))
+    print(f"{options.out}: equal to Keras to {difference:.1e}")
+
+
+def _limit_threads(threads: int) -> None:
+    if not threads:
+        return
+    import keras  # noqa: PLC0415
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf  # noqa: PLC0415
+
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    else:
+        import torch  # noqa: PLC0415
+
+        torch.set_num_threads(threads)
+
+
+if __name__ == "__main__":
+    main()

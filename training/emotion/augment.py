@@ -1,0 +1,70 @@
+"""Random views of a 48x48 grey face, framed as a detector's crops are.
+
+Needs only numpy and OpenCV. A view draws from the generator it is given, so
+that a seed fixes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from training.emotion.degrade import Image, Rng, as_image, change_tone, degrade, erase
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How far views go. Probabilities are a view's; lengths are shares of the side."""
+
+    scale: tuple[float, float] = (0.85, 1.25)
+    shift: float = 0.12
+    rotation: float = 30.0
+    tone: float = 0.5
+    degrade: float = 0.25
+    erase: float = 0.25
+
+
+def view(face: Image, rng: Rng, side: int = 48, strength: Strength | None = None) -> Image:
+    """Return one random view of ``face``, uint8 (side, side)."""
+    strength = strength or Strength()
+    image = jitter_frame(face, rng, side, strength)
+    if rng.random() < strength.tone:
+        image = change_tone(image, rng)
+    if rng.random() < strength.degrade:
+        image = degrade(image, rng)
+    if rng.random() < strength.erase:
+        image = erase(image, rng)
+    return image
+
+
+def jitter_frame(face: Image, rng: Rng, side: int, strength: Strength) -> Image:
+    """Mirror, rotate, scale and shift the square frame; borders are replicated.
+
+    A scale above 1 is a looser frame (the face gets smaller), as when a
+    detector's box is too large. The centre is the more likely: angle and shift
+    are normal, cut at the limits given.
+    """
+    source = face.shape[0]
+    angle = np.deg2rad(_bounded_normal(rng, strength.rotation))
+    zoom = np.exp(rng.uniform(*np.log(strength.scale))) * source / side
+    flip = 1.0 if rng.random() < 0.5 else -1.0
+    cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
+    linear = np.array([[flip * cos, -sin], [flip * sin, cos]])
+    shift = [source * _bounded_normal(rng, strength.shift) for _ in range(2)]
+    centre = (source - 1) / 2 + np.array(shift) - linear @ np.full(2, (side - 1) / 2)
+    matrix = np.column_stack([linear, centre])
+    return as_image(
+        cv2.warpAffine(
+            face,
+            matrix,
+            (side, side),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+    )
+
+
+def _bounded_normal(rng: Rng, limit: float) -> float:
+    return float(np.clip(rng.normal(0, limit / 2.5), -limit, limit)) if limit else 0.0

@@ -1,0 +1,64 @@
+"""Compile a recipe, average its weights, and keep both on disk so that a cut run can go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import keras
+
+from training.emotion.networks import build
+from training.emotion.recipe import Recipe, load_recipe
+
+
+def compiled(recipe: Recipe) -> keras.Model:
+    """Return the recipe's network with its optimizer and loss."""
+    if recipe.mixed_precision:
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    model = build(recipe)
+    optimizer = keras.optimizers.SGD(
+        recipe.rate,
+        momentum=0.9,
+        nesterov=True,
+        weight_decay=recipe.weight_decay,
+        use_ema=True,
+        ema_momentum=recipe.ema,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss, jit_compile=recipe.jit)
+    return model
+
+
+@contextmanager
+def averaged(model: keras.Model) -> Iterator[None]:
+    """Put the moving averages of the weights in place for the block."""
+    trained = [keras.ops.convert_to_numpy(each) for each in model.trainable_variables]
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(model.trainable_variables, trained, strict=True):
+            variable.assign(value)
+
+
+def save_weights(model: keras.Model, path: Path) -> None:
+    """Write the weights so that a cut run leaves the old file or the new one."""
+    temporary = path.with_name("saving.weights.h5")
+    model.save_weights(temporary)
+    temporary.replace(path)
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """Write the model and its optimizer's state, likewise."""
+    temporary = path.with_name("saving.keras")
+    model.save(temporary)
+    temporary.replace(path)
+
+
+def load_run(run: Path, weights: str = "best") -> keras.Model:
+    """Return the network of a run's folder in float32, with its best or last weights."""
+    model = build(load_recipe(run / "recipe.json"))
+    model.load_weights(run / f"{weights}.weights.h5")
+    return model

@@ -1,0 +1,54 @@
+"""Measure a trained run on a split: the Keras model, before export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from training.emotion.checkpoint import load_run
+from training.emotion.data import Split, read_split
+from training.emotion.metrics import (
+    accuracy,
+    calibration_error,
+    confusion,
+    f1_scores,
+    negative_log_likelihood,
+    softmax,
+    subset_accuracy,
+)
+from training.emotion.predict import predict
+from training.emotion.temperature import fit_temperature, held_out_calibration_error
+
+THREE = ("happy", "neutral", "sad")
+
+
+def evaluate(run: Path, data: Path, split: str = "public", weights: str = "best") -> dict[str, Any]:
+    """Return the figures of a run's weights on a split; the keys say what they are."""
+    model, faces = load_run(run, weights), read_split(data, split)
+    logits = predict(model, faces.faces)
+    mirrored = predict(model, np.ascontiguousarray(faces.faces[:, :, ::-1]))
+    return figures(logits, faces) | {
+        "accuracy_with_mirror": accuracy(softmax(logits) + softmax(mirrored), faces.labels)
+    }
+
+
+def figures(logits: npt.NDArray[np.floating], split: Split) -> dict[str, Any]:
+    """Return accuracy, F1, the three-class view and calibration of logits (N, 7)."""
+    probabilities, labels = softmax(logits), split.labels
+    temperature = fit_temperature(logits, labels)
+    matrix = confusion(probabilities, labels)
+    return {
+        "images": len(labels),
+        "accuracy": accuracy(probabilities, labels),
+        "accuracy_happy_neutral_sad": subset_accuracy(probabilities, labels, THREE),
+        "f1": f1_scores(matrix),
+        "nll": negative_log_likelihood(probabilities, labels),
+        "ece": calibration_error(probabilities, labels),
+        "temperature": temperature,
+        "ece_with_temperature": calibration_error(softmax(logits / temperature), labels),
+        "ece_with_temperature_held_out": held_out_calibration_error(logits, labels),
+        "confusion": matrix.tolist(),
+    }

@@ -1,0 +1,144 @@
+"""The networks that read an emotion from a grey face: uint8 pixels in, logits out.
+
+All of them normalise inside the graph, so that a model carries its
+preprocessing with it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from training.emotion.labels import LABELS
+from training.emotion.recipe import Recipe
+
+
+def build(recipe: Recipe) -> keras.Model:
+    """Return the recipe's network, with weights from ``recipe.start`` where that names a file.
+
+    Raises:
+        ValueError: no network of that name.
+
+    """
+    match recipe.network:
+        case "fer48":
+            model = fer48(recipe.width, recipe.blocks, recipe.dropout)
+        case "classic":
+            model = classic()
+        case "resnet50":
+            model = resnet50(weights="imagenet" if recipe.start == "imagenet" else None)
+        case unknown:
+            raise ValueError(f"unknown network {unknown!r}: fer48, classic or resnet50")
+    if recipe.start not in {"", "imagenet"}:
+        model.load_weights(recipe.start)
+    return model
+
+
+@keras.saving.register_keras_serializable("emotions")
+class Standardize(layers.Layer):  # type: ignore[misc]
+    """Pixels uint8 (N, H, W) -> float32 (N, H, W, 1), zero mean and unit deviation a face.
+
+    Standardising each face by itself takes exposure and contrast out of the
+    question: a face in a dark scene arrives like one in daylight. The epsilon
+    (2.5 grey levels, squared) keeps a flat image finite.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+
+    def call(self, faces: Any) -> Any:
+        """Return the standardised faces with a channel axis."""
+        pixels = ops.expand_dims(ops.cast(faces, "float32") / 255.0, -1)
+        centred = pixels - ops.mean(pixels, axis=(1, 2), keepdims=True)
+        variance = ops.mean(centred * centred, axis=(1, 2), keepdims=True)
+        return centred * ops.rsqrt(variance + 1e-4)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the input's shape with a channel axis."""
+        return (*input_shape, 1)
+
+
+def fer48(width: int = 40, blocks: int = 1, dropout: float = 0.3) -> keras.Model:
+    """Return the network that ships: a small residual CNN with squeeze-and-excitation.
+
+    uint8 (N, H, W) -> logits (N, 7). A stem at full resolution, then three
+    stages at a half, a quarter and an eighth of it with ``width``, 2 and 4 times
+    ``width`` channels: a strided convolution and ``blocks`` residual blocks each
+    (He et al., arXiv 1512.03385; Hu et al., arXiv 1709.01507). Global pooling
+    leaves the side free, so that training may begin on smaller images.
+    """
+    faces = layers.Input((None, None), dtype="uint8", name="faces")
+    x = _conv_bn_relu(Standardize(name="standardize")(faces), 16)
+    for multiple in (1, 2, 4):
+        x = _conv_bn_relu(x, width * multiple, strides=2)
+        for _ in range(blocks):
+            x = _residual(x, width * multiple)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dropout(dropout)(x)
+    return keras.Model(faces, _logits(x), name="fer48")
+
+
+def classic() -> keras.Model:
+    """Return the four-convolution CNN of many FER-2013 demonstrations, 2.3 M weights.
+
+    uint8 (N, 48, 48) -> logits (N, 7). Weights that a plain Keras ``Sequential``
+    of it saved as ``.h5`` load with ``load_weights``; mind that those are mostly
+    trained on folders, hence on labels in alphabetical order.
+    """
+    faces = layers.Input((48, 48), dtype="uint8", name="faces")
+    x = layers.Rescaling(1 / 255)(layers.Reshape((48, 48, 1))(faces))
+    x = layers.Conv2D(32, 3, activation="relu")(x)
+    x = layers.Conv2D(64, 3, activation="relu")(x)
+    x = layers.Dropout(0.25)(layers.MaxPooling2D()(x))
+    x = layers.MaxPooling2D()(layers.Conv2D(128, 3, activation="relu")(x))
+    x = layers.MaxPooling2D()(layers.Conv2D(128, 3, activation="relu")(x))
+    x = layers.Flatten()(layers.Dropout(0.25)(x))
+    x = layers.Dropout(0.5)(layers.Dense(1024, activation="relu")(x))
+    return keras.Model(faces, _logits(x), name="classic")
+
+
+def resnet50(side: int = 197, weights: str | None = "imagenet") -> keras.Model:
+    """Return ResNet-50 on faces enlarged to ``side`` pixels, for transfer from ImageNet.
+
+    uint8 (N, 48, 48) -> logits (N, 7). The grey channel stands in for blue,
+    green and red, less their ImageNet means, as the weights expect.
+    """
+    faces = layers.Input((48, 48), dtype="uint8", name="faces")
+    x = layers.Resizing(side, side)(layers.Reshape((48, 48, 1))(faces))
+    x = layers.Concatenate()([layers.Rescaling(1, -mean)(x) for mean in (103.939, 116.779, 123.68)])
+    shape = (side, side, 3)
+    backbone = keras.applications.ResNet50(
+        include_top=False, weights=weights, input_shape=shape, pooling="avg"
+    )
+    x = layers.Dropout(0.5)(backbone(x))
+    return keras.Model(faces, _logits(x), name="resnet50")
+
+
+def _logits(x: Any) -> Any:
+    return layers.Dense(len(LABELS), dtype="float32", name="logits")(x)
+
+
+def _conv_bn_relu(x: Any, filters: int, strides: int = 1) -> Any:
+    return layers.ReLU()(_conv_bn(x, filters, strides))
+
+
+def _conv_bn(x: Any, filters: int, strides: int = 1) -> Any:
+    x = layers.Conv2D(filters, 3, strides, "same", use_bias=False, kernel_initializer="he_normal")(
+        x
+    )
+    return layers.BatchNormalization(momentum=0.95, epsilon=1e-3)(x)
+
+
+def _residual(x: Any, filters: int) -> Any:
+    y = _conv_bn(_conv_bn_relu(x, filters), filters)
+    return layers.ReLU()(layers.Add()([x, _squeeze_excite(y, filters)]))
+
+
+def _squeeze_excite(x: Any, filters: int) -> Any:
+    gate = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    gate = layers.Conv2D(max(filters // 8, 8), 1, activation="relu")(gate)
+    gate = layers.Conv2D(filters, 1, activation="sigmoid")(gate)
+    return layers.Multiply()([x, gate])

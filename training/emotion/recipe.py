@@ -1,0 +1,94 @@
+"""What a training run depends on, as a dataclass, as command-line options and as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+from training.emotion.augment import Strength
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything but the data. Written beside a run's checkpoints as ``recipe.json``.
+
+    ``sides`` maps the share of the run at which it starts to an image side:
+    small images first cost a third (progressive resizing). ``minutes`` ends the
+    schedule by the clock if that comes before ``epochs``.
+    """
+
+    network: str = "fer48"
+    width: int = 40
+    blocks: int = 1
+    dropout: float = 0.3
+    start: str = ""
+    epochs: int = 60
+    minutes: float = math.inf
+    batch: int = 128
+    rate: float = 0.08
+    weight_decay: float = 5e-4
+    ema: float = 0.998
+    smoothing: float = 0.05
+    label_weight: float = 0.7
+    mixup: float = 0.0
+    sides: dict[float, int] = field(default_factory=lambda: {0.0: 48})
+    strength: Strength = field(default_factory=Strength)
+    mixed_precision: bool = False
+    jit: bool = True
+    workers: int = 0
+    seed: int = 0
+
+    def save(self, path: Path) -> None:
+        """Write the recipe as JSON."""
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe that ``Recipe.save`` wrote; options it does not name keep their default."""
+    values = json.loads(path.read_text())
+    known = {each.name for each in fields(Recipe)}
+    chosen = {name: value for name, value in values.items() if name in known}
+    chosen["sides"] = {float(start): side for start, side in values["sides"].items()}
+    strength = values["strength"]
+    chosen["strength"] = Strength(**{**strength, "scale": tuple(strength["scale"])})
+    return Recipe(**chosen)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add an option for every field but the nested ones, with the field's default."""
+    for each in fields(Recipe):
+        flag = "--" + each.name.replace("_", "-")
+        if each.type == "bool":
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=each.default)
+        elif each.type in {"int", "float", "str"}:
+            parser.add_argument(flag, type=type(each.default), default=each.default)
+    parser.add_argument("--sides", type=parse_sides, default={0.0: 48}, help="0:32,0.5:48")
+    parser.add_argument("--tone", type=float, default=Strength.tone)
+    parser.add_argument("--degrade", type=float, default=Strength.degrade)
+    parser.add_argument("--erase", type=float, default=Strength.erase)
+
+
+def from_options(options: argparse.Namespace) -> Recipe:
+    """Return the recipe that the parsed options describe."""
+    values = {
+        each.name: getattr(options, each.name) for each in fields(Recipe) if each.name != "strength"
+    }
+    strength = Strength(tone=options.tone, degrade=options.degrade, erase=options.erase)
+    return Recipe(**values, strength=strength)
+
+
+def parse_sides(text: str) -> dict[float, int]:
+    """``0:32,0.5:48`` -> {0.0: 32, 0.5: 48}; the first entry must start at 0.
+
+    Raises:
+        ValueError: the text has another form, or nothing starts at 0.
+
+    """
+    pairs = [entry.split(":") for entry in text.split(",")]
+    sides = {float(start): int(side) for start, side in pairs}
+    if 0.0 not in sides:
+        raise ValueError("the first side must start at 0")
+    return sides

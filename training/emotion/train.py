@@ -1,0 +1,125 @@
+"""Train an emotion network: an own loop, so that one schedule serves any backend and the clock."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from training.emotion.batches import Batches
+from training.emotion.checkpoint import averaged, compiled, save_model, save_weights
+from training.emotion.data import Split, read_split
+from training.emotion.labels import mixed_targets
+from training.emotion.metrics import accuracy, negative_log_likelihood, softmax
+from training.emotion.predict import predict
+from training.emotion.recipe import Recipe
+from training.emotion.schedule import Progress, image_side, learning_rate
+
+
+def train(recipe: Recipe, data: Path, out: Path) -> float:
+    """Train on the split ``train`` of ``data``, validate on ``public``; return the best accuracy.
+
+    ``out`` receives ``recipe.json``, ``curve.csv``, ``last.weights.h5`` and
+    ``best.weights.h5`` (averaged weights), and ``resume.keras`` with
+    ``resume.json``, from which a run that was cut goes on.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    recipe.save(out / "recipe.json")
+    keras.utils.set_random_seed(recipe.seed)
+    run = Run(recipe, read_split(data, "train"), read_split(data, "public"), out)
+    while run.progress.share < 1:
+        run.epoch()
+    return run.best
+
+
+class Run:
+    """One training: the model, how far it has come, and its folder."""
+
+    def __init__(self, recipe: Recipe, training: Split, public: Split, out: Path) -> None:
+        self.recipe, self.public, self.out = recipe, public, out
+        self.batches = _batches(recipe, training)
+        self.progress = Progress(recipe.epochs * len(self.batches), recipe.minutes)
+        self.number, self.best = 0, 0.0
+        self.model = self._resumed() if (out / "resume.json").exists() else compiled(recipe)
+
+    def epoch(self) -> None:
+        """Train one epoch or what the clock leaves of it, save it, validate the average."""
+        side = image_side(self.progress.share, self.recipe.sides)
+        loss = self._steps(side)
+        self.number += 1
+        with averaged(self.model):
+            self._validate(side, loss)
+        self._save_resume()
+
+    def _steps(self, side: int) -> float:
+        self.model.reset_metrics()
+        loss = float("nan")
+        for faces, targets in self.batches.epoch(self.number, side):
+            rate = learning_rate(self.progress.share, self.recipe.rate)
+            self.model.optimizer.learning_rate = rate
+            loss = float(self.model.train_on_batch(faces, targets))
+            self.progress.step += 1
+            if self.progress.share >= 1:
+                break
+        return loss
+
+    def _validate(self, side: int, loss: float) -> None:
+        probabilities = softmax(predict(self.model, self.public.faces, side))
+        score = accuracy(probabilities, self.public.labels)
+        nll = negative_log_likelihood(probabilities, self.public.labels)
+        self._log(side, loss, score, nll)
+        save_weights(self.model, self.out / "last.weights.h5")
+        if score >= self.best:
+            self.best = score
+            save_weights(self.model, self.out / "best.weights.h5")
+
+    def _log(self, side: int, loss: float, score: float, nll: float) -> None:
+        row = {
+            "epoch": self.number,
+            "seconds": round(self.progress.seconds),
+            "share": round(self.progress.share, 4),
+            "side": side,
+            "loss": round(loss, 4),
+            "accuracy": round(score, 4),
+            "nll": round(nll, 4),
+        }
+        print(row, flush=True)
+        with (self.out / "curve.csv").open("a", newline="") as file:
+            writer = csv.DictWriter(file, row)
+            if not file.tell():
+                writer.writeheader()
+            writer.writerow(row)
+
+    def _save_resume(self) -> None:
+        save_model(self.model, self.out / "resume.keras")
+        state = {
+            "number": self.number,
+            "best": self.best,
+            "step": self.progress.step,
+            "seconds": self.progress.seconds,
+        }
+        (self.out / "resume.json").write_text(json.dumps(state))
+
+    def _resumed(self) -> keras.Model:
+        state = json.loads((self.out / "resume.json").read_text())
+        self.number, self.best = state["number"], state["best"]
+        self.progress.step, self.progress.before = state["step"], state["seconds"]
+        return keras.models.load_model(self.out / "resume.keras")
+
+
+def _batches(recipe: Recipe, training: Split) -> Batches:
+    targets = mixed_targets(
+        training.labels, training.votes, recipe.label_weight, recipe.smoothing
+    ).astype(np.float32)
+    return Batches(
+        training.faces,
+        targets,
+        recipe.batch,
+        recipe.seed,
+        recipe.strength,
+        recipe.mixup,
+        recipe.workers,
+    )
