@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Set up, build the engines for this machine, and then:
+#   ./build.sh                    nothing more
+#   ./build.sh serve [--port N …] serve (options as `emotions serve --help` shows)
+#   ./build.sh test [ARGS …]      check types and style and run every test (ARGS go to pytest)
+#   ./build.sh lock               resolve the dependencies anew into requirements/
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+VENV=${EMOTIONS_VENV:-.venv}
+
+say() { printf 'build.sh: %s\n' "$*" >&2; }
+
+find_python() {
+  local name
+  for name in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
+    if "$name" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
+      printf '%s' "$name"
+      return
+    fi
+  done
+  say 'needs Python 3.11, 3.12 or 3.13 with its venv module; set PYTHON to one'
+  exit 1
+}
+
+# set_up LOCK: an environment with exactly the packages of requirements/LOCK.txt. A stamp of the
+# lock's checksum makes the second time quick; tests' packages may stay when only serving is asked.
+set_up() {
+  local lock=requirements/$1.txt want stamp=$VENV/.installed-$1
+  want=$(cat "$lock" pyproject.toml | cksum)
+  [ -x "$VENV/bin/python" ] || { say "making $VENV"; "$(find_python)" -m venv "$VENV"; }
+  [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && return
+  say "installing $lock into $VENV"
+  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+  printf '%s' "$want" >"$stamp"
+}
+
+# resolve ARGS …: one lock for every Python and platform, by hash, naming no index.
+resolve() {
+  "$VENV/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-annotate --no-emit-index-url --custom-compile-command './build.sh lock' \
+    "$@" pyproject.toml
+}
+
+command=${1:-build}
+[ $# -gt 0 ] && shift
+case $command in
+  build)
+    set_up service
+    "$VENV/bin/emotions" build "$@"
+    ;;
+  serve)
+    set_up service
+    "$VENV/bin/emotions" build
+    exec "$VENV/bin/emotions" serve "$@"
+    ;;
+  test)
+    set_up test
+    "$VENV/bin/ruff" format --check .
+    "$VENV/bin/ruff" check .
+    "$VENV/bin/mypy"
+    exec "$VENV/bin/pytest" "$@"
+    ;;
+  lock)
+    set_up test
+    resolve --extra build -o requirements/service.txt
+    resolve --extra build --extra test -c requirements/service.txt -o requirements/test.txt
+    ;;
+  *)
+    say "no command '$command'; there are: build, serve, test, lock"
+    exit 2
+    ;;
+esac

@@ -1,0 +1,155 @@
+"""The build step: weights -> ONNX graph -> plan, verified against the reference, then published."""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import onnx
+
+import tensorrtx
+from engines import plan, verify, weights
+from engines.catalog import ModelSpec, OptionValue, Precision
+from engines.errors import EngineError, PlanDamaged, PlanMissing
+from engines.onnxruntime import OnnxRuntimeRunner
+from engines.runner import Engine, Runner
+
+Say = Callable[[str], None]
+
+
+class Built(NamedTuple):
+    """A plan that is in place."""
+
+    path: Path
+    sidecar: plan.Sidecar
+    fresh: bool
+
+
+def graph(spec: ModelSpec, weights_file: Path) -> onnx.ModelProto:
+    """Return the network of `spec` filled with its weights, as every engine gets it.
+
+    Raises:
+        EngineError: the weights do not fit the network; the message names the tensor.
+    """
+    return export(spec.network, weights_file, spec.options)
+
+
+def export(network: str, weights_file: Path, options: Mapping[str, OptionValue]) -> onnx.ModelProto:
+    """Fill a network of `tensorrtx.NETWORKS` with weights; errors as `graph`."""
+    if network not in tensorrtx.NETWORKS:
+        known = ", ".join(tensorrtx.NETWORKS)
+        raise EngineError(f"no network {network!r}; there are: {known}")
+    try:
+        return tensorrtx.export(network, weights_file, **dict[str, Any](options))
+    except (tensorrtx.WeightsError, OSError, ValueError, TypeError) as error:
+        raise EngineError(f"cannot fill {network} from {weights_file}: {error}") from error
+
+
+def build(
+    spec: ModelSpec,
+    engine: Engine,
+    folder: Path = plan.DEFAULT_FOLDER,
+    *,
+    precision: Precision = "fp32",
+    force: bool = False,
+    say: Say = lambda line: None,
+) -> Built:
+    """Put a verified plan of `spec` in place, unless the very one is there already.
+
+    Raises:
+        WeightsMissing, ChecksumMismatch: see `engines.weights.find`.
+        ParityError: the plan answers differently from the reference; it is not put in place.
+    """
+    source = weights.find(spec, folder / "weights")
+    key = plan.fingerprint(spec, source, engine, precision)
+    path = plan.plan_path(folder, key, engine)
+    if not force:
+        try:
+            return Built(path, plan.read(path, key), fresh=False)
+        except PlanMissing:
+            pass
+        except PlanDamaged as error:
+            say(str(error.args[0]).partition(";")[0] + "; building it anew")
+    say(f"building {spec.name} from {source.name} for {engine.name}, {precision}")
+    return _compile(spec, engine, graph(spec, source), key, path)
+
+
+def _compile(
+    spec: ModelSpec, engine: Engine, model: onnx.ModelProto, key: plan.Fingerprint, path: Path
+) -> Built:
+    with plan.staged(path) as temporary:
+        temporary.write_bytes(engine.compile(model, spec))
+        with engine.open(temporary, spec) as runner:
+            parity = _parity(spec, runner, model, key.precision)
+        sidecar = plan.Sidecar(key, weights.sha256(temporary), parity)
+    plan.describe(path, sidecar)
+    return Built(path, sidecar, fresh=True)
+
+
+def _parity(
+    spec: ModelSpec, runner: Runner, model: onnx.ModelProto, precision: Precision
+) -> dict[str, float]:
+    with reference(spec, model) as plain:
+        return verify.check(spec, runner, plain, precision)
+
+
+def open_runner(
+    spec: ModelSpec,
+    engine: Engine,
+    folder: Path = plan.DEFAULT_FOLDER,
+    precision: Precision = "fp32",
+) -> Runner:
+    """Open the plan whose fingerprint is the one that model, engine and hardware ask for now.
+
+    Raises:
+        PlanMissing, PlanDamaged: the message names the command that builds it.
+        WeightsMissing: the weights it was built from are gone.
+    """
+    path, _ = find(spec, engine, folder, precision)
+    return engine.open(path, spec)
+
+
+def find(
+    spec: ModelSpec,
+    engine: Engine,
+    folder: Path = plan.DEFAULT_FOLDER,
+    precision: Precision = "fp32",
+) -> tuple[Path, plan.Sidecar]:
+    """Return the plan of `spec` and its sidecar, or raise as `open_runner` does."""
+    key = plan.fingerprint(spec, weights.find(spec, folder / "weights"), engine, precision)
+    path = plan.plan_path(folder, key, engine)
+    sidecar = plan.read(path, key)
+    if sidecar.parity is None:
+        raise PlanMissing(f"{path} was built but never verified; run `emotions verify {spec.name}`")
+    return path, sidecar
+
+
+def reverify(
+    spec: ModelSpec,
+    engine: Engine,
+    folder: Path = plan.DEFAULT_FOLDER,
+    precision: Precision = "fp32",
+) -> plan.Sidecar:
+    """Hold a plan that is in place against the reference again, and note the figures beside it.
+
+    Raises:
+        PlanMissing, PlanDamaged: as `open_runner`, except that an unverified plan is welcome.
+        ParityError: it is outside the limits; it stays unverified, and the service refuses it.
+    """
+    source = weights.find(spec, folder / "weights")
+    path = plan.plan_path(folder, key := plan.fingerprint(spec, source, engine, precision), engine)
+    sidecar = msgspec.structs.replace(plan.read(path, key), parity=None)
+    plan.describe(path, sidecar)
+    with engine.open(path, spec) as runner:
+        parity = _parity(spec, runner, graph(spec, source), precision)
+    plan.describe(path, sidecar := msgspec.structs.replace(sidecar, parity=parity))
+    return sidecar
+
+
+def reference(spec: ModelSpec, model: onnx.ModelProto) -> Runner:
+    """Open the numerical reference: the plain graph in ONNX Runtime, no optimisation at all."""
+    with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
+        file.write(model.SerializeToString())
+        file.flush()
+        return OnnxRuntimeRunner(Path(file.name), spec, optimised=False)

@@ -1,0 +1,120 @@
+"""The registry of models: `catalog.toml`, and catalogs of the user's own in the same form."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from engines.errors import CatalogError
+
+Task = Literal["detector", "emotion", "embedder"]
+Precision = Literal["fp32", "fp16", "int8"]
+OptionValue = int | float | str | bool | tuple[int, ...]
+
+BUILTIN = Path(__file__).with_name("catalog.toml")
+FER_LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far a plan may be from the reference at one precision; see `engines.verify`.
+
+    `iou` and `cosine` are minima over the probe faces, `landmark` is a maximum in pixels of the
+    network's input, `score` a maximum absolute difference of a probability.
+    """
+
+    iou: float = 0.0
+    landmark: float = 0.0
+    score: float = 1.0
+    cosine: float = 0.0
+
+
+class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One model: where its weights come from, which graph they fill and how it is batched.
+
+    `network` names an entry of `tensorrtx.NETWORKS` and `options` its keyword arguments. `weights`
+    is a path relative to the catalog file, `url` where to download it from; `sha256` is of that
+    file. `batches` are the batch sizes that traffic makes, the last one is the largest.
+    """
+
+    name: str
+    task: Task
+    network: str
+    version: str
+    licence: str
+    batches: tuple[int, ...]
+    description: str = ""
+    weights: str | None = None
+    url: str | None = None
+    sha256: str | None = None
+    size: int | None = None
+    options: dict[str, OptionValue] = {}
+    labels: tuple[str, ...] = ()
+    limits: dict[Precision, Limits] = {}
+    root: Path = Path()
+
+    @property
+    def max_batch(self) -> int:
+        """The largest batch that a plan of this model takes."""
+        return self.batches[-1]
+
+
+class _CatalogFile(msgspec.Struct, forbid_unknown_fields=True):
+    model: list[ModelSpec]
+
+
+class Catalog:
+    """Models by name; a later file's entry replaces an earlier one of the same name."""
+
+    def __init__(self, specs: Iterable[ModelSpec]) -> None:
+        self._specs = {spec.name: spec for spec in specs}
+
+    @classmethod
+    def load(cls, *extra: Path) -> "Catalog":
+        """Read the built-in catalog and then `extra` ones.
+
+        Raises:
+            CatalogError: a file is missing or an entry is not valid, with file and field named.
+        """
+        return cls(spec for path in (BUILTIN, *extra) for spec in _read(path))
+
+    def __iter__(self) -> Iterator[ModelSpec]:
+        return iter(self._specs.values())
+
+    def get(self, name: str, task: Task | None = None) -> ModelSpec:
+        """Return the entry `name`.
+
+        Raises:
+            CatalogError: no such entry, or one of another task.
+        """
+        spec = self._specs.get(name)
+        if spec is None:
+            raise CatalogError(
+                f"no model {name!r} in the catalog; `emotions models list` shows all"
+            )
+        if task is not None and spec.task != task:
+            raise CatalogError(f"{name} is a model for the task {spec.task}, not {task}")
+        return spec
+
+
+def _read(path: Path) -> list[ModelSpec]:
+    try:
+        models = msgspec.toml.decode(path.read_bytes(), type=_CatalogFile).model
+    except OSError as error:
+        raise CatalogError(f"cannot read the catalog {path}: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise CatalogError(f"the catalog {path} is not valid: {error}") from error
+    return [_checked(msgspec.structs.replace(spec, root=path.parent), path) for spec in models]
+
+
+def _checked(spec: ModelSpec, path: Path) -> ModelSpec:
+    """Refuse what the types let through."""
+    if not spec.batches or list(spec.batches) != sorted(set(spec.batches)) or spec.batches[0] < 1:
+        raise CatalogError(f"{path}: {spec.name}: batches must be rising numbers from 1 up")
+    if spec.task == "emotion" and not spec.labels:
+        raise CatalogError(f"{path}: {spec.name}: an emotion model needs its labels")
+    if spec.url is not None and spec.sha256 is None:
+        raise CatalogError(f"{path}: {spec.name}: a url needs the sha256 of what it gives")
+    if spec.name != Path(spec.name).name:
+        raise CatalogError(f"{path}: {spec.name!r} cannot be a model's name: it names files")
+    return spec

@@ -1,0 +1,48 @@
+"""What can go wrong before and while an engine runs; every message names the fix.
+
+EngineError
+├── CatalogError        an entry is unknown, or the catalog is not valid
+├── WeightsMissing      no file for a model on this machine
+├── ChecksumMismatch    a file is not the one the catalog names
+├── DownloadFailed      the network or the server let us down
+├── PlanMissing         nothing was built for this model, engine and hardware
+├── PlanDamaged         a plan is there but is not what was built
+├── ParityError         a plan answers differently from the reference
+└── RunnerError         the engine failed during inference
+"""
+
+
+class EngineError(Exception):
+    """A failure of models or engines, told in a sentence that names the fix."""
+
+
+class CatalogError(EngineError):
+    """A model name that no catalog has, or a catalog entry that is not valid."""
+
+
+class WeightsMissing(EngineError):
+    """No weights for a model: not shipped, not dropped in place, not downloaded."""
+
+
+class ChecksumMismatch(EngineError):
+    """A weights file whose sha256 is not the catalog's."""
+
+
+class DownloadFailed(EngineError):
+    """A download that ended before the file was whole."""
+
+
+class PlanMissing(EngineError):
+    """No plan with the fingerprint that model, engine and hardware ask for."""
+
+
+class PlanDamaged(EngineError):
+    """A plan whose bytes are not those that the build wrote."""
+
+
+class ParityError(EngineError):
+    """A plan outside the catalog's limits against the reference."""
+
+
+class RunnerError(EngineError):
+    """The engine failed during inference."""

@@ -1,0 +1,122 @@
+"""Plans on disk: named by fingerprint, described by a sidecar, published by one rename."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+import tensorrtx
+from engines.catalog import ModelSpec, Precision
+from engines.errors import PlanDamaged, PlanMissing
+from engines.runner import Engine
+from engines.weights import sha256
+
+DEFAULT_FOLDER = Path(__file__).with_name("plans")
+
+
+class Fingerprint(msgspec.Struct, frozen=True):
+    """Everything that a plan depends on; two equal fingerprints mean interchangeable plans."""
+
+    model: str
+    weights: str
+    network: str
+    options: str
+    batches: tuple[int, ...]
+    precision: Precision
+    engine: str
+    identity: dict[str, str]
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hex digits that name the plan's files."""
+        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:16]
+
+
+class Sidecar(msgspec.Struct, frozen=True):
+    """What `<plan>.json` says: the fingerprint in full, the plan's bytes, and how it was verified.
+
+    `parity` holds the figures of `engines.verify` or None for a plan that could not be run where
+    it was built; the service refuses such a plan.
+    """
+
+    fingerprint: Fingerprint
+    sha256: str
+    parity: dict[str, float] | None
+
+
+def fingerprint(
+    spec: ModelSpec, weights: Path, engine: Engine, precision: Precision = "fp32"
+) -> Fingerprint:
+    """Take the fingerprint that a plan of `spec` for this engine and hardware must have."""
+    network = tensorrtx.NETWORKS[spec.network]
+    return Fingerprint(
+        model=f"{spec.name} {spec.version}",
+        weights=sha256(weights),
+        network=f"{network.name} {network.version}",
+        options=msgspec.json.encode(spec.options, order="deterministic").decode(),
+        batches=spec.batches,
+        precision=precision,
+        engine=engine.name,
+        identity=engine.identity(),
+    )
+
+
+def plan_path(folder: Path, key: Fingerprint, engine: Engine) -> Path:
+    """Where the plan with this fingerprint lies."""
+    name = key.model.split()[0]
+    return folder / engine.name / f"{name}-{key.precision}-{key.digest}{engine.suffix}"
+
+
+def read(path: Path, key: Fingerprint) -> Sidecar:
+    """Return the sidecar of a plan whose bytes are those that the build wrote.
+
+    Raises:
+        PlanMissing: there is no such plan.
+        PlanDamaged: plan or sidecar were changed or cut.
+    """
+    name = key.model.split()[0]
+    try:
+        sidecar = msgspec.json.decode(_sidecar_path(path).read_bytes(), type=Sidecar)
+        found = sha256(path)
+    except FileNotFoundError as error:
+        raise PlanMissing(
+            f"no {key.engine} plan of {name} for these weights and this machine in "
+            f"{path.parent}; run `emotions build {name}`"
+        ) from error
+    except msgspec.DecodeError as error:
+        raise PlanDamaged(f"{path} is damaged; run `emotions build --force {name}`") from error
+    if found != sidecar.sha256 or sidecar.fingerprint != key:
+        raise PlanDamaged(f"{path} is damaged; run `emotions build --force {name}`")
+    return sidecar
+
+
+@contextmanager
+def staged(path: Path) -> Iterator[Path]:
+    """Give a temporary file beside `path` that becomes `path` when the block ends well.
+
+    A killed or failed block leaves nothing that `read` would take for a plan.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".staged-", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def describe(path: Path, sidecar: Sidecar) -> None:
+    """Write the sidecar, which makes the plan beside it count."""
+    with staged(_sidecar_path(path)) as temporary:
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(sidecar)))
+
+
+def _sidecar_path(path: Path) -> Path:
+    return path.with_name(path.name + ".json")

@@ -1,0 +1,1 @@
+"""HTTP and batching: from a request's bytes to faces and their emotions."""

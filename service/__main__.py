@@ -1,0 +1,5 @@
+"""`python -m service` is `emotions`."""
+
+from service.cli import main
+
+main()

@@ -1,0 +1,53 @@
+"""The ASGI application: settings in, a service out."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any
+
+from fastapi import FastAPI
+
+from service import problems, routes
+from service.metrics import Metrics
+from service.middleware import Observed
+from service.settings import Settings
+from service.startup import find_models, open_pipeline
+
+DESCRIPTION = "Finds faces in images and reads their emotions. Nothing that is sent is kept."
+VERSION = "0.1.0"
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Make the application; its engines open when it starts and close when it has answered all.
+
+    Raises:
+        EngineError: a plan is missing or does not fit; the message names the command to run.
+    """
+    models = find_models(settings)
+    metrics = Metrics()
+    app = FastAPI(title="emotions", version=VERSION, description=DESCRIPTION, lifespan=_lifespan)
+    app.state.settings, app.state.models, app.state.metrics = settings, models, metrics
+    app.state.pipeline = open_pipeline(settings, models, metrics)
+    app.include_router(routes.router)
+    app.add_middleware(Observed, metrics=metrics)
+    problems.install(app)
+    _describe(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.pipeline.start()
+    yield
+    await asyncio.to_thread(app.state.pipeline.close)
+
+
+def _describe(app: FastAPI) -> None:
+    generate = app.openapi
+
+    @cache
+    def openapi() -> dict[str, Any]:
+        return routes.openapi_extra(generate())
+
+    app.openapi = openapi  # type: ignore[method-assign]

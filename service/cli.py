@@ -1,0 +1,201 @@
+"""The `emotions` command."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+from rich.table import Table
+
+from engines import build as building
+from engines import plan, weights
+from engines.catalog import Catalog, ModelSpec
+from engines.errors import EngineError, WeightsMissing
+from engines.runner import load_engine
+from service.settings import Settings
+from service.startup import load_catalog
+
+P = ParamSpec("P")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+models_app = typer.Typer(no_args_is_help=True, help="Show models and fetch their weights.")
+app.add_typer(models_app, name="models")
+say = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Names = Annotated[list[str] | None, typer.Argument(help="Models; by default those in use")]
+EngineName = Annotated[str | None, typer.Option("--engine", help="auto or onnxruntime")]
+
+
+def main() -> None:
+    """Run the command."""
+    app()
+
+
+def told(command: Callable[P, None]) -> Callable[P, None]:
+    """End with a sentence instead of a traceback where the engines know what is wrong."""
+
+    @wraps(command)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except EngineError as error:
+            _tell(f"emotions: {error}")
+            raise typer.Exit(1) from error
+
+    return wrapper
+
+
+def settings_with(**given: Any) -> Settings:
+    """Settings with what the command line says over what the environment says."""
+    return Settings(**{name: value for name, value in given.items() if value is not None})
+
+
+@app.command()
+@told
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one")] = None,
+    engine: EngineName = None,
+    workers: Annotated[int | None, typer.Option(help="Threads a network")] = None,
+) -> None:
+    """Serve over HTTP until stopped. Everything else is set by EMOTIONS_... in the environment."""
+    from service.server import run  # noqa: PLC0415  (the other commands need no web server)
+
+    run(settings_with(host=host, port=port, engine=engine, workers=workers))
+
+
+@app.command()
+@told
+def build(
+    names: Names = None,
+    engine: EngineName = None,
+    force: Annotated[bool, typer.Option(help="Build anew what is there")] = False,
+) -> None:
+    """Build and verify the plans of models for this machine."""
+    settings = settings_with(engine=engine)
+    chosen = load_engine(settings.engine)
+    for spec in _chosen(names, settings):
+        try:
+            built = building.build(spec, chosen, settings.plans, force=force, say=_tell)
+        except WeightsMissing as missing:
+            if names or spec.task != "embedder":
+                raise
+            _tell(f"left out: {missing}")
+            continue
+        state = "built and verified" if built.fresh else "up to date"
+        _tell(f"{spec.name}: {state} ({chosen.name}, {built.path.name})")
+
+
+@app.command()
+@told
+def verify(names: Names = None, engine: EngineName = None) -> None:
+    """Hold built plans against the reference on real faces."""
+    settings = settings_with(engine=engine)
+    chosen = load_engine(settings.engine)
+    table = Table("model", "engine", "precision", "figure", "value")
+    for spec in _chosen(names, settings):
+        try:
+            sidecar = building.reverify(spec, chosen, settings.plans)
+        except WeightsMissing:
+            if names or spec.task != "embedder":
+                raise
+            continue
+        for figure, value in (sidecar.parity or {}).items():
+            precision = sidecar.fingerprint.precision
+            table.add_row(spec.name, chosen.name, precision, figure, f"{value:.6g}")
+    Console().print(table)
+
+
+@app.command()
+@told
+def export(
+    network: Annotated[str, typer.Argument(help="Network, as in `emotions models list`")],
+    weights_file: Annotated[Path, typer.Option("--weights", help=".wts, .pth or .onnx file")],
+    out: Annotated[Path, typer.Option(help="The ONNX file to write")],
+    raw: Annotated[bool, typer.Option(help="The bare network, as upstream has it")] = False,
+    size: Annotated[str | None, typer.Option(help="HEIGHTxWIDTH of a detector's input")] = None,
+) -> None:
+    """Write a network with its weights as ONNX."""
+    options: dict[str, Any] = {"raw": True} if raw else {}
+    if size is not None:
+        options["size"] = _size(size)
+    model = building.export(network, weights_file, options)
+    with plan.staged(out) as temporary:
+        temporary.write_bytes(model.SerializeToString(deterministic=True))
+    _tell(f"{out}: {network}, {out.stat().st_size / 2**20:.1f} MiB")
+
+
+@app.command()
+@told
+def predict(
+    path: Annotated[Path, typer.Argument(help="An image, or a folder of images")],
+    embeddings: Annotated[bool, typer.Option(help="Add identity embeddings")] = False,
+    min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Least score")] = None,
+) -> None:
+    """Read the emotions in images; one line of JSON an image on standard output."""
+    from service.predict import run  # noqa: PLC0415
+
+    failed = run(settings_with(min_score=min_score), path, embeddings, sys.stdout.buffer)
+    if failed:
+        _tell(f"emotions: {failed} of the images could not be read")
+        raise typer.Exit(1)
+
+
+@models_app.command("list")
+@told
+def list_models() -> None:
+    """Show the catalog: each model, and whether its weights are here."""
+    settings = Settings()
+    table = Table("name", "task", "network", "version", "weights", "licence")
+    for spec in load_catalog(settings):
+        found = _whereabouts(spec, settings)
+        table.add_row(spec.name, spec.task, spec.network, spec.version, found, spec.licence)
+    Console().print(table)
+
+
+@models_app.command()
+@told
+def pull(names: Annotated[list[str], typer.Argument(help="Models to fetch")]) -> None:
+    """Download weights, verify them, and put them where `build` finds them."""
+    settings = Settings()
+    catalog = load_catalog(settings)
+    for spec in [catalog.get(name) for name in names]:
+        path = _pull(spec, settings.plans / "weights")
+        _tell(f"{spec.name}: {path}; now run `emotions build {spec.name}`")
+
+
+def _pull(spec: ModelSpec, cache: Path) -> Path:
+    columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=say) as bar:
+        task = bar.add_task(spec.name, total=None)
+        return weights.pull(
+            spec, cache, lambda done, total: bar.update(task, completed=done, total=total)
+        )
+
+
+def _tell(line: str) -> None:
+    say.print(line, markup=False)
+
+
+def _chosen(names: list[str] | None, settings: Settings) -> list[ModelSpec]:
+    catalog: Catalog = load_catalog(settings)
+    used = [settings.detector, settings.emotion, settings.embedder]
+    return [catalog.get(name) for name in names or used]
+
+
+def _whereabouts(spec: ModelSpec, settings: Settings) -> str:
+    try:
+        return str(weights.find(spec, settings.plans / "weights").name)
+    except WeightsMissing:
+        return f"`emotions models pull {spec.name}`" if spec.url else "bring your own"
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        height, width = (int(part) for part in text.lower().split("x"))
+    except ValueError as error:
+        raise typer.BadParameter("give it as HEIGHTxWIDTH, for instance 480x640") from error
+    return height, width

@@ -1,0 +1,82 @@
+"""The detector's geometry, in numpy: letterbox, NMS, and boxes back in the image's pixels."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.runner import Array
+from engines.verify import box_iou
+
+U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
+# What the detector subtracts, as RGB: padding of this colour is zero to the network.
+PADDING = (123, 117, 104)
+# Enlarging further shows the network nothing new and makes a face that fills a small picture
+# larger than its largest anchors.
+MAX_ENLARGEMENT = 2.0
+
+
+class Detections(NamedTuple):
+    """Faces of one image, largest first: boxes (K, 4), landmarks (K, 5, 2), scores (K,).
+
+    Pixels of the image; float32. Landmarks: left eye, right eye, nose, mouth corners, as seen.
+    """
+
+    boxes: F32
+    landmarks: F32
+    scores: F32
+
+
+class Letterbox(NamedTuple):
+    """How an image lies in the detector's input: scaled by `scale`, in the upper left corner."""
+
+    scale: float
+    width: int
+    height: int
+
+    def restore(self, points: Array) -> F32:
+        """Map coordinates (..., 2k) or (..., 2) of the input back to pixels of the image."""
+        return np.asarray(points / self.scale, np.float32)
+
+
+def letterbox(image: U8, size: tuple[int, int]) -> tuple[U8, Letterbox]:
+    """Fit an image (h, w, 3) into `size` (height, width) without distortion; pad the rest."""
+    height, width = image.shape[:2]
+    scale = min(size[0] / height, size[1] / width, MAX_ENLARGEMENT)
+    inside = max(1, round(width * scale)), max(1, round(height * scale))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    canvas = np.full((*size, 3), PADDING, np.uint8)
+    canvas[: inside[1], : inside[0]] = cv2.resize(image, inside, interpolation=method)
+    return canvas, Letterbox(scale, width, height)
+
+
+def select(
+    row: dict[str, Array], box: Letterbox, *, min_score: float, nms_iou: float, max_faces: int
+) -> Detections:
+    """Turn the detector's row for one image (scores, boxes, landmarks by anchor) into faces."""
+    likely = row["scores"] >= min_score
+    scores = row["scores"][likely]
+    kept = nms(row["boxes"][likely], scores, nms_iou)
+    boxes = box.restore(row["boxes"][likely][kept])
+    boxes = np.clip(boxes, 0, [box.width, box.height, box.width, box.height]).astype(np.float32)
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    order = [i for i in np.argsort(-areas, kind="stable") if areas[i] > 0][:max_faces]
+    return Detections(
+        boxes[order], box.restore(row["landmarks"][likely][kept][order]), scores[kept][order]
+    )
+
+
+def nms(boxes: Array, scores: Array, iou: float) -> NDArray[np.intp]:
+    """Greedy non-maximum suppression: indices of boxes (N, 4) that no better one overlaps.
+
+    A box goes when its intersection over union with a kept one is above `iou`.
+    """
+    order = np.argsort(-scores, kind="stable")
+    kept = []
+    while len(order):
+        best, order = order[0], order[1:]
+        kept.append(best)
+        order = order[box_iou(boxes[best], boxes[order]) <= iou]
+    return np.asarray(kept, np.intp)

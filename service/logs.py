@@ -1,0 +1,43 @@
+"""Log lines, ours and the server's, in one form on standard error."""
+
+import logging
+import sys
+
+import structlog
+from structlog.typing import Processor
+
+from service.settings import Settings
+
+# Without local variables: they hold people's images.
+_TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+
+
+def configure(settings: Settings) -> None:
+    """Send all logging through structlog, as text for people or JSON for machines."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    if settings.log_format == "json":
+        last += [structlog.processors.ExceptionRenderer(_TRACEBACKS)]
+        last += [structlog.processors.JSONRenderer()]
+    else:
+        plain = structlog.dev.plain_traceback
+        last += [
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+        ]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last)
+    )
+    logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,183 @@
+"""Detect, cut, classify and embed: the way of an image through the networks."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.runner import Array, Runner
+from service import image as images
+from service.alignment import arcface_crop, fer_crop
+from service.batcher import Batcher
+from service.detection import Detections, Letterbox, letterbox, select
+from service.errors import EmbedderMissing, Overloaded
+
+U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
+Row = dict[str, Array]
+NetworkBatcher = Batcher[U8, Row]
+T = TypeVar("T")
+
+
+class Options(NamedTuple):
+    """What one request asks for."""
+
+    min_score: float = 0.5
+    max_faces: int = 100
+    embeddings: bool = False
+
+
+class Analysis(NamedTuple):
+    """One image's result: its upright size, its faces, and for each face a row.
+
+    scores: (K, 7) float32, a softmax over the emotion network's labels; embeddings: (K, D)
+    float32, L2-normalised, or None when not asked for.
+    """
+
+    width: int
+    height: int
+    faces: Detections
+    scores: F32
+    embeddings: F32 | None
+
+
+class Pipeline:
+    """The networks' batchers and the threads that do the work between them."""
+
+    def __init__(
+        self,
+        detector: NetworkBatcher,
+        emotion: NetworkBatcher,
+        embedder: NetworkBatcher | None,
+        *,
+        threads: ThreadPoolExecutor,
+        limits: images.ImageLimits,
+        size: tuple[int, int],
+        labels: Sequence[str],
+        nms_iou: float,
+        capacity: int,
+    ) -> None:
+        self.detector, self.emotion, self.embedder = detector, emotion, embedder
+        self._threads = threads
+        self._limits = limits
+        self._size = size
+        self.labels = tuple(labels)
+        self._nms_iou = nms_iou
+        self._capacity = capacity
+        self._admitted = 0
+
+    @property
+    def batchers(self) -> list[NetworkBatcher]:
+        """The networks in use."""
+        return [b for b in (self.detector, self.emotion, self.embedder) if b is not None]
+
+    def start(self) -> None:
+        """Start the batchers' workers, which open and warm up their runners."""
+        for batcher in self.batchers:
+            batcher.start()
+
+    def close(self) -> None:
+        """Finish what was accepted and stop. Blocks; may be called from any thread."""
+        self._threads.shutdown()
+        for batcher in self.batchers:
+            batcher.close()
+
+    @contextmanager
+    def admit(self, images: int) -> Iterator[None]:
+        """Take a place for each image from decoding to answer.
+
+        Raises:
+            Overloaded: so many are under way that these would wait for places.
+        """
+        if self._admitted and self._admitted + images > self._capacity:
+            raise Overloaded("too many images are under way; send the request again later")
+        self._admitted += images
+        try:
+            yield
+        finally:
+            self._admitted -= images
+
+    async def analyze(self, data: bytes, options: Options, deadline: float) -> Analysis:
+        """Decode one image and find its faces; see `image.decode` and `Batcher` for errors.
+
+        Raises:
+            EmbedderMissing: embeddings are asked for and no embedder is there.
+        """
+        if options.embeddings and self.embedder is None:
+            raise EmbedderMissing(
+                "this service has no embedder; its operator adds one with "
+                "`emotions models pull w600k-mbf` and EMOTIONS_EMBEDDER=w600k-mbf, or by putting "
+                "arcface-mobilefacenet.wts into tensorrtx/arcface; then `emotions build`"
+            )
+        image, canvas, box = await self._in_thread(lambda: self._prepare(data))
+        row = await self.detector.submit(canvas, deadline)
+        faces, crops, aligned = await self._in_thread(lambda: self._cut(image, row, box, options))
+        return await self._read(image, faces, crops, aligned, deadline)
+
+    def _prepare(self, data: bytes) -> tuple[U8, U8, Letterbox]:
+        image = images.decode(data, self._limits)
+        return image, *letterbox(image, self._size)
+
+    def _cut(
+        self, image: U8, row: Row, box: Letterbox, options: Options
+    ) -> tuple[Detections, list[U8], list[U8] | None]:
+        faces = select(
+            row,
+            box,
+            min_score=options.min_score,
+            nms_iou=self._nms_iou,
+            max_faces=options.max_faces,
+        )
+        crops = [fer_crop(image, face) for face in faces.boxes]
+        if not options.embeddings:
+            return faces, crops, None
+        return faces, crops, [arcface_crop(image, face) for face in faces.landmarks]
+
+    async def _read(
+        self,
+        image: U8,
+        faces: Detections,
+        crops: list[U8],
+        aligned: list[U8] | None,
+        deadline: float,
+    ) -> Analysis:
+        emotion = self.emotion.submit_all(crops, deadline)
+        if aligned is None or self.embedder is None:
+            rows, embedded = await emotion, None
+        else:
+            rows, vectors = await asyncio.gather(
+                emotion, self.embedder.submit_all(aligned, deadline)
+            )
+            embedded = _stack([row["embedding"] for row in vectors], 0)
+        scores = _stack([row["scores"] for row in rows], len(self.labels))
+        return Analysis(image.shape[1], image.shape[0], faces, scores, embedded)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _stack(rows: list[Array], width: int) -> F32:
+    return np.stack(rows) if rows else np.zeros((0, width), np.float32)
+
+
+@contextmanager
+def rows_of(
+    opened: Callable[[], AbstractContextManager[Runner]], name: str, warm: U8
+) -> Iterator[Callable[[list[U8]], list[Row]]]:
+    """Open a runner with one input `name` as a function from items to their rows of outputs.
+
+    The item `warm` is run once before the first real one: the first run of an engine is its
+    slowest.
+    """
+    with opened() as runner:
+
+        def run(items: list[U8]) -> list[Row]:
+            outputs = runner.infer({name: np.stack(items)})
+            return [{key: array[i] for key, array in outputs.items()} for i in range(len(items))]
+
+        run([warm])
+        yield run

@@ -1,0 +1,64 @@
+"""Errors as RFC 9457 problem details; the one place where an exception becomes an answer."""
+
+from http import HTTPStatus
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from service.errors import InvalidRequest, ServiceError
+from service.schemas import Problem
+
+MEDIA_TYPE = "application/problem+json"
+log = structlog.get_logger("emotions.http")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every exception of `app` with a problem."""
+    app.add_exception_handler(ServiceError, _service_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unknown)
+
+
+def answer(
+    request: Request, status: int, code: str, detail: str, headers: dict[str, str] | None = None
+) -> Response:
+    """Render a problem."""
+    problem = Problem(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        code=code,
+        detail=detail,
+        request_id=request.scope.get("state", {}).get("request_id", ""),
+    )
+    return Response(problem.model_dump_json(), status, headers, MEDIA_TYPE)
+
+
+async def _service_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, ServiceError):
+        raise error
+    return answer(request, error.status, error.code, str(error), error.headers)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"][1:])
+    return await _service_error(request, InvalidRequest(f"{where}: {first['msg']}"))
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    code = HTTPStatus(error.status_code).name.lower()
+    return answer(request, error.status_code, code, error.detail, dict(error.headers or {}))
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    log.error("request.failed", exc_info=error)
+    return answer(
+        request, 500, "internal", "something went wrong inside; the log has this request's id"
+    )

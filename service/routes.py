@@ -1,0 +1,187 @@
+"""The addresses of the service; each does one thing and hands the work on."""
+
+import asyncio
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from service.auth import authorize
+from service.bodies import Encoded, read_images
+from service.errors import (
+    CorruptImage,
+    DeadlineExceeded,
+    InferenceFailed,
+    InvalidRequest,
+    ServiceError,
+    TooLarge,
+    UnsupportedMediaType,
+)
+from service.metrics import Metrics
+from service.openapi import ANALYZE
+from service.pipeline import Analysis, Options, Pipeline
+from service.schemas import Answer, ModelCard, ModelCards, Models, Readiness, image_result
+from service.settings import Settings
+from service.startup import Models as FoundModels
+
+# What is wrong with one image of several is told with that image; the others get their faces.
+OF_ONE_IMAGE = (TooLarge, UnsupportedMediaType, CorruptImage, InferenceFailed)
+router = APIRouter()
+
+
+class State:
+    """What the routes share, kept at `app.state`."""
+
+    settings: Settings
+    models: FoundModels
+    pipeline: Pipeline
+    metrics: Metrics
+
+
+@router.post(
+    "/v1/emotions",
+    response_model=Answer,
+    dependencies=[Depends(authorize)],
+    summary="Find faces and read their emotions",
+    **ANALYZE,
+)
+async def analyze(
+    request: Request,
+    min_score: Annotated[float | None, Query(ge=0, le=1, description="Least score")] = None,
+    max_faces: Annotated[int | None, Query(ge=1, le=1000, description="Most faces")] = None,
+    embeddings: Annotated[bool, Query(description="Return identity embeddings")] = False,
+    labels: Annotated[str | None, Query(description="Softmax over these labels only")] = None,
+) -> Response:
+    """Answer with the faces of each image, in the order of the request."""
+    state: State = request.app.state
+    settings = state.settings
+    deadline = time.monotonic() + settings.deadline_s
+    wanted = _subset(labels, state.pipeline.labels)
+    images = await read_images(
+        request, max_bytes=settings.max_body_bytes, max_images=settings.max_images
+    )
+    options = Options(
+        settings.min_score if min_score is None else min_score,
+        settings.max_faces if max_faces is None else max_faces,
+        embeddings,
+    )
+    outcomes = await _analyze_all(state, images, options, deadline)
+    results = [
+        image_result(image.id, outcome, state.pipeline.labels, wanted)
+        for image, outcome in zip(images, outcomes, strict=True)
+    ]
+    answer = Answer.model_construct(model=_models(state.models, embeddings), images=results)
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
+async def _analyze_all(
+    state: State, images: list[Encoded], options: Options, deadline: float
+) -> list[Analysis | ServiceError]:
+    """Analyze images side by side; what fails for all of them leaves no work behind."""
+    with state.pipeline.admit(len(images)):
+        work = [
+            asyncio.create_task(_analyze_one(state, image.data, options, deadline))
+            for image in images
+        ]
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                outcomes = await asyncio.gather(*work)
+        except TimeoutError as error:
+            raise DeadlineExceeded("no result before the deadline") from error
+        finally:
+            for task in work:
+                task.cancel()
+    if len(outcomes) == 1 and isinstance(outcomes[0], ServiceError):
+        raise outcomes[0]
+    return outcomes
+
+
+async def _analyze_one(
+    state: State, data: bytes, options: Options, deadline: float
+) -> Analysis | ServiceError:
+    try:
+        result = await state.pipeline.analyze(data, options, deadline)
+    except OF_ONE_IMAGE as error:
+        state.metrics.images.labels(error.code).inc()
+        return error
+    state.metrics.images.labels("ok").inc()
+    state.metrics.faces.inc(len(result.scores))
+    return result
+
+
+def _subset(labels: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
+    """The labels asked for, in the client's order.
+
+    Raises:
+        InvalidRequest: an unknown label, or one twice.
+    """
+    if labels is None:
+        return known
+    wanted = tuple(label.strip() for label in labels.split(","))
+    unknown = [label for label in wanted if label not in known]
+    if unknown or len(set(wanted)) < len(wanted):
+        raise InvalidRequest(f"labels: each one once, out of {', '.join(known)}")
+    return wanted
+
+
+def _models(models: FoundModels, embeddings: bool) -> Models:
+    embedder = models.embedder if embeddings else None
+    return Models(
+        detector=models.detector.spec.name,
+        emotion=models.emotion.spec.name,
+        embedder=embedder.spec.name if embedder else None,
+        backend=models.engine.name,
+    )
+
+
+@router.get("/v1/models", dependencies=[Depends(authorize)], summary="The models in use")
+async def list_models(request: Request) -> ModelCards:
+    """Name each model with its plan and how near it is to the reference."""
+    models: FoundModels = request.app.state.models
+    cards = [
+        ModelCard(
+            name=spec.name,
+            task=spec.task,
+            version=spec.version,
+            licence=spec.licence,
+            labels=list(spec.labels),
+            engine=models.engine.name,
+            precision=sidecar.fingerprint.precision,
+            batches=list(spec.batches),
+            plan=sidecar.fingerprint.digest,
+            parity=sidecar.parity or {},
+        )
+        for spec, _, sidecar in models.all
+    ]
+    return ModelCards(models=cards)
+
+
+@router.get("/livez", summary="The process answers")
+async def livez() -> dict[str, bool]:
+    """Say that the process is alive, whatever its engines do."""
+    return {"live": True}
+
+
+@router.get("/readyz", summary="Requests are served", responses={503: {"model": Readiness}})
+async def readyz(request: Request, response: Response) -> Readiness:
+    """Say whether every network is warmed up and which engine runs them."""
+    pipeline: Pipeline = request.app.state.pipeline
+    networks = {batcher.name: batcher.ready for batcher in pipeline.batchers}
+    ready = all(networks.values())
+    response.status_code = 200 if ready else 503
+    return Readiness(ready=ready, engine=request.app.state.models.engine.name, networks=networks)
+
+
+@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Export the metrics in Prometheus' text format."""
+    exported: Metrics = request.app.state.metrics
+    return Response(exported.render(), media_type=exported.content_type)
+
+
+def openapi_extra(schema: dict[str, Any]) -> dict[str, Any]:
+    """Let FastAPI's own 422 go: a wrong parameter is answered with 400 and a problem."""
+    for path in schema["paths"].values():
+        for operation in path.values():
+            operation["responses"].pop("422", None)
+    return schema

@@ -1,0 +1,173 @@
+"""The documents that cross HTTP: what a request holds, what an answer says."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.errors import ServiceError
+from service.pipeline import Analysis
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+PIXEL_DIGITS, SCORE_DIGITS = 2, 6
+Point = Annotated[list[float], Field(min_length=2, max_length=2)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Frame(msgspec.Struct, forbid_unknown_fields=True):
+    """One encoded image of a JSON (base64) or MessagePack (bytes) request."""
+
+    data: bytes
+    id: str | None = None
+
+
+class Frames(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a JSON or MessagePack request."""
+
+    images: list[Frame]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(_Document):
+    """RFC 9457 problem details; `code` is stable, `detail` is for people."""
+
+    type: Literal["about:blank"] = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str
+    request_id: str
+
+
+class Models(_Document):
+    """The models that gave an answer, and the engine that ran them."""
+
+    detector: str
+    emotion: str
+    embedder: str | None = Field(description="null unless embeddings were asked for")
+    backend: str
+
+
+class ImageError(_Document):
+    """Why one image of several has no faces."""
+
+    code: str
+    detail: str
+
+
+class Face(_Document):
+    """One face, in pixels of the upright image."""
+
+    box: Annotated[list[float], Field(min_length=4, max_length=4, description="x1, y1, x2, y2")]
+    score: Probability = Field(description="The detector's confidence")
+    landmarks: Annotated[
+        list[Point],
+        Field(min_length=5, max_length=5, description="Eyes, nose, mouth corners, left first"),
+    ]
+    emotion: str = Field(description="The label with the highest score")
+    scores: dict[str, Probability] = Field(description="Softmax over the labels")
+    embedding: list[float] | None = Field(description="L2-normalised, or null if not asked for")
+
+
+class ImageResult(_Document):
+    """The faces of one image, largest first."""
+
+    id: str
+    width: int
+    height: int
+    error: ImageError | None
+    faces: list[Face]
+
+
+class Answer(_Document):
+    """Results in the order of the request."""
+
+    model: Models
+    images: list[ImageResult]
+
+
+class Readiness(_Document):
+    """Whether requests are served now, and by what."""
+
+    ready: bool
+    engine: str
+    networks: dict[str, bool] = Field(description="Whether each network's workers are up")
+
+
+class ModelCard(_Document):
+    """A model in use."""
+
+    name: str
+    task: str
+    version: str
+    licence: str
+    labels: list[str]
+    engine: str
+    precision: str
+    batches: list[int]
+    plan: str = Field(description="Fingerprint of the plan")
+    parity: dict[str, float] = Field(description="Distance from the reference, by figure")
+
+
+class ModelCards(_Document):
+    """The models in use."""
+
+    models: list[ModelCard]
+
+
+def image_result(
+    name: str, outcome: Analysis | ServiceError, labels: tuple[str, ...], wanted: tuple[str, ...]
+) -> ImageResult:
+    """Describe what became of one image; `wanted` is the subset of `labels` to answer with."""
+    if isinstance(outcome, ServiceError):
+        error = ImageError(code=outcome.code, detail=str(outcome))
+        return ImageResult(id=name, width=0, height=0, error=error, faces=[])
+    return ImageResult.model_construct(
+        id=name,
+        width=outcome.width,
+        height=outcome.height,
+        error=None,
+        faces=_faces(outcome, labels, wanted),
+    )
+
+
+def _faces(result: Analysis, labels: tuple[str, ...], wanted: tuple[str, ...]) -> list[Face]:
+    scores = subset(result.scores, [labels.index(label) for label in wanted])
+    best = scores.argmax(axis=1)
+    boxes = _rounded(result.faces.boxes, PIXEL_DIGITS)
+    landmarks = _rounded(result.faces.landmarks, PIXEL_DIGITS)
+    confidences = _rounded(result.faces.scores, SCORE_DIGITS)
+    rows = _rounded(scores, SCORE_DIGITS)
+    vectors = None if result.embeddings is None else _rounded(result.embeddings, SCORE_DIGITS)
+    return [
+        Face.model_construct(
+            box=boxes[i],
+            score=confidences[i],
+            landmarks=landmarks[i],
+            emotion=wanted[best[i]],
+            scores=dict(zip(wanted, rows[i], strict=True)),
+            embedding=vectors[i] if vectors else None,
+        )
+        for i in range(len(rows))
+    ]
+
+
+def subset(scores: F32, columns: list[int]) -> F64:
+    """Softmax over some of the classes: rows (K, 7) to (K, len(columns)) that sum to one.
+
+    The softmax of a subset of logits is the softmax of all, cut and divided by its sum.
+    """
+    chosen = scores[:, columns].astype(np.float64)
+    total = chosen.sum(axis=1, keepdims=True)
+    return np.asarray(chosen / np.maximum(total, np.finfo(np.float64).tiny))
+
+
+def _rounded(values: F32 | F64, digits: int) -> Any:
+    """As nested lists of Python floats, short to write."""
+    return np.round(values.astype(np.float64), digits).tolist()

@@ -1,0 +1,55 @@
+"""uvicorn around the application, on a socket that is ours before anything slow begins."""
+
+import socket
+
+import structlog
+import uvicorn
+
+from engines.errors import EngineError
+from service.app import create_app
+from service.logs import configure
+from service.settings import Settings
+
+log = structlog.get_logger("emotions.server")
+# Time past a request's deadline for its answer to leave.
+GRACE_S = 5
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; what was accepted is answered first.
+
+    Raises:
+        EngineError: the address is taken, or a plan is missing; the message names the fix.
+    """
+    configure(settings)
+    with _listen(settings.host, settings.port) as listener:
+        app = create_app(settings)
+        host, port = listener.getsockname()[:2]
+        log.info("serving", url=f"http://{host}:{port}", engine=app.state.models.engine.name)
+        config = uvicorn.Config(
+            app,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=int(settings.deadline_s) + GRACE_S,
+        )
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise EngineError(
+            f"cannot listen on {host}:{port} ({error.strerror}); stop what listens there or "
+            "choose another with --host and --port"
+        ) from error
+    return listener

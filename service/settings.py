@@ -1,0 +1,81 @@
+"""Everything that can be set; the only place that reads the environment."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from engines.plan import DEFAULT_FOLDER
+
+MEBI = 1 << 20
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseSettings):
+    """Settings by precedence: command line, environment (`EMOTIONS_` + NAME), default."""
+
+    model_config = SettingsConfigDict(env_prefix="EMOTIONS_", frozen=True, extra="forbid")
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on")
+    port: int = Field(
+        default=8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one"
+    )
+
+    engine: str = Field(default="auto", description="Engine that runs the networks; auto picks")
+    detector: str = Field(default="retinaface-mnet025", description="Catalog entry of the detector")
+    emotion: str = Field(
+        default="emotion-fer48", description="Catalog entry of the emotion network"
+    )
+    embedder: str = Field(
+        default="arcface-mobilefacenet",
+        description="Catalog entry of the embedder, left out if not built",
+    )
+    catalog: Path | None = Field(
+        default=None, description="A catalog file of your own, beside ours"
+    )
+    plans: Path = Field(
+        default=DEFAULT_FOLDER, description="Folder of built plans and pulled weights"
+    )
+    workers: int = Field(
+        default=0, ge=0, description="Threads a network; 0 counts cores and CPU quota"
+    )
+
+    max_body_bytes: Count = Field(default=64 * MEBI, description="Largest request body")
+    max_image_bytes: Count = Field(default=32 * MEBI, description="Largest encoded image")
+    max_pixels: Count = Field(default=64_000_000, description="Most pixels an image may decode to")
+    max_images: Count = Field(default=64, description="Most images a request may hold")
+    max_queue: Count = Field(
+        default=512, description="Images, or faces, that may wait for a network"
+    )
+    deadline_s: float = Field(
+        default=30.0, gt=0, description="Longest time a request may take, seconds"
+    )
+
+    min_score: Fraction = Field(
+        default=0.5, description="Least detection score of a face, by default"
+    )
+    max_faces: Count = Field(default=100, description="Most faces an image may give, by default")
+    nms_iou: Fraction = Field(
+        default=0.4, description="Overlap above which two detections are one face"
+    )
+
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(),
+        description="Keys that clients must show, separated by commas; empty lets all in",
+    )
+    log_format: Literal["text", "json"] = Field(default="text", description="Form of the log lines")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level"
+    )
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """Take keys as one string with commas, the form that an environment variable has."""
+        return (
+            [key.strip() for key in value.split(",") if key.strip()]
+            if isinstance(value, str)
+            else value
+        )

@@ -1,0 +1,124 @@
+"""From settings to a pipeline: which models, which plans, how many workers."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from engines import build, cores, plan, verify
+from engines.catalog import Catalog, ModelSpec
+from engines.errors import PlanMissing, WeightsMissing
+from engines.runner import Engine, load_engine
+from service.image import ImageLimits
+from service.metrics import Metrics
+from service.pipeline import NetworkBatcher, Pipeline, rows_of
+from service.settings import Settings
+
+# A frame of a crowd gives more faces than there are frames.
+FACES_A_FRAME = 4
+
+
+class Model(NamedTuple):
+    """A model whose plan is in place."""
+
+    spec: ModelSpec
+    plan: Path
+    sidecar: plan.Sidecar
+
+
+class Models(NamedTuple):
+    """The models that a service runs."""
+
+    engine: Engine
+    detector: Model
+    emotion: Model
+    embedder: Model | None
+
+    @property
+    def all(self) -> list[Model]:
+        """Those that are there."""
+        return [m for m in (self.detector, self.emotion, self.embedder) if m is not None]
+
+
+def find_models(settings: Settings) -> Models:
+    """Find the plans that `settings` ask for.
+
+    Raises:
+        EngineError: a plan is missing or does not fit; the message names the command to run.
+    """
+    catalog = load_catalog(settings)
+    engine = load_engine(settings.engine)
+    find = partial(_find, engine=engine, folder=settings.plans)
+    detector = find(catalog.get(settings.detector, "detector"))
+    emotion = find(catalog.get(settings.emotion, "emotion"))
+    embedder = catalog.get(settings.embedder, "embedder")
+    return Models(engine, detector, emotion, _optional(embedder, engine, settings))
+
+
+def load_catalog(settings: Settings) -> Catalog:
+    """The built-in catalog with the user's own over it."""
+    return Catalog.load(*([settings.catalog] if settings.catalog else []))
+
+
+def open_pipeline(settings: Settings, models: Models, metrics: Metrics) -> Pipeline:
+    """Wire batchers, threads and geometry; `Pipeline.start` brings them to life."""
+    batcher = partial(_batcher, settings=settings, engine=models.engine, metrics=metrics)
+    return Pipeline(
+        batcher(models.detector, capacity=settings.max_queue),
+        batcher(models.emotion, capacity=FACES_A_FRAME * settings.max_queue),
+        models.embedder and batcher(models.embedder, capacity=FACES_A_FRAME * settings.max_queue),
+        threads=ThreadPoolExecutor(_workers(settings), thread_name_prefix="image"),
+        limits=ImageLimits(settings.max_image_bytes, settings.max_pixels),
+        size=verify.input_size(models.detector.spec),
+        labels=models.emotion.spec.labels,
+        nms_iou=settings.nms_iou,
+        capacity=settings.max_queue,
+    )
+
+
+def _find(spec: ModelSpec, engine: Engine, folder: Path) -> Model:
+    return Model(spec, *build.find(spec, engine, folder))
+
+
+def _optional(spec: ModelSpec, engine: Engine, settings: Settings) -> Model | None:
+    """The embedder is left out when it is the default and nobody has brought it."""
+    try:
+        return _find(spec, engine, settings.plans)
+    except (WeightsMissing, PlanMissing):
+        if "embedder" in settings.model_fields_set:
+            raise
+        return None
+
+
+def _batcher(
+    model: Model, *, settings: Settings, engine: Engine, metrics: Metrics, capacity: int
+) -> NetworkBatcher:
+    spec = model.spec
+    batcher: NetworkBatcher = NetworkBatcher(
+        spec.task,
+        partial(
+            rows_of,
+            partial(engine.open, model.plan, spec),
+            verify.input_name(spec.task),
+            np.zeros(verify.input_shape(spec), np.uint8),
+        ),
+        workers=_workers(settings),
+        max_batch=spec.max_batch,
+        capacity=capacity,
+        observe=metrics.batch_observer(spec.task),
+    )
+    metrics.watch_queue(spec.task, lambda: batcher.queued)
+    metrics.describe_engine(
+        spec.task,
+        model=spec.name,
+        engine=engine.name,
+        plan=model.sidecar.fingerprint.digest,
+        precision=model.sidecar.fingerprint.precision,
+    )
+    return batcher
+
+
+def _workers(settings: Settings) -> int:
+    return settings.workers or cores.available()

@@ -1,0 +1,49 @@
+"""Make `engines/probe/`: the real faces on which every plan is held against the reference.
+
+Both photographs are in the public domain: Eileen Collins by NASA (from scikit-image), Grace Hopper
+by the United States Navy (from matplotlib). Run as `python -m training.probe`.
+"""
+
+import cv2
+import matplotlib.cbook
+import numpy as np
+import skimage.data
+
+from engines.verify import PROBE
+from service.alignment import U8, arcface_crop
+from service.detection import PADDING
+
+SIDE = 640
+# Landmarks of the two faces in their photographs (x y: eyes, nose, mouth corners).
+ASTRONAUT = [[205, 110], [245, 107], [228, 131], [210, 148], [247, 146]]
+HOPPER = [[215, 210], [294, 210], [254, 260], [222, 300], [291, 300]]
+
+
+def main() -> None:
+    """Write the scene and the strip of aligned faces."""
+    astronaut = skimage.data.astronaut()
+    with matplotlib.cbook.get_sample_data("grace_hopper.jpg") as file:
+        hopper = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_COLOR_RGB)
+    PROBE.mkdir(exist_ok=True)
+    _write("scene.jpg", _scene(astronaut, np.asarray(hopper, np.uint8)))
+    pairs = ((astronaut, ASTRONAUT), (hopper, HOPPER))
+    _write("faces.png", np.concatenate([arcface_crop(i, np.array(p)) for i, p in pairs]))
+
+
+def _scene(*photographs: U8) -> U8:
+    """Two photographs side by side, the left one whole and the right one from its top."""
+    scene = np.full((SIDE, SIDE, 3), PADDING, np.uint8)
+    for index, photograph in enumerate(photographs):
+        height = round(photograph.shape[0] * SIDE / 2 / photograph.shape[1])
+        scene[:height, index * SIDE // 2 :][:, : SIDE // 2] = cv2.resize(
+            photograph, (SIDE // 2, height), interpolation=cv2.INTER_AREA
+        )
+    return scene
+
+
+def _write(name: str, rgb: U8) -> None:
+    cv2.imwrite(str(PROBE / name), rgb[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+
+
+if __name__ == "__main__":
+    main()
