@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-EDGES = (10, 20, 40, 80, 160)  # of the size bins: box heights, the last one open
+EDGES = (10, 20, 40, 80, 160)  # of the size bins: box heights
+BINS = ("<10", "10-20", "20-40", "40-80", "80-160", "160+")
 
 
 def overlaps(first: Floats, second: Floats) -> Floats:
@@ -31,12 +32,8 @@ def match(found: Floats, wanted: Floats, threshold: float = 0.5) -> NDArray[np.i
 
 
 def size_bin(box: Floats) -> str:
-    """Name the bin of a box's height; below the first edge: "<10"."""
-    height = float(box[3] - box[1])
-    place = int(np.searchsorted(EDGES, height, "right"))
-    if place == 0:
-        return f"<{EDGES[0]}"
-    return f"{EDGES[place - 1]}+" if place == len(EDGES) else f"{EDGES[place - 1]}-{EDGES[place]}"
+    """Name the bin of a box's height."""
+    return BINS[int(np.searchsorted(EDGES, box[3] - box[1], "right"))]
 
 
 @dataclass
@@ -54,7 +51,7 @@ class Recall:
 
     def table(self) -> dict[str, dict[str, float]]:
         """Recall and number of faces by size, and over all of them."""
-        rows = {name: (self.found[name], self.wanted[name]) for name in sorted(self.wanted)}
+        rows = {name: (self.found[name], self.wanted[name]) for name in BINS if self.wanted[name]}
         rows["all"] = (sum(self.found.values()), sum(self.wanted.values()))
         return {
             name: {"recall": found / max(wanted, 1), "faces": wanted}

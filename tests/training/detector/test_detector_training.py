@@ -1,0 +1,108 @@
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch lives in the environment for training")
+
+from training.detector.loader import Batches, Scenes, loader, normalise  # noqa: E402
+from training.detector.loss import distillation_losses  # noqa: E402
+from training.detector.network import RetinaFace  # noqa: E402
+from training.detector.pictures import Pictures  # noqa: E402
+from training.detector.schedule import Clock, average, learning_rate  # noqa: E402
+from training.detector.train import Settings, Training, fit  # noqa: E402
+from training.detector.weights import save_wts  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Pictures:
+    rng = np.random.default_rng(0)
+    sizes = ((20, 250, 250, 3), (20, 150, 150, 3))
+    return Pictures(*(rng.integers(0, 256, size).astype(np.uint8) for size in sizes))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    torch.manual_seed(1)
+    teacher = RetinaFace()
+    for _ in range(20):  # batch statistics that fit, or the features would vanish
+        teacher(60 * torch.randn(4, 3, 64, 64))
+    save_wts(tmp_path / "teacher.wts", teacher)
+    return Settings(
+        teacher=tmp_path / "teacher.wts",
+        backbone=None,
+        out=tmp_path,
+        steps=12,
+        minutes=float("inf"),
+        batch=4,
+        size=64,
+        rate=2e-3,
+        decay=1e-4,
+        warmup=2,
+        average=0.9,
+        features=1.0,
+        device="cpu",
+        workers=0,
+        seed=0,
+        report=6,
+        keep=6,
+    )
+
+
+def test_a_few_steps_lower_the_loss(settings: Settings, pictures: Pictures) -> None:
+    training = Training(settings)
+    images = next(iter(loader(Scenes(pictures, 0), Batches(1, 2, 4, 64), 0)))
+    totals = [sum(training.advance(images).values().values()) for _ in range(12)]
+    assert totals[-1] < 0.8 * totals[0]
+
+
+def test_a_run_leaves_curve_and_weights_and_goes_on(settings: Settings, pictures: Pictures) -> None:
+    fit(Training(settings), pictures)
+    assert (settings.out / "student.wts").exists()
+    further = Training(replace(settings, steps=18))
+    further.resume()
+    assert further.step == 12
+    fit(further, pictures)
+    rows = list(csv.DictReader((settings.out / "curve.csv").read_text().splitlines()))
+    assert [row["step"] for row in rows] == ["6", "12", "18"]
+    assert all(np.isfinite(float(value)) for row in rows for value in row.values())
+
+
+def test_the_teacher_itself_has_nothing_to_lose(pictures: Pictures) -> None:
+    network = RetinaFace().eval()
+    images = next(iter(loader(Scenes(pictures, 0), Batches(0, 1, 4, 64), 0)))
+    with torch.no_grad():
+        output = network(normalise(images, torch.device("cpu")))
+        losses = distillation_losses(output, output).values()
+    assert losses == pytest.approx(dict.fromkeys(losses, 0.0), abs=1e-5)
+
+
+def test_every_fourth_batch_is_large() -> None:
+    shapes = [[(len(keys), keys[0][1])] for keys in Batches(0, 5, 8, 64)]
+    assert shapes == [[(2, 128)], [(8, 64)], [(8, 64)], [(8, 64)], [(2, 128)]]
+
+
+def test_workers_make_the_same_scenes(pictures: Pictures) -> None:
+    alone, helped = (
+        list(loader(Scenes(pictures, 0), Batches(0, 3, 4, 64), workers)) for workers in (0, 1)
+    )
+    assert all(torch.equal(one, other) for one, other in zip(alone, helped, strict=True))
+
+
+def test_rate_rises_then_falls() -> None:
+    assert learning_rate(1.0, 0, 0.0, 10) == pytest.approx(0.1)
+    assert learning_rate(1.0, 20, 0.5, 10) == pytest.approx(0.5)
+    assert learning_rate(1.0, 99, 1.0, 10) == pytest.approx(1e-3)
+
+
+def test_the_clock_ends_with_steps_or_minutes() -> None:
+    assert Clock(100).progress(50) == pytest.approx(0.5)
+    assert Clock(100, minutes=1.0, spent=60.0).progress(1) == 1
+
+
+def test_the_average_starts_near_the_newest_weights() -> None:
+    old, new = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    average(old, new, 0, 0.999)
+    assert torch.allclose(old.weight, new.weight, atol=0.15)
