@@ -1,5 +1,6 @@
 """Around every request: an id, a log line, and the metrics."""
 
+import logging
 import re
 import time
 import uuid
@@ -10,6 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.metrics import Metrics
 
+# Asked every few seconds by whoever watches the service; their lines would bury the others.
+PROBES = ("/livez", "/readyz", "/metrics")
 REQUEST_ID = "X-Request-ID"
 # A client's own id goes into our log: letters, digits and a few marks, nothing that could forge
 # a line.
@@ -37,7 +40,7 @@ class Observed:
         async def observed_send(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])
                 MutableHeaders(scope=message)[REQUEST_ID] = request_id
             await send(message)
 
@@ -52,7 +55,8 @@ class Observed:
         path = getattr(scope.get("route"), "path", "other")
         self._metrics.requests.labels(path, str(status)).inc()
         self._metrics.seconds.labels(path).observe(seconds)
-        log.info(
+        log.log(
+            logging.DEBUG if path in PROBES else logging.INFO,
             "request",
             method=scope["method"],
             path=path,
