@@ -114,5 +114,5 @@ def _tensors(
 def _view(name: str, tensor: Tensor, values: NDArray[Any]) -> NDArray[Any]:
     try:
         return tensor.view(values)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise WeightsError(f"tensor {name!r}: {error}") from error

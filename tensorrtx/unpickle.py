@@ -9,7 +9,7 @@ import collections
 import io
 import math
 import pickle
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +87,12 @@ class Tensor(NamedTuple):
 # written in Python is the same class with a dict, and fast enough for some hundred tensors.
 class Unpickler(pickle._Unpickler):  # noqa: SLF001
     """Reads one pickle; afterwards ``storages`` holds every storage that it mentioned, by key."""
+
+    def _drop_state(self: Any) -> None:
+        """Leave objects as they are: a state dict's own state is metadata, and sets attributes."""
+        self.stack.pop()
+
+    dispatch: ClassVar = {**pickle._Unpickler.dispatch, pickle.BUILD[0]: _drop_state}  # noqa: SLF001
 
     def __init__(self, stream: io.BytesIO) -> None:
         super().__init__(stream)

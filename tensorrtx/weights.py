@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,10 @@ class Weights:
         return values
 
     def _hint(self, name: str) -> str:
-        close = difflib.get_close_matches(name, self._tensors.keys() - self._taken, n=1)
+        """Suggest the closest name, of the same layer if there is one: its numbers tell which."""
+        left = sorted(self._tensors.keys() - self._taken)
+        layer = [other for other in left if re.findall(r"\d+", other) == re.findall(r"\d+", name)]
+        close = difflib.get_close_matches(name, layer or left, n=1)
         return f"; did you mean {close[0]!r}?" if close else ""
 
     def finish(self, unused: tuple[str, ...] = ()) -> None:
