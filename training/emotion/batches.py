@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from multiprocessing.pool import Pool
 
 import cv2
 import numpy as np
@@ -16,13 +17,15 @@ Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]
 Job = tuple[int, int, npt.NDArray[np.int64], int]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Batches:
     """Faces uint8 (N, 48, 48) and targets float32 (N, 7) as epochs of augmented batches.
 
     A batch's random numbers come from (seed, epoch, batch), so the number of
-    ``workers`` does not change what is trained on. ``mixup`` is the parameter of
-    the beta distribution that blends pairs (arXiv 1710.09412); 0 is without.
+    ``workers`` does not change what is trained on. They run between entering and
+    leaving the context; outside it, batches are made by the caller. ``mixup`` is
+    the parameter of the beta distribution that blends pairs (arXiv 1710.09412);
+    0 is without.
     """
 
     faces: npt.NDArray[np.uint8]
@@ -32,24 +35,34 @@ class Batches:
     strength: Strength = field(default_factory=Strength)
     mixup: float = 0.0
     workers: int = 0
+    pool: Pool | None = field(default=None, init=False)
 
     def __len__(self) -> int:
         return len(self.faces) // self.size
+
+    def __enter__(self) -> Batches:
+        if self.workers:
+            # Spawned, because a process that has a GPU open must not be forked.
+            spawn = multiprocessing.get_context("spawn")
+            self.pool = spawn.Pool(self.workers, _work_for, (replace(self),))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.pool:
+            self.pool.terminate()
+            self.pool.join()
+            self.pool = None
 
     def epoch(self, number: int, side: int) -> Iterator[Batch]:
         """Yield the batches of one epoch, uint8 (size, side, side) and float32 (size, 7)."""
         order = np.random.default_rng((self.seed, number)).permutation(len(self.faces))
         chosen = [order[i * self.size : (i + 1) * self.size] for i in range(len(self))]
         jobs = [(number, i, each, side) for i, each in enumerate(chosen)]
-        if not self.workers:
-            yield from map(self._batch, jobs)
-            return
-        with multiprocessing.get_context("spawn").Pool(self.workers) as pool:
-            yield from pool.imap(self._batch, jobs)
+        yield from self.pool.imap(_batch_in_worker, jobs) if self.pool else map(self.batch, jobs)
 
-    def _batch(self, job: Job) -> Batch:
+    def batch(self, job: Job) -> Batch:
+        """Return one batch of an epoch: (epoch, batch, indices of its faces, side)."""
         number, index, chosen, side = job
-        cv2.setNumThreads(1)
         rng = np.random.default_rng((self.seed, number, index))
         views = np.stack([view(self.faces[i], rng, side, self.strength) for i in chosen])
         targets = self.targets[chosen]
@@ -68,3 +81,13 @@ def blend(
     mixed = weight * faces + (1 - weight) * faces[others]
     both = weight * targets + (1 - weight) * targets[others]
     return np.rint(mixed).astype(np.uint8), both.astype(np.float32)
+
+
+def _work_for(batches: Batches) -> None:
+    cv2.setNumThreads(1)
+    globals()["_batches"] = batches
+
+
+def _batch_in_worker(job: Job) -> Batch:
+    batches: Batches = globals()["_batches"]
+    return batches.batch(job)

@@ -30,8 +30,9 @@ def train(recipe: Recipe, data: Path, out: Path) -> float:
     recipe.save(out / "recipe.json")
     keras.utils.set_random_seed(recipe.seed)
     run = Run(recipe, read_split(data, "train"), read_split(data, "public"), out)
-    while run.progress.share < 1:
-        run.epoch()
+    with run.batches:
+        while run.progress.share < 1:
+            run.epoch()
     return run.best
 
 

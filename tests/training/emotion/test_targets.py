@@ -66,9 +66,10 @@ def test_epochs_are_whole_batches_and_differ(batches: Batches) -> None:
 
 def test_workers_do_not_change_the_batches(batches: Batches) -> None:
     spread = Batches(batches.faces, batches.targets, size=8, workers=2)
-    for alone, shared in zip(batches.epoch(3, 48), spread.epoch(3, 48), strict=True):
-        np.testing.assert_array_equal(alone[0], shared[0])
-        np.testing.assert_array_equal(alone[1], shared[1])
+    with spread:
+        for alone, shared in zip(batches.epoch(3, 48), spread.epoch(3, 48), strict=True):
+            np.testing.assert_array_equal(alone[0], shared[0])
+            np.testing.assert_array_equal(alone[1], shared[1])
 
 
 def test_blended_targets_stay_distributions() -> None:
