@@ -9,7 +9,7 @@ from typing import Any
 
 import onnx
 
-from tensorrtx import arcface, retinaface, weights
+from tensorrtx import adopt, arcface, retinaface, weights
 from tensorrtx.errors import WeightsError
 
 __all__ = ["NETWORKS", "Network", "WeightsError", "export"]
@@ -29,23 +29,25 @@ class Network:
     build: Callable[..., onnx.ModelProto]
 
 
+def _filled(build: Callable[..., onnx.ModelProto]) -> Callable[..., onnx.ModelProto]:
+    return lambda path, **options: build(weights.load(path), **options)
+
+
+_OURS: Mapping[str, Callable[..., onnx.ModelProto]] = {
+    "retinaface-mnet025": functools.partial(retinaface.build, backbone="mnet025"),
+    "retinaface-r50": functools.partial(retinaface.build, backbone="r50"),
+    "arcface-r50": functools.partial(arcface.build, network="r50"),
+    "arcface-r100": functools.partial(arcface.build, network="r100"),
+    "arcface-mobilefacenet": functools.partial(arcface.build, network="mobilefacenet"),
+}
+_ADOPTED: Mapping[str, Callable[..., onnx.ModelProto]] = {
+    "onnx": adopt.as_is,
+    "onnx-retinaface": adopt.detector,
+    "onnx-arcface": adopt.arcface,
+}
 NETWORKS: Mapping[str, Network] = MappingProxyType(
-    {
-        network.name: network
-        for network in (
-            Network(
-                "retinaface-mnet025", 1, functools.partial(retinaface.build, backbone="mnet025")
-            ),
-            Network("retinaface-r50", 1, functools.partial(retinaface.build, backbone="r50")),
-            Network("arcface-r50", 1, functools.partial(arcface.build, network="r50")),
-            Network("arcface-r100", 1, functools.partial(arcface.build, network="r100")),
-            Network(
-                "arcface-mobilefacenet",
-                1,
-                functools.partial(arcface.build, network="mobilefacenet"),
-            ),
-        )
-    }
+    {name: Network(name, 1, _filled(build)) for name, build in _OURS.items()}
+    | {name: Network(name, 1, build) for name, build in _ADOPTED.items()}
 )
 
 
@@ -53,8 +55,8 @@ def export(name: str, weights_path: Path, *, raw: bool = False, **options: Any) 
     """Write network ``name`` with the weights of a file; equal arguments give equal bytes.
 
     ``raw`` gives the bare network as upstream, else images go in and normalisation and decoding are
-    inside; ``options`` are those of ``retinaface.build`` and ``arcface.build``, which tell inputs,
-    outputs, shapes and units.
+    inside; ``options`` are those of ``retinaface.build``, ``arcface.build`` and the functions of
+    ``adopt``, which tell inputs, outputs, shapes and units.
 
     Raises:
         KeyError: there is no such network.
@@ -63,7 +65,9 @@ def export(name: str, weights_path: Path, *, raw: bool = False, **options: Any) 
         OSError: the file cannot be read.
     """
     network = NETWORKS[name]
-    model = network.build(weights.load(weights_path), raw=raw, **options)
+    if raw:
+        options["raw"] = True
+    model = network.build(weights_path, **options)
     model.producer_name = PRODUCER
     model.producer_version = str(network.version)
     onnx.helper.set_model_props(model, {"network": name, "raw": str(raw).lower()})

@@ -39,14 +39,19 @@ def build(
         ValueError: the size is not made of positive multiples of 32, or ``candidates`` is not in
             1..3840.
     """
-    if any(side < 32 or side % 32 for side in size):
-        raise ValueError(f"size {size}: height and width must be positive multiples of 32")
-    if not 1 <= candidates <= CANDIDATES_LIMIT:
-        raise ValueError(f"candidates {candidates}: must be in 1..{CANDIDATES_LIMIT}")
+    check_options(size, candidates)
     layers = Layers(Graph(), weights)
     model = _raw(layers, backbone, size) if raw else _deployed(layers, backbone, size, candidates)
     weights.finish(UNUSED)
     return model
+
+
+def check_options(size: tuple[int, int], candidates: int) -> None:
+    """Raise the ValueError that ``build`` promises for these options."""
+    if any(side < 32 or side % 32 for side in size):
+        raise ValueError(f"size {size}: height and width must be positive multiples of 32")
+    if not 1 <= candidates <= CANDIDATES_LIMIT:
+        raise ValueError(f"candidates {candidates}: must be in 1..{CANDIDATES_LIMIT}")
 
 
 def _rows(layers: Layers, backbone: Backbone, x: str, raw: bool) -> str:

@@ -1,0 +1,30 @@
+"""Fixtures: the default models' plans, built once for all tests, and a real server on them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engines.build import build
+from engines.catalog import Catalog
+from engines.onnxruntime import OnnxRuntime
+from tests.server import Server, serving
+
+DEFAULTS = ("retinaface-mnet025", "emotion-fer48")
+
+
+@pytest.fixture(scope="session")
+def plans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the plans of the shipped models."""
+    folder = tmp_path_factory.mktemp("plans")
+    catalog = Catalog.load()
+    for name in DEFAULTS:
+        build(catalog.get(name), OnnxRuntime(), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(plans: Path) -> Iterator[Server]:
+    """A uvicorn process with default settings."""
+    with serving(plans) as running:
+        yield running

@@ -1,0 +1,133 @@
+import hashlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from engines import weights
+from engines.catalog import ModelSpec
+from engines.errors import ChecksumMismatch, DownloadFailed, WeightsMissing
+
+CONTENT = bytes(range(256)) * 20_000
+
+
+class Files(BaseHTTPRequestHandler):
+    """Serves CONTENT; breaks off after `cut` bytes; takes ranges; notes what was asked."""
+
+    cut: int | None = None
+    ranges: list[str]
+    takes_ranges = True
+
+    def do_GET(self) -> None:
+        asked = self.headers.get("Range")
+        type(self).ranges.append(asked or "")
+        start = int(asked[6:-1]) if asked and self.takes_ranges else 0
+        if self.path != "/model.onnx":
+            self.send_error(404)
+            return
+        if start >= len(CONTENT):
+            self.send_error(416)
+            return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.end_headers()
+        self.wfile.write(CONTENT[start : self.cut])
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def files() -> Iterator[tuple[str, type[Files]]]:
+    kind = type("OneTest", (Files,), {"ranges": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), kind) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", kind
+        server.shutdown()
+        thread.join()
+
+
+def model(url: str | None, content: bytes = CONTENT) -> ModelSpec:
+    return ModelSpec(
+        name="m",
+        task="embedder",
+        network="onnx-arcface",
+        version="1",
+        licence="",
+        batches=(1,),
+        url=url and f"{url}/model.onnx",
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+
+
+def test_a_download_is_verified_and_found(files: tuple[str, type[Files]], tmp_path: Path) -> None:
+    spec, seen = model(files[0]), []
+    path = weights.pull(spec, tmp_path, lambda done, total: seen.append((done, total)))
+    assert path.read_bytes() == CONTENT
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+    assert weights.find(spec, tmp_path, {}) == path
+    assert list(tmp_path.iterdir()) == [path]
+    assert weights.pull(spec, tmp_path) == path
+    assert len(files[1].ranges) == 1, "what is there is not fetched again"
+
+
+@pytest.mark.parametrize("takes_ranges", [True, False])
+def test_a_broken_download_goes_on_where_it_stopped(
+    files: tuple[str, type[Files]], tmp_path: Path, takes_ranges: bool
+) -> None:
+    url, server = files
+    server.takes_ranges, server.cut = takes_ranges, 3_000_000
+    with pytest.raises(DownloadFailed, match="models pull m"):
+        weights.pull(model(url), tmp_path)
+    server.cut = None
+    assert weights.pull(model(url), tmp_path).read_bytes() == CONTENT
+    assert server.ranges[0] == ""
+    assert int(server.ranges[1][6:-1]) > 0
+
+
+def test_a_part_that_is_whole_already_is_taken(
+    files: tuple[str, type[Files]], tmp_path: Path
+) -> None:
+    (tmp_path / "m.onnx.part").write_bytes(CONTENT)
+    assert weights.pull(model(files[0]), tmp_path).read_bytes() == CONTENT
+
+
+def test_other_content_is_refused_and_removed(
+    files: tuple[str, type[Files]], tmp_path: Path
+) -> None:
+    with pytest.raises(ChecksumMismatch, match="fetch it again"):
+        weights.pull(model(files[0], b"other"), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_refusal_of_the_server_is_told(files: tuple[str, type[Files]], tmp_path: Path) -> None:
+    spec = msgspec.structs.replace(model(files[0]), url=f"{files[0]}/gone.onnx")
+    with pytest.raises(DownloadFailed, match="404"):
+        weights.pull(spec, tmp_path)
+
+
+def test_a_changed_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(b"changed")
+    with pytest.raises(ChecksumMismatch):
+        weights.find(model("http://localhost"), tmp_path, {})
+
+
+def test_a_file_dropped_in_place_comes_first(tmp_path: Path) -> None:
+    spec = msgspec.structs.replace(model(None), network="arcface-r50")
+    with pytest.raises(WeightsMissing, match=r"put m\.wts"):
+        weights.find(spec, tmp_path, {"embedder": tmp_path / "drop"})
+    (tmp_path / "drop").mkdir()
+    own = tmp_path / "drop" / "m.wts"
+    own.write_text("0\n")
+    assert weights.find(spec, tmp_path, {"embedder": tmp_path / "drop"}) == own
+
+
+def test_missing_weights_name_the_command(tmp_path: Path) -> None:
+    with pytest.raises(WeightsMissing, match="emotions models pull m"):
+        weights.find(model("http://localhost"), tmp_path, {})
+    with pytest.raises(WeightsMissing, match="no url"):
+        weights.pull(model(None), tmp_path)

@@ -1,0 +1,68 @@
+"""A real `emotions serve` in a process of its own."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+
+READY_S = 60
+
+
+class Server(NamedTuple):
+    """Where it listens, the process, and the file that its log goes to."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def client(self) -> httpx.Client:
+        """A client of its own."""
+        return httpx.Client(base_url=self.url, timeout=60)
+
+
+@contextmanager
+def serving(plans: Path, *, ready: bool = True, **settings: str) -> Iterator[Server]:
+    """Serve on a free port until the block ends; `settings` are EMOTIONS_... by lower-case name."""
+    log = plans / f"server-{time.monotonic_ns()}.log"
+    given = {f"EMOTIONS_{name.upper()}": value for name, value in settings.items()}
+    environment = os.environ | {"EMOTIONS_PLANS": str(plans), "EMOTIONS_LOG_FORMAT": "json"} | given
+    command = [sys.executable, "-m", "service", "serve", "--port", "0"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environment, stderr=output)
+        try:
+            url = _await_address(process, log)
+            if ready:
+                _await_ready(url)
+            yield Server(url, process, log)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _await_address(process: subprocess.Popen[bytes], log: Path) -> str:
+    for _ in range(READY_S * 20):
+        found = re.search(r'"url": "(http://[^"]+)"', log.read_text())
+        if found:
+            return found[1]
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise AssertionError(f"the server did not start: {log.read_text()}")
+
+
+def _await_ready(url: str) -> None:
+    for _ in range(READY_S * 20):
+        try:
+            if httpx.get(f"{url}/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError("the server did not become ready")

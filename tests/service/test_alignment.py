@@ -1,0 +1,77 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.alignment import ARCFACE_TEMPLATE, arcface_crop, fer_crop, similarity
+from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, U8, read
+
+angles = st.floats(-3, 3)
+
+
+@given(angles, st.floats(0.05, 20), st.floats(-500, 500), st.floats(-500, 500))
+def test_similarity_recovers_rotation_scale_and_shift(
+    angle: float, scale: float, x: float, y: float
+) -> None:
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    moved = (ARCFACE_TEMPLATE - [x, y]) @ rotation / scale
+    matrix = similarity(moved, ARCFACE_TEMPLATE)
+    assert np.allclose(moved @ matrix[:, :2].T + matrix[:, 2], ARCFACE_TEMPLATE, atol=1e-6)
+
+
+def test_a_single_point_does_not_fail() -> None:
+    assert np.isfinite(similarity(np.ones((5, 2)), ARCFACE_TEMPLATE)).all()
+
+
+@pytest.mark.parametrize("factor", [2, 3, 5.5])
+def test_a_larger_face_gives_the_same_crop(factor: float) -> None:
+    image = read(ASTRONAUT_FILE)
+    landmarks = np.array([[204, 101], [246, 103], [225, 129], [203, 139], [246, 140]])
+    wanted = arcface_crop(image, landmarks)
+    large = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    found = arcface_crop(np.asarray(large, np.uint8), (landmarks + 0.5) * factor - 0.5)
+    assert wanted.shape == (112, 112, 3)
+    assert np.abs(wanted.astype(int) - found.astype(int)).mean() < 2.5
+
+
+def test_landmarks_far_outside_the_image_give_a_crop() -> None:
+    landmarks = ARCFACE_TEMPLATE * 30 + 9000
+    assert arcface_crop(read(ASTRONAUT_FILE), landmarks).shape == (112, 112, 3)
+
+
+def test_the_frame_is_the_square_in_which_fer_2013_has_a_face() -> None:
+    """A box of the stated shares of a frame gives back that frame."""
+    frame = np.asarray(cv2.cvtColor(read(ASTRONAUT_FILE)[40:200, 150:310], cv2.COLOR_RGB2GRAY))
+    width, height = 0.785 * 160, 1.01 * 160
+    centre = 150 + 80, 40 + 80
+    box = np.array(
+        [
+            centre[0] - width / 2,
+            centre[1] - height / 2,
+            centre[0] + width / 2,
+            centre[1] + height / 2,
+        ]
+    )
+    wanted = cv2.resize(frame, (48, 48), interpolation=cv2.INTER_AREA)
+    assert np.array_equal(fer_crop(read(ASTRONAUT_FILE), box), wanted)
+
+
+@given(*[st.floats(-300, 900)] * 2, *[st.floats(0, 900)] * 2)
+def test_any_box_gives_a_crop(x: float, y: float, width: float, height: float) -> None:
+    box = np.clip(np.array([x, y, x + width, y + height]), 0, 512)
+    assert fer_crop(IMAGE, box).shape == (48, 48)
+
+
+IMAGE: U8 = read(ASTRONAUT_FILE)
+
+
+def test_the_border_is_repeated() -> None:
+    image = np.zeros((100, 100, 3), np.uint8)
+    image[:, :50] = 255
+    assert (fer_crop(image, np.array([0, 0, 20, 20])) == 255).all()
+
+
+def test_the_box_of_a_face_gives_the_face() -> None:
+    crop = fer_crop(IMAGE, np.array(ASTRONAUT_BOX))
+    assert 40 < crop.std() < 90

@@ -1,0 +1,167 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from service.errors import CorruptImage, ServiceError, TooLarge, UnsupportedMediaType
+from service.image import ImageLimits, decode
+from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, U8, encode, read
+
+LIMITS = ImageLimits(max_bytes=4 << 20, max_pixels=2_000_000)
+SMALL = np.asarray(Image.fromarray(read(HOPPER_FILE)).resize((128, 150), Image.Resampling.BOX))
+
+
+def close(a: U8, b: U8, most: float = 6) -> bool:
+    return a.shape == b.shape and float(np.abs(a.astype(int) - b.astype(int)).mean()) < most
+
+
+def saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP"])
+def test_every_format_gives_the_same_picture(kind: str) -> None:
+    assert close(decode(encode(SMALL, kind), LIMITS), SMALL)
+
+
+def test_progressive_jpeg() -> None:
+    assert close(decode(encode(SMALL, "JPEG", progressive=True), LIMITS), SMALL)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
+    stored = {
+        1: SMALL,
+        2: SMALL[:, ::-1],
+        3: SMALL[::-1, ::-1],
+        4: SMALL[::-1],
+        5: SMALL.transpose(1, 0, 2),
+        6: np.rot90(SMALL, 1),
+        7: SMALL[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(SMALL, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encode(np.ascontiguousarray(stored), kind, exif=exif.tobytes())
+    assert close(decode(data, LIMITS), SMALL)
+
+
+def test_grey_palette_and_cmyk_come_out_as_rgb() -> None:
+    picture = Image.fromarray(SMALL)
+    grey = np.repeat(np.asarray(picture.convert("L"))[:, :, None], 3, axis=2)
+    assert close(decode(saved(picture.convert("L"), "PNG"), LIMITS), grey)
+    assert close(decode(saved(picture.convert("1"), "PNG"), LIMITS), grey, most=130)
+    assert close(decode(saved(picture.quantize(), "PNG"), LIMITS), SMALL, most=12)
+    assert close(decode(saved(picture.convert("CMYK"), "JPEG"), LIMITS), SMALL)
+
+
+def test_sixteen_bit_grey_keeps_its_high_byte() -> None:
+    values = np.arange(256, dtype=np.uint16).reshape(16, 16) * 257
+    pixels = decode(saved(Image.fromarray(values), "PNG"), LIMITS)
+    assert np.array_equal(pixels[:, :, 0], (values >> 8).astype(np.uint8))
+
+
+def test_sixteen_bit_rgb() -> None:
+    pixels = decode(png(2, 1, depth=16, colour=2, rows=b"\x00" + b"\x80\x00" * 6), LIMITS)
+    assert pixels.tolist() == [[[128, 128, 128]] * 2]
+
+
+def test_transparency_is_laid_on_white() -> None:
+    clear = np.zeros((4, 4, 4), np.uint8)
+    assert (decode(saved(Image.fromarray(clear), "PNG"), LIMITS) == 255).all()
+    assert (decode(saved(Image.fromarray(clear), "WEBP", lossless=True), LIMITS) == 255).all()
+
+
+def test_the_first_frame_of_an_animation_counts() -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    for kind in ("PNG", "WEBP"):
+        data = saved(frames[0], kind, save_all=True, append_images=frames[1:])
+        assert decode(data, LIMITS)[0, 0, 0] > 200
+
+
+def png(width: int, height: int, depth: int = 8, colour: int = 2, rows: bytes = b"") -> bytes:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        crc = struct.pack(">I", zlib.crc32(kind + body))
+        return struct.pack(">I", len(body)) + kind + body + crc
+
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    return b"".join(
+        [
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", header),
+            chunk(b"IDAT", zlib.compress(rows)),
+            chunk(b"IEND", b""),
+        ]
+    )
+
+
+def webp(chunk: bytes, body: bytes) -> bytes:
+    return b"RIFF" + struct.pack("<I", 12 + len(body)) + b"WEBP" + chunk + body
+
+
+HUGE = {
+    "png": png(50_000, 50_000),
+    "bmp": b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, 30_000, 30_000, 1, 24, *[0] * 6),
+    "webp, extended": webp(b"VP8X", struct.pack("<IB", 10, 0) + b"\0" * 3 + b"\xff\xff\x00" * 2),
+    "webp, lossless": webp(b"VP8L", struct.pack("<IBI", 10, 0x2F, 0x0FFFFFFF)),
+    "webp, lossy": webp(b"VP8 ", struct.pack("<I", 10) + b"\0\0\0\x9d\x01\x2a\xff\x3f\xff\x3f"),
+}
+
+
+@pytest.mark.parametrize("kind", HUGE)
+def test_what_claims_too_many_pixels_is_refused_before_decoding(kind: str) -> None:
+    with pytest.raises(TooLarge, match="pixels"):
+        decode(HUGE[kind], LIMITS)
+
+
+def test_a_huge_jpeg_header_is_refused() -> None:
+    data = bytearray(encode(SMALL, "JPEG"))
+    start = data.index(b"\xff\xc0") + 5
+    data[start : start + 4] = struct.pack(">HH", 65_000, 65_000)
+    with pytest.raises(TooLarge, match="65000x65000"):
+        decode(bytes(data), LIMITS)
+
+
+def test_too_many_bytes_are_refused() -> None:
+    with pytest.raises(TooLarge, match="bytes"):
+        decode(b"\xff\xd8\xff" + b"\0" * LIMITS.max_bytes, LIMITS)
+
+
+@pytest.mark.parametrize("data", [b"", b"GIF89a", b"%PDF", b"hello", b"\x00" * 100])
+def test_other_formats_are_not_taken(data: bytes) -> None:
+    with pytest.raises(UnsupportedMediaType):
+        decode(data, LIMITS)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP"])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.95])
+def test_a_truncated_file_is_corrupt(kind: str, share: float) -> None:
+    data = encode(SMALL, kind)
+    with pytest.raises(CorruptImage, match="whole"):
+        decode(data[: int(len(data) * share)], LIMITS)
+
+
+@given(st.data())
+def test_mutated_files_give_pixels_or_a_typed_error(data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from(["JPEG", "PNG", "WEBP", "BMP"]))
+    content = bytearray(encode(SMALL[::3, ::3], kind))
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        pixels = decode(bytes(content), LIMITS)
+    except ServiceError:
+        return
+    assert pixels.dtype == np.uint8
+    assert pixels.ndim == 3
+
+
+def test_a_real_photograph() -> None:
+    assert np.array_equal(decode(ASTRONAUT_FILE.read_bytes(), LIMITS), read(ASTRONAUT_FILE))
