@@ -22,14 +22,16 @@ def check(
 ) -> dict[str, float]:
     """Run the probe through both and return how far apart they are.
 
-    The figures bear the names of `Limits`' fields. The probe is one batch, so a runner that is
-    right only for the first image fails.
+    The figures bear the names of `Limits`' fields. The runner gets the probe as one batch and the
+    reference gets it item by item, so a plan that is right only for a batch's first item fails.
 
     Raises:
         ParityError: a figure is outside the catalog's limits for `precision`.
     """
-    feeds = {input_name(spec.task): probe(spec)}
-    figures = _COMPARE[spec.task](reference.infer(feeds), runner.infer(feeds))
+    name, items = input_name(spec.task), probe(spec)
+    alone = [reference.infer({name: items[i : i + 1]}) for i in range(len(items))]
+    expected = {key: np.concatenate([row[key] for row in alone]) for key in alone[0]}
+    figures = _COMPARE[spec.task](expected, runner.infer({name: items}))
     _judge(spec, figures, spec.limits.get(precision, Limits()), precision)
     return figures
 

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
-from typing import Any
 
 from fastapi import FastAPI
 
@@ -32,7 +30,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(routes.router)
     app.add_middleware(Observed, metrics=metrics)
     problems.install(app)
-    _describe(app)
     return app
 
 
@@ -41,13 +38,3 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.pipeline.start()
     yield
     await asyncio.to_thread(app.state.pipeline.close)
-
-
-def _describe(app: FastAPI) -> None:
-    generate = app.openapi
-
-    @cache
-    def openapi() -> dict[str, Any]:
-        return routes.openapi_extra(generate())
-
-    app.openapi = openapi  # type: ignore[method-assign]

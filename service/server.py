@@ -1,5 +1,6 @@
 """uvicorn around the application, on a socket that is ours before anything slow begins."""
 
+import signal
 import socket
 
 import structlog
@@ -36,7 +37,14 @@ def run(settings: Settings) -> None:
             server_header=False,
             timeout_graceful_shutdown=int(settings.deadline_s) + GRACE_S,
         )
+        _forgive_signals()
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _forgive_signals() -> None:
+    """Exit with 0 after SIGTERM or SIGINT: uvicorn raises them again when it has shut down."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: None)
 
 
 def _listen(host: str, port: int) -> socket.socket:

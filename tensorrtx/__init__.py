@@ -11,6 +11,7 @@ import onnx
 
 from tensorrtx import adopt, arcface, retinaface, weights
 from tensorrtx.errors import WeightsError
+from tensorrtx.invariance import imagewise
 
 __all__ = ["NETWORKS", "Network", "WeightsError", "export"]
 
@@ -66,8 +67,9 @@ def export(name: str, weights_path: Path, *, raw: bool = False, **options: Any) 
     """
     network = NETWORKS[name]
     if raw:
-        options["raw"] = True
-    model = network.build(weights_path, **options)
+        model = network.build(weights_path, raw=True, **options)
+    else:
+        model = imagewise(network.build(weights_path, **options))
     model.producer_name = PRODUCER
     model.producer_version = str(network.version)
     onnx.helper.set_model_props(model, {"network": name, "raw": str(raw).lower()})

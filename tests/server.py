@@ -28,7 +28,7 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def serving(plans: Path, *, ready: bool = True, **settings: str) -> Iterator[Server]:
+def serving(plans: Path, ready: bool = True, **settings: str) -> Iterator[Server]:
     """Serve on a free port until the block ends; `settings` are EMOTIONS_... by lower-case name."""
     log = plans / f"server-{time.monotonic_ns()}.log"
     given = {f"EMOTIONS_{name.upper()}": value for name, value in settings.items()}

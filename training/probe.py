@@ -4,10 +4,12 @@ Both photographs are in the public domain: Eileen Collins by NASA (from scikit-i
 by the United States Navy (from matplotlib). Run as `python -m training.probe`.
 """
 
+from pathlib import Path
+
 import cv2
-import matplotlib.cbook
+import matplotlib
 import numpy as np
-import skimage.data
+import skimage
 
 from engines.verify import PROBE
 from service.alignment import U8, arcface_crop
@@ -21,13 +23,16 @@ HOPPER = [[215, 210], [294, 210], [254, 260], [222, 300], [291, 300]]
 
 def main() -> None:
     """Write the scene and the strip of aligned faces."""
-    astronaut = skimage.data.astronaut()
-    with matplotlib.cbook.get_sample_data("grace_hopper.jpg") as file:
-        hopper = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_COLOR_RGB)
+    astronaut = _read(Path(skimage.__file__).parent / "data" / "astronaut.png")
+    hopper = _read(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg")
     PROBE.mkdir(exist_ok=True)
-    _write("scene.jpg", _scene(astronaut, np.asarray(hopper, np.uint8)))
+    _write("scene.jpg", _scene(astronaut, hopper))
     pairs = ((astronaut, ASTRONAUT), (hopper, HOPPER))
     _write("faces.png", np.concatenate([arcface_crop(i, np.array(p)) for i, p in pairs]))
+
+
+def _read(path: Path) -> U8:
+    return np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR_RGB), np.uint8)
 
 
 def _scene(*photographs: U8) -> U8:
@@ -42,7 +47,7 @@ def _scene(*photographs: U8) -> U8:
 
 
 def _write(name: str, rgb: U8) -> None:
-    cv2.imwrite(str(PROBE / name), rgb[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+    cv2.imwrite(str(PROBE / name), rgb[:, :, ::-1])
 
 
 if __name__ == "__main__":

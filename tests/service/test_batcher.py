@@ -50,8 +50,7 @@ async def batching(
         reopen_delay=0.01,
     )
     batcher.start()
-    while not batcher.ready:
-        await asyncio.sleep(0.001)
+    await until(lambda: batcher.ready)
     try:
         yield batcher
     finally:
@@ -95,15 +94,15 @@ async def test_a_full_queue_refuses_all_or_nothing() -> None:
     runner = Doubler()
     async with batching(runner, capacity=3) as batcher:
         runner.gate.clear()
-        held = [asyncio.create_task(batcher.submit(0, soon()))]
+        first = asyncio.create_task(batcher.submit(0, soon()))
         await until(lambda: runner.begun == 1)
-        held.append(asyncio.create_task(batcher.submit_all([1, 2], soon())))
+        second = asyncio.create_task(batcher.submit_all([1, 2], soon()))
         await until(lambda: batcher.queued == 2)
         with pytest.raises(Overloaded):
             await batcher.submit_all([3, 4], soon())
         assert batcher.queued == 2
         runner.gate.set()
-        assert await asyncio.gather(*held) == [0, [2, 4]]
+        assert (await first, await second) == (0, [2, 4])
 
 
 async def test_more_items_than_the_capacity_pass_when_nothing_waits() -> None:
@@ -126,7 +125,7 @@ async def test_late_and_cancelled_items_cost_no_batch() -> None:
         runner.gate.set()
         with pytest.raises(DeadlineExceeded):
             await late
-        assert await asyncio.gather(first, good) == [0, 6]
+        assert (await first, await good) == (0, 6)
     assert runner.batches == [[0], [3]]
 
 
@@ -214,5 +213,5 @@ async def test_batches_are_observed() -> None:
 
 async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not holds():
+        while not holds():  # noqa: ASYNC110  (what it waits for happens in another thread)
             await asyncio.sleep(0.001)

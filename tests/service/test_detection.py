@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from service.detection import PADDING, Letterbox, letterbox, nms, select
 from tests.photographs import U8
@@ -58,7 +59,7 @@ def iou(a: U8, b: U8) -> float:
     return float(inside / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - inside))
 
 
-def row(*faces: tuple[float, tuple[float, ...]]) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+def row(*faces: tuple[float, tuple[float, ...]]) -> dict[str, NDArray[np.float32]]:
     return {
         "scores": np.array([score for score, _ in faces], np.float32),
         "boxes": np.array([box for _, box in faces], np.float32).reshape(-1, 4),

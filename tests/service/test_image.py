@@ -109,7 +109,8 @@ def webp(chunk: bytes, body: bytes) -> bytes:
 
 HUGE = {
     "png": png(50_000, 50_000),
-    "bmp": b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, 30_000, 30_000, 1, 24, *[0] * 6),
+    "bmp": b"BM"
+    + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, 30_000, 30_000, 1, 24, *[0] * 6),
     "webp, extended": webp(b"VP8X", struct.pack("<IB", 10, 0) + b"\0" * 3 + b"\xff\xff\x00" * 2),
     "webp, lossless": webp(b"VP8L", struct.pack("<IBI", 10, 0x2F, 0x0FFFFFFF)),
     "webp, lossy": webp(b"VP8 ", struct.pack("<I", 10) + b"\0\0\0\x9d\x01\x2a\xff\x3f\xff\x3f"),

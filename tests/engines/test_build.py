@@ -1,0 +1,168 @@
+"""From weights to a verified plan, and what is refused on the way."""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnx
+import pytest
+
+from engines import build, plan
+from engines.catalog import Catalog, Limits, ModelSpec
+from engines.errors import EngineError, ParityError, PlanDamaged, PlanMissing
+from engines.onnxruntime import OnnxRuntime, OnnxRuntimeRunner
+from engines.runner import Array, Feeds, load_engine
+from engines.verify import probe
+
+ENGINE = OnnxRuntime()
+
+
+@pytest.fixture
+def spec() -> ModelSpec:
+    return Catalog.load().get("emotion-fer48")
+
+
+@pytest.fixture
+def built(spec: ModelSpec, tmp_path: Path) -> build.Built:
+    return build.build(spec, ENGINE, tmp_path)
+
+
+def test_a_build_leaves_a_verified_plan_and_its_sidecar(
+    spec: ModelSpec, tmp_path: Path, built: build.Built
+) -> None:
+    assert built.fresh
+    assert sorted(p.name for p in built.path.parent.iterdir()) == [
+        built.path.name,
+        f"{built.path.name}.json",
+    ]
+    assert build.find(spec, ENGINE, tmp_path) == (built.path, built.sidecar)
+    assert built.sidecar.parity is not None
+    assert built.sidecar.parity["score"] < 1e-4
+
+
+def test_a_second_build_is_a_cache_hit_and_force_is_not(
+    spec: ModelSpec, tmp_path: Path, built: build.Built
+) -> None:
+    again = build.build(spec, ENGINE, tmp_path)
+    assert not again.fresh
+    assert again.sidecar == built.sidecar
+    assert build.build(spec, ENGINE, tmp_path, force=True).fresh
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"version": "9"}, {"batches": (1, 2)}, {"name": "other"}, {"options": {"unused": 1}}],
+)
+def test_another_fingerprint_is_another_plan(
+    spec: ModelSpec, tmp_path: Path, built: build.Built, change: dict[str, object]
+) -> None:
+    assert built.fresh
+    with pytest.raises(PlanMissing, match="emotions build"):
+        build.find(msgspec.structs.replace(spec, **change), ENGINE, tmp_path)
+
+
+def test_library_and_hardware_are_in_the_fingerprint(spec: ModelSpec, tmp_path: Path) -> None:
+    class Newer(OnnxRuntime):
+        def identity(self) -> dict[str, str]:
+            return {"library": "onnxruntime 99"}
+
+    build.build(spec, ENGINE, tmp_path)
+    with pytest.raises(PlanMissing):
+        build.find(spec, Newer(), tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["plan", "sidecar", "cut"])
+def test_a_damaged_plan_is_refused_and_built_anew(
+    spec: ModelSpec, tmp_path: Path, built: build.Built, damage: str
+) -> None:
+    sidecar = built.path.with_name(built.path.name + ".json")
+    if damage == "sidecar":
+        sidecar.write_text("{")
+    else:
+        content = bytearray(built.path.read_bytes())
+        content[1000] ^= 1
+        built.path.write_bytes(content[:500] if damage == "cut" else content)
+    with pytest.raises(PlanDamaged, match="--force emotion-fer48"):
+        build.open_runner(spec, ENGINE, tmp_path)
+    said: list[str] = []
+    assert build.build(spec, ENGINE, tmp_path, say=said.append).fresh
+    assert "damaged" in said[0]
+
+
+def test_an_interrupted_build_leaves_nothing_that_loads(
+    spec: ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> dict[str, float]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("engines.verify.check", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build.build(spec, ENGINE, tmp_path)
+    assert not list((tmp_path / "onnxruntime").iterdir())
+
+
+class Skewed(OnnxRuntime):
+    """An engine whose answers after the first item of a batch are wrong."""
+
+    name = "skewed"
+
+    def open(self, plan: Path, spec: ModelSpec) -> OnnxRuntimeRunner:
+        return SkewedRunner(plan, spec)
+
+
+class SkewedRunner(OnnxRuntimeRunner):
+    def infer(self, feeds: Feeds) -> dict[str, Array]:
+        return {name: np.roll(array, 1, axis=0) for name, array in super().infer(feeds).items()}
+
+
+@pytest.mark.parametrize("name", ["emotion-fer48", "retinaface-mnet025"])
+def test_a_plan_that_mixes_up_a_batch_is_not_put_in_place(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ParityError, match="not put in place"):
+        build.build(Catalog.load().get(name), Skewed(), tmp_path)
+    assert not list((tmp_path / "skewed").iterdir())
+
+
+def test_limits_that_no_plan_meets(spec: ModelSpec, tmp_path: Path) -> None:
+    strict = msgspec.structs.replace(spec, limits={"fp32": Limits(score=-1.0)})
+    with pytest.raises(ParityError, match="limit -1"):
+        build.build(strict, ENGINE, tmp_path)
+
+
+def test_reverify_notes_new_figures_and_refuses_what_fails(
+    spec: ModelSpec, tmp_path: Path, built: build.Built
+) -> None:
+    plan.describe(built.path, msgspec.structs.replace(built.sidecar, parity=None))
+    with pytest.raises(PlanMissing, match="emotions verify"):
+        build.find(spec, ENGINE, tmp_path)
+    assert build.reverify(spec, ENGINE, tmp_path).parity == built.sidecar.parity
+    assert build.find(spec, ENGINE, tmp_path)[1] == built.sidecar
+
+
+def test_weights_of_another_network_are_told(spec: ModelSpec, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.onnx"
+    wrong.write_bytes(b"no graph")
+    broken = msgspec.structs.replace(spec, weights=str(wrong), sha256=None)
+    with pytest.raises(EngineError, match=r"wrong\.onnx"):
+        build.build(broken, ENGINE, tmp_path)
+    with pytest.raises(EngineError, match="no network"):
+        build.export("nothing", wrong, {})
+
+
+def test_a_runner_splits_what_is_larger_than_its_batches(spec: ModelSpec, tmp_path: Path) -> None:
+    small = msgspec.structs.replace(spec, batches=(1, 4))
+    faces = np.repeat(probe(spec), 3, axis=0)[:10]
+    build.build(small, ENGINE, tmp_path)
+    with build.open_runner(small, ENGINE, tmp_path) as runner:
+        together = runner.infer({"faces": faces})["scores"]
+        alone = [runner.infer({"faces": faces[i : i + 1]})["scores"] for i in range(10)]
+    assert np.array_equal(together, np.concatenate(alone))
+
+
+def test_every_plan_runs_with_one_thread_and_is_the_graph(built: build.Built) -> None:
+    onnx.checker.check_model(str(built.path))
+
+
+def test_unknown_engines_are_named() -> None:
+    assert load_engine("auto").name == "onnxruntime"
+    with pytest.raises(EngineError, match="no engine 'cuda'"):
+        load_engine("cuda")

@@ -1,0 +1,116 @@
+"""Batch invariance: an image gives the same faces alone as beside any others."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from service.errors import CorruptImage, Overloaded, ServiceError
+from service.metrics import Metrics
+from service.pipeline import Analysis, Options, Pipeline
+from service.settings import Settings
+from service.startup import find_models, open_pipeline
+from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, encode, group, iou, read
+
+TILED, BOXES = group(3, 2)
+HOPPER = read(HOPPER_FILE)
+IMAGES = [
+    ASTRONAUT_FILE.read_bytes(),
+    HOPPER_FILE.read_bytes(),
+    encode(TILED, "JPEG", quality=95),
+    encode(np.ascontiguousarray(HOPPER[::3, ::3]), "PNG"),
+    encode(np.full((40, 300, 3), 127, np.uint8)),
+    HOPPER_FILE.read_bytes()[:9000],
+    b"not an image",
+]
+
+
+@asynccontextmanager
+async def running(plans: Path, **changes: Any) -> AsyncIterator[Pipeline]:
+    chosen = Settings(plans=plans, **changes)
+    pipeline = open_pipeline(chosen, find_models(chosen), Metrics())
+    pipeline.start()
+    try:
+        yield pipeline
+    finally:
+        await asyncio.to_thread(pipeline.close)
+
+
+async def analyze(pipeline: Pipeline, data: bytes) -> Analysis | ServiceError:
+    try:
+        return await pipeline.analyze(data, Options(), time.monotonic() + 60)
+    except ServiceError as error:
+        return error
+
+
+def same(a: Analysis | ServiceError, b: Analysis | ServiceError) -> bool:
+    if isinstance(a, ServiceError) or isinstance(b, ServiceError):
+        return type(a) is type(b) and str(a) == str(b)
+    arrays = zip((*a.faces, a.scores), (*b.faces, b.scores), strict=True)
+    return all(np.array_equal(one, other) for one, other in arrays)
+
+
+@given(chosen=st.lists(st.sampled_from(range(len(IMAGES))), min_size=2, max_size=24))
+@settings(
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_an_image_gives_the_same_alone_as_beside_any_others(plans: Path, chosen: list[int]) -> None:
+    async def run() -> None:
+        async with running(plans) as pipeline:
+            alone = [await analyze(pipeline, data) for data in IMAGES]
+            together = await asyncio.gather(*(analyze(pipeline, IMAGES[i]) for i in chosen))
+        for index, result in zip(chosen, together, strict=True):
+            assert same(alone[index], result)
+
+    asyncio.run(run())
+
+
+async def test_every_face_of_a_group_is_found_where_it_is(plans: Path) -> None:
+    async with running(plans) as pipeline:
+        result = await pipeline.analyze(IMAGES[2], Options(), time.monotonic() + 60)
+    assert (result.width, result.height) == (768, 512)
+    for wanted in BOXES:
+        assert max(iou(list(box), wanted) for box in result.faces.boxes) > 0.6
+    assert result.scores.shape == (len(result.faces.boxes), 7)
+    assert np.allclose(result.scores.sum(axis=1), 1, atol=1e-5)
+
+
+async def test_min_score_and_max_faces(plans: Path) -> None:
+    async with running(plans) as pipeline:
+        two = await pipeline.analyze(IMAGES[2], Options(max_faces=2), time.monotonic() + 60)
+        none = await pipeline.analyze(IMAGES[2], Options(min_score=1.0), time.monotonic() + 60)
+    assert len(two.scores) == 2
+    assert len(none.scores) == 0
+
+
+async def test_a_broken_image_is_a_typed_error(plans: Path) -> None:
+    async with running(plans) as pipeline:
+        assert isinstance(await analyze(pipeline, IMAGES[5]), CorruptImage)
+
+
+async def test_places_are_limited_and_given_back(plans: Path) -> None:
+    async with running(plans, max_queue=4) as pipeline:
+        with pipeline.admit(9), pytest.raises(Overloaded), pipeline.admit(1):
+            pass
+        with pipeline.admit(3), pipeline.admit(1):
+            pass
+
+
+async def test_a_scene_turned_on_its_side_gives_upright_boxes(plans: Path) -> None:
+    """EXIF orientation 6: stored turned left, shown upright."""
+    image = read(ASTRONAUT_FILE)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = encode(np.ascontiguousarray(np.rot90(image)), "JPEG", exif=exif.tobytes(), quality=95)
+    async with running(plans) as pipeline:
+        upright = await pipeline.analyze(IMAGES[0], Options(), time.monotonic() + 60)
+        from_exif = await pipeline.analyze(turned, Options(), time.monotonic() + 60)
+    assert iou(list(upright.faces.boxes[0]), list(from_exif.faces.boxes[0])) > 0.9
