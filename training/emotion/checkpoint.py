@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import keras
+import numpy as np
+import numpy.typing as npt
 
 from training.emotion.networks import build
 from training.emotion.recipe import Recipe, load_recipe
@@ -32,14 +34,21 @@ def compiled(recipe: Recipe) -> keras.Model:
 
 
 @contextmanager
-def averaged(model: keras.Model) -> Iterator[None]:
-    """Put the moving averages of the weights in place for the block."""
-    trained = [keras.ops.convert_to_numpy(each) for each in model.trainable_variables]
+def averaged(model: keras.Model, batches: Iterable[npt.NDArray[np.uint8]]) -> Iterator[None]:
+    """Put the moving averages of the weights in place for the block.
+
+    The statistics of batch normalisation belong to the weights they were seen
+    under, so those of the average are taken anew over ``batches`` of training
+    faces (as for stochastic weight averaging, arXiv 1803.05407).
+    """
+    trained = [keras.ops.convert_to_numpy(each) for each in model.weights]
     model.optimizer.finalize_variable_values(model.trainable_variables)
+    for faces in batches:
+        model(faces, training=True)
     try:
         yield
     finally:
-        for variable, value in zip(model.trainable_variables, trained, strict=True):
+        for variable, value in zip(model.weights, trained, strict=True):
             variable.assign(value)
 
 

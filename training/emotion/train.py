@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import deque
 from pathlib import Path
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
 from training.emotion.batches import Batches
 from training.emotion.checkpoint import averaged, compiled, save_model, save_weights
@@ -44,6 +46,7 @@ class Run:
         self.batches = _batches(recipe, training)
         self.progress = Progress(recipe.epochs * len(self.batches), recipe.minutes)
         self.number, self.best = 0, 0.0
+        self.recent: deque[npt.NDArray[np.uint8]] = deque(maxlen=32)
         self.model = self._resumed() if (out / "resume.json").exists() else compiled(recipe)
 
     def epoch(self) -> None:
@@ -51,7 +54,7 @@ class Run:
         side = image_side(self.progress.share, self.recipe.sides)
         loss = self._steps(side)
         self.number += 1
-        with averaged(self.model):
+        with averaged(self.model, self.recent):
             self._validate(side, loss)
         self._save_resume()
 
@@ -62,6 +65,7 @@ class Run:
             rate = learning_rate(self.progress.share, self.recipe.rate)
             self.model.optimizer.learning_rate = rate
             loss = float(self.model.train_on_batch(faces, targets))
+            self.recent.append(faces)
             self.progress.step += 1
             if self.progress.share >= 1:
                 break
