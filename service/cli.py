@@ -9,7 +9,6 @@ from typing import Annotated, Any, ParamSpec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
-from rich.table import Table
 
 from engines import build as building
 from engines import plan, weights
@@ -92,10 +91,9 @@ def build(
 @app.command()
 @told
 def verify(names: Names = None, engine: EngineName = None) -> None:
-    """Hold built plans against the reference on real faces."""
+    """Hold built plans against the reference on real faces; print how far apart they are."""
     settings = settings_with(engine=engine)
     chosen = load_engine(settings.engine)
-    table = Table("model", "engine", "precision", "figure", "value")
     for spec in _chosen(names, settings):
         try:
             sidecar = building.reverify(spec, chosen, settings.plans)
@@ -105,8 +103,7 @@ def verify(names: Names = None, engine: EngineName = None) -> None:
             continue
         for figure, value in (sidecar.parity or {}).items():
             precision = sidecar.fingerprint.precision
-            table.add_row(spec.name, chosen.name, precision, figure, f"{value:.6g}")
-    Console().print(table)
+            typer.echo(f"{spec.name:28} {chosen.name:14} {precision:6} {figure:10} {value:.6g}")
 
 
 @app.command()
@@ -149,11 +146,9 @@ def predict(
 def list_models() -> None:
     """Show the catalog: each model, and whether its weights are here."""
     settings = Settings()
-    table = Table("name", "task", "network", "version", "weights", "licence")
     for spec in load_catalog(settings):
         found = _whereabouts(spec, settings)
-        table.add_row(spec.name, spec.task, spec.network, spec.version, found, spec.licence)
-    Console().print(table)
+        typer.echo(f"{spec.name:28} {spec.task:10} {found:46} {spec.licence}")
 
 
 @models_app.command()

@@ -260,11 +260,13 @@ def test_sigterm_finishes_what_was_accepted(plans: Path) -> None:
 
 
 def _await_under_way(server: Server) -> None:
-    for _ in range(400):
-        if server.client().get("/metrics").text.count("emotions_batch_items_count{"):
-            time.sleep(0.3)
-            return
-        time.sleep(0.01)
+    """Wait until a batch has run: then the requests were accepted."""
+    with server.client() as client:
+        for _ in range(400):
+            text = client.get("/metrics").text
+            if 'emotions_batch_items_count{network="detector"} 0.0' not in text:
+                return
+            time.sleep(0.01)
 
 
 def test_a_port_in_use_is_told_in_a_sentence(plans: Path) -> None:
