@@ -36,7 +36,7 @@ class Trial:
             yield scene.image, scene.faces
 
     def empty(self) -> Iterator[Image]:
-        """Backgrounds, enlarged twofold and padded at the right and the bottom to 320 pixels."""
+        """Backgrounds, enlarged threefold and padded at the right and the bottom to 320 pixels."""
         for picture in self.pictures.backgrounds:
             image = np.full((320, 320, 3), (104, 117, 123), np.uint8)
             image[:300, :300] = cv2.resize(picture, (300, 300))

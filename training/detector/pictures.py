@@ -33,7 +33,7 @@ def decode(data: bytes, name: str) -> Image:
 
 @dataclass(frozen=True)
 class Pictures:
-    """`faces` (N, 250, 250, 3) with one person in the middle; `backgrounds` (M, 150, 150, 3)."""
+    """`faces` (N, 250, 250, 3) with one person in the middle; `backgrounds` (M, 100, 100, 3)."""
 
     faces: NDArray[np.uint8]
     backgrounds: NDArray[np.uint8]

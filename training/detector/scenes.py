@@ -16,6 +16,7 @@ from training.detector.pictures import Image, Pictures
 
 SMALLEST, LARGEST = 10.0, 600.0  # face heights, pixels
 MAX_TURN = 30.0  # degrees
+SCRAPS_OF_PEOPLE = 0.3  # share of the cut-outs that make up backdrops
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def pick(pictures: NDArray[np.uint8], rng: np.random.Generator) -> Image:
 
 
 def backdrop(pictures: Pictures, size: int, rng: np.random.Generator) -> Image:
-    """Make a picture without a face that fills (size, size): one, a mosaic, or a plain colour."""
+    """Make a backdrop that fills (size, size): one, a mosaic, or a plain colour."""
     if rng.random() < 0.08:
         return np.full((size, size, 3), rng.integers(0, 256, 3), np.uint8)
     cells = int(rng.choice([1, 2, 3, 4], p=[0.45, 0.3, 0.15, 0.1]))
@@ -41,11 +42,23 @@ def backdrop(pictures: Pictures, size: int, rng: np.random.Generator) -> Image:
     canvas = np.empty((size, size, 3), np.uint8)
     for top, bottom in pairwise(edges):
         for left, right in pairwise(edges):
-            image = pick(pictures.backgrounds, rng)
-            start, stop = rng.integers(0, 40), rng.integers(110, 151)
-            cut = image[start:stop, start:stop]
+            cut = scrap(pictures, rng)
             canvas[top:bottom, left:right] = cv2.resize(cut, (int(right - left), int(bottom - top)))
     return canvas
+
+
+def scrap(pictures: Pictures, rng: np.random.Generator) -> Image:
+    """Cut out a part of a background or, upside down or not, of a photograph of people.
+
+    Landscapes alone teach nothing of clothes, flags, print and limbs.
+    """
+    if rng.random() < SCRAPS_OF_PEOPLE:
+        image, side = pick(pictures.faces, rng), int(rng.integers(40, 121))
+        image = image[::-1] if rng.random() < 0.5 else image
+    else:
+        image, side = pick(pictures.backgrounds, rng), int(rng.integers(60, 101))
+    top, left = rng.integers(0, len(image) - side + 1, 2)
+    return image[top : top + side, left : left + side]
 
 
 def face_height(size: int, rng: np.random.Generator) -> float:

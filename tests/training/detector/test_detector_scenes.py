@@ -10,7 +10,7 @@ from training.detector.scenes import make_scene
 
 PICTURES = Pictures(
     np.random.default_rng(0).integers(0, 256, (5, 250, 250, 3)).astype(np.uint8),
-    np.random.default_rng(1).integers(0, 256, (5, 150, 150, 3)).astype(np.uint8),
+    np.random.default_rng(1).integers(0, 256, (5, 100, 100, 3)).astype(np.uint8),
 )
 PLACES = st.builds(
     Placement,
@@ -78,7 +78,7 @@ def test_a_mask_is_full_in_the_middle_and_nothing_at_the_border(kind: str) -> No
 @given(seed=st.integers(0, 2**31))
 def test_degrading_keeps_shape_and_type(seed: int) -> None:
     image = degrade(PICTURES.backgrounds[0], np.random.default_rng(seed))
-    assert image.shape == (150, 150, 3)
+    assert image.shape == (100, 100, 3)
     assert image.dtype == np.uint8
 
 

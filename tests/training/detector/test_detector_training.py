@@ -19,7 +19,7 @@ from training.detector.weights import save_wts  # noqa: E402
 @pytest.fixture(scope="module")
 def pictures() -> Pictures:
     rng = np.random.default_rng(0)
-    sizes = ((20, 250, 250, 3), (20, 150, 150, 3))
+    sizes = ((20, 250, 250, 3), (20, 100, 100, 3))
     return Pictures(*(rng.integers(0, 256, size).astype(np.uint8) for size in sizes))
 
 
