@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from service import problems, routes
+from service import page, problems, routes
 from service.metrics import Metrics
 from service.middleware import Observed
 from service.settings import Settings
@@ -28,6 +28,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings, app.state.models, app.state.metrics = settings, models, metrics
     app.state.pipeline = open_pipeline(settings, models, metrics)
     app.include_router(routes.router)
+    page.install(app)
     app.add_middleware(Observed, metrics=metrics)
     problems.install(app)
     return app

@@ -1,0 +1,77 @@
+// The service, as the page sees it: an image in, its faces or a Problem out.
+
+const KEY = 'emotions-key';
+const AT_ONCE = 4; // requests under way; the service batches them
+
+// What a problem is called here; the service's own titles are HTTP's.
+const TITLES = {
+  corrupt_image: 'Broken image', unsupported_media: 'Not an image', too_large: 'Too large',
+  unauthorized: 'Key needed', overloaded: 'Busy', shutting_down: 'Stopping',
+  deadline_exceeded: 'Took too long',
+};
+
+export class Problem extends Error {
+  constructor(status, title, detail, retryAfter = 0) {
+    super(detail);
+    Object.assign(this, {status, title, retryAfter});
+  }
+}
+
+export function setKey(key) {
+  sessionStorage.setItem(KEY, key);
+}
+
+/** Send one image; gives {model, image} as the API answers. Throws a Problem. */
+export async function analyze(blob, name, {labels, minScore}) {
+  const form = new FormData();
+  form.append('images', blob, name);
+  const query = new URLSearchParams({min_score: minScore});
+  if (labels) query.set('labels', labels);
+  const answer = await ask(`v1/emotions?${query}`, {method: 'POST', body: form});
+  return {model: answer.model, image: answer.images[0]};
+}
+
+export async function readiness() {
+  try {
+    return await (await fetch('readyz')).json();
+  } catch {
+    return null;
+  }
+}
+
+/** Let at most a few calls of `work` run at once; the others wait in order. */
+export function inTurn(work) {
+  const waiting = [];
+  let running = 0;
+  const next = () => {
+    if (running >= AT_ONCE || !waiting.length) return;
+    const {args, resolve} = waiting.shift();
+    running += 1;
+    resolve(work(...args).finally(() => { running -= 1; next(); }));
+  };
+  return (...args) => new Promise((resolve) => { waiting.push({args, resolve}); next(); });
+}
+
+async function ask(url, options) {
+  const key = sessionStorage.getItem(KEY);
+  const headers = key ? {'X-API-Key': key} : {};
+  let response;
+  try {
+    response = await fetch(url, {...options, headers});
+  } catch {
+    throw new Problem(0, 'No answer',
+      'The service cannot be reached, or it closed the connection: is it running, is the file very large?');
+  }
+  if (response.ok) return response.json();
+  throw await problem(response);
+}
+
+async function problem(response) {
+  const retryAfter = Number(response.headers.get('Retry-After')) || 0;
+  try {
+    const told = await response.json();
+    return new Problem(response.status, TITLES[told.code] ?? told.title, told.detail, retryAfter);
+  } catch { // a proxy in between answers in its own way
+    return new Problem(response.status, `Error ${response.status}`, response.statusText, retryAfter);
+  }
+}

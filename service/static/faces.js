@@ -1,0 +1,105 @@
+// Faces as elements: boxes over a picture, and a card with bars for each face.
+
+const THUMBNAIL = 112;
+
+export function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+export function percent(score) {
+  return score > 0 && score < 0.01 ? '<1 %' : `${Math.round(score * 100)} %`;
+}
+
+export function summary({faces}) {
+  if (!faces.length) return 'no face found';
+  const names = faces.map((face) => face.emotion);
+  if (faces.length === 1) return `1 face, ${names[0]}`;
+  const counts = new Map();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const most = [...counts].sort((a, b) => b[1] - a[1]);
+  return `${faces.length} faces: ${most.map(([name, count]) => `${count} ${name}`).join(', ')}`;
+}
+
+/** Boxes in percent of the picture, so that they follow it at whatever size it is shown. */
+export function boxes({width, height, faces}, mirrored = false) {
+  const made = faces.map((face, index) => {
+    const [x1, y1, x2, y2] = face.box;
+    const button = element('button', {type: 'button', className: 'box'},
+      element('span', {className: 'tag'},
+        element('b', {textContent: index + 1}), element('i', {textContent: ` ${face.emotion}`})));
+    button.dataset.emotion = face.emotion;
+    button.dataset.face = index;
+    button.setAttribute('aria-label', `Face ${index + 1}: ${face.emotion}`);
+    place(button, {
+      left: (mirrored ? width - x2 : x1) / width,
+      top: y1 / height,
+      width: (x2 - x1) / width,
+      height: (y2 - y1) / height,
+    });
+    return button;
+  });
+  return element('div', {className: 'boxes'}, ...made);
+}
+
+function place(button, fractions) {
+  for (const [side, fraction] of Object.entries(fractions)) {
+    button.style.setProperty(side, `${fraction * 100}%`);
+  }
+}
+
+/** A list item for each face; `picture` (an image or a video) gives the thumbnails. */
+export function cards({faces}, picture) {
+  return faces.map((face, index) => {
+    const card = element('li', {className: 'face', tabIndex: -1},
+      thumbnail(face, picture),
+      element('div', {className: 'read'},
+        element('h3', {},
+          element('span', {className: 'number', textContent: index + 1}),
+          element('span', {className: 'emotion', textContent: face.emotion}),
+          element('span', {className: 'sure', textContent: percent(face.scores[face.emotion])})),
+        bars(face)));
+    card.dataset.emotion = face.emotion;
+    card.dataset.face = index;
+    return card;
+  });
+}
+
+function bars({scores, emotion}) {
+  const rows = Object.entries(scores).map(([label, score]) => {
+    const bar = element('span', {className: 'bar'}, element('span'));
+    bar.firstChild.style.setProperty('width', `${score * 100}%`);
+    const row = element('div', {className: label === emotion ? 'row best' : 'row'},
+      element('dt', {textContent: label}), element('dd', {}, bar,
+        element('span', {className: 'value', textContent: percent(score)})));
+    row.dataset.emotion = label;
+    return row;
+  });
+  return element('dl', {className: 'bars'}, ...rows);
+}
+
+function thumbnail({box: [x1, y1, x2, y2]}, picture) {
+  const canvas = element('canvas', {width: THUMBNAIL, height: THUMBNAIL, className: 'thumbnail'});
+  canvas.setAttribute('aria-hidden', 'true');
+  const side = Math.max(x2 - x1, y2 - y1) * 1.2;
+  canvas.getContext('2d').drawImage(picture,
+    (x1 + x2 - side) / 2, (y1 + y2 - side) / 2, side, side, 0, 0, THUMBNAIL, THUMBNAIL);
+  return canvas;
+}
+
+/** Point from a box to its card and back, by mouse and by keyboard. */
+export function link(root) {
+  const mark = (event) => {
+    const face = event.target.closest?.('[data-face]')?.dataset.face;
+    for (const one of root.querySelectorAll('[data-face]')) {
+      one.classList.toggle('marked', one.dataset.face === face);
+    }
+  };
+  root.addEventListener('pointerover', mark);
+  root.addEventListener('focusin', mark);
+  root.addEventListener('click', (event) => {
+    const box = event.target.closest('.box');
+    if (box) root.querySelector(`.face[data-face="${box.dataset.face}"]`)?.focus();
+  });
+}

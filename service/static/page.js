@@ -1,0 +1,68 @@
+// The page: what a person does, handed on to the modules that do it.
+
+import {analyze, inTurn, readiness, setKey} from './api.js';
+import {Camera} from './camera.js';
+import {Result} from './result.js';
+
+const find = (selector) => document.querySelector(selector);
+const queue = inTurn(analyze);
+const locked = []; // what waits for a key
+
+const options = () => ({labels: find('#labels').value, minScore: find('#min-score').value});
+const ask = (blob, name) => queue(blob, name, options());
+const camera = new Camera(find('#camera'), ask, (blob, name) => add([new File([blob], name)]));
+
+function add(files) {
+  const results = [...files].map((file) => new Result(file, file.name, ask, (text, error, model) => {
+    find('#status').textContent = text;
+    if (model) find('#models').textContent = `${model.detector} + ${model.emotion} on ${model.backend}`;
+    if (error?.status === 401) lock(results.find((result) => result.blob === file));
+  }));
+  find('#results').prepend(...results.map((result) => result.root));
+  for (const result of results) result.run();
+}
+
+function lock(result) {
+  locked.push(result);
+  if (!find('#key').hidden) return;
+  find('#key').hidden = false;
+  find('#key-value').focus();
+}
+
+find('#key').addEventListener('submit', (event) => {
+  event.preventDefault();
+  setKey(find('#key-value').value);
+  find('#key').hidden = true;
+  for (const result of locked.splice(0)) result.run();
+});
+
+find('#files').addEventListener('change', ({target}) => {
+  add(target.files);
+  target.value = ''; // so that the same file can be chosen again
+});
+find('#camera-open').addEventListener('click', () => camera.open());
+find('#min-score').addEventListener('input', ({target}) => {
+  find('output[for=min-score]').textContent = `${Math.round(target.value * 100)} %`;
+});
+
+document.addEventListener('dragover', (event) => {
+  event.preventDefault();
+  find('#drop').classList.add('over');
+});
+for (const name of ['dragleave', 'drop']) {
+  document.addEventListener(name, () => find('#drop').classList.remove('over'));
+}
+document.addEventListener('drop', (event) => {
+  event.preventDefault();
+  add(event.dataTransfer.files);
+});
+document.addEventListener('paste', ({clipboardData}) => add(clipboardData.files));
+
+async function watch() {
+  const told = await readiness();
+  const pill = find('#readiness');
+  pill.classList.toggle('ready', told?.ready === true);
+  pill.textContent = told?.ready ? `ready · ${told.engine}` : told ? 'starting' : 'not reachable';
+  setTimeout(watch, told?.ready ? 30000 : 2000);
+}
+watch();

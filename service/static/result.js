@@ -1,0 +1,90 @@
+// One image's entry on the page: waiting, then its faces, or what went wrong.
+
+import {Problem} from './api.js';
+import {boxes, cards, element, link, summary} from './faces.js';
+
+export class Result {
+  /** `analyze(blob, name)` asks the service; `told(text, error)` hears how it went. */
+  constructor(blob, name, analyze, told) {
+    Object.assign(this, {blob, name, analyze, told});
+    this.url = URL.createObjectURL(blob);
+    this.heading = element('h2', {textContent: name});
+    this.outcome = element('p', {className: 'outcome', textContent: 'waiting …'});
+    this.body = element('div', {className: 'body'});
+    const close = element('button', {type: 'button', className: 'close', textContent: '×'});
+    close.setAttribute('aria-label', `Remove ${name}`);
+    close.addEventListener('click', () => this.remove());
+    this.root = element('article', {className: 'result waiting'},
+      element('div', {className: 'head'}, this.heading, this.outcome, close), this.body);
+    link(this.root);
+  }
+
+  async run() {
+    this.become('waiting', 'reading the faces …');
+    try {
+      const {model, image} = await this.analyze(this.blob, this.name);
+      await this.show(image);
+      this.told(`${this.name}: ${summary(image)}`, null, model);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      this.fail(error);
+      this.told(`${this.name}: ${error.message}`, error, null);
+    }
+  }
+
+  become(state, text) {
+    this.root.className = `result ${state}`;
+    this.outcome.textContent = text;
+    this.body.replaceChildren();
+  }
+
+  async show(image) {
+    this.become('done', summary(image));
+    const picture = element('img', {src: this.url, alt: this.name});
+    const frame = element('div', {className: 'picture'}, picture);
+    this.body.append(frame, element('div', {className: 'side'}));
+    await picture.decode().catch(() => {}); // what the service reads, this browser may not
+    const faces = image.faces.length ? cards(image, picture)
+      : [element('li', {className: 'none', textContent: 'No face was found in this picture.'})];
+    frame.append(boxes(image));
+    this.body.lastChild.append(element('ol', {className: 'faces'}, ...faces), json(image));
+  }
+
+  fail(problem) {
+    this.become('failed', problem.title);
+    const again = element('button', {type: 'button', className: 'button', textContent: 'Try again'});
+    again.addEventListener('click', () => this.run());
+    this.body.append(element('p', {className: 'message', textContent: problem.message}));
+    // The same bytes get the same answer; only these may pass.
+    if (problem.status === 0 || problem.status >= 500) this.body.append(again);
+  }
+
+  remove() {
+    URL.revokeObjectURL(this.url);
+    (this.root.nextElementSibling?.querySelector('.close') ?? document.querySelector('#files')).focus();
+    this.root.remove();
+  }
+}
+
+function json(image) {
+  const text = JSON.stringify(image, null, 1);
+  const code = element('pre', {textContent: text, tabIndex: 0});
+  const details = element('details', {}, element('summary', {textContent: 'JSON'}), code);
+  const copy = element('button', {type: 'button', className: 'button small', textContent: 'Copy JSON'});
+  copy.addEventListener('click', async () => {
+    copy.textContent = await copied(text) ? 'Copied' : 'Select it below';
+    if (copy.textContent !== 'Copied') details.open = true;
+    setTimeout(() => { copy.textContent = 'Copy JSON'; }, 2000);
+  });
+  return element('div', {className: 'json'}, copy, details);
+}
+
+/** Browsers give the clipboard only to https and localhost. */
+async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
