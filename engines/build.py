@@ -13,7 +13,8 @@ from engines import plan, verify, weights
 from engines.catalog import ModelSpec, OptionValue, Precision
 from engines.errors import EngineError, PlanDamaged, PlanMissing
 from engines.onnxruntime import OnnxRuntimeRunner
-from engines.runner import Engine, Runner
+from engines.precision import convert
+from engines.runner import Engine, Report, Runner
 
 Say = Callable[[str], None]
 
@@ -52,10 +53,15 @@ def build(
     folder: Path = plan.DEFAULT_FOLDER,
     *,
     precision: Precision = "fp32",
+    faces: Path | None = None,
     force: bool = False,
     say: Say = lambda line: None,
+    report: Report = lambda phase, step, steps: None,
 ) -> Built:
     """Put a verified plan of `spec` in place, unless the very one is there already.
+
+    `faces` is a folder to calibrate int8 with. Where the engine cannot run, the plan is put in
+    place unverified, with `parity` None.
 
     Raises:
         WeightsMissing, ChecksumMismatch: see `engines.weights.find`.
@@ -66,31 +72,31 @@ def build(
     path = plan.plan_path(folder, key, engine)
     if not force:
         try:
-            return Built(path, plan.read(path, key), fresh=False)
+            sidecar = plan.read(path, key)
+            if sidecar.parity is None and engine.obstacle() is None:
+                sidecar = reverify(spec, engine, folder, precision)
+            return Built(path, sidecar, fresh=False)
         except PlanMissing:
             pass
         except PlanDamaged as error:
             say(str(error.args[0]).partition(";")[0] + "; building it anew")
     say(f"building {spec.name} from {source.name} for {engine.name}, {precision}")
-    return _compile(spec, engine, graph(spec, source), key, path)
-
-
-def _compile(
-    spec: ModelSpec, engine: Engine, model: onnx.ModelProto, key: plan.Fingerprint, path: Path
-) -> Built:
+    model = graph(spec, source)
+    typed = convert(model, spec, precision, faces)
     with plan.staged(path) as temporary:
-        temporary.write_bytes(engine.compile(model, spec))
-        with engine.open(temporary, spec) as runner:
-            parity = _parity(spec, runner, model, key.precision)
-        sidecar = plan.Sidecar(key, weights.sha256(temporary), parity)
+        temporary.write_bytes(engine.compile(typed, spec, path.parent, report))
+        sidecar = plan.Sidecar(key, weights.sha256(temporary), None)
+        if engine.obstacle() is None:
+            parity = _parity(spec, engine, temporary, model, precision)
+            sidecar = msgspec.structs.replace(sidecar, parity=parity)
     plan.describe(path, sidecar)
     return Built(path, sidecar, fresh=True)
 
 
 def _parity(
-    spec: ModelSpec, runner: Runner, model: onnx.ModelProto, precision: Precision
+    spec: ModelSpec, engine: Engine, path: Path, model: onnx.ModelProto, precision: Precision
 ) -> dict[str, float]:
-    with reference(spec, model) as plain:
+    with engine.open(path, spec) as runner, reference(spec, model) as plain:
         return verify.check(spec, runner, plain, precision)
 
 
@@ -141,8 +147,7 @@ def reverify(
     path = plan.plan_path(folder, key := plan.fingerprint(spec, source, engine, precision), engine)
     sidecar = msgspec.structs.replace(plan.read(path, key), parity=None)
     plan.describe(path, sidecar)
-    with engine.open(path, spec) as runner:
-        parity = _parity(spec, runner, graph(spec, source), precision)
+    parity = _parity(spec, engine, path, graph(spec, source), precision)
     plan.describe(path, sidecar := msgspec.structs.replace(sidecar, parity=parity))
     return sidecar
 

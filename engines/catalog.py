@@ -20,13 +20,15 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far a plan may be from the reference at one precision; see `engines.verify`.
 
     `iou` and `cosine` are minima over the probe faces, `landmark` is a maximum in pixels of the
-    network's input, `score` a maximum absolute difference of a probability.
+    network's input, `score` a maximum absolute difference of a probability, `agreement` the least
+    share of faces with the same most probable emotion.
     """
 
     iou: float = 0.0
     landmark: float = 0.0
     score: float = 1.0
     cosine: float = 0.0
+    agreement: float = 0.0
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

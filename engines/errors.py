@@ -8,6 +8,7 @@ EngineError
 ├── PlanMissing         nothing was built for this model, engine and hardware
 ├── PlanDamaged         a plan is there but is not what was built
 ├── ParityError         a plan answers differently from the reference
+├── GpuMissing          an engine was asked for whose GPU or library is not here
 └── RunnerError         the engine failed during inference
 """
 
@@ -42,6 +43,10 @@ class PlanDamaged(EngineError):
 
 class ParityError(EngineError):
     """A plan outside the catalog's limits against the reference."""
+
+
+class GpuMissing(EngineError):
+    """No GPU, no driver, or no library for an engine that needs them; the message says which."""
 
 
 class RunnerError(EngineError):

@@ -6,9 +6,10 @@ from types import TracebackType
 import onnx
 import onnxruntime as ort
 
+from engines import cores
 from engines.catalog import ModelSpec
 from engines.errors import PlanDamaged, RunnerError
-from engines.runner import Array, Feeds, Runner, in_pieces
+from engines.runner import Array, Feeds, Report, Runner, in_pieces
 
 PROVIDERS = ["CPUExecutionProvider"]
 
@@ -58,12 +59,26 @@ class OnnxRuntime:
 
     name = "onnxruntime"
     suffix = ".onnx"
+    lanes = 1
 
     def identity(self) -> dict[str, str]:
         """The library's version; the graph itself runs on any CPU."""
         return {"library": f"onnxruntime {ort.__version__}"}
 
-    def compile(self, model: onnx.ModelProto, spec: ModelSpec) -> bytes:  # noqa: ARG002
+    def obstacle(self) -> None:
+        """None: it runs on every CPU."""
+
+    def workers(self) -> int:
+        """A runner a core that this process may use."""
+        return cores.available()
+
+    def compile(
+        self,
+        model: onnx.ModelProto,
+        spec: ModelSpec,  # noqa: ARG002
+        folder: Path,  # noqa: ARG002
+        report: Report,  # noqa: ARG002
+    ) -> bytes:
         """Serialise the graph: ONNX Runtime optimises when it loads, in a tenth of a second."""
         return bytes(model.SerializeToString(deterministic=True))
 

@@ -14,6 +14,9 @@ from engines.errors import EngineError
 
 Array = NDArray[Any]
 Feeds = Mapping[str, Array]
+# What a long build calls: phase, steps done, steps in all.
+Report = Callable[[str, int, int], None]
+ENGINES = ("tensorrt", "tensorrt-rtx", "onnxruntime")
 
 
 class Runner(AbstractContextManager["Runner"], Protocol):
@@ -31,17 +34,31 @@ class Runner(AbstractContextManager["Runner"], Protocol):
 
 
 class Engine(Protocol):
-    """A library that compiles ONNX graphs into plans and runs them."""
+    """A library that compiles ONNX graphs into plans and runs them.
+
+    A runner has work for `lanes` of the largest batches at once.
+    """
 
     name: str
     suffix: str
+    lanes: int
 
     def identity(self) -> dict[str, str]:
         """Everything of library and hardware that a plan depends on."""
         ...
 
-    def compile(self, model: onnx.ModelProto, spec: ModelSpec) -> bytes:
-        """Compile a graph into the bytes of a plan."""
+    def obstacle(self) -> str | None:
+        """Why plans cannot be run on this machine, or None where they can."""
+        ...
+
+    def workers(self) -> int:
+        """How many runners of a plan keep this machine busy."""
+        ...
+
+    def compile(
+        self, model: onnx.ModelProto, spec: ModelSpec, folder: Path, report: Report
+    ) -> bytes:
+        """Compile a graph into the bytes of a plan; `folder` keeps what helps the next build."""
         ...
 
     def open(self, plan: Path, spec: ModelSpec) -> Runner:
@@ -53,19 +70,29 @@ class Engine(Protocol):
         ...
 
 
-def load_engine(name: str) -> Engine:
+def load_engine(name: str, capability: str | None = None) -> Engine:
     """Return the engine called `name`, importing its library only now.
 
+    `capability` as `8.9` is the compute capability that tensorrt-rtx compiles for.
+
     Raises:
-        EngineError: there is no such engine.
+        EngineError: there is no such engine, or its library or GPU is not here.
     """
     match name:
-        case "auto" | "onnxruntime":
+        case "auto":
+            from engines.choice import choose  # noqa: PLC0415
+
+            return choose(name).engine
+        case "onnxruntime":
             from engines.onnxruntime import OnnxRuntime  # noqa: PLC0415
 
             return OnnxRuntime()
+        case "tensorrt" | "tensorrt-rtx":
+            from engines.tensorrt import TensorRT  # noqa: PLC0415
+
+            return TensorRT.load(name, capability)
         case _:
-            raise EngineError(f"no engine {name!r}; there are: auto, onnxruntime")
+            raise EngineError(f"no engine {name!r}; there are: auto, {', '.join(ENGINES)}")
 
 
 def in_pieces(

@@ -114,7 +114,9 @@ def _detector(expected: Outputs, actual: Outputs) -> dict[str, float]:
 
 
 def _emotion(expected: Outputs, actual: Outputs) -> dict[str, float]:
-    return {"score": float(np.abs(expected["scores"] - actual["scores"]).max())}
+    best = expected["scores"].argmax(axis=1) == actual["scores"].argmax(axis=1)
+    difference = np.abs(expected["scores"] - actual["scores"]).max()
+    return {"score": float(difference), "agreement": float(best.mean())}
 
 
 def _embedder(expected: Outputs, actual: Outputs) -> dict[str, float]:
@@ -139,7 +141,7 @@ def box_iou(box: Array, boxes: Array) -> NDArray[np.float32]:
 def _judge(
     spec: ModelSpec, figures: dict[str, float], limits: Limits, precision: Precision
 ) -> None:
-    minima = {"iou", "cosine"}
+    minima = {"iou", "cosine", "agreement"}
     for name, figure in figures.items():
         limit = float(getattr(limits, name))
         good = figure >= limit if name in minima else figure <= limit

@@ -1,0 +1,171 @@
+"""TensorRT 10.12 to 11 and TensorRT-RTX by the same code: which library, which GPUs, which plans.
+
+A library is handed in as a module: TensorRT-RTX has TensorRT's names under a name of its own.
+"""
+
+import importlib
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import onnx
+
+from engines.catalog import ModelSpec
+from engines.device import Cuda
+from engines.errors import EngineError, GpuMissing
+from engines.runner import Report, Runner
+from engines.tensorrt_build import Library, compiled
+from engines.tensorrt_runner import TensorRTRunner
+
+MODULES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx_bindings"}
+OLDEST, TOO_NEW = (10, 12), (12,)
+# What TensorRT-RTX compiles for when it is not told: every GPU from compute capability 8.0 up.
+PORTABLE = "8.0 and later"
+
+
+class TensorRT:
+    """The engine: a plan is a network compiled for a kind of GPU, with a profile a batch size.
+
+    TensorRT measures on the GPU what it compiles, so its plans are bound to that GPU. TensorRT-RTX
+    compiles for a compute capability, on any machine, and finishes on the GPU when a plan is
+    loaded.
+    """
+
+    suffix = ".plan"
+    # Batches up to this many times the largest are worth having: copies and compute overlap.
+    lanes = 2
+
+    def __init__(
+        self,
+        name: str,
+        library: Library,
+        cuda: Cuda | None,
+        *,
+        capability: str | None = None,
+        why_no_gpu: str | None = None,
+        graphs: bool = True,
+    ) -> None:
+        self.name = name
+        self._library, self._cuda = library, cuda
+        self._portable = name == "tensorrt-rtx"
+        self._capability = capability
+        self._why_no_gpu = why_no_gpu
+        self._graphs = graphs
+        self._devices = _alike(cuda) if cuda else ()
+        self._open: Counter[tuple[Path, int]] = Counter()
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, name: str, capability: str | None = None) -> "TensorRT":
+        """Import the library called `name` and look for GPUs.
+
+        Raises:
+            GpuMissing: the library is not installed, or it is TensorRT's and there is no GPU.
+            EngineError: the library is too old or too new.
+        """
+        library = _library(name)
+        if capability is not None and name != "tensorrt-rtx":
+            raise EngineError("TensorRT builds for the GPU it runs on; only tensorrt-rtx is told")
+        try:
+            return cls(name, library, Cuda.load(), capability=capability)
+        except GpuMissing as missing:
+            if name == "tensorrt":
+                raise
+            return cls(name, library, None, capability=capability, why_no_gpu=str(missing))
+
+    def identity(self) -> dict[str, str]:
+        """The library's version and the GPU or the compute capability that plans are for."""
+        library = {"library": f"{self.name} {self._library.__version__}"}
+        if self._portable:
+            return {**library, "compute_capability": self._target or PORTABLE}
+        cuda, device = self._gpu(), self._devices[0]
+        return {
+            **library,
+            "gpu": cuda.name(device),
+            "compute_capability": cuda.capability(device),
+        }
+
+    def obstacle(self) -> str | None:
+        """Why plans for this engine cannot be run on this machine; None where they can."""
+        if self._cuda is None:
+            return self._why_no_gpu or "there is no GPU"
+        here = self._cuda.capability(self._devices[0])
+        if self._capability not in {None, here}:
+            return f"the plan is for compute capability {self._capability}, the GPU has {here}"
+        return None
+
+    def workers(self) -> int:
+        """A runner a GPU."""
+        return max(1, len(self._devices))
+
+    def compile(
+        self, model: onnx.ModelProto, spec: ModelSpec, folder: Path, report: Report
+    ) -> bytes:
+        """Compile a graph with a profile for each of the model's batch sizes.
+
+        Raises:
+            EngineError: the library does not take the graph; the message has its words.
+        """
+        cache = None if self._portable else folder / "timing.cache"
+        return compiled(
+            self._library, model, spec, capability=self._target, timing=cache, report=report
+        )
+
+    def open(self, plan: Path, spec: ModelSpec) -> Runner:
+        """Load a plan on the GPU that has the fewest runners of it."""
+        cuda = self._gpu()
+        with self._lock:
+            device = min(self._devices, key=lambda index: self._open[plan, index])
+            self._open[plan, device] += 1
+        try:
+            return TensorRTRunner(
+                self._library,
+                cuda,
+                device,
+                plan,
+                spec,
+                lanes=self.lanes,
+                graphs=self._graphs,
+                closed=lambda: self._closed(plan, device),
+            )
+        except BaseException:
+            self._closed(plan, device)
+            raise
+
+    def _closed(self, plan: Path, device: int) -> None:
+        with self._lock:
+            self._open[plan, device] -= 1
+
+    @property
+    def _target(self) -> str | None:
+        """The compute capability that TensorRT-RTX compiles for, if not for all."""
+        if not self._portable or self._capability or self._cuda is None:
+            return self._capability
+        return self._cuda.capability(self._devices[0])
+
+    def _gpu(self) -> Cuda:
+        if self._cuda is None:
+            raise GpuMissing(f"{self.name} needs a GPU to run: {self._why_no_gpu}")
+        return self._cuda
+
+
+def _alike(cuda: Cuda) -> Sequence[int]:
+    """The first GPU and all of its kind: they share plans."""
+    kinds = [(cuda.name(i), cuda.capability(i)) for i in range(cuda.devices)]
+    return [i for i, kind in enumerate(kinds) if kind == kinds[0]]
+
+
+def _library(name: str) -> Library:
+    try:
+        library = cast(Library, importlib.import_module(MODULES[name]))
+    except (ImportError, OSError) as error:
+        raise GpuMissing(f"the library of {name} is not installed here: {error}") from error
+    version = tuple(int(part) for part in library.__version__.split(".")[:2])
+    if name == "tensorrt" and not OLDEST <= version < TOO_NEW:
+        raise EngineError(
+            f"TensorRT {library.__version__} is not supported: 10.12 to 11 are; "
+            "build the image of docker/Dockerfile.gpu"
+        )
+    return library
