@@ -1,6 +1,5 @@
 """The `emotions` command."""
 
-import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -17,6 +16,7 @@ from engines.errors import EngineError, WeightsMissing
 from engines.runner import load_engine
 from service.settings import Settings
 from service.startup import load_catalog
+from service.tables import Form, OutputRefused
 
 P = ParamSpec("P")
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
@@ -128,14 +128,28 @@ def export(
 @app.command()
 @told
 def predict(
-    path: Annotated[Path, typer.Argument(help="An image, or a folder of images")],
+    paths: Annotated[list[Path], typer.Argument(help="Images, folders, quoted patterns")],
+    *,
+    out: Annotated[Path | None, typer.Option(help="Folder for pictures and tables")] = None,
+    form: Annotated[Form, typer.Option("--format", help="Form of the tables, beside CSV")] = "csv",
+    resume: Annotated[bool, typer.Option(help="Go on where a run into --out ended")] = False,
     embeddings: Annotated[bool, typer.Option(help="Add identity embeddings")] = False,
     min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Least score")] = None,
 ) -> None:
-    """Read the emotions in images; one line of JSON an image on standard output."""
-    from service.predict import run  # noqa: PLC0415
+    """Read the emotions in images: lines of JSON, or pictures and tables in a folder."""
+    from service.predict import predict  # noqa: PLC0415
 
-    failed = run(settings_with(min_score=min_score), path, embeddings, sys.stdout.buffer)
+    settings = settings_with(min_score=min_score)
+    try:
+        failed = predict(
+            settings, paths, out, form=form, resume=resume, embeddings=embeddings, console=say
+        )
+    except (OutputRefused, OSError) as error:
+        _tell(f"emotions: {error}")
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        _tell("emotions: stopped" + (f"; go on with --out {out} --resume" if out else ""))
+        raise typer.Exit(130) from None
     if failed:
         _tell(f"emotions: {failed} of the images could not be read")
         raise typer.Exit(1)

@@ -29,13 +29,15 @@ class Options(NamedTuple):
     min_score: float = 0.5
     max_faces: int = 100
     embeddings: bool = False
+    keep_image: bool = False
 
 
 class Analysis(NamedTuple):
     """One image's result: its upright size, its faces, and for each face a row.
 
     scores: (K, 7) float32, a softmax over the emotion network's labels; embeddings: (K, D)
-    float32, L2-normalised, or None when not asked for.
+    float32, L2-normalised, or None when not asked for; image: the upright pixels, RGB
+    (height, width, 3) uint8, or None when not asked for.
     """
 
     width: int
@@ -43,6 +45,7 @@ class Analysis(NamedTuple):
     faces: Detections
     scores: F32
     embeddings: F32 | None
+    image: U8 | None = None
 
 
 class Pipeline:
@@ -116,7 +119,8 @@ class Pipeline:
         image, canvas, box = await self._in_thread(lambda: self._prepare(data))
         row = await self.detector.submit(canvas, deadline)
         faces, crops, aligned = await self._in_thread(lambda: self._cut(image, row, box, options))
-        return await self._read(image, faces, crops, aligned, deadline)
+        result = await self._read(image, faces, crops, aligned, deadline)
+        return result._replace(image=image) if options.keep_image else result
 
     def _prepare(self, data: bytes) -> tuple[U8, U8, Letterbox]:
         image = images.decode(data, self._limits)

@@ -1,0 +1,187 @@
+"""Results of a folder as tables: a row a face, a row an image; safe to break off and go on."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from engines.plan import staged
+from service.schemas import Face, ImageResult
+
+Form = Literal["csv", "parquet", "jsonl"]
+Row = dict[str, Any]
+POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+BOX = ("x1", "y1", "x2", "y2")
+LANDMARKS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
+TEXTS = {"file", "emotion", "embedding", "error", "detail"}
+COUNTS = {"face", "width", "height", "faces"}
+DIGITS = 6
+
+
+class OutputRefused(Exception):
+    """The folder for the results holds what must not be mixed with them."""
+
+
+class Tables:
+    """`faces.csv` and `images.csv` in a folder.
+
+    An image's faces are written before its own row: an image counts as done when its row is
+    whole. Going on drops what a kill cut off, and the rows of images that failed, which are
+    tried again.
+    """
+
+    def __init__(
+        self, folder: Path, labels: Sequence[str], *, embeddings: bool, resume: bool
+    ) -> None:
+        faces, images = folder / "faces.csv", folder / "images.csv"
+        if images.exists() and not resume:
+            raise OutputRefused(f"{folder} holds results; go on with --resume, or choose another")
+        last = ("embedding",) if embeddings else ()
+        face_columns = ("file", "face", *BOX, "score", *LANDMARKS, *labels, "emotion", *last)
+        columns = ("file", "width", "height", "faces", *labels, "emotion", "error", "detail")
+        self._labels = labels
+        self.done = {row["file"] for row in _rows(images, columns) if not row["error"]}
+        self._faces = _reopen(faces, face_columns, lambda row: row["file"] in self.done)
+        self._images = _reopen(images, columns, lambda row: not row["error"])
+
+    def add(self, result: ImageResult) -> None:
+        """Write an image's rows, its own last."""
+        for i, face in enumerate(result.faces):
+            self._faces.write(_face_row(result.id, i, face))
+        self._images.write(self._image_row(result))
+        self.done.add(result.id)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._faces.close()
+        self._images.close()
+
+    def _image_row(self, result: ImageResult) -> Row:
+        row: Row = {"file": result.id, "faces": len(result.faces)}
+        if result.error:
+            return row | {"error": result.error.code, "detail": result.error.detail}
+        row |= {"width": result.width, "height": result.height}
+        if not result.faces:
+            return row
+        total = len(result.faces)
+        means = {
+            label: round(sum(face.scores[label] for face in result.faces) / total, DIGITS)
+            for label in self._labels
+        }
+        return row | means | {"emotion": max(means, key=means.__getitem__)}
+
+
+class _Appender:
+    """A CSV file that whole rows are added to."""
+
+    def __init__(self, file: IO[str], columns: Sequence[str]) -> None:
+        self._file = file
+        self._writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+
+    def write(self, row: Row) -> None:
+        self._writer.writerow(row)
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _face_row(file: str, index: int, face: Face) -> Row:
+    row: Row = {"file": file, "face": index, "score": face.score, "emotion": face.emotion}
+    row |= zip(BOX, face.box, strict=True)
+    row |= zip(LANDMARKS, [value for point in face.landmarks for value in point], strict=True)
+    row |= face.scores
+    return row | ({} if face.embedding is None else {"embedding": json.dumps(face.embedding)})
+
+
+def _reopen(path: Path, columns: Sequence[str], keep: Callable[[Row], bool]) -> _Appender:
+    """Write the table anew with the rows to keep, and open it to add more."""
+    with staged(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row for row in _rows(path, columns) if keep(row))
+    return _Appender(path.open("a", newline="", encoding="utf-8"), columns)
+
+
+def _rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+    """The whole rows of a table; none if it is not there.
+
+    Raises:
+        OutputRefused: the table has other columns.
+    """
+    if not path.exists():
+        return
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.reader(line for line in file if line.endswith("\n"))
+        header = next(reader, list(columns))
+        if header != list(columns):
+            raise OutputRefused(f"{path} has other columns; was it written with other options?")
+        yield from (dict(zip(columns, values, strict=True)) for values in reader)
+
+
+def convert(folder: Path, form: Form) -> None:
+    """Write the tables of a folder in another form beside them, a few rows at a time.
+
+    Raises:
+        OutputRefused: Parquet is asked for and pyarrow is not installed.
+    """
+    for path in (folder / "faces.csv", folder / "images.csv"):
+        with staged(path.with_suffix(f".{form}")) as temporary:
+            if form == "jsonl":
+                _to_lines(path, temporary)
+            elif form == "parquet":
+                _to_parquet(path, temporary)
+
+
+def check(form: Form) -> None:
+    """Fail before the work begins where `convert` would fail after it."""
+    if form == "parquet":
+        _arrow()
+
+
+def _to_lines(path: Path, out: Path) -> None:
+    with path.open(newline="", encoding="utf-8") as file, out.open("w", encoding="utf-8") as lines:
+        for row in csv.DictReader(file):
+            values = {name: _value(name, text) for name, text in row.items()}
+            lines.write(json.dumps(values, ensure_ascii=False) + "\n")
+
+
+def _value(name: str, text: str) -> str | int | float | None:
+    if not text:
+        return None
+    if name in TEXTS:
+        return text
+    return int(text) if name in COUNTS else float(text)
+
+
+def _to_parquet(path: Path, out: Path) -> None:
+    arrow, arrow_csv, parquet = _arrow()
+    with path.open(newline="", encoding="utf-8") as file:
+        columns = next(csv.reader(file))
+    types = {name: _type(name, arrow) for name in columns}
+    options = arrow_csv.ConvertOptions(column_types=types, strings_can_be_null=True)
+    with (
+        arrow_csv.open_csv(path, convert_options=options) as batches,
+        parquet.ParquetWriter(out, batches.schema) as writer,
+    ):
+        for batch in batches:
+            writer.write_batch(batch)
+
+
+def _type(name: str, arrow: Any) -> Any:
+    if name in TEXTS:
+        return arrow.string()
+    return arrow.int32() if name in COUNTS else arrow.float64()
+
+
+def _arrow() -> tuple[Any, Any, Any]:
+    try:
+        import pyarrow  # noqa: PLC0415
+        import pyarrow.csv  # noqa: PLC0415
+        import pyarrow.parquet  # noqa: PLC0415
+    except ImportError as error:
+        raise OutputRefused(
+            "Parquet needs pyarrow; `pip install 'emotions[parquet]'` brings it"
+        ) from error
+    return pyarrow, pyarrow.csv, pyarrow.parquet

@@ -1,0 +1,186 @@
+"""`emotions predict` on folders: pictures, tables, breaking off and going on."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from service import files, tables
+from service.tables import LANDMARKS, OutputRefused, Tables
+from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, HOPPER_FILE, encode, group, iou, read
+
+LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    """A tree with two photographs, a crowd, an empty scene, a broken file and a text."""
+    folder = tmp_path / "photographs"
+    (folder / "more").mkdir(parents=True)
+    shutil.copy(ASTRONAUT_FILE, folder / "a.png")
+    shutil.copy(HOPPER_FILE, folder / "more" / "naïve, 1.JPG")
+    (folder / "crowd.webp").write_bytes(encode(group(3, 2)[0], "WEBP", quality=90))
+    (folder / "blank.bmp").write_bytes(encode(np.zeros((64, 64, 3), np.uint8), "BMP"))
+    (folder / "broken.jpg").write_bytes(HOPPER_FILE.read_bytes()[:5000])
+    (folder / "notes.txt").write_text("no image")
+    return folder
+
+
+def command(plans: Path, *arguments: str | Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "service", "predict", *map(str, arguments)],
+        env=os.environ | {"EMOTIONS_PLANS": str(plans), "EMOTIONS_ENGINE": "onnxruntime"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def predict(plans: Path, *arguments: str | Path, status: int = 0) -> str:
+    process = command(plans, *arguments)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == status, told
+    assert "Traceback" not in told
+    return told
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_folder_gives_pictures_and_tables(plans: Path, photographs: Path) -> None:
+    out = photographs / "out"  # its own pictures are not read again
+    told = predict(plans, photographs, "--out", out, status=1)
+    assert "broken.jpg: the JPEG image cannot be decoded" in told
+    assert "5/5" in told
+    images = {row["file"]: row for row in table(out / "images.csv")}
+    names = ["a.png", "blank.bmp", "broken.jpg", "crowd.webp", "more/naïve, 1.JPG"]
+    assert list(images) == names
+    faces = table(out / "faces.csv")
+    counts = Counter(row["file"] for row in faces)
+    assert {name: int(row["faces"]) for name, row in images.items()} == {
+        n: counts[n] for n in names
+    }
+    assert images["broken.jpg"]["error"] == "corrupt_image"
+    assert images["blank.bmp"]["emotion"] == ""
+    first = faces[0]
+    assert iou([float(first[name]) for name in ("x1", "y1", "x2", "y2")], ASTRONAUT_BOX) > 0.6
+    assert float(first["left_eye_x"]) < float(first["right_eye_x"])
+    assert max(LABELS, key=lambda label: float(first[label])) == first["emotion"]
+    for label in LABELS:
+        rows = [float(row[label]) for row in faces if row["file"] == "crowd.webp"]
+        assert float(images["crowd.webp"][label]) == pytest.approx(np.mean(rows), abs=1e-5)
+    pictures = [p.relative_to(out / "pictures").as_posix() for p in (out / "pictures").rglob("*.*")]
+    assert sorted(pictures) == [name for name in names if name != "broken.jpg"]
+    drawn, original = read(out / "pictures" / "a.png"), read(ASTRONAUT_FILE)
+    changed = np.argwhere((drawn != original).any(axis=2))
+    assert 0.005 < len(changed) / original[..., 0].size < 0.2
+
+
+def test_a_second_run_is_refused_unless_it_goes_on(plans: Path, photographs: Path) -> None:
+    out = photographs / "out"
+    predict(plans, photographs / "a.png", "--out", out)
+    assert "--resume" in predict(plans, photographs, "--out", out, status=1)
+    (photographs / "broken.jpg").unlink()
+    told = predict(plans, photographs, "--out", out, "--resume", "--format", "jsonl")
+    assert f"{out}: 3 images" in told
+    lines = [json.loads(line) for line in (out / "faces.jsonl").read_text().splitlines()]
+    assert [line["file"] for line in lines] == [row["file"] for row in table(out / "faces.csv")]
+    assert isinstance(lines[0]["happy"], float)
+    images = [json.loads(line) for line in (out / "images.jsonl").read_text().splitlines()]
+    assert sum(image["faces"] for image in images) == len(lines)
+    assert next(i for i in images if i["file"] == "blank.bmp")["happy"] is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_broken_off_goes_on_without_a_gap(
+    plans: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    data = encode(read(ASTRONAUT_FILE), "JPEG", quality=90)
+    names = [f"{i:03}.jpg" for i in range(60)]
+    for name in names:
+        (folder / name).write_bytes(data)
+    process = command(plans, folder, "--out", out)
+    while not (out / "images.csv").exists() or (out / "images.csv").read_text().count("\n") < 10:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, told = process.communicate(timeout=30)
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert "--resume" in told
+    before = table(out / "images.csv")
+    assert 8 < len(before) < 60
+    with (out / "faces.csv").open("a") as file:
+        file.write("orphan.jpg,0,1,2,3")
+    predict(plans, folder, "--out", out, "--resume")
+    assert [row["file"] for row in table(out / "images.csv")] == names
+    faces = table(out / "faces.csv")
+    assert [row["file"] for row in faces] == names
+    assert len({tuple(row.values())[1:] for row in faces}) == 1
+    assert sorted(p.name for p in (out / "pictures").iterdir()) == names
+
+
+def test_patterns_and_files_that_are_not_there(photographs: Path) -> None:
+    hits = files.find([photographs / "**" / "*.[jJ]*", photographs / "no.jpg"])
+    assert [hit.name for hit in hits] == ["broken.jpg", "more/naïve, 1.JPG", "no.jpg"]
+    strange = photographs / os.fsdecode(b"line\nbreak\xff.png")
+    assert files.printable(strange.name) == "line\ufffdbreak\ufffd.png"
+
+
+def test_tables_drop_what_a_kill_cut_off(tmp_path: Path) -> None:
+    header = ",".join(("file", "width", "height", "faces", *LABELS, "emotion", "error", "detail"))
+    whole = "a.png,5,5,1" + ",0.1" * 7 + ",happy,,\n"
+    failed = "b.png,,,0" + "," * 8 + ",corrupt_image,\n"
+    (tmp_path / "images.csv").write_text(f"{header}\n{whole}{failed}c.png,5,5,1,0.")
+    box = ",".join(["1"] * (5 + len(LANDMARKS)))
+    columns = ("file", "face", "x1", "y1", "x2", "y2", "score", *LANDMARKS, *LABELS, "emotion")
+    rows = [f"{name},0,{box}" + ",0.1" * 7 + ",happy\n" for name in ("a.png", "c.png", "d.png")]
+    (tmp_path / "faces.csv").write_text(",".join(columns) + "\n" + "".join(rows)[:-3])
+    again = Tables(tmp_path, LABELS, embeddings=False, resume=True)
+    again.close()
+    assert again.done == {"a.png"}
+    assert (tmp_path / "images.csv").read_text() == f"{header}\n{whole}"
+    assert [row["file"] for row in table(tmp_path / "faces.csv")] == ["a.png"]
+    with pytest.raises(OutputRefused, match="other columns"):
+        Tables(tmp_path, LABELS[:3], embeddings=False, resume=True)
+
+
+def test_parquet_holds_the_same_rows(plans: Path, photographs: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="the `parquet` extra is not here")
+    out = photographs / "out"
+    predict(plans, photographs, "--out", out, "--format", "parquet", status=1)
+    faces = parquet.read_table(out / "faces.parquet").to_pylist()
+    assert [row["file"] for row in faces] == [row["file"] for row in table(out / "faces.csv")]
+    assert isinstance(faces[0]["face"], int)
+    images = parquet.read_table(out / "images.parquet").to_pylist()
+    assert [image["happy"] is None for image in images] == [False, True, True, False, False]
+
+
+def test_parquet_without_pyarrow_is_refused_before_the_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(OutputRefused, match="pip install"):
+        tables.check("parquet")
+
+
+def test_small_pictures_are_enlarged(plans: Path, tmp_path: Path) -> None:
+    small = np.ascontiguousarray(read(ASTRONAUT_FILE)[20:220:2, 120:320:2])
+    Image.fromarray(small).save(tmp_path / "small.png")
+    predict(plans, tmp_path / "small.png", "--out", tmp_path / "out")
+    with Image.open(tmp_path / "out" / "pictures" / "small.png") as drawn:
+        assert drawn.size == (500, 500)
