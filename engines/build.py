@@ -127,7 +127,9 @@ def find(
     path = plan.plan_path(folder, key, engine)
     sidecar = plan.read(path, key)
     if sidecar.parity is None:
-        raise PlanMissing(f"{path} was built but never verified; run `emotions verify {spec.name}`")
+        raise PlanMissing(
+            f"{path} was built but never verified; run `emotions verify {plan.arguments(key)}`"
+        )
     return path, sidecar
 
 

@@ -44,7 +44,7 @@ def quantized(
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         plain, result = Path(folder, "plain.onnx"), Path(folder, "int8.onnx")
-        onnx.save(shape_inference.infer_shapes(model), plain)
+        onnx.save(_prepared(model), plain)
         quantization.quantize_static(
             plain,
             result,
@@ -58,6 +58,14 @@ def quantized(
             extra_options=OPTIONS,
         )
         return onnx.load_model_from_string(result.read_bytes())
+
+
+def _prepared(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Shapes inferred, and a note for ONNX Runtime that it need not ask for more preparation."""
+    prepared = shape_inference.infer_shapes(model)
+    note = {"onnx.quant.pre_process": "onnxruntime.quant"}
+    onnx.helper.set_model_props(prepared, note)
+    return prepared
 
 
 def delicate(graph: onnx.GraphProto) -> list[str]:

@@ -85,13 +85,22 @@ def read(path: Path, key: Fingerprint) -> Sidecar:
     except FileNotFoundError as error:
         raise PlanMissing(
             f"no {key.engine} plan of {name} for these weights and this machine in "
-            f"{path.parent}; run `emotions build {name}`"
+            f"{path.parent}; run `emotions build {arguments(key)}`"
         ) from error
     except msgspec.DecodeError as error:
-        raise PlanDamaged(f"{path} is damaged; run `emotions build --force {name}`") from error
+        raise _damaged(path, key) from error
     if found != sidecar.sha256 or sidecar.fingerprint != key:
-        raise PlanDamaged(f"{path} is damaged; run `emotions build --force {name}`")
+        raise _damaged(path, key)
     return sidecar
+
+
+def arguments(key: Fingerprint) -> str:
+    """What `emotions build` and `emotions verify` need to be told of a plan."""
+    return f"--engine {key.engine} --precision {key.precision} {key.model.split()[0]}"
+
+
+def _damaged(path: Path, key: Fingerprint) -> PlanDamaged:
+    return PlanDamaged(f"{path} is damaged; run `emotions build --force {arguments(key)}`")
 
 
 @contextmanager

@@ -36,6 +36,8 @@ class Library(Protocol):
     def nptype(self, trt_type: "trt.DataType") -> type:
         """The numpy type of a tensor's type."""
 
+    def __hash__(self) -> int: ...
+
 
 def compiled(
     library: Library,

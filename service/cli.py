@@ -9,11 +9,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
-from engines import build as building
 from engines import plan, weights
+from engines.build import export as export_network
 from engines.catalog import Catalog, ModelSpec
 from engines.errors import EngineError, WeightsMissing
-from engines.runner import load_engine
+from engines.runner import ENGINES
+from service import building
 from service.settings import Settings
 from service.startup import load_catalog
 from service.tables import Form, OutputRefused
@@ -25,7 +26,9 @@ app.add_typer(models_app, name="models")
 say = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Names = Annotated[list[str] | None, typer.Argument(help="Models; by default those in use")]
-EngineName = Annotated[str | None, typer.Option("--engine", help="auto or onnxruntime")]
+EngineName = Annotated[str | None, typer.Option("--engine", help=f"auto, {', '.join(ENGINES)}")]
+PrecisionName = Annotated[str | None, typer.Option("--precision", help="fp32, fp16 or int8")]
+Capability = Annotated[str | None, typer.Option(help="GPU that tensorrt-rtx builds for, as 8.9")]
 
 
 def main() -> None:
@@ -70,40 +73,44 @@ def serve(
 @told
 def build(
     names: Names = None,
+    *,
     engine: EngineName = None,
+    precision: PrecisionName = None,
+    compute_capability: Capability = None,
+    calibration: Annotated[Path | None, typer.Option(help="Folder of images for int8")] = None,
     force: Annotated[bool, typer.Option(help="Build anew what is there")] = False,
 ) -> None:
     """Build and verify the plans of models for this machine."""
-    settings = settings_with(engine=engine)
-    chosen = load_engine(settings.engine)
-    for spec in _chosen(names, settings):
-        try:
-            built = building.build(spec, chosen, settings.plans, force=force, say=_tell)
-        except WeightsMissing as missing:
-            if names or spec.task != "embedder":
-                raise
-            _tell(f"left out: {missing}")
-            continue
-        state = "built and verified" if built.fresh else "up to date"
-        _tell(f"{spec.name}: {state} ({chosen.name}, {built.path.name})")
+    settings = settings_with(
+        engine=engine, precision=precision, compute_capability=compute_capability
+    )
+    building.build_all(
+        _chosen(names, settings),
+        settings,
+        say,
+        force=force or calibration is not None,
+        faces=calibration,
+        needed=bool(names),
+    )
 
 
 @app.command()
 @told
-def verify(names: Names = None, engine: EngineName = None) -> None:
+def verify(
+    names: Names = None,
+    engine: EngineName = None,
+    precision: PrecisionName = None,
+    compute_capability: Capability = None,
+) -> None:
     """Hold built plans against the reference on real faces; print how far apart they are."""
-    settings = settings_with(engine=engine)
-    chosen = load_engine(settings.engine)
-    for spec in _chosen(names, settings):
-        try:
-            sidecar = building.reverify(spec, chosen, settings.plans)
-        except WeightsMissing:
-            if names or spec.task != "embedder":
-                raise
-            continue
+    settings = settings_with(
+        engine=engine, precision=precision, compute_capability=compute_capability
+    )
+    found = building.verify_all(_chosen(names, settings), settings, needed=bool(names))
+    for spec, sidecar in found:
+        key = sidecar.fingerprint
         for figure, value in (sidecar.parity or {}).items():
-            precision = sidecar.fingerprint.precision
-            typer.echo(f"{spec.name:28} {chosen.name:14} {precision:6} {figure:10} {value:.6g}")
+            typer.echo(f"{spec.name:28} {key.engine:14} {key.precision:6} {figure:10} {value:.6g}")
 
 
 @app.command()
@@ -119,7 +126,7 @@ def export(
     options: dict[str, Any] = {"raw": True} if raw else {}
     if size is not None:
         options["size"] = _size(size)
-    model = building.export(network, weights_file, options)
+    model = export_network(network, weights_file, options)
     with plan.staged(out) as temporary:
         temporary.write_bytes(model.SerializeToString(deterministic=True))
     _tell(f"{out}: {network}, {out.stat().st_size / 2**20:.1f} MiB")

@@ -146,6 +146,7 @@ async def list_models(request: Request) -> ModelCards:
             licence=spec.licence,
             labels=list(spec.labels),
             engine=models.engine.name,
+            reason=models.reason,
             precision=sidecar.fingerprint.precision,
             batches=list(spec.batches),
             plan=sidecar.fingerprint.digest,
@@ -169,7 +170,10 @@ async def readyz(request: Request, response: Response) -> Readiness:
     networks = {batcher.name: batcher.ready for batcher in pipeline.batchers}
     ready = all(networks.values())
     response.status_code = 200 if ready else 503
-    return Readiness(ready=ready, engine=request.app.state.models.engine.name, networks=networks)
+    models: FoundModels = request.app.state.models
+    return Readiness(
+        ready=ready, engine=models.engine.name, reason=models.reason, networks=networks
+    )
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)

@@ -97,6 +97,7 @@ class Readiness(_Document):
 
     ready: bool
     engine: str
+    reason: str = Field(description="Why it is this engine")
     networks: dict[str, bool] = Field(description="Whether each network's workers are up")
 
 
@@ -109,6 +110,7 @@ class ModelCard(_Document):
     licence: str
     labels: list[str]
     engine: str
+    reason: str = Field(description="Why it is this engine")
     precision: str
     batches: list[int]
     plan: str = Field(description="Fingerprint of the plan")

@@ -26,7 +26,9 @@ def run(settings: Settings) -> None:
     with _listen(settings.host, settings.port) as listener:
         app = create_app(settings)
         host, port = listener.getsockname()[:2]
-        log.info("serving", url=f"http://{host}:{port}", engine=app.state.models.engine.name)
+        models = app.state.models
+        url = f"http://{host}:{port}"
+        log.info("serving", url=url, engine=models.engine.name, reason=models.reason)
         config = uvicorn.Config(
             app,
             loop="uvloop",

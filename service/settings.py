@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from engines.catalog import Precision
 from engines.plan import DEFAULT_FOLDER
 
 MEBI = 1 << 20
@@ -24,6 +25,11 @@ class Settings(BaseSettings):
     )
 
     engine: str = Field(default="auto", description="Engine that runs the networks; auto picks")
+    precision: Precision = Field(default="fp32", description="Precision of the plans")
+    compute_capability: str | None = Field(
+        default=None,
+        description="GPU that tensorrt-rtx builds for, as 8.9; by default the one here",
+    )
     detector: str = Field(default="retinaface-mnet025", description="Catalog entry of the detector")
     emotion: str = Field(
         default="emotion-fer48", description="Catalog entry of the emotion network"

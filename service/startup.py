@@ -9,8 +9,9 @@ import numpy as np
 
 from engines import build, cores, plan, verify
 from engines.catalog import Catalog, ModelSpec
+from engines.choice import choose
 from engines.errors import PlanMissing, WeightsMissing
-from engines.runner import Engine, load_engine
+from engines.runner import Engine
 from service.image import ImageLimits
 from service.metrics import Metrics
 from service.pipeline import NetworkBatcher, Pipeline, rows_of
@@ -32,6 +33,7 @@ class Models(NamedTuple):
     """The models that a service runs."""
 
     engine: Engine
+    reason: str
     detector: Model
     emotion: Model
     embedder: Model | None
@@ -49,12 +51,12 @@ def find_models(settings: Settings) -> Models:
         EngineError: a plan is missing or does not fit; the message names the command to run.
     """
     catalog = load_catalog(settings)
-    engine = load_engine(settings.engine)
-    find = partial(_find, engine=engine, folder=settings.plans)
+    engine, reason = choose(settings.engine, settings.compute_capability)
+    find = partial(_find, engine=engine, settings=settings)
     detector = find(catalog.get(settings.detector, "detector"))
     emotion = find(catalog.get(settings.emotion, "emotion"))
     embedder = catalog.get(settings.embedder, "embedder")
-    return Models(engine, detector, emotion, _optional(embedder, engine, settings))
+    return Models(engine, reason, detector, emotion, _optional(embedder, engine, settings))
 
 
 def load_catalog(settings: Settings) -> Catalog:
@@ -69,7 +71,9 @@ def open_pipeline(settings: Settings, models: Models, metrics: Metrics) -> Pipel
         batcher(models.detector, capacity=settings.max_queue),
         batcher(models.emotion, capacity=FACES_A_FRAME * settings.max_queue),
         models.embedder and batcher(models.embedder, capacity=FACES_A_FRAME * settings.max_queue),
-        threads=ThreadPoolExecutor(_workers(settings), thread_name_prefix="image"),
+        threads=ThreadPoolExecutor(
+            settings.workers or cores.available(), thread_name_prefix="image"
+        ),
         limits=ImageLimits(settings.max_image_bytes, settings.max_pixels),
         size=verify.input_size(models.detector.spec),
         labels=models.emotion.spec.labels,
@@ -78,14 +82,14 @@ def open_pipeline(settings: Settings, models: Models, metrics: Metrics) -> Pipel
     )
 
 
-def _find(spec: ModelSpec, engine: Engine, folder: Path) -> Model:
-    return Model(spec, *build.find(spec, engine, folder))
+def _find(spec: ModelSpec, engine: Engine, settings: Settings) -> Model:
+    return Model(spec, *build.find(spec, engine, settings.plans, settings.precision))
 
 
 def _optional(spec: ModelSpec, engine: Engine, settings: Settings) -> Model | None:
     """The embedder is left out when it is the default and nobody has brought it."""
     try:
-        return _find(spec, engine, settings.plans)
+        return _find(spec, engine, settings)
     except (WeightsMissing, PlanMissing):
         if "embedder" in settings.model_fields_set:
             raise
@@ -104,8 +108,8 @@ def _batcher(
             verify.input_name(spec.task),
             np.zeros(verify.input_shape(spec), np.uint8),
         ),
-        workers=_workers(settings),
-        max_batch=spec.max_batch,
+        workers=settings.workers or engine.workers(),
+        max_batch=engine.lanes * spec.max_batch,
         capacity=capacity,
         observe=metrics.batch_observer(spec.task),
     )
@@ -118,7 +122,3 @@ def _batcher(
         precision=model.sidecar.fingerprint.precision,
     )
     return batcher
-
-
-def _workers(settings: Settings) -> int:
-    return settings.workers or cores.available()

@@ -280,7 +280,7 @@ def test_a_port_in_use_is_told_in_a_sentence(plans: Path) -> None:
 def test_a_missing_plan_names_the_command(tmp_path: Path) -> None:
     ended = _serve(tmp_path, "--port", "0")
     assert ended.returncode == 1
-    assert "emotions build retinaface-mnet025" in ended.stderr
+    assert "emotions build --engine onnxruntime --precision fp32 retinaface-mnet025" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
