@@ -11,6 +11,7 @@ from engines.catalog import ModelSpec
 from engines.errors import PlanDamaged, RunnerError
 from engines.runner import Array, Feeds, Report, Runner, in_pieces
 
+FACES = 32
 PROVIDERS = ["CPUExecutionProvider"]
 
 
@@ -59,7 +60,6 @@ class OnnxRuntime:
 
     name = "onnxruntime"
     suffix = ".onnx"
-    lanes = 1
 
     def identity(self) -> dict[str, str]:
         """The library's version; the graph itself runs on any CPU."""
@@ -71,6 +71,13 @@ class OnnxRuntime:
     def workers(self) -> int:
         """A runner a core that this process may use."""
         return cores.available()
+
+    def batch(self, spec: ModelSpec) -> int:
+        """One image, or some faces: on a CPU a larger batch costs memory and saves nothing.
+
+        See docs/adr/0004.
+        """
+        return 1 if spec.task == "detector" else min(FACES, spec.max_batch)
 
     def compile(
         self,

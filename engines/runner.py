@@ -34,14 +34,10 @@ class Runner(AbstractContextManager["Runner"], Protocol):
 
 
 class Engine(Protocol):
-    """A library that compiles ONNX graphs into plans and runs them.
-
-    A runner has work for `lanes` of the largest batches at once.
-    """
+    """A library that compiles ONNX graphs into plans and runs them."""
 
     name: str
     suffix: str
-    lanes: int
 
     def identity(self) -> dict[str, str]:
         """Everything of library and hardware that a plan depends on."""
@@ -53,6 +49,10 @@ class Engine(Protocol):
 
     def workers(self) -> int:
         """How many runners of a plan keep this machine busy."""
+        ...
+
+    def batch(self, spec: ModelSpec) -> int:
+        """The most items that are worth handing to a runner at once."""
         ...
 
     def compile(

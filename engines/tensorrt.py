@@ -20,6 +20,8 @@ from engines.tensorrt_build import Library, compiled
 from engines.tensorrt_runner import TensorRTRunner
 
 MODULES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx_bindings"}
+# Streams of a runner: the copies of one overlap with the computation of the other.
+LANES = 2
 OLDEST, TOO_NEW = (10, 12), (12,)
 # What TensorRT-RTX compiles for when it is not told: every GPU from compute capability 8.0 up.
 PORTABLE = "8.0 and later"
@@ -34,8 +36,6 @@ class TensorRT:
     """
 
     suffix = ".plan"
-    # Batches up to this many times the largest are worth having: copies and compute overlap.
-    lanes = 2
 
     def __init__(
         self,
@@ -100,6 +100,10 @@ class TensorRT:
         """A runner a GPU."""
         return max(1, len(self._devices))
 
+    def batch(self, spec: ModelSpec) -> int:
+        """A largest batch for each lane."""
+        return LANES * spec.max_batch
+
     def compile(
         self, model: onnx.ModelProto, spec: ModelSpec, folder: Path, report: Report
     ) -> bytes:
@@ -126,7 +130,7 @@ class TensorRT:
                 device,
                 plan,
                 spec,
-                lanes=self.lanes,
+                lanes=LANES,
                 graphs=self._graphs,
                 closed=lambda: self._closed(plan, device),
             )

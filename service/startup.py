@@ -109,7 +109,7 @@ def _batcher(
             np.zeros(verify.input_shape(spec), np.uint8),
         ),
         workers=settings.workers or engine.workers(),
-        max_batch=engine.lanes * spec.max_batch,
+        max_batch=engine.batch(spec),
         capacity=capacity,
         observe=metrics.batch_observer(spec.task),
     )

@@ -4,12 +4,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from engines.build import build
 from engines.catalog import Catalog
 from engines.onnxruntime import OnnxRuntime
 from tests.server import Server, serving
 
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 DEFAULTS = ("retinaface-mnet025", "emotion-fer48")
 
 
