@@ -1,0 +1,24 @@
+"""A client of the emotions service, sync and async."""
+
+from emotions_client.aio import AsyncClient
+from emotions_client.client import Client
+from emotions_client.errors import EmotionsError, Refused, Unreachable
+from emotions_client.results import Answer, Face, ImageError, ImageResult, Model, Models
+from emotions_client.retry import Retry
+from emotions_client.wire import Image
+
+__all__ = [
+    "Answer",
+    "AsyncClient",
+    "Client",
+    "EmotionsError",
+    "Face",
+    "Image",
+    "ImageError",
+    "ImageResult",
+    "Model",
+    "Models",
+    "Refused",
+    "Retry",
+    "Unreachable",
+]

@@ -1,0 +1,124 @@
+"""The synchronous client."""
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from emotions_client import wire
+from emotions_client.errors import Refused
+from emotions_client.results import Answer, ImageResult, Model, ModelList
+from emotions_client.retry import Retry
+from emotions_client.wire import Given, Options
+
+T = TypeVar("T")
+
+
+class Client:
+    """Asks a service; may be shared by threads. `key` is the API key, if it wants one."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: str | None = None,
+        timeout_s: float = 60.0,
+        retry: Retry | None = None,
+    ) -> None:
+        headers = {"x-api-key": key} if key else {}
+        limits = httpx.Limits(max_connections=None)
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, limits=limits)
+        self._retry = retry or Retry()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def models(self) -> tuple[Model, ...]:
+        """The models that the service has in use."""
+        return self._ask(ModelList, method="GET", url="v1/models").models
+
+    def analyze(
+        self,
+        *images: Given,
+        min_score: float | None = None,
+        max_faces: int | None = None,
+        embeddings: bool = False,
+        labels: Sequence[str] | None = None,
+    ) -> Answer:
+        """Send images, as paths, bytes or `Image`s, in one request.
+
+        Raises:
+            Refused: the service said no; of several images a bad one has an `error` instead.
+            Unreachable: no connection, after all attempts.
+            OSError: a file cannot be read.
+        """
+        options = Options(min_score, max_faces, embeddings, labels)
+        return self._ask(Answer, **wire.analyze_request(images, options))
+
+    def stream(
+        self, images: Iterable[Given], *, concurrency: int = 8, **options: Any
+    ) -> Iterator[ImageResult]:
+        """Analyze images one a request, `concurrency` at once; results in their order.
+
+        `images` is read no further ahead than that. `options` are those of `analyze`.
+
+        Raises:
+            Refused: for another reason than one image, whose result would tell it.
+            Unreachable: no connection, after all attempts.
+        """
+        under_way: deque[Future[ImageResult]] = deque()
+        threads = ThreadPoolExecutor(concurrency, thread_name_prefix="emotions")
+        try:
+            for image in images:
+                under_way.append(threads.submit(self._one, image, options))
+                if len(under_way) >= concurrency:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+    def stream_folder(
+        self, folder: Path, *, concurrency: int = 8, **options: Any
+    ) -> Iterator[ImageResult]:
+        """Analyze all images below a folder; see `stream`. Results bear their paths."""
+        return self.stream(wire.images_in(folder), concurrency=concurrency, **options)
+
+    def _one(self, image: Given, options: dict[str, Any]) -> ImageResult:
+        outcome: Answer | Refused | OSError
+        try:
+            outcome = self.analyze(image, **options)
+        except (Refused, OSError) as error:
+            outcome = error
+        return wire.result_of(image, outcome)
+
+    def _ask(self, kind: type[T], **request: Any) -> T:
+        attempt = 0
+        while True:
+            outcome: httpx.Response | httpx.TransportError
+            try:
+                outcome = self._http.request(**request)
+            except httpx.TransportError as error:
+                outcome = error
+            pause = self._retry.pause(attempt, outcome)
+            if pause is None:
+                return wire.read(outcome, kind)
+            time.sleep(pause)
+            attempt += 1

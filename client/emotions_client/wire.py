@@ -1,0 +1,120 @@
+"""Requests and answers as bytes: what the sync and the async client share."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import httpx
+import msgspec
+
+from emotions_client.errors import Refused, Unreachable
+from emotions_client.results import Answer, ImageError, ImageResult
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+# What the service says of an image, not of the request.
+OF_THE_IMAGE = {"corrupt_image", "unsupported_media", "too_large", "inference_failed"}
+T = TypeVar("T")
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+class Problem(msgspec.Struct):
+    """RFC 9457 problem details, as the service gives them."""
+
+    code: str
+    detail: str
+    request_id: str = ""
+
+
+class Image(NamedTuple):
+    """An encoded image with a name of your own for its result."""
+
+    id: str
+    data: bytes
+
+
+Given = Path | bytes | Image
+
+
+class Options(NamedTuple):
+    """What to ask for; None leaves it to the service."""
+
+    min_score: float | None
+    max_faces: int | None
+    embeddings: bool
+    labels: Sequence[str] | None
+
+
+def analyze_request(images: Sequence[Given], options: Options) -> dict[str, Any]:
+    """The arguments of httpx's `request` for one call of /v1/emotions. Reads the files."""
+    frames = [_load(image, i)._asdict() for i, image in enumerate(images)]
+    params: dict[str, str] = {}
+    if options.min_score is not None:
+        params["min_score"] = str(options.min_score)
+    if options.max_faces is not None:
+        params["max_faces"] = str(options.max_faces)
+    if options.embeddings:
+        params["embeddings"] = "true"
+    if options.labels is not None:
+        params["labels"] = ",".join(options.labels)
+    return {
+        "method": "POST",
+        "url": "v1/emotions",
+        "params": params,
+        "content": _ENCODER.encode({"images": frames}),
+        "headers": {"content-type": "application/msgpack"},
+    }
+
+
+def _load(image: Given, index: int) -> Image:
+    if isinstance(image, Image):
+        return image
+    if isinstance(image, bytes):
+        return Image(str(index), image)
+    return Image(str(image), image.read_bytes())
+
+
+def read(outcome: httpx.Response | httpx.TransportError, kind: type[T]) -> T:
+    """Decode an answer.
+
+    Raises:
+        Refused: it is an error, a problem document or whatever stands between gives.
+        Unreachable: there is none.
+    """
+    if isinstance(outcome, httpx.TransportError):
+        raise Unreachable(str(outcome) or type(outcome).__name__) from outcome
+    status = outcome.status_code
+    try:
+        if outcome.is_success:
+            return msgspec.json.decode(outcome.content, type=kind)
+        told = msgspec.json.decode(outcome.content, type=Problem)
+    except msgspec.MsgspecError:
+        detail = f"not an answer of the service: {outcome.reason_phrase}"
+        raise Refused(status, "not_the_service", detail, "") from None
+    raise Refused(status, told.code, told.detail, told.request_id)
+
+
+def result_of(image: Given, outcome: Answer | Refused | OSError) -> ImageResult:
+    """One image's result, where it is the only one of its request.
+
+    Raises:
+        Refused: for another reason than the image.
+    """
+    if isinstance(outcome, Answer):
+        return outcome.images[0]
+    if isinstance(outcome, OSError):
+        error = ImageError("unreadable_file", f"cannot read the file: {outcome.strerror}")
+    elif outcome.code in OF_THE_IMAGE:
+        error = ImageError(outcome.code, outcome.detail)
+    else:
+        raise outcome
+    name = image.id if isinstance(image, Image) else "0" if isinstance(image, bytes) else str(image)
+    return ImageResult(name, 0, 0, (), error)
+
+
+def images_in(folder: Path) -> Iterator[Path]:
+    """The image files below a folder, in order, read a folder at a time."""
+    for entry in sorted(folder.iterdir()):
+        if entry.is_dir() and not entry.is_symlink():
+            yield from images_in(entry)
+        elif entry.suffix.lower() in SUFFIXES and entry.is_file():
+            yield entry

@@ -1,0 +1,240 @@
+"""The client against a real server, and against a fake one that refuses first."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from emotions_client import (
+    Answer,
+    AsyncClient,
+    Client,
+    Image,
+    ImageResult,
+    Refused,
+    Retry,
+    Unreachable,
+)
+
+from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, HOPPER_FILE, iou
+from tests.server import Server, serving
+
+CLIENT = Path(__file__).parents[2] / "client"
+ONCE = Retry(attempts=1)
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "b").mkdir()
+    shutil.copy(ASTRONAUT_FILE, tmp_path / "b" / "astronaut.png")
+    shutil.copy(HOPPER_FILE, tmp_path / "b" / "hopper.jpg")
+    (tmp_path / "a.jpg").write_bytes(HOPPER_FILE.read_bytes()[:5000])
+    (tmp_path / "c.txt").write_text("no image")
+    return tmp_path
+
+
+def test_paths_bytes_and_named_images_in_one_request(server: Server) -> None:
+    data = ASTRONAUT_FILE.read_bytes()
+    with Client(server.url) as client:
+        answer = client.analyze(ASTRONAUT_FILE, data, Image("mine", data), b"text")
+        assert {model.task for model in client.models()} == {"detector", "emotion"}
+    assert [image.id for image in answer.images] == [str(ASTRONAUT_FILE), "1", "mine", "3"]
+    (face,) = answer.images[0].faces
+    assert iou(list(face.box), ASTRONAUT_BOX) > 0.6
+    assert face.emotion == max(face.scores, key=face.scores.__getitem__)
+    assert len(face.landmarks) == 5
+    assert answer.images[1].faces == answer.images[2].faces == (face,)
+    assert answer.images[3].error is not None
+    assert answer.images[3].error.code == "unsupported_media"
+
+
+def test_options_and_refusals(server: Server) -> None:
+    with Client(server.url) as client:
+        answer = client.analyze(ASTRONAUT_FILE, labels=["happy", "sad"], max_faces=1, min_score=0.4)
+        assert list(answer.images[0].faces[0].scores) == ["happy", "sad"]
+        with pytest.raises(Refused, match="labels") as refused:
+            client.analyze(ASTRONAUT_FILE, labels=["glad"])
+        with pytest.raises(Refused) as missing:
+            client.analyze(ASTRONAUT_FILE, embeddings=True)
+        with pytest.raises(FileNotFoundError):
+            client.analyze(Path("nothing.jpg"))
+    assert (refused.value.status, refused.value.code) == (400, "invalid_request")
+    assert len(refused.value.request_id) == 32
+    assert missing.value.code == "embedder_missing"
+
+
+def test_a_folder_streams_in_order_sync_and_async(server: Server, folder: Path) -> None:
+    with Client(server.url) as client:
+        found = list(client.stream_folder(folder, concurrency=2))
+
+    async def together() -> list[ImageResult]:
+        async with AsyncClient(server.url) as client:
+            return [result async for result in client.stream_folder(folder, concurrency=2)]
+
+    assert [Path(result.id).name for result in found] == ["a.jpg", "astronaut.png", "hopper.jpg"]
+    assert found[0].error is not None
+    assert found[0].error.code == "corrupt_image"
+    assert [len(result.faces) for result in found] == [0, 1, 1]
+    assert asyncio.run(together()) == found
+
+
+def test_a_key_is_shown(plans: Path) -> None:
+    with serving(plans, api_keys="sesame") as server:
+        with Client(server.url) as client, pytest.raises(Refused, match="401 unauthorized"):
+            list(client.stream([ASTRONAUT_FILE]))
+        with Client(server.url, key="sesame") as client:
+            assert len(client.analyze(ASTRONAUT_FILE).images[0].faces) == 1
+
+
+def test_an_overloaded_service_is_asked_again_until_all_is_done(plans: Path) -> None:
+    with serving(plans, max_queue="1") as server:
+        with Client(server.url, retry=Retry(attempts=50, first_s=0.05)) as client:
+            found = list(client.stream([ASTRONAUT_FILE] * 12, concurrency=12))
+        refused = httpx.get(f"{server.url}/metrics").text
+    assert [len(result.faces) for result in found] == [1] * 12
+    assert 'status="503"' in refused
+
+
+def fake(client: Client | AsyncClient, handler: Handler) -> None:
+    transport = httpx.MockTransport(handler)
+    if isinstance(client, Client):
+        client._http = httpx.Client(transport=transport, base_url="http://fake")
+    else:
+        client._http = httpx.AsyncClient(transport=transport, base_url="http://fake")
+
+
+EMPTY = {"model": {"detector": "d", "emotion": "e", "embedder": None, "backend": "b"}, "images": []}
+
+
+class Flaky:
+    """Refuses three times in three ways, then answers; notes when it was asked."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def __call__(self, _request: httpx.Request) -> httpx.Response:
+        self.times.append(time.monotonic())
+        match len(self.times):
+            case 1:
+                raise httpx.ConnectError("refused")
+            case 2:
+                return httpx.Response(503, headers={"retry-after": "1"})
+            case 3:
+                return httpx.Response(502, text="<html>")
+        return httpx.Response(200, json=EMPTY)
+
+
+def test_pauses_honour_retry_after_sync_and_async() -> None:
+    retry = Retry(first_s=0.01)
+    blocking, awaited = Flaky(), Flaky()
+    with Client("http://fake", retry=retry) as client:
+        fake(client, blocking)
+        assert client.analyze(b"").images == ()
+
+    async def ask() -> Answer:
+        async with AsyncClient("http://fake", retry=retry) as client:
+            fake(client, awaited)
+            return await client.analyze(b"")
+
+    assert asyncio.run(ask()).images == ()
+    for flaky in (blocking, awaited):
+        assert len(flaky.times) == 4
+        assert 1.0 <= flaky.times[2] - flaky.times[1] < 1.5
+        assert flaky.times[1] - flaky.times[0] < 0.5
+
+
+def test_pauses_grow_differ_and_end() -> None:
+    retry = Retry(attempts=9, first_s=0.5, longest_s=4)
+    busy, dated = httpx.Response(503), httpx.Response(503, headers={"retry-after": "yesterday"})
+    pauses = [retry.pause(4, busy) or 0 for _ in range(200)]
+    assert 3 < max(pauses) <= 4
+    assert min(pauses) < 1
+    assert (retry.pause(0, dated) or 0) <= 0.5
+    assert retry.pause(8, busy) is None
+    assert retry.pause(0, httpx.Response(400)) is None
+    assert retry.pause(0, httpx.UnsupportedProtocol("ftp")) is None
+    soon = "Wed, 21 Oct 2099 07:28:00 GMT"
+    assert (retry.pause(0, httpx.Response(429, headers={"retry-after": soon})) or 0) > 1000
+
+
+def test_nobody_there_and_somebody_else_there() -> None:
+    with Client("http://127.0.0.1:9", retry=ONCE) as client, pytest.raises(Unreachable):
+        client.analyze(b"")
+    with Client("http://fake", retry=ONCE) as client:
+        fake(client, lambda request: httpx.Response(200, text="<html>"))
+        with pytest.raises(Refused, match="not an answer of the service"):
+            client.analyze(b"")
+
+
+def test_a_stream_reads_no_further_ahead_than_it_may() -> None:
+    taken, most, running, lock = 0, 0, 0, threading.Lock()
+
+    def images() -> Iterator[bytes]:
+        nonlocal taken
+        for _ in range(50):
+            taken += 1
+            yield b"x"
+
+    def slow(_request: httpx.Request) -> httpx.Response:
+        nonlocal most, running
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.005)
+        with lock:
+            running -= 1
+        image = {"id": "0", "width": 1, "height": 1, "error": None, "faces": []}
+        return httpx.Response(200, json=EMPTY | {"images": [image]})
+
+    with Client("http://fake") as client:
+        fake(client, slow)
+        results = client.stream(images(), concurrency=4)
+        next(results)
+        assert taken == 4
+        assert len(list(results)) == 49
+        assert most <= 4
+
+
+def test_an_async_stream_that_is_left_cancels_what_is_under_way() -> None:
+    async def leave() -> int:
+        async with AsyncClient("http://fake") as client:
+            fake(client, lambda request: httpx.Response(200, json=EMPTY | {"images": [{}]}))
+            stream: AsyncIterator[ImageResult] = client.stream([b"x"] * 10, concurrency=3)
+            with pytest.raises(Refused):
+                async for _ in stream:
+                    pass
+            return len(asyncio.all_tasks())
+
+    assert asyncio.run(leave()) == 1
+
+
+def run(*arguments: str | Path) -> str:
+    ended = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": str(CLIENT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return ended.stdout
+
+
+def test_the_examples_run(server: Server, folder: Path) -> None:
+    one = run(CLIENT / "examples" / "one.py", server.url, ASTRONAUT_FILE)
+    assert one.split()[1].endswith("%")
+    counted = run(CLIENT / "examples" / "folder.py", server.url, folder)
+    assert sum(int(line.split()[1]) for line in counted.splitlines()) == 2
+
+
+def test_it_needs_nothing_of_the_service() -> None:
+    loaded = run("-c", "import sys, emotions_client; print(*sys.modules)").split()
+    assert not {"numpy", "fastapi", "pydantic", "service", "engines", "PIL"} & {*loaded}
