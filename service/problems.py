@@ -6,6 +6,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from service.errors import InvalidRequest, ServiceError
 from service.schemas import Problem
@@ -19,6 +20,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unknown)
 
 
@@ -55,6 +57,11 @@ async def _http(request: Request, error: Exception) -> Response:
         raise error
     code = HTTPStatus(error.status_code).name.lower()
     return answer(request, error.status_code, code, error.detail, dict(error.headers or {}))
+
+
+async def _gone(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    """Nobody reads this; the status, nginx's for a client that hung up, is for the metrics."""
+    return Response(status_code=499)
 
 
 async def _unknown(request: Request, error: Exception) -> Response:

@@ -1,31 +1,21 @@
 """The addresses of the service; each does one thing and hands the work on."""
 
-import asyncio
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
+from service.analysis import analyze_all, unless_gone, until
 from service.auth import authorize
-from service.bodies import Encoded, read_images
-from service.errors import (
-    CorruptImage,
-    DeadlineExceeded,
-    InferenceFailed,
-    InvalidRequest,
-    ServiceError,
-    TooLarge,
-    UnsupportedMediaType,
-)
+from service.bodies import read_images
+from service.errors import InvalidRequest
 from service.metrics import Metrics
 from service.openapi import ANALYZE
-from service.pipeline import Analysis, Options, Pipeline
+from service.pipeline import Options, Pipeline
 from service.schemas import Answer, ModelCard, ModelCards, Models, Readiness, image_result
 from service.settings import Settings
 from service.startup import Models as FoundModels
 
-# What is wrong with one image of several is told with that image; the others get their faces.
-OF_ONE_IMAGE = (TooLarge, UnsupportedMediaType, CorruptImage, InferenceFailed)
 router = APIRouter()
 
 
@@ -47,66 +37,39 @@ class State:
 )
 async def analyze(
     request: Request,
+    *,
     min_score: Annotated[float | None, Query(ge=0, le=1, description="Least score")] = None,
     max_faces: Annotated[int | None, Query(ge=1, le=1000, description="Most faces")] = None,
     embeddings: Annotated[bool, Query(description="Return identity embeddings")] = False,
     labels: Annotated[str | None, Query(description="Softmax over these labels only")] = None,
+    deadline_ms: Annotated[
+        int | None,
+        Header(alias="X-Request-Deadline-Ms", ge=1, description="Time for this request, at most"),
+    ] = None,
 ) -> Response:
     """Answer with the faces of each image, in the order of the request."""
     state: State = request.app.state
     settings = state.settings
-    deadline = time.monotonic() + settings.deadline_s
     wanted = _subset(labels, state.pipeline.labels)
-    images = await read_images(
-        request, max_bytes=settings.max_body_bytes, max_images=settings.max_images
-    )
     options = Options(
         settings.min_score if min_score is None else min_score,
         settings.max_faces if max_faces is None else max_faces,
         embeddings,
     )
-    outcomes = await _analyze_all(state, images, options, deadline)
+    patience = settings.deadline_s if deadline_ms is None else deadline_ms / 1000
+    deadline = time.monotonic() + min(patience, settings.deadline_s)
+    async with until(deadline):
+        images = await read_images(
+            request, max_bytes=settings.max_body_bytes, max_images=settings.max_images
+        )
+        work = analyze_all(state.pipeline, state.metrics, images, options, deadline)
+        outcomes = await unless_gone(request, work)
     results = [
         image_result(image.id, outcome, state.pipeline.labels, wanted)
         for image, outcome in zip(images, outcomes, strict=True)
     ]
     answer = Answer.model_construct(model=_models(state.models, embeddings), images=results)
     return Response(answer.model_dump_json(), media_type="application/json")
-
-
-async def _analyze_all(
-    state: State, images: list[Encoded], options: Options, deadline: float
-) -> list[Analysis | ServiceError]:
-    """Analyze images side by side; what fails for all of them leaves no work behind."""
-    with state.pipeline.admit(len(images)):
-        work = [
-            asyncio.create_task(_analyze_one(state, image.data, options, deadline))
-            for image in images
-        ]
-        try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                outcomes = await asyncio.gather(*work)
-        except TimeoutError as error:
-            raise DeadlineExceeded("no result before the deadline") from error
-        finally:
-            for task in work:
-                task.cancel()
-    if len(outcomes) == 1 and isinstance(outcomes[0], ServiceError):
-        raise outcomes[0]
-    return outcomes
-
-
-async def _analyze_one(
-    state: State, data: bytes, options: Options, deadline: float
-) -> Analysis | ServiceError:
-    try:
-        result = await state.pipeline.analyze(data, options, deadline)
-    except OF_ONE_IMAGE as error:
-        state.metrics.images.labels(error.code).inc()
-        return error
-    state.metrics.images.labels("ok").inc()
-    state.metrics.faces.inc(len(result.scores))
-    return result
 
 
 def _subset(labels: str | None, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 """uvicorn around the application, on a socket that is ours before anything slow begins."""
 
+import os
 import signal
 import socket
+from types import FrameType
 
 import structlog
 import uvicorn
@@ -40,7 +42,17 @@ def run(settings: Settings) -> None:
             timeout_graceful_shutdown=int(settings.deadline_s) + GRACE_S,
         )
         _forgive_signals()
-        uvicorn.Server(config).run(sockets=[listener])
+        Server(config).run(sockets=[listener])
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, but a second signal of any kind ends it at once, answered or not."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            log.warning("stopping at once", signal=signal.Signals(sig).name)
+            os._exit(128 + sig)
+        super().handle_exit(sig, frame)
 
 
 def _forgive_signals() -> None:

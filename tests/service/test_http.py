@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -241,6 +242,40 @@ def test_a_deadline_that_passes_is_504(plans: Path) -> None:
         problem(post(server, ASTRONAUT), 504, "deadline_exceeded")
 
 
+def test_a_client_s_own_deadline_counts(server: Server) -> None:
+    headers = {"content-type": "image/png", "x-request-deadline-ms": "1"}
+    with server.client() as client:
+        problem(client.post(URL, content=ASTRONAUT, headers=headers), 504, "deadline_exceeded")
+        headers["x-request-deadline-ms"] = "0"
+        problem(client.post(URL, content=ASTRONAUT, headers=headers), 400, "invalid_request")
+
+
+def test_a_slow_sender_is_not_waited_for(plans: Path) -> None:
+    head = b"POST /v1/emotions HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc"
+    with (
+        serving(plans, deadline_s="1") as server,
+        socket.create_connection(_address(server), timeout=30) as slow,
+    ):
+        slow.sendall(head)
+        assert slow.recv(1000).startswith(b"HTTP/1.1 504 ")
+
+
+def test_what_nobody_waits_for_is_dropped(plans: Path) -> None:
+    with serving(plans, workers="1") as server:
+        body = ASTRONAUT
+        head = f"POST {URL} HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\n"
+        request = f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+        for _ in range(30):
+            with socket.create_connection(_address(server)) as client:
+                client.sendall(request)
+        with server.client() as client:
+            client.post(URL, content=body, headers={"content-type": "image/png"})
+            text = client.get("/metrics").text
+        ran = re.search(r'emotions_batch_items_sum\{network="detector"\} (\d+)', text)
+    assert ran is not None
+    assert int(ran[1]) < 25
+
+
 def test_sigterm_finishes_what_was_accepted(plans: Path) -> None:
     with serving(plans) as server:
         results: list[int] = []
@@ -257,6 +292,23 @@ def test_sigterm_finishes_what_was_accepted(plans: Path) -> None:
             thread.join()
         assert server.process.wait(30) == 0
     assert results == [200] * 4
+
+
+def test_a_second_sigterm_ends_at_once(plans: Path) -> None:
+    with serving(plans) as server, socket.create_connection(_address(server)) as slow:
+        slow.sendall(b"POST /v1/emotions HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n")
+        with server.client() as client:
+            client.get("/livez")
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        assert server.process.poll() is None, "the first one waits for what was accepted"
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(5) == 128 + signal.SIGTERM
+
+
+def _address(server: Server) -> tuple[str, int]:
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    return host, int(port)
 
 
 def _await_under_way(server: Server) -> None:
