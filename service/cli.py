@@ -15,6 +15,7 @@ from engines.catalog import Catalog, ModelSpec
 from engines.errors import EngineError, WeightsMissing
 from engines.runner import ENGINES
 from service import building
+from service.readers import RemoteFailed
 from service.settings import Settings
 from service.startup import load_catalog
 from service.tables import Form, OutputRefused
@@ -141,17 +142,16 @@ def predict(
     form: Annotated[Form, typer.Option("--format", help="Form of the tables, beside CSV")] = "csv",
     resume: Annotated[bool, typer.Option(help="Go on where a run into --out ended")] = False,
     embeddings: Annotated[bool, typer.Option(help="Add identity embeddings")] = False,
+    url: Annotated[str | None, typer.Option(help="Ask the service there, not one here")] = None,
     min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Least score")] = None,
 ) -> None:
     """Read the emotions in images: lines of JSON, or pictures and tables in a folder."""
-    from service.predict import predict  # noqa: PLC0415
+    from service.predict import Job, predict  # noqa: PLC0415
 
     settings = settings_with(min_score=min_score)
     try:
-        failed = predict(
-            settings, paths, out, form=form, resume=resume, embeddings=embeddings, console=say
-        )
-    except (OutputRefused, OSError) as error:
+        failed = predict(settings, Job(paths, out, form, resume, embeddings, url), say)
+    except (OutputRefused, RemoteFailed, OSError) as error:
         _tell(f"emotions: {error}")
         raise typer.Exit(1) from error
     except KeyboardInterrupt:

@@ -1,13 +1,12 @@
 """Images from disk through the service's own pipeline, to lines of JSON or to a folder."""
 
 import asyncio
-import math
 import sys
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Container, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +16,15 @@ from engines.plan import staged
 from service.annotate import annotate
 from service.errors import ServiceError
 from service.files import SUFFIXES, Source, find, printable
-from service.metrics import Metrics
-from service.pipeline import Analysis, Options, Pipeline
+from service.pipeline import Options
 from service.progress import counted
+from service.readers import AHEAD, Reader, local, remote
 from service.schemas import ImageResult, image_result
 from service.settings import Settings
-from service.startup import Models, find_models, open_pipeline
 from service.tables import Form, Tables, check, convert
 
 U8 = NDArray[np.uint8]
 Seen = Callable[[ImageResult], None]
-# Enough to keep the networks' batches full while files are read and pictures are written.
-AHEAD = 32
 PICTURES = "pictures"
 
 
@@ -84,58 +80,56 @@ class Folder:
         self._tables.add(result)
 
 
-def predict(
-    settings: Settings,
-    paths: Sequence[Path],
-    out: Path | None,
-    *,
-    form: Form,
-    resume: bool,
-    embeddings: bool,
-    console: Console,
-) -> int:
-    """Read the images at `paths` and return how many could not be read.
+class Job(NamedTuple):
+    """What `emotions predict` is asked to do; without `out` to standard output."""
 
-    The results go to standard output, or with a bar on `console` into the folder `out`.
+    paths: Sequence[Path]
+    out: Path | None = None
+    form: Form = "csv"
+    resume: bool = False
+    embeddings: bool = False
+    url: str | None = None
+
+
+def predict(settings: Settings, job: Job, console: Console) -> int:
+    """Read the images of a job, telling of progress on `console`; how many could not be read.
 
     Raises:
+        EngineError: a plan is missing or does not fit.
         OutputRefused: `out` holds results, or `form` needs what is not installed.
+        RemoteFailed: the service at `url` gives no answers.
         OSError: a result cannot be written.
     """
-    models = find_models(settings)
-    options = Options(settings.min_score, settings.max_faces, embeddings, out is not None)
-    if out is None:
-        files = (Source(path, printable(str(path))) for path, _ in find(paths))
-        with opened(settings, models) as pipeline, counted(console, 0, bar=False) as seen:
-            asyncio.run(run(pipeline, options, files, Lines(sys.stdout.buffer), seen))
-        return seen.failed
-    check(form)
-    labels = models.emotion.spec.labels
-    with closing(Tables(out, labels, embeddings=embeddings, resume=resume)) as tables:
-        total = sum(1 for file in find(paths, out) if file.name not in tables.done)
-        with opened(settings, models) as pipeline, counted(console, total, bar=True) as seen:
-            asyncio.run(run(pipeline, options, find(paths, out), Folder(out, tables), seen))
-    if form != "csv":
-        convert(out, form)
+    check(job.form)
+    return asyncio.run(_predict(settings, job, console))
+
+
+async def _predict(settings: Settings, job: Job, console: Console) -> int:
+    keep = job.out is not None
+    options = Options(settings.min_score, settings.max_faces, job.embeddings, keep)
+    opened = remote(job.url, settings, options) if job.url else local(settings, options)
+    async with opened as reader:
+        if job.out is None:
+            with counted(console, 0, bar=False) as seen:
+                files = (Source(path, printable(str(path))) for path, _ in find(job.paths))
+                await run(reader, files, Lines(sys.stdout.buffer), seen)
+            return seen.failed
+        return await _into_folder(reader, job, job.out, console)
+
+
+async def _into_folder(reader: Reader, job: Job, out: Path, console: Console) -> int:
+    tables = Tables(out, reader.labels, embeddings=job.embeddings, resume=job.resume)
+    with closing(tables):
+        total = sum(1 for file in find(job.paths, out) if file.name not in tables.done)
+        with counted(console, total, bar=True) as seen:
+            await run(reader, find(job.paths, out), Folder(out, tables), seen)
+    if job.form != "csv":
+        convert(out, job.form)
     console.print(f"{out}: {seen.images} images, {seen.faces} faces", markup=False)
     return seen.failed
 
 
-@contextmanager
-def opened(settings: Settings, models: Models) -> Iterator[Pipeline]:
-    """A running pipeline with a queue so long that `run` is never turned away."""
-    patient = settings.model_copy(update={"max_queue": AHEAD * settings.max_faces})
-    pipeline = open_pipeline(patient, models, Metrics())
-    pipeline.start()
-    try:
-        yield pipeline
-    finally:
-        pipeline.close()
-
-
-async def run(
-    pipeline: Pipeline, options: Options, files: Iterable[Source], sink: Sink, seen: Seen
-) -> None:
+async def run(reader: Reader, files: Iterable[Source], sink: Sink, seen: Seen) -> None:
     """Hand the result of each file to `sink` and then to `seen`, in order.
 
     Decoding, inference and writing of up to `AHEAD` images overlap; no more are in memory.
@@ -150,23 +144,20 @@ async def run(
     for file in files:
         if file.name in sink.done:
             continue
-        under_way.append(asyncio.create_task(_predict(pipeline, options, file, sink)))
+        under_way.append(asyncio.create_task(_one(reader, file, sink)))
         if len(under_way) >= AHEAD:
             await finish()
     while under_way:
         await finish()
 
 
-async def _predict(pipeline: Pipeline, options: Options, file: Source, sink: Sink) -> ImageResult:
-    outcome: Analysis | ServiceError
+async def _one(reader: Reader, file: Source, sink: Sink) -> ImageResult:
     try:
         data = await asyncio.to_thread(file.path.read_bytes)
-        outcome = await pipeline.analyze(data, options, math.inf)
-    except ServiceError as error:
-        outcome = error
     except OSError as error:
-        outcome = ServiceError(f"cannot read the file: {error.strerror}")
-    result = image_result(file.name, outcome, pipeline.labels, pipeline.labels)
-    if isinstance(outcome, Analysis) and outcome.image is not None:
-        await asyncio.to_thread(sink.draw, outcome.image, result)
+        unread = ServiceError(f"cannot read the file: {error.strerror}")
+        return image_result(file.name, unread, (), ())
+    result, image = await reader.read(file.name, data)
+    if image is not None:
+        await asyncio.to_thread(sink.draw, image, result)
     return result

@@ -14,10 +14,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from service import files, tables
+from service.predict import Job
+from service.predict import predict as predict_here
+from service.readers import RemoteFailed
+from service.settings import Settings
 from service.tables import LANDMARKS, OutputRefused, Tables
 from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, HOPPER_FILE, encode, group, iou, read
+from tests.server import Server, serving
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
@@ -184,3 +190,26 @@ def test_small_pictures_are_enlarged(plans: Path, tmp_path: Path) -> None:
     predict(plans, tmp_path / "small.png", "--out", tmp_path / "out")
     with Image.open(tmp_path / "out" / "pictures" / "small.png") as drawn:
         assert drawn.size == (500, 500)
+
+
+def test_a_service_elsewhere_gives_the_same_tables(
+    server: Server, plans: Path, photographs: Path, tmp_path: Path
+) -> None:
+    predict(plans, photographs, "--out", tmp_path / "here", status=1)
+    job = Job([photographs], tmp_path / "there", url=server.url)
+    assert predict_here(Settings(), job, Console(quiet=True)) == 1
+    for name in ("faces.csv", "images.csv"):
+        here, there = (tmp_path / place / name for place in ("here", "there"))
+        assert there.read_text() == here.read_text()
+    assert (tmp_path / "there" / "pictures" / "crowd.webp").exists()
+
+
+def test_a_service_that_refuses_is_told_in_a_sentence(plans: Path, photographs: Path) -> None:
+    with serving(plans, api_keys="sesame") as server:
+        job = Job([photographs], url=server.url)
+        with pytest.raises(RemoteFailed, match="401 unauthorized: show a valid key"):
+            predict_here(Settings(), job, Console(quiet=True))
+        out = photographs / "out"
+        settings = Settings.model_validate({"api_keys": "sesame"})
+        assert predict_here(settings, job._replace(out=out), Console(quiet=True)) == 1
+    assert len(table(out / "images.csv")) == 5

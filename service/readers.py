@@ -1,0 +1,109 @@
+"""Who reads an image's faces: a pipeline of our own, or a service elsewhere."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service import image as images
+from service.errors import ServiceError
+from service.metrics import Metrics
+from service.pipeline import Analysis, Options, Pipeline
+from service.schemas import ImageResult, image_result
+from service.settings import Settings
+from service.startup import find_models, open_pipeline
+
+U8 = NDArray[np.uint8]
+# Enough to keep the networks' batches full while files are read and pictures are written.
+AHEAD = 32
+
+
+class RemoteFailed(Exception):
+    """The service elsewhere gives no answers."""
+
+
+class Reader(Protocol):
+    """Reads the faces of one image after the other; up to `AHEAD` at once."""
+
+    labels: tuple[str, ...]
+
+    async def read(self, name: str, data: bytes) -> tuple[ImageResult, U8 | None]:
+        """Give the result, and the upright pixels if they were asked for.
+
+        Raises:
+            RemoteFailed: no answer is to be had, to this image or any other.
+        """
+
+
+@asynccontextmanager
+async def local(settings: Settings, options: Options) -> AsyncIterator[Reader]:
+    """Open a pipeline; its queue is so long that a reader is never turned away.
+
+    Raises:
+        EngineError: a plan is missing or does not fit; the message names the command to run.
+    """
+    patient = settings.model_copy(update={"max_queue": AHEAD * settings.max_faces})
+    pipeline = open_pipeline(patient, find_models(settings), Metrics())
+    pipeline.start()
+    try:
+        yield _Local(pipeline, options)
+    finally:
+        await asyncio.to_thread(pipeline.close)
+
+
+class _Local:
+    def __init__(self, pipeline: Pipeline, options: Options) -> None:
+        self._pipeline, self._options = pipeline, options
+        self.labels = pipeline.labels
+
+    async def read(self, name: str, data: bytes) -> tuple[ImageResult, U8 | None]:
+        outcome: Analysis | ServiceError
+        try:
+            outcome = await self._pipeline.analyze(data, self._options, math.inf)
+        except ServiceError as error:
+            outcome = error
+        image = outcome.image if isinstance(outcome, Analysis) else None
+        return image_result(name, outcome, self.labels, self.labels), image
+
+
+@asynccontextmanager
+async def remote(url: str, settings: Settings, options: Options) -> AsyncIterator[Reader]:
+    """Connect to the service at `url`, with the first of the settings' API keys.
+
+    Raises:
+        RemoteFailed: it does not answer or refuses, or the client is not installed.
+    """
+    try:
+        from emotions_client import AsyncClient, EmotionsError, Image  # noqa: PLC0415
+    except ImportError as error:
+        raise RemoteFailed("--url needs the client; `pip install ./client` brings it") from error
+
+    class Remote:
+        def __init__(self, labels: tuple[str, ...]) -> None:
+            self.labels = labels
+
+        async def read(self, name: str, data: bytes) -> tuple[ImageResult, U8 | None]:
+            asked = client.stream(
+                [Image(name, data)],
+                min_score=options.min_score,
+                max_faces=options.max_faces,
+                embeddings=options.embeddings,
+            )
+            (found,) = [result async for result in asked]
+            result = ImageResult.model_validate(found, from_attributes=True)
+            if result.error or not options.keep_image:
+                return result, None
+            limits = images.ImageLimits(settings.max_image_bytes, settings.max_pixels)
+            return result, await asyncio.to_thread(images.decode, data, limits)
+
+    key = settings.api_keys[0].get_secret_value() if settings.api_keys else None
+    try:
+        async with AsyncClient(url, key=key) as client:
+            models = await client.models()
+            yield Remote(next(model.labels for model in models if model.task == "emotion"))
+    except EmotionsError as error:
+        raise RemoteFailed(f"{url}: {error}") from error
