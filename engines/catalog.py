@@ -13,7 +13,6 @@ Precision = Literal["fp32", "fp16", "int8"]
 OptionValue = int | float | str | bool | tuple[int, ...]
 
 BUILTIN = Path(__file__).with_name("catalog.toml")
-FER_LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,0 +1,351 @@
+"""TensorRT's engine and runner on a fake GPU: batch sizes, lanes, graphs, errors and recovery."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from engines import build, device
+from engines.catalog import Catalog, ModelSpec, Precision
+from engines.choice import choose
+from engines.errors import EngineError, GpuMissing, PlanDamaged, PlanMissing, RunnerError
+from engines.onnxruntime import OnnxRuntimeRunner
+from engines.runner import load_engine
+from engines.tensorrt import TensorRT
+from engines.tensorrt_build import Library
+from engines.tensorrt_runner import TensorRTRunner, pieces
+from engines.verify import probe
+from tests.engines import fake_tensorrt
+from tests.engines.fake_cuda import Machine
+
+FAKE = cast(Library, fake_tensorrt)
+BUCKETS = (1, 4, 16)
+
+
+@pytest.fixture
+def spec() -> ModelSpec:
+    return msgspec.structs.replace(Catalog.load().get("emotion-fer48"), batches=BUCKETS)
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    made = Machine()
+    monkeypatch.setattr(fake_tensorrt.ICudaEngine, "machine", made, raising=False)
+    return made
+
+
+@pytest.fixture
+def engine(machine: Machine) -> TensorRT:
+    return TensorRT("tensorrt", FAKE, machine.cuda())
+
+
+@pytest.fixture
+def built(spec: ModelSpec, engine: TensorRT, tmp_path: Path) -> build.Built:
+    return build.build(spec, engine, tmp_path)
+
+
+@pytest.fixture
+def runner(spec: ModelSpec, engine: TensorRT, built: build.Built) -> Iterator[TensorRTRunner]:
+    with engine.open(built.path, spec) as opened:
+        yield cast(TensorRTRunner, opened)
+
+
+def faces(count: int) -> NDArray[np.uint8]:
+    items = probe(Catalog.load().get("emotion-fer48"))
+    return np.concatenate([np.roll(items, shift, axis=2) for shift in range(8)])[:count]
+
+
+def of(events: list[tuple[str, int]], *names: str) -> list[tuple[str, int]]:
+    return [event for event in events if event[0] in names]
+
+
+def test_a_build_is_verified_and_found(
+    spec: ModelSpec, engine: TensorRT, built: build.Built, tmp_path: Path, machine: Machine
+) -> None:
+    assert built.sidecar.parity is not None
+    assert built.sidecar.parity["agreement"] == 1
+    assert built.sidecar.fingerprint.identity == {
+        "library": "tensorrt 10.16.1",
+        "gpu": "NVIDIA L4",
+        "compute_capability": "8.9",
+    }
+    assert not build.build(spec, engine, tmp_path).fresh
+    machine.names = ("NVIDIA H200",)
+    with pytest.raises(PlanMissing):
+        build.find(spec, engine, tmp_path)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 15, 16, 17, 20, 40])
+def test_every_batch_equals_the_reference_row_by_row(
+    spec: ModelSpec, built: build.Built, runner: TensorRTRunner, tmp_path: Path, count: int
+) -> None:
+    assert built.fresh
+    items = faces(count)
+    plain = tmp_path / "plain.onnx"
+    plain.write_bytes(built.path.read_bytes().partition(b"\n")[2])
+    with OnnxRuntimeRunner(plain, spec) as reference:
+        expected = reference.infer({"faces": items})["scores"]
+    actual = runner.infer({"faces": items})["scores"]
+    assert actual.shape == (count, 7)
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+
+@given(rows=st.integers(1, 200), buckets=st.sets(st.integers(2, 64), max_size=4))
+def test_pieces_hold_every_row_once(rows: int, buckets: set[int]) -> None:
+    sizes = (1, *sorted(buckets))
+    cut = pieces(rows, sizes)
+    assert sum(taken for taken, _ in cut) == rows
+    assert all(0 < taken <= bucket and bucket in sizes for taken, bucket in cut)
+    alone = rows % sizes[-1] or sizes[-1]
+    padded = next(size for size in sizes if size >= alone)
+    assert sum(bucket for _, bucket in cut) <= rows - alone + padded
+    assert len(cut) <= rows // sizes[-1] + 2
+
+
+def test_pieces_of_the_faces_profile() -> None:
+    sizes = (1, 8, 32, 128, 512)
+    assert pieces(3, sizes) == [(3, 8)]
+    assert pieces(9, sizes) == [(8, 8), (1, 1)]
+    assert pieces(64, sizes) == [(32, 32), (32, 32)]
+    assert pieces(100, sizes) == [(100, 128)]
+    assert pieces(1100, sizes) == [(512, 512), (512, 512), (76, 128)]
+
+
+def test_only_real_rows_are_copied(runner: TensorRTRunner, machine: Machine) -> None:
+    machine.events.clear()
+    runner.infer({"faces": faces(3)})
+    assert of(machine.events, "download") == [("download", 3 * 7 * 4)]
+
+
+def test_buffers_are_made_once(runner: TensorRTRunner, machine: Machine) -> None:
+    machine.events.clear()
+    for count in (1, 16, 40):
+        runner.infer({"faces": faces(count)})
+    assert not of(machine.events, "allocate", "pin", "stream")
+
+
+def test_the_second_lane_is_filled_before_the_first_is_waited_for(
+    runner: TensorRTRunner, machine: Machine
+) -> None:
+    machine.events.clear()
+    runner.infer({"faces": faces(48)})
+    order = [(name, number) for name, number in machine.events if name in {"upload", "synchronize"}]
+    first, second = order[0][1], order[1][1]
+    assert first != second
+    assert order == [
+        ("upload", first),
+        ("upload", second),
+        ("synchronize", first),
+        ("upload", first),
+        ("synchronize", second),
+        ("synchronize", first),
+    ]
+
+
+def test_every_batch_size_is_captured_and_launched(
+    runner: TensorRTRunner, machine: Machine
+) -> None:
+    assert runner.graphs == 2 * len(BUCKETS)
+    machine.events.clear()
+    runner.infer({"faces": faces(16)})
+    assert len(of(machine.events, "launch")) == 1
+    assert not of(machine.events, "execute")
+
+
+def test_what_cannot_be_captured_runs_without(
+    spec: ModelSpec, engine: TensorRT, built: build.Built, machine: Machine
+) -> None:
+    machine.capturable = False
+    with engine.open(built.path, spec) as opened:
+        assert cast(TensorRTRunner, opened).graphs == 0
+        machine.events.clear()
+        opened.infer({"faces": faces(16)})
+    assert of(machine.events, "execute") == [("execute", 16)]
+
+
+def test_graphs_can_be_left_out(
+    spec: ModelSpec, built: build.Built, machine: Machine, tmp_path: Path
+) -> None:
+    plain = TensorRT("tensorrt", FAKE, machine.cuda(), graphs=False)
+    with build.open_runner(spec, plain, tmp_path) as opened:
+        assert cast(TensorRTRunner, opened).graphs == 0
+    assert built.fresh
+
+
+@pytest.mark.parametrize("call", ["upload", "launch", "download", "synchronize"])
+def test_an_error_of_the_device_is_typed(
+    runner: TensorRTRunner, machine: Machine, call: str
+) -> None:
+    if call == "launch":
+        machine.dead.add(0)
+    else:
+        machine.failures.append(call)
+    with pytest.raises(RunnerError, match="the GPU failed"):
+        runner.infer({"faces": faces(2)})
+
+
+def test_a_dead_context_is_made_anew_when_the_runner_is_opened_again(
+    spec: ModelSpec, engine: TensorRT, built: build.Built, machine: Machine
+) -> None:
+    with engine.open(built.path, spec) as broken:
+        machine.dead.add(0)
+        with pytest.raises(RunnerError):
+            broken.infer({"faces": faces(2)})
+    assert not machine.stack
+    with engine.open(built.path, spec) as again:
+        assert again.infer({"faces": faces(2)})["scores"].shape == (2, 7)
+    assert machine.resets == 1
+
+
+def test_a_failure_that_is_no_dead_context_harms_no_other_runner(
+    spec: ModelSpec, engine: TensorRT, built: build.Built, machine: Machine
+) -> None:
+    machine.failures.append("allocate")
+    with pytest.raises(RunnerError, match="allocate failed"):
+        engine.open(built.path, spec)
+    assert machine.resets == 0
+    assert not machine.stack
+
+
+def test_a_closed_runner_leaves_nothing(
+    spec: ModelSpec, engine: TensorRT, built: build.Built, machine: Machine
+) -> None:
+    with engine.open(built.path, spec):
+        assert machine.memory
+    assert not machine.memory
+    assert not machine.graphs
+    assert not machine.stack
+
+
+@pytest.mark.parametrize(
+    "feeds",
+    [
+        {"images": np.zeros((1, 48, 48), np.uint8)},
+        {"faces": np.zeros((1, 48, 48), np.float32)},
+        {"faces": np.zeros((1, 48, 47), np.uint8)},
+    ],
+)
+def test_wrong_feeds_are_told(runner: TensorRTRunner, feeds: dict[str, Any]) -> None:
+    with pytest.raises(RunnerError, match="faces must be uint8"):
+        runner.infer(feeds)
+
+
+def test_a_plan_of_something_else_is_refused(
+    spec: ModelSpec, engine: TensorRT, tmp_path: Path, machine: Machine
+) -> None:
+    other = tmp_path / "other.plan"
+    other.write_bytes(b"something else")
+    with pytest.raises(PlanDamaged, match="--force emotion-fer48"):
+        engine.open(other, spec)
+    assert not machine.stack
+
+
+def test_each_runner_takes_the_gpu_with_the_fewest(
+    spec: ModelSpec, machine: Machine, tmp_path: Path
+) -> None:
+    machine.names = ("NVIDIA L4", "NVIDIA H200", "NVIDIA L4")
+    engine = TensorRT("tensorrt", FAKE, machine.cuda())
+    assert engine.workers() == 2, "the other kind of GPU needs other plans"
+    path = build.build(spec, engine, tmp_path).path
+    seen: list[int] = []
+
+    def work(opened: threading.Barrier) -> None:
+        with engine.open(path, spec):
+            seen.append(machine.stack[-1])
+            opened.wait(10)
+
+    both = threading.Barrier(2)
+    threads = [threading.Thread(target=work, args=(both,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(seen) == [0, 2]
+
+
+def test_tensorrt_keeps_what_it_measured(
+    spec: ModelSpec, engine: TensorRT, built: build.Built, tmp_path: Path
+) -> None:
+    cache = built.path.parent / "timing.cache"
+    assert cache.read_bytes() == b"t"
+    build.build(spec, engine, tmp_path, force=True)
+    assert cache.read_bytes() == b"tt"
+    cache.write_bytes(b"other GPU")
+    build.build(spec, engine, tmp_path, force=True)
+    assert cache.read_bytes() == b"t"
+
+
+def test_a_build_that_is_stopped_leaves_nothing(
+    spec: ModelSpec, engine: TensorRT, tmp_path: Path
+) -> None:
+    def stop(phase: str, step: int, steps: int) -> None:
+        assert phase == "Building engine"
+        if step < steps:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build.build(spec, engine, tmp_path, report=stop)
+    assert not list((tmp_path / "tensorrt").iterdir())
+
+
+def test_without_a_gpu_a_plan_is_built_and_not_verified(
+    spec: ModelSpec, machine: Machine, tmp_path: Path
+) -> None:
+    class Elsewhere(TensorRT):
+        def identity(self) -> dict[str, str]:
+            return {"library": "one for all"}
+
+        def obstacle(self) -> str | None:
+            return "there is no GPU" if self._cuda is None else None
+
+    built = build.build(spec, Elsewhere("tensorrt", FAKE, None), tmp_path)
+    assert built.sidecar.parity is None
+    here = Elsewhere("tensorrt", FAKE, machine.cuda())
+    with pytest.raises(PlanMissing, match="never verified"):
+        build.find(spec, here, tmp_path)
+    again = build.build(spec, here, tmp_path)
+    assert not again.fresh
+    assert again.sidecar.parity is not None
+    assert build.find(spec, here, tmp_path)[0] == built.path
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_other_precisions_are_verified_within_their_limits(
+    spec: ModelSpec, engine: TensorRT, tmp_path: Path, precision: Precision
+) -> None:
+    built = build.build(spec, engine, tmp_path, precision=precision)
+    assert built.sidecar.parity is not None
+    assert built.sidecar.fingerprint.precision == precision
+
+
+def test_engines_asked_for_by_name_never_fall_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_: type[device.Cuda]) -> device.Cuda:
+        raise GpuMissing("the CUDA driver sees no GPU")
+
+    monkeypatch.setattr(device.Cuda, "load", classmethod(missing))
+    found = choose("auto")
+    assert found.engine.name == "onnxruntime"
+    assert found.reason == "the CUDA driver sees no GPU"
+    assert choose("onnxruntime").reason == "asked for by name"
+    with pytest.raises(GpuMissing):
+        load_engine("tensorrt")
+
+
+def test_auto_takes_tensorrt_where_it_can(
+    monkeypatch: pytest.MonkeyPatch, machine: Machine
+) -> None:
+    monkeypatch.setattr(device.Cuda, "load", classmethod(lambda _: machine.cuda()))
+    monkeypatch.setitem(__import__("sys").modules, "tensorrt", fake_tensorrt)
+    found = choose("auto")
+    assert found.engine.name == "tensorrt"
+    assert "GPU" in found.reason
+    monkeypatch.setattr(fake_tensorrt, "__version__", "10.11.0")
+    with pytest.raises(EngineError, match=r"10\.12 to 11"):
+        load_engine("tensorrt")
