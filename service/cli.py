@@ -1,5 +1,6 @@
 """The `emotions` command."""
 
+import json
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -160,6 +161,30 @@ def predict(
     if failed:
         _tell(f"emotions: {failed} of the images could not be read")
         raise typer.Exit(1)
+
+
+@app.command()
+@told
+def evaluate(
+    data: Annotated[Path, typer.Option(help="FER-2013 as .npz, .csv, or folders by label")],
+    *,
+    split: Annotated[str, typer.Option(help="train, public or private")] = "public",
+    predictions: Annotated[Path | None, typer.Option(help="File for a class index a line")] = None,
+    confusion: Annotated[Path | None, typer.Option(help="File for a picture, .png")] = None,
+    engine: EngineName = None,
+    precision: PrecisionName = None,
+) -> None:
+    """Measure the emotion engine that serves on labelled faces; print figures as JSON."""
+    from service import evaluate as evaluation  # noqa: PLC0415
+
+    faces = evaluation.read(data, split)
+    scores = evaluation.probabilities(settings_with(engine=engine, precision=precision), faces)
+    found = evaluation.figures(scores, faces.labels)
+    if predictions is not None:
+        evaluation.write_predictions(scores, predictions)
+    if confusion is not None:
+        evaluation.draw_confusion(found["confusion"], confusion)
+    typer.echo(json.dumps(found, indent=1))
 
 
 @models_app.command("list")

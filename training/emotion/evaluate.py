@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.emotion.checkpoint import load_run
-from training.emotion.data import Split, read_split
-from training.emotion.metrics import (
+from engines.accuracy import (
     accuracy,
     calibration_error,
     confusion,
@@ -19,6 +17,8 @@ from training.emotion.metrics import (
     softmax,
     subset_accuracy,
 )
+from engines.fer2013 import Split, read_split
+from training.emotion.checkpoint import load_run
 from training.emotion.predict import predict
 from training.emotion.temperature import fit_temperature, held_out_calibration_error
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 
-from training.emotion.labels import LABELS
-from training.emotion.metrics import softmax
+from engines.accuracy import softmax
+from engines.fer2013 import LABELS
 from training.emotion.predict import predict
 
 OPSET = 17

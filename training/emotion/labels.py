@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+from engines.fer2013 import LABELS
+
 FERPLUS_COLUMNS = (
     "neutral",
     "happiness",

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from training.emotion.labels import LABELS
+from engines.fer2013 import LABELS
 from training.emotion.recipe import Recipe
 
 

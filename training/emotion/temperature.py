@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from training.emotion.metrics import (
+from engines.accuracy import (
     Floats,
     Labels,
     calibration_error,

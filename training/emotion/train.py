@@ -11,11 +11,11 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from engines.accuracy import accuracy, negative_log_likelihood, softmax
+from engines.fer2013 import Split, read_split
 from training.emotion.batches import Batches
 from training.emotion.checkpoint import averaged, compiled, save_model, save_weights
-from training.emotion.data import Split, read_split
 from training.emotion.labels import mixed_targets
-from training.emotion.metrics import accuracy, negative_log_likelihood, softmax
 from training.emotion.predict import predict
 from training.emotion.recipe import Recipe
 from training.emotion.schedule import Progress, image_side, learning_rate

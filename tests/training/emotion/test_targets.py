@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from engines.fer2013 import LABELS
 from training.emotion.batches import Batches, blend
-from training.emotion.labels import FERPLUS_COLUMNS, LABELS, mixed_targets, vote_distribution
+from training.emotion.labels import FERPLUS_COLUMNS, mixed_targets, vote_distribution
 
 VOTES = hnp.arrays(np.int8, (5, 10), elements=st.integers(0, 10))
 

@@ -14,12 +14,12 @@ pytest.importorskip("keras", reason="Keras is in the training environment only")
 
 import keras
 
+from engines.accuracy import softmax
+from engines.fer2013 import LABELS
 from training.emotion.augment import Strength
 from training.emotion.checkpoint import load_run
 from training.emotion.evaluate import evaluate
 from training.emotion.export import export
-from training.emotion.labels import LABELS
-from training.emotion.metrics import softmax
 from training.emotion.networks import build, classic, fer48
 from training.emotion.predict import predict
 from training.emotion.recipe import Recipe
