@@ -36,6 +36,23 @@ set_up() {
   printf '%s' "$want" >"$stamp"
 }
 
+# lock_for ARGS …: the lock that these options of `emotions` need.
+lock_for() {
+  case "$* ${EMOTIONS_ENGINE:-}" in
+    *tensorrt-rtx*) printf tensorrt-rtx ;;
+    *) printf service ;;
+  esac
+}
+
+# types_of_tensorrt: what type-checks our calls of TensorRT 10 and 11; see tests/stubs.py.
+types_of_tensorrt() {
+  if [ "$(uname -s)" = Linux ] && command -v cc >/dev/null; then
+    "$VENV/bin/python" -m tests.stubs
+  else
+    say 'no C compiler, or not Linux: calls of TensorRT are not checked against its types'
+  fi
+}
+
 # resolve ARGS …: one lock for every Python and platform, by hash, naming no index.
 resolve() {
   "$VENV/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -43,20 +60,29 @@ resolve() {
     "$@" pyproject.toml
 }
 
+# resolve_types MAJOR REQUIREMENT: the bindings of one TensorRT, which only their types are made of.
+resolve_types() {
+  printf '%s\n' "$2" | "$VENV/bin/uv" pip compile --quiet --universal --python-version 3.11 \
+    --generate-hashes --no-annotate --no-emit-index-url --no-deps \
+    --custom-compile-command './build.sh lock' - -o "requirements/tensorrt-$1-types.txt"
+}
+
 command=${1:-build}
 [ $# -gt 0 ] && shift
 case $command in
   build)
-    set_up service
+    set_up "$(lock_for "$@")"
     "$VENV/bin/emotions" build "$@"
     ;;
   serve)
-    set_up service
+    set_up "$(lock_for "$@")"
     "$VENV/bin/emotions" build
     exec "$VENV/bin/emotions" serve "$@"
     ;;
   test)
     set_up test
+    set_up tensorrt-rtx
+    types_of_tensorrt
     "$VENV/bin/ruff" format --check .
     "$VENV/bin/ruff" check .
     "$VENV/bin/mypy"
@@ -66,6 +92,10 @@ case $command in
     set_up test
     resolve --extra build -o requirements/service.txt
     resolve --extra build --extra test -c requirements/service.txt -o requirements/test.txt
+    resolve --extra build --extra tensorrt-rtx -c requirements/service.txt \
+      -o requirements/tensorrt-rtx.txt
+    resolve_types 10 tensorrt-cu12-bindings==10.16.1.11
+    resolve_types 11 tensorrt-cu13-bindings==11.4.0.106
     ;;
   *)
     say "no command '$command'; there are: build, serve, test, lock"
