@@ -46,10 +46,10 @@ def class_loss(divergence: Tensor, score: Tensor, positives: Tensor) -> Tensor:
     Since the targets are soft, mining changes an anchor's weight but not its optimum.
     """
     drawn = score > UNSURE
-    count = max(int(NEGATIVES * positives), FEWEST_NEGATIVES * len(score))
+    scale = positives.clamp_min(FEWEST_NEGATIVES * len(score) / NEGATIVES)
     rest = divergence.masked_fill(drawn, 0).flatten()
-    hardest = rest.topk(min(count, rest.numel())).values.sum()
-    return (divergence[drawn].sum() + hardest) / positives
+    hardest = rest.topk(min(int(NEGATIVES * scale), rest.numel())).values.sum()
+    return (divergence[drawn].sum() + hardest) / scale
 
 
 def regression_loss(student: Tensor, teacher: Tensor, weight: Tensor, total: Tensor) -> Tensor:
