@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from training.detector.degrade import degrade, tone
 from training.detector.paste import FACE_SIZE, Box, Placement, paste, shared
 from training.detector.pictures import Image, Pictures
+from training.detector.textures import relief, texture
 
 SMALLEST, LARGEST = 10.0, 600.0  # face heights, pixels
 MAX_TURN = 30.0  # degrees
-SCRAPS_OF_PEOPLE = 0.3  # share of the cut-outs that make up backdrops
+TEXTURES, SCRAPS_OF_PEOPLE = 0.25, 0.25  # shares of the cut-outs that make up backdrops
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,17 @@ def backdrop(pictures: Pictures, size: int, rng: np.random.Generator) -> Image:
 
 
 def scrap(pictures: Pictures, rng: np.random.Generator) -> Image:
-    """Cut out a part of a background or, upside down or not, of a photograph of people.
+    """Cut out a part of a background, of a pattern or of a photograph of people, turned or not.
 
     Landscapes alone teach nothing of clothes, flags, print and limbs.
     """
-    if rng.random() < SCRAPS_OF_PEOPLE:
+    draw = rng.random()
+    if draw < TEXTURES:
+        return texture(100, rng)
+    if draw < TEXTURES + SCRAPS_OF_PEOPLE:
         image, side = pick(pictures.faces, rng), int(rng.integers(40, 121))
         image = image[::-1] if rng.random() < 0.5 else image
+        image = relief(image, rng) if rng.random() < 0.2 else image
     else:
         image, side = pick(pictures.backgrounds, rng), int(rng.integers(60, 101))
     top, left = rng.integers(0, len(image) - side + 1, 2)
