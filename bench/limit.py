@@ -13,7 +13,7 @@ import numpy as np
 from engines import cores
 from service.alignment import fer_crop
 from service.detection import letterbox, select
-from service.image import ImageLimits, decode
+from service.image import ImageLimits, open_picture
 from service.settings import Settings
 from service.startup import Models
 
@@ -40,7 +40,7 @@ def _worker(
         barrier.wait()
         count, started = 0, time.perf_counter()
         while time.perf_counter() < stop:
-            image = decode(body, limits)
+            image = open_picture(body, limits, 640).pixels
             canvas, box = letterbox(image, (640, 640))
             row = {name: rows[0] for name, rows in detector.infer({"images": canvas[None]}).items()}
             faces = select(

@@ -43,6 +43,12 @@ def fer_crop(image: U8, box: Array) -> U8:
     return np.asarray(cv2.resize(grey, (FER_SIZE, FER_SIZE), interpolation=method), np.uint8)
 
 
+def too_small(boxes: Array, size: int) -> bool:
+    """Whether a face (K, 4) would have to be enlarged for a crop of `size` pixels."""
+    sides = (boxes[:, 2:] - boxes[:, :2]) / (FRAME_WIDTH_SHARE, FRAME_HEIGHT_SHARE)
+    return bool((sides.max(axis=1, initial=0) < size).any())
+
+
 def _cut(image: U8, left: int, top: int, side: int) -> U8:
     """Cut a square, repeating the border where it reaches beyond the image."""
     height, width = image.shape[:2]

@@ -28,6 +28,11 @@ class Detections(NamedTuple):
     landmarks: F32
     scores: F32
 
+    def scaled(self, x: float, y: float) -> "Detections":
+        """The same faces in an image `x` times as wide and `y` times as high."""
+        factor = np.array([x, y], np.float32)
+        return Detections(self.boxes * np.tile(factor, 2), self.landmarks * factor, self.scores)
+
 
 class Letterbox(NamedTuple):
     """How an image lies in the detector's input: scaled by `scale`, in the upper left corner."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from service.errors import CorruptImage, TooLarge, UnsupportedMediaType
 
@@ -22,12 +22,31 @@ class ImageLimits(NamedTuple):
     max_pixels: int
 
 
+class Picture(NamedTuple):
+    """An upright image: RGB pixels uint8, maybe of fewer than the whole `width` x `height`."""
+
+    pixels: U8
+    width: int
+    height: int
+
+    @property
+    def reduced(self) -> bool:
+        """Whether the pixels are fewer than the image has."""
+        return self.pixels.shape[:2] != (self.height, self.width)
+
+
 def decode(data: bytes, limits: ImageLimits) -> U8:
-    """Decode a JPEG, PNG, WebP or BMP to upright RGB, uint8 (height, width, 3).
+    """Decode an image to upright RGB, uint8 (height, width, 3); see `open_picture`."""
+    return open_picture(data, limits).pixels
+
+
+def open_picture(data: bytes, limits: ImageLimits, side: int | None = None) -> Picture:
+    """Decode a JPEG, PNG, WebP or BMP to upright RGB.
 
     EXIF orientation is applied; 16-bit samples keep their high byte; grey, palette and CMYK are
     converted; transparency is laid on white, as a browser shows it. Of an animation the first
-    frame counts.
+    frame counts. A JPEG whose longer side is at least twice `side` is decoded at a half, a quarter
+    or an eighth (libjpeg scales the cosine transform), so that the longer side is still `side`.
 
     Raises:
         TooLarge: more bytes or pixels than `limits` allow; nothing was decoded.
@@ -42,7 +61,12 @@ def decode(data: bytes, limits: ImageLimits) -> U8:
     try:
         with Image.open(io.BytesIO(data), formats=[kind]) as image:
             _refuse_large(*image.size, limits)
-            return np.asarray(_rgb(ImageOps.exif_transpose(image)))
+            width, height = _upright_size(image)
+            if side is not None:
+                share = side / max(image.size)
+                image.draft(image.mode, (int(image.width * share), int(image.height * share)))
+            pixels = np.asarray(_rgb(ImageOps.exif_transpose(image)))
+            return Picture(pixels, width, height)
     except TooLarge:
         raise
     except Exception as error:  # decoders raise what they like; none of it is ours
@@ -64,6 +88,13 @@ def sniff(data: bytes) -> str:
     if data[:2] == b"BM":
         return "BMP"
     raise UnsupportedMediaType("not a JPEG, PNG, WebP or BMP image")
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height once EXIF's orientation is applied: 5 to 8 lie on their side."""
+    width, height = image.size
+    on_its_side = image.getexif().get(ExifTags.Base.Orientation, 1) in {5, 6, 7, 8}
+    return (height, width) if on_its_side else (width, height)
 
 
 def _refuse_large(width: int, height: int, limits: ImageLimits) -> None:

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from engines.runner import Array, Runner
 from service import image as images
-from service.alignment import arcface_crop, fer_crop
+from service.alignment import ARCFACE_SIZE, FER_SIZE, arcface_crop, fer_crop, too_small
 from service.batcher import Batcher
 from service.detection import Detections, Letterbox, letterbox, select
 from service.errors import EmbedderMissing, Overloaded
+from service.image import Picture
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -46,6 +47,14 @@ class Analysis(NamedTuple):
     scores: F32
     embeddings: F32 | None
     image: U8 | None = None
+
+
+class _Cut(NamedTuple):
+    """Faces in pixels of the whole image, their crops, and the aligned ones if asked for."""
+
+    faces: Detections
+    crops: list[U8]
+    aligned: list[U8] | None
 
 
 class Pipeline:
@@ -116,19 +125,45 @@ class Pipeline:
                 "`emotions models pull w600k-mbf` and EMOTIONS_EMBEDDER=w600k-mbf, or by putting "
                 "arcface-mobilefacenet.wts into tensorrtx/arcface; then `emotions build`"
             )
-        image, canvas, box = await self._in_thread(lambda: self._prepare(data))
-        row = await self.detector.submit(canvas, deadline)
-        faces, crops, aligned = await self._in_thread(lambda: self._cut(image, row, box, options))
-        result = await self._read(image, faces, crops, aligned, deadline)
-        return result._replace(image=image) if options.keep_image else result
+        side = None if options.keep_image else max(self._size)
 
-    def _prepare(self, data: bytes) -> tuple[U8, U8, Letterbox]:
-        image = images.decode(data, self._limits)
-        return image, *letterbox(image, self._size)
+        def opened() -> Picture:
+            return images.open_picture(data, self._limits, side)
+
+        def whole() -> U8:
+            return images.decode(data, self._limits)
+
+        return await self._analyze(opened, whole, options, deadline)
+
+    async def analyze_pixels(self, image: U8, options: Options, deadline: float) -> Analysis:
+        """Find the faces of decoded pixels, upright RGB (height, width, 3); see `analyze`."""
+        picture = Picture(image, image.shape[1], image.shape[0])
+        return await self._analyze(lambda: picture, lambda: image, options, deadline)
+
+    async def _analyze(
+        self,
+        opened: Callable[[], Picture],
+        whole: Callable[[], U8],
+        options: Options,
+        deadline: float,
+    ) -> Analysis:
+        picture, canvas, box = await self._in_thread(lambda: self._prepare(opened()))
+        row = await self.detector.submit(canvas, deadline)
+        cut = await self._in_thread(lambda: self._cut(picture, whole, row, box, options))
+        result = await self._read(picture, cut, deadline)
+        return result._replace(image=picture.pixels) if options.keep_image else result
+
+    def _prepare(self, picture: Picture) -> tuple[Picture, U8, Letterbox]:
+        return picture, *letterbox(picture.pixels, self._size)
 
     def _cut(
-        self, image: U8, row: Row, box: Letterbox, options: Options
-    ) -> tuple[Detections, list[U8], list[U8] | None]:
+        self,
+        picture: Picture,
+        whole: Callable[[], U8],
+        row: Row,
+        box: Letterbox,
+        options: Options,
+    ) -> _Cut:
         faces = select(
             row,
             box,
@@ -136,19 +171,20 @@ class Pipeline:
             nms_iou=self._nms_iou,
             max_faces=options.max_faces,
         )
+        height, width = picture.pixels.shape[:2]
+        found = faces.scaled(picture.width / width, picture.height / height)
+        image = picture.pixels
+        if picture.reduced and too_small(
+            faces.boxes, ARCFACE_SIZE if options.embeddings else FER_SIZE
+        ):
+            image, faces = whole(), found
         crops = [fer_crop(image, face) for face in faces.boxes]
         if not options.embeddings:
-            return faces, crops, None
-        return faces, crops, [arcface_crop(image, face) for face in faces.landmarks]
+            return _Cut(found, crops, None)
+        return _Cut(found, crops, [arcface_crop(image, face) for face in faces.landmarks])
 
-    async def _read(
-        self,
-        image: U8,
-        faces: Detections,
-        crops: list[U8],
-        aligned: list[U8] | None,
-        deadline: float,
-    ) -> Analysis:
+    async def _read(self, picture: Picture, cut: _Cut, deadline: float) -> Analysis:
+        faces, crops, aligned = cut
         emotion = self.emotion.submit_all(crops, deadline)
         if aligned is None or self.embedder is None:
             rows, embedded = await emotion, None
@@ -158,7 +194,7 @@ class Pipeline:
             )
             embedded = _stack([row["embedding"] for row in vectors], 0)
         scores = _stack([row["scores"] for row in rows], len(self.labels))
-        return Analysis(image.shape[1], image.shape[0], faces, scores, embedded)
+        return Analysis(picture.width, picture.height, faces, scores, embedded)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from service.errors import CorruptImage, ServiceError, TooLarge, UnsupportedMediaType
-from service.image import ImageLimits, decode
+from service.image import ImageLimits, decode, open_picture
 from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, U8, encode, read
 
 LIMITS = ImageLimits(max_bytes=4 << 20, max_pixels=2_000_000)
@@ -166,3 +166,32 @@ def test_mutated_files_give_pixels_or_a_typed_error(data: st.DataObject) -> None
 
 def test_a_real_photograph() -> None:
     assert np.array_equal(decode(ASTRONAUT_FILE.read_bytes(), LIMITS), read(ASTRONAUT_FILE))
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((639, 400), 1), ((1279, 300), 1), ((1280, 720), 2), ((1920, 1080), 2), ((900, 4000), 4)],
+)
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_large_jpeg_is_decoded_small_but_never_below_what_is_needed(
+    size: tuple[int, int], expected: int, orientation: int
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    large = Image.fromarray(SMALL).resize(size)
+    limits = ImageLimits(max_bytes=4 << 20, max_pixels=4_000_000)
+    data = saved(large, "JPEG", exif=exif.tobytes(), quality=90)
+    picture = open_picture(data, limits, 640)
+    whole = decode(data, limits)
+    assert (picture.height, picture.width) == whole.shape[:2]
+    assert picture.reduced == (expected > 1)
+    height, width = picture.pixels.shape[:2]
+    assert max(height, width) >= min(640, max(size))
+    assert height == pytest.approx(whole.shape[0] / expected, abs=1)
+    shrunk = Image.fromarray(whole).resize((width, height), Image.Resampling.BOX)
+    assert close(picture.pixels, np.asarray(shrunk), most=3)
+
+
+def test_other_formats_are_decoded_whole() -> None:
+    picture = open_picture(encode(np.tile(SMALL, (5, 10, 1)), "PNG"), LIMITS, 640)
+    assert not picture.reduced

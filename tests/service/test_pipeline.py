@@ -7,18 +7,20 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from service import image as images
 from service.errors import CorruptImage, Overloaded, ServiceError
 from service.metrics import Metrics
 from service.pipeline import Analysis, Options, Pipeline
 from service.settings import Settings
 from service.startup import find_models, open_pipeline
-from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, encode, group, iou, read
+from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, U8, encode, group, iou, read
 
 TILED, BOXES = group(3, 2)
 HOPPER = read(HOPPER_FILE)
@@ -102,6 +104,32 @@ async def test_places_are_limited_and_given_back(plans: Path) -> None:
             pass
         with pipeline.admit(3), pipeline.admit(1):
             pass
+
+
+@pytest.mark.parametrize(("side", "again"), [(512, False), (60, True)])
+async def test_a_large_photograph_is_decoded_whole_only_for_small_faces(
+    plans: Path, side: int, again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A face of 512 / 8 pixels and more is cut from the reduced image; a smaller one is not."""
+    image = np.full((2560, 2560, 3), 127, np.uint8)
+    head = read(ASTRONAUT_FILE)[20:240, 110:330]
+    image[200 : 200 + 4 * side, 300 : 300 + 4 * side] = cv2.resize(head, (4 * side, 4 * side))
+    data = encode(image, "JPEG", quality=95)
+    decoded: list[int] = []
+    whole = images.decode
+
+    def counted(data: bytes, limits: images.ImageLimits) -> U8:
+        decoded.append(len(data))
+        return whole(data, limits)
+
+    monkeypatch.setattr(images, "decode", counted)
+    async with running(plans) as pipeline:
+        small = await pipeline.analyze(data, Options(), time.monotonic() + 60)
+        assert bool(decoded) == again
+        large = await pipeline.analyze(data, Options(keep_image=True), time.monotonic() + 60)
+    assert (small.width, small.height) == (2560, 2560)
+    assert iou(list(small.faces.boxes[0]), list(large.faces.boxes[0])) > 0.9
+    assert np.abs(small.scores[0] - large.scores[0]).max() < 0.1
 
 
 async def test_a_scene_turned_on_its_side_gives_upright_boxes(plans: Path) -> None:
