@@ -144,14 +144,15 @@ def predict(
     resume: Annotated[bool, typer.Option(help="Go on where a run into --out ended")] = False,
     embeddings: Annotated[bool, typer.Option(help="Add identity embeddings")] = False,
     url: Annotated[str | None, typer.Option(help="Ask the service there, not one here")] = None,
+    fps: Annotated[float | None, typer.Option(min=0.01, help="Frames a second of videos")] = None,
     min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Least score")] = None,
 ) -> None:
-    """Read the emotions in images: lines of JSON, or pictures and tables in a folder."""
+    """Read the emotions in images and videos: lines of JSON, or pictures and tables in a folder."""
     from service.predict import Job, predict  # noqa: PLC0415
 
     settings = settings_with(min_score=min_score)
     try:
-        failed = predict(settings, Job(paths, out, form, resume, embeddings, url), say)
+        failed = predict(settings, Job(paths, out, form, resume, embeddings, url, fps), say)
     except (OutputRefused, RemoteFailed, OSError) as error:
         _tell(f"emotions: {error}")
         raise typer.Exit(1) from error

@@ -1,6 +1,7 @@
 """Images from disk through the service's own pipeline, to lines of JSON or to a folder."""
 
 import asyncio
+import importlib.util
 import sys
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Sequence
@@ -21,11 +22,11 @@ from service.progress import counted
 from service.readers import AHEAD, Reader, local, remote
 from service.schemas import ImageResult, image_result
 from service.settings import Settings
-from service.tables import Form, Tables, check, convert
+from service.tables import Form, OutputRefused, Tables, check, convert
 
 U8 = NDArray[np.uint8]
 Seen = Callable[[ImageResult], None]
-PICTURES = "pictures"
+PICTURES, VIDEOS = "pictures", "videos"
 
 
 class Sink(Protocol):
@@ -89,6 +90,7 @@ class Job(NamedTuple):
     resume: bool = False
     embeddings: bool = False
     url: str | None = None
+    fps: float | None = None
 
 
 def predict(settings: Settings, job: Job, console: Console) -> int:
@@ -101,7 +103,16 @@ def predict(settings: Settings, job: Job, console: Console) -> int:
         OSError: a result cannot be written.
     """
     check(job.form)
+    if any(True for _ in find(job.paths, job.out, videos=True)):
+        _check_videos(job)
     return asyncio.run(_predict(settings, job, console))
+
+
+def _check_videos(job: Job) -> None:
+    if job.out is None:
+        raise OutputRefused("videos need --out, a folder for what is made of them")
+    if importlib.util.find_spec("av") is None:
+        raise OutputRefused("videos need PyAV; `pip install 'emotions[video]'` brings it")
 
 
 async def _predict(settings: Settings, job: Job, console: Console) -> int:
@@ -123,10 +134,29 @@ async def _into_folder(reader: Reader, job: Job, out: Path, console: Console) ->
         total = sum(1 for file in find(job.paths, out) if file.name not in tables.done)
         with counted(console, total, bar=True) as seen:
             await run(reader, find(job.paths, out), Folder(out, tables), seen)
+    failed = seen.failed
+    for file in find(job.paths, out, videos=True):
+        failed += await _film(reader, file, job, out / VIDEOS / file.name, console)
     if job.form != "csv":
         convert(out, job.form)
     console.print(f"{out}: {seen.images} images, {seen.faces} faces", markup=False)
-    return seen.failed
+    return failed
+
+
+async def _film(reader: Reader, file: Source, job: Job, out: Path, console: Console) -> bool:
+    """Whether the video failed; one that is there already is left alone."""
+    from service import film, video  # noqa: PLC0415  (PyAV comes with an extra)
+
+    if job.resume and (out / film.REPORT).exists():
+        return False
+    try:
+        with counted(console, video.count(file.path, job.fps), bar=True) as seen:
+            people = await film.film(reader, file, out, job.fps, seen)
+    except (video.CorruptVideo, ServiceError) as error:
+        console.print(f"{file.name}: {error}", markup=False)
+        return True
+    console.print(f"{out}: {seen.images} frames, {len(people)} people", markup=False)
+    return False
 
 
 async def run(reader: Reader, files: Iterable[Source], sink: Sink, seen: Seen) -> None:

@@ -20,7 +20,7 @@ from service.schemas import ImageResult
 class Counted:
     """Counts results, tells of those with errors, and moves a bar if there is one."""
 
-    def __init__(self, console: Console, bar: Progress | None, total: int) -> None:
+    def __init__(self, console: Console, bar: Progress | None, total: int | None) -> None:
         self._console, self._bar = console, bar
         self._task = bar.add_task("images", total=total) if bar else None
         self.images = self.faces = self.failed = 0
@@ -37,7 +37,7 @@ class Counted:
 
 
 @contextmanager
-def counted(console: Console, total: int, *, bar: bool) -> Iterator[Counted]:
+def counted(console: Console, total: int | None, *, bar: bool) -> Iterator[Counted]:
     """Show a bar while the block runs, if `bar` says so."""
     if not bar:
         yield Counted(console, None, total)

@@ -1,13 +1,15 @@
 """Who reads an image's faces: a pipeline of our own, or a service elsewhere."""
 
 import asyncio
+import io
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as PillowImage
 
 from service import image as images
 from service.errors import ServiceError
@@ -16,6 +18,9 @@ from service.pipeline import Analysis, Options, Pipeline
 from service.schemas import ImageResult, image_result
 from service.settings import Settings
 from service.startup import find_models, open_pipeline
+
+if TYPE_CHECKING:
+    from emotions_client import AsyncClient
 
 U8 = NDArray[np.uint8]
 # Enough to keep the networks' batches full while files are read and pictures are written.
@@ -36,6 +41,14 @@ class Reader(Protocol):
 
         Raises:
             RemoteFailed: no answer is to be had, to this image or any other.
+        """
+
+    async def look(self, name: str, image: U8) -> ImageResult:
+        """Read a frame of a video, with embeddings where there is an embedder.
+
+        Raises:
+            RemoteFailed: as `read`.
+            ServiceError: the networks fail on this frame.
         """
 
 
@@ -69,6 +82,12 @@ class _Local:
         image = outcome.image if isinstance(outcome, Analysis) else None
         return image_result(name, outcome, self.labels, self.labels), image
 
+    async def look(self, name: str, image: U8) -> ImageResult:
+        embeddings = self._pipeline.embedder is not None
+        options = self._options._replace(embeddings=embeddings, keep_image=False)
+        outcome = await self._pipeline.analyze_pixels(image, options, math.inf)
+        return image_result(name, outcome, self.labels, self.labels)
+
 
 @asynccontextmanager
 async def remote(url: str, settings: Settings, options: Options) -> AsyncIterator[Reader]:
@@ -78,32 +97,60 @@ async def remote(url: str, settings: Settings, options: Options) -> AsyncIterato
         RemoteFailed: it does not answer or refuses, or the client is not installed.
     """
     try:
-        from emotions_client import AsyncClient, EmotionsError, Image  # noqa: PLC0415
+        from emotions_client import AsyncClient, EmotionsError  # noqa: PLC0415
     except ImportError as error:
         raise RemoteFailed("--url needs the client; `pip install ./client` brings it") from error
-
-    class Remote:
-        def __init__(self, labels: tuple[str, ...]) -> None:
-            self.labels = labels
-
-        async def read(self, name: str, data: bytes) -> tuple[ImageResult, U8 | None]:
-            asked = client.stream(
-                [Image(name, data)],
-                min_score=options.min_score,
-                max_faces=options.max_faces,
-                embeddings=options.embeddings,
-            )
-            (found,) = [result async for result in asked]
-            result = ImageResult.model_validate(found, from_attributes=True)
-            if result.error or not options.keep_image:
-                return result, None
-            limits = images.ImageLimits(settings.max_image_bytes, settings.max_pixels)
-            return result, await asyncio.to_thread(images.decode, data, limits)
 
     key = settings.api_keys[0].get_secret_value() if settings.api_keys else None
     try:
         async with AsyncClient(url, key=key) as client:
-            models = await client.models()
-            yield Remote(next(model.labels for model in models if model.task == "emotion"))
+            models = {model.task: model for model in await client.models()}
+            limits = images.ImageLimits(settings.max_image_bytes, settings.max_pixels)
+            yield _Remote(client, models["emotion"].labels, "embedder" in models, options, limits)
     except EmotionsError as error:
         raise RemoteFailed(f"{url}: {error}") from error
+
+
+class _Remote:
+    def __init__(
+        self,
+        client: "AsyncClient",
+        labels: tuple[str, ...],
+        embeds: bool,
+        options: Options,
+        limits: images.ImageLimits,
+    ) -> None:
+        self.labels = labels
+        self._client, self._embeds = client, embeds
+        self._options, self._limits = options, limits
+
+    async def read(self, name: str, data: bytes) -> tuple[ImageResult, U8 | None]:
+        result = await self._ask(name, data, self._options.embeddings)
+        if result.error or not self._options.keep_image:
+            return result, None
+        return result, await asyncio.to_thread(images.decode, data, self._limits)
+
+    async def look(self, name: str, image: U8) -> ImageResult:
+        encoded = await asyncio.to_thread(_jpeg, image)
+        result = await self._ask(name, encoded, self._embeds)
+        if result.error:
+            raise RemoteFailed(f"{name}: {result.error.detail}")
+        return result
+
+    async def _ask(self, name: str, data: bytes, embeddings: bool) -> ImageResult:
+        from emotions_client import Image  # noqa: PLC0415
+
+        asked = self._client.stream(
+            [Image(name, data)],
+            min_score=self._options.min_score,
+            max_faces=self._options.max_faces,
+            embeddings=embeddings,
+        )
+        (found,) = [result async for result in asked]
+        return ImageResult.model_validate(found, from_attributes=True)
+
+
+def _jpeg(image: U8) -> bytes:
+    buffer = io.BytesIO()
+    PillowImage.fromarray(image).save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()

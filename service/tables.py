@@ -48,28 +48,14 @@ class Tables:
     def add(self, result: ImageResult) -> None:
         """Write an image's rows, its own last."""
         for i, face in enumerate(result.faces):
-            self._faces.write(_face_row(result.id, i, face))
-        self._images.write(self._image_row(result))
+            self._faces.write(face_row(result.id, i, face))
+        self._images.write(image_row(result, self._labels))
         self.done.add(result.id)
 
     def close(self) -> None:
         """Close the files."""
         self._faces.close()
         self._images.close()
-
-    def _image_row(self, result: ImageResult) -> Row:
-        row: Row = {"file": result.id, "faces": len(result.faces)}
-        if result.error:
-            return row | {"error": result.error.code, "detail": result.error.detail}
-        row |= {"width": result.width, "height": result.height}
-        if not result.faces:
-            return row
-        total = len(result.faces)
-        means = {
-            label: round(sum(face.scores[label] for face in result.faces) / total, DIGITS)
-            for label in self._labels
-        }
-        return row | means | {"emotion": max(means, key=means.__getitem__)}
 
 
 class _Appender:
@@ -87,12 +73,29 @@ class _Appender:
         self._file.close()
 
 
-def _face_row(file: str, index: int, face: Face) -> Row:
+def face_row(file: str, index: int, face: Face) -> Row:
+    """A face as a row, by column."""
     row: Row = {"file": file, "face": index, "score": face.score, "emotion": face.emotion}
     row |= zip(BOX, face.box, strict=True)
     row |= zip(LANDMARKS, [value for point in face.landmarks for value in point], strict=True)
     row |= face.scores
     return row | ({} if face.embedding is None else {"embedding": json.dumps(face.embedding)})
+
+
+def image_row(result: ImageResult, labels: Sequence[str]) -> Row:
+    """An image as a row: how many faces, and the mean of their scores."""
+    row: Row = {"file": result.id, "faces": len(result.faces)}
+    if result.error:
+        return row | {"error": result.error.code, "detail": result.error.detail}
+    row |= {"width": result.width, "height": result.height}
+    if not result.faces:
+        return row
+    total = len(result.faces)
+    means = {
+        label: round(sum(face.scores[label] for face in result.faces) / total, DIGITS)
+        for label in labels
+    }
+    return row | means | {"emotion": max(means, key=means.__getitem__)}
 
 
 def _reopen(path: Path, columns: Sequence[str], keep: Callable[[Row], bool]) -> _Appender:

@@ -1,0 +1,171 @@
+"""A video to its annotated copy, tables, a timeline and a report."""
+
+import asyncio
+import csv
+import shutil
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from service import report
+from service.annotate import annotate
+from service.files import Source
+from service.readers import AHEAD, Reader
+from service.schemas import Face, ImageResult
+from service.tables import BOX, LANDMARKS, face_row, image_row
+from service.tracks import Person, Track, Tracker, people
+from service.video import Frame, Writer, frames, writing
+
+U8 = NDArray[np.uint8]
+# Who is seen for less is left out of the report: mostly no face at all.
+LEAST_S = 0.5
+PORTRAIT = 112
+BILINEAR = Image.Resampling.BILINEAR
+REPORT = "report.html"
+
+
+async def film(
+    reader: Reader,
+    file: Source,
+    out: Path,
+    fps: float | None,
+    seen: Callable[[ImageResult], None],
+) -> list[Person]:
+    """Write `video.mp4`, `faces.csv`, `frames.csv`, `timeline.png` and `report.html` into `out`.
+
+    The folder appears when all of it is there. Frames are decoded, read and written side by side,
+    at most `AHEAD` at once.
+
+    Raises:
+        CorruptVideo: the file holds no video, or one that breaks off.
+    """
+    staged = out.with_name(f".staged-{out.name}")
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(parents=True)
+    try:
+        with _Film(staged, file.name, reader.labels) as work:
+            await _read(reader, file, fps, work, seen)
+        found = await asyncio.to_thread(work.conclude)
+        shutil.rmtree(out, ignore_errors=True)
+        staged.rename(out)
+        return found
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+async def _read(
+    reader: Reader,
+    file: Source,
+    fps: float | None,
+    work: "_Film",
+    seen: Callable[[ImageResult], None],
+) -> None:
+    source = frames(file.path, fps)
+    under_way: deque[tuple[Frame, asyncio.Task[ImageResult]]] = deque()
+
+    async def finish() -> None:
+        frame, task = under_way.popleft()
+        result = await task
+        await asyncio.to_thread(work.add, frame, result)
+        seen(result)
+
+    while frame := await asyncio.to_thread(next, source, None):
+        name = f"{file.name}:{frame.number}"
+        under_way.append((frame, asyncio.create_task(reader.look(name, frame.image))))
+        if len(under_way) >= AHEAD:
+            await finish()
+    while under_way:
+        await finish()
+
+
+class _Film:
+    """The output of a video, frame by frame."""
+
+    def __init__(self, folder: Path, name: str, labels: Sequence[str]) -> None:
+        self._folder, self._name, self._labels = folder, name, labels
+        self._tracker = Tracker(labels)
+        self._portraits: dict[int, tuple[float, Image.Image]] = {}
+        self._end = 0.0
+        self._count = 0
+        self._open = ExitStack()
+
+    def __enter__(self) -> "_Film":
+        self._video: Writer = self._open.enter_context(writing(self._folder / "video.mp4"))
+        head = ("file", "frame", "time")
+        middle = ("face", *BOX, "score", *LANDMARKS, *self._labels, "emotion")
+        self._faces = self._table("faces.part", (*head, "track", *middle))
+        self._frames = self._table("frames.csv", (*head, "faces", *self._labels, "emotion"))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.close()
+
+    def _table(self, name: str, columns: Sequence[str]) -> "csv.DictWriter[str]":
+        file = self._open.enter_context(_new(self._folder / name))
+        table = csv.DictWriter(file, columns, "", "ignore", lineterminator="\n")
+        table.writeheader()
+        return table
+
+    def add(self, frame: Frame, result: ImageResult) -> None:
+        """Go on with a frame and its faces."""
+        tracks = self._tracker.update(result.faces, frame.time)
+        faces = [t.smoothed(face) for t, face in zip(tracks, result.faces, strict=True)]
+        self._video.write(np.asarray(annotate(frame.image, faces)), frame.time)
+        where = {"file": self._name, "frame": frame.number, "time": round(frame.time, 3)}
+        for i, (track, face) in enumerate(zip(tracks, faces, strict=True)):
+            self._faces.writerow(face_row(self._name, i, face) | where | {"track": track.number})
+            self._portray(track, face, frame.image)
+        smoothed = result.model_copy(update={"faces": faces})
+        self._frames.writerow(image_row(smoothed, self._labels) | where)
+        self._end = frame.time
+        self._count += 1
+
+    def _portray(self, track: Track, face: Face, image: U8) -> None:
+        """Keep a picture of the track's largest face; it is looked at again when it has grown."""
+        x1, y1, x2, y2 = face.box
+        area = (x2 - x1) * (y2 - y1)
+        if area > 1.2 * self._portraits.get(track.number, (0.0, None))[0]:
+            side = 0.6 * max(x2 - x1, y2 - y1)
+            x, y = (x1 + x2) / 2, (y1 + y2) / 2
+            box = (x - side, y - side, x + side, y + side)
+            size = (PORTRAIT, PORTRAIT)
+            portrait = Image.fromarray(image).transform(size, Image.Transform.EXTENT, box, BILINEAR)
+            self._portraits[track.number] = area, portrait
+
+    def conclude(self) -> list[Person]:
+        """Tell people apart, put them into the faces' table, and write the report."""
+        everybody = people(self._tracker.tracks)
+        self._identify({t.number: p.number for p in everybody for t in p.tracks})
+        found = [person for person in everybody if person.seconds >= LEAST_S]
+        report.timeline(found, self._labels, self._end).save(self._folder / "timeline.png")
+        shown = [report.Shown(person, self._portrait(person)) for person in found]
+        line = f"{self._count} frames, {self._end:.1f} s, {len(found)} people"
+        report.write(self._folder / REPORT, self._name, shown, self._labels, line)
+        return found
+
+    def _portrait(self, person: Person) -> Image.Image:
+        area_and_portrait = (self._portraits[track.number] for track in person.tracks)
+        return max(area_and_portrait, key=lambda pair: pair[0])[1]
+
+    def _identify(self, identities: dict[int, int]) -> None:
+        part = self._folder / "faces.part"
+        with (
+            part.open(newline="", encoding="utf-8") as source,
+            _new(part.with_suffix(".csv")) as to,
+        ):
+            rows = csv.DictReader(source)
+            table = csv.DictWriter(to, [*(rows.fieldnames or []), "identity"], lineterminator="\n")
+            table.writeheader()
+            for row in rows:
+                table.writerow(row | {"identity": identities[int(row["track"])]})
+        part.unlink()
+
+
+def _new(path: Path) -> IO[Any]:
+    return path.open("w", newline="", encoding="utf-8")

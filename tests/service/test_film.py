@@ -1,0 +1,127 @@
+"""Videos of real faces that move, to tracks, tables and a report."""
+
+import csv
+import math
+import struct
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from service import video
+from service.predict import Job, predict
+from service.settings import Settings
+from service.tables import OutputRefused
+from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, read
+from tests.server import Server
+
+QUIET = Console(quiet=True)
+SECONDS, RATE = 4, 10
+# The upper two rows of a track's matrix (ISO/IEC 14496-12, section 6.2.2), 16.16 fixed point.
+UPRIGHT = struct.pack(">6i", 1 << 16, 0, 0, 0, 1 << 16, 0)
+A_QUARTER_CLOCKWISE = struct.pack(">6i", 0, 1 << 16, 0, -1 << 16, 0, 0)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two real faces that move about on a grey ground."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    left = cv2.resize(read(ASTRONAUT_FILE)[:300, 90:350], (208, 240))
+    right = cv2.resize(read(HOPPER_FILE)[20:380, 100:420], (213, 240))
+    with video.writing(path) as writer:
+        for i in range(SECONDS * RATE):
+            frame = np.full((361, 641, 3), 90, np.uint8)
+            x, y = int(60 + 50 * math.sin(i / 8)), int(60 + 30 * math.cos(i / 6))
+            frame[y : y + 240, x : x + 208] = left
+            frame[y : y + 240, 380 - x // 4 : 593 - x // 4] = right
+            writer.write(frame, i / RATE)
+    return path
+
+
+@pytest.fixture
+def settings(plans: Path) -> Settings:
+    return Settings(plans=plans, engine="onnxruntime")
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_clip_gives_one_track_a_person_and_a_timeline(
+    settings: Settings, clip: Path, tmp_path: Path
+) -> None:
+    assert predict(settings, Job([clip.parent], tmp_path / "out"), QUIET) == 0
+    out = tmp_path / "out" / "videos" / "clip.mp4"
+    assert sorted(path.name for path in out.iterdir()) == [
+        "faces.csv",
+        "frames.csv",
+        "report.html",
+        "timeline.png",
+        "video.mp4",
+    ]
+    frames, faces = table(out / "frames.csv"), table(out / "faces.csv")
+    assert [float(row["time"]) for row in frames] == [i / RATE for i in range(SECONDS * RATE)]
+    assert sum(int(row["faces"]) for row in frames) == len(faces)
+    counts = Counter(row["track"] for row in faces)
+    long = [number for number, count in counts.items() if count > RATE // 2]
+    assert len(long) == 2
+    assert all(counts[number] >= 0.95 * len(frames) for number in long)
+    assert all(row["identity"] for row in faces)
+    text = (out / "report.html").read_text()
+    assert text.count("<h2>Person") == 2
+    assert "http" not in text
+    with Image.open(out / "timeline.png") as picture:
+        assert picture.width == 1200
+        assert len({picture.getpixel((600, y)) for y in range(picture.height)}) > 3
+    drawn = list(video.frames(out / "video.mp4"))
+    assert len(drawn) == len(frames)
+    assert drawn[0].image.shape == (360, 640, 3)
+
+
+def test_fewer_frames_and_a_service_elsewhere(
+    server: Server, settings: Settings, clip: Path, tmp_path: Path
+) -> None:
+    job = Job([clip], tmp_path / "out", url=server.url, fps=2.5)
+    assert predict(settings, job, QUIET) == 0
+    frames = table(tmp_path / "out" / "videos" / "clip.mp4" / "frames.csv")
+    assert [int(row["frame"]) for row in frames] == list(range(0, SECONDS * RATE, 4))
+    before = (tmp_path / "out" / "videos" / "clip.mp4").stat().st_mtime_ns
+    assert predict(settings, job._replace(resume=True), QUIET) == 0
+    assert (tmp_path / "out" / "videos" / "clip.mp4").stat().st_mtime_ns == before
+
+
+def test_a_video_that_breaks_off_is_reported(
+    settings: Settings, clip: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "text.mp4").write_text("no video")
+    (tmp_path / "cut.mp4").write_bytes(clip.read_bytes()[:2000])
+    job = Job([tmp_path], tmp_path / "out")
+    assert predict(settings, job, QUIET) == 2
+    assert [path.name for path in (tmp_path / "out").iterdir() if path.is_dir()] in ([], ["videos"])
+    assert list((tmp_path / "out" / "videos").iterdir()) == []
+
+
+def test_videos_need_a_folder(settings: Settings, clip: Path) -> None:
+    with pytest.raises(OutputRefused, match="--out"):
+        predict(settings, Job([clip]), QUIET)
+
+
+def test_telephones_films_are_turned_upright(tmp_path: Path) -> None:
+    path = tmp_path / "turned.mp4"
+    image = np.zeros((64, 128, 3), np.uint8)
+    image[:, 64:] = 255
+    with video.writing(path) as writer:
+        writer.write(image, 0.0)
+    data = path.read_bytes()
+    place = data.index(UPRIGHT, data.index(b"tkhd"))
+    path.write_bytes(data[:place] + A_QUARTER_CLOCKWISE + data[place + len(UPRIGHT) :])
+    (frame,) = video.frames(path)
+    assert frame.image.shape == (128, 64, 3)
+    assert frame.image[10].mean() < 20
+    assert frame.image[-10].mean() > 235
+    assert video.count(path, None) == 1

@@ -1,0 +1,83 @@
+"""Linking faces over frames, and tracks to people."""
+
+import numpy as np
+import pytest
+
+from service.schemas import Face
+from service.tracks import Tracker, people
+
+LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+ANNA, BORIS = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
+
+
+def face(x: float, happy: float = 0.5, embedding: tuple[float, ...] | None = None) -> Face:
+    scores = dict.fromkeys(LABELS, (1 - happy) / 6) | {"happy": happy}
+    return Face(
+        box=[x, 0, x + 100, 100],
+        score=0.9,
+        landmarks=[[0, 0]] * 5,
+        emotion="happy",
+        scores=scores,
+        embedding=list(embedding) if embedding else None,
+    )
+
+
+def test_faces_that_move_and_cross_frames_keep_their_tracks() -> None:
+    tracker = Tracker(LABELS)
+    numbers = set()
+    for i in range(50):
+        pair = [face(10 * i), face(900 - 10 * i)] if i < 40 else [face(10 * i)]
+        order = pair if i % 2 else pair[::-1]
+        tracks = tracker.update(order, i / 25)
+        numbers.add(tuple(t.number for t in (tracks if i % 2 else tracks[::-1])))
+    assert {pair[0] for pair in numbers if len(pair) == 2} in ({1}, {2})
+
+
+def test_a_short_gap_is_bridged_and_a_long_one_is_not() -> None:
+    tracker = Tracker(LABELS)
+    (first,) = tracker.update([face(0)], 0.0)
+    assert tracker.update([], 0.3) == []
+    assert tracker.update([face(5)], 0.6) == [first]
+    assert tracker.update([face(5)], 2.0) != [first]
+
+
+def test_a_cut_to_somebody_else_begins_a_track() -> None:
+    tracker = Tracker(LABELS)
+    (anna,) = tracker.update([face(0, embedding=ANNA)], 0.0)
+    (boris,) = tracker.update([face(0, embedding=BORIS)], 0.04)
+    assert boris is not anna
+    assert tracker.update([face(900, embedding=ANNA)], 0.08) == [anna]
+
+
+def test_people_come_back_but_are_never_in_one_frame_twice() -> None:
+    tracker = Tracker(LABELS)
+    tracker.update([face(0, embedding=ANNA)], 0.0)
+    tracker.update([face(500, embedding=BORIS)], 5.0)
+    tracker.update([face(0, embedding=ANNA), face(500, embedding=ANNA)], 9.0)
+    grouped = [[track.number for track in person.tracks] for person in people(tracker.tracks)]
+    assert grouped == [[1, 3], [2], [4]]
+
+
+def test_without_embeddings_every_track_is_somebody() -> None:
+    tracker = Tracker(LABELS)
+    tracker.update([face(0)], 0.0)
+    tracker.update([face(0)], 9.0)
+    assert [person.number for person in people(tracker.tracks)] == [1, 2]
+
+
+def test_scores_are_smoothed_and_stay_a_softmax() -> None:
+    tracker = Tracker(LABELS)
+    rng = np.random.default_rng(0)
+    raw, smooth = [], []
+    for i in range(100):
+        one = face(0, happy=float(np.clip(0.7 + rng.normal(0, 0.15), 0, 1)))
+        (track,) = tracker.update([one], i / 25)
+        shown = track.smoothed(one)
+        assert sum(shown.scores.values()) == pytest.approx(1, abs=1e-5)
+        raw.append(one.scores["happy"])
+        smooth.append(shown.scores["happy"])
+    assert np.std(smooth[25:]) < 0.5 * np.std(raw[25:])
+    assert np.mean(smooth[25:]) == pytest.approx(np.mean(raw[25:]), abs=0.05)
+    (person,) = people(tracker.tracks)
+    assert person.seconds == pytest.approx(99 / 25)
+    assert len(person.bins) == 16
