@@ -16,7 +16,7 @@ from engines.catalog import ModelSpec
 from engines.device import Cuda
 from engines.errors import EngineError, GpuMissing
 from engines.runner import Report, Runner
-from engines.tensorrt_build import Library, compiled
+from engines.tensorrt_build import Library, compiled, target
 from engines.tensorrt_runner import TensorRTRunner
 
 MODULES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx_bindings"}
@@ -46,13 +46,14 @@ class TensorRT:
         capability: str | None = None,
         why_no_gpu: str | None = None,
         graphs: bool = True,
+        lanes: int = LANES,
     ) -> None:
         self.name = name
         self._library, self._cuda = library, cuda
         self._portable = name == "tensorrt-rtx"
         self._capability = capability
         self._why_no_gpu = why_no_gpu
-        self._graphs = graphs
+        self._graphs, self._lanes = graphs, lanes
         self._devices = _alike(cuda) if cuda else ()
         self._open: Counter[tuple[Path, int]] = Counter()
         self._lock = threading.Lock()
@@ -75,6 +76,22 @@ class TensorRT:
                 raise
             return cls(name, library, None, capability=capability, why_no_gpu=str(missing))
 
+    def like(self, *, graphs: bool, lanes: int) -> "TensorRT":
+        """The same engine with other ways to run, for the same plans; what a benchmark compares."""
+        return TensorRT(
+            self.name,
+            self._library,
+            self._cuda,
+            capability=self._capability,
+            graphs=graphs,
+            lanes=lanes,
+        )
+
+    @property
+    def cuda(self) -> Cuda | None:
+        """The GPUs, if there are any."""
+        return self._cuda
+
     def identity(self) -> dict[str, str]:
         """The library's version and the GPU or the compute capability that plans are for."""
         library = {"library": f"{self.name} {self._library.__version__}"}
@@ -94,6 +111,8 @@ class TensorRT:
         here = self._cuda.capability(self._devices[0])
         if self._capability not in {None, here}:
             return f"the plan is for compute capability {self._capability}, the GPU has {here}"
+        if self._portable and target(self._library, here) is None:
+            return f"TensorRT-RTX does not know GPUs of compute capability {here}"
         return None
 
     def workers(self) -> int:
@@ -102,7 +121,7 @@ class TensorRT:
 
     def batch(self, spec: ModelSpec) -> int:
         """A largest batch for each lane."""
-        return LANES * spec.max_batch
+        return self._lanes * spec.max_batch
 
     def compile(
         self, model: onnx.ModelProto, spec: ModelSpec, folder: Path, report: Report
@@ -130,7 +149,7 @@ class TensorRT:
                 device,
                 plan,
                 spec,
-                lanes=LANES,
+                lanes=self._lanes,
                 graphs=self._graphs,
                 closed=lambda: self._closed(plan, device),
             )

@@ -60,7 +60,7 @@ def compiled(
     config = builder.create_builder_config()
     _profile(builder, config, network, spec)
     if capability is not None:
-        _target(library, config, capability)
+        _aim(library, config, capability)
     # float32 means float32: TensorRT's default, TF32, has the precision of half floats.
     config.clear_flag(library.BuilderFlag.TF32)
     cache = _timing(config, timing)
@@ -112,15 +112,21 @@ def _profile(
         config.add_optimization_profile(profile)
 
 
-def _target(library: Library, config: "trt.IBuilderConfig", capability: str) -> None:
+def _aim(library: Library, config: "trt.IBuilderConfig", capability: str) -> None:
     """Compile for one compute capability, which only TensorRT-RTX can be told."""
-    rtx, settings = _untyped(library), _untyped(config)
-    target = getattr(rtx.ComputeCapability, "SM" + capability.replace(".", ""), None)
-    if target is None:
+    rtx: Any = library
+    settings: Any = config
+    chosen = target(library, capability)
+    if chosen is None:
         known = ", ".join(sorted(n for n in rtx.ComputeCapability.__members__ if n[:2] == "SM"))
         raise EngineError(f"TensorRT-RTX does not build for {capability}; it does for {known}")
     settings.num_compute_capabilities = 1
-    settings.set_compute_capability(target, 0)
+    settings.set_compute_capability(chosen, 0)
+
+
+def target(library: Any, capability: str) -> Any:
+    """TensorRT-RTX's name of a compute capability, None for one that it does not know."""
+    return getattr(library.ComputeCapability, "SM" + capability.replace(".", ""), None)
 
 
 def _timing(config: "trt.IBuilderConfig", path: Path | None) -> "trt.ITimingCache | None":
@@ -191,7 +197,3 @@ def _monitor(library: Library, report: Report) -> Any:
 def _derived(ours: type, theirs: type) -> Any:
     """Our methods on a class of a library that is known only when it runs."""
     return type(ours.__name__, (ours, theirs), {})
-
-
-def _untyped(thing: Any) -> Any:
-    return thing

@@ -71,13 +71,21 @@ class Lane:
             pinned = self._host[name][:rows]
             pinned[...] = _checked(feeds, name, pinned)
             self._stream.upload(self._there[name], pinned)
+        self._launch(bucket)
+        for name in self._outputs:
+            self._stream.download(self._host[name][:rows], self._there[name])
+        self._pending = rows
+
+    def compute(self, bucket: int) -> None:
+        """Run a batch size and wait, with no copies."""
+        self._launch(bucket)
+        self._stream.synchronize()
+
+    def _launch(self, bucket: int) -> None:
         if bucket in self._graphs:
             self._graphs[bucket].launch(self._stream)
         else:
             self._enqueue(self._contexts[bucket])
-        for name in self._outputs:
-            self._stream.download(self._host[name][:rows], self._there[name])
-        self._pending = rows
 
     def collect(self) -> dict[str, Array]:
         """Wait for the piece and return its rows, in memory of their own."""
