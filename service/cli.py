@@ -12,7 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColu
 
 from engines import plan, weights
 from engines.build import export as export_network
-from engines.catalog import Catalog, ModelSpec
+from engines.catalog import Catalog, ModelSpec, Precision
 from engines.errors import EngineError, WeightsMissing
 from engines.runner import ENGINES
 from service import building
@@ -29,7 +29,7 @@ say = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Names = Annotated[list[str] | None, typer.Argument(help="Models; by default those in use")]
 EngineName = Annotated[str | None, typer.Option("--engine", help=f"auto, {', '.join(ENGINES)}")]
-PrecisionName = Annotated[str | None, typer.Option("--precision", help="fp32, fp16 or int8")]
+PrecisionName = Annotated[Precision | None, typer.Option("--precision", help="Of the plans")]
 Capability = Annotated[str | None, typer.Option(help="GPU that tensorrt-rtx builds for, as 8.9")]
 
 
