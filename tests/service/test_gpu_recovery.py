@@ -1,4 +1,4 @@
-"""A GPU whose context dies under a request: readiness falls, the runner opens anew, answers go on."""
+"""A GPU whose context dies under a request: readiness falls, and answers go on."""
 
 import asyncio
 import time
