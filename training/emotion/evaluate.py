@@ -19,6 +19,7 @@ from engines.accuracy import (
 )
 from engines.fer2013 import Split, read_split
 from training.emotion.checkpoint import load_run
+from training.emotion.labels import vote_distribution
 from training.emotion.predict import predict
 from training.emotion.temperature import fit_temperature, held_out_calibration_error
 
@@ -26,13 +27,26 @@ THREE = ("happy", "neutral", "sad")
 
 
 def evaluate(run: Path, data: Path, split: str = "public", weights: str = "best") -> dict[str, Any]:
-    """Return the figures of a run's weights on a split; the keys say what they are."""
+    """Return the figures of a run's weights on a split; the keys say what they are.
+
+    FER-2013's parts share images: ``accuracy_unseen`` leaves out those that are
+    pixel for pixel in the training part.
+    """
     model, faces = load_run(run, weights), read_split(data, split)
     logits = predict(model, faces.faces)
     mirrored = predict(model, np.ascontiguousarray(faces.faces[:, :, ::-1]))
+    unseen = ~repeated(faces.faces, read_split(data, "train").faces)
     return figures(logits, faces) | {
-        "accuracy_with_mirror": accuracy(softmax(logits) + softmax(mirrored), faces.labels)
+        "accuracy_with_mirror": accuracy(softmax(logits) + softmax(mirrored), faces.labels),
+        "images_unseen": int(unseen.sum()),
+        "accuracy_unseen": accuracy(softmax(logits[unseen]), faces.labels[unseen]),
     }
+
+
+def repeated(faces: npt.NDArray[np.uint8], others: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Return which of ``faces`` (N, H, W) are equal to one of ``others``, bool (N,)."""
+    known = {other.tobytes() for other in others}
+    return np.array([face.tobytes() in known for face in faces])
 
 
 def figures(logits: npt.NDArray[np.floating], split: Split) -> dict[str, Any]:
@@ -51,4 +65,16 @@ def figures(logits: npt.NDArray[np.floating], split: Split) -> dict[str, Any]:
         "ece_with_temperature": calibration_error(softmax(logits / temperature), labels),
         "ece_with_temperature_held_out": held_out_calibration_error(logits, labels),
         "confusion": matrix.tolist(),
+    } | ({} if split.votes is None else _against_votes(probabilities, split.votes))
+
+
+def _against_votes(
+    probabilities: npt.NDArray[np.float64], votes: npt.NDArray[np.integer]
+) -> dict[str, Any]:
+    distribution = vote_distribution(votes)
+    voted = distribution.sum(1) > 0
+    majority = distribution[voted].argmax(1)
+    return {
+        "images_with_votes": int(voted.sum()),
+        "accuracy_ferplus_majority": accuracy(probabilities[voted], majority),
     }

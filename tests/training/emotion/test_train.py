@@ -18,7 +18,7 @@ from engines.accuracy import softmax
 from engines.fer2013 import LABELS
 from training.emotion.augment import Strength
 from training.emotion.checkpoint import load_run
-from training.emotion.evaluate import evaluate
+from training.emotion.evaluate import evaluate, repeated
 from training.emotion.export import export
 from training.emotion.networks import build, classic, fer48
 from training.emotion.predict import predict
@@ -83,6 +83,12 @@ def test_evaluate_names_every_class(run: Path, data: Path) -> None:
     assert figures["images"] == 28
     assert tuple(figures["f1"]) == LABELS
     assert 0 <= figures["accuracy_with_mirror"] <= 1
+    assert figures["images_unseen"] == 28
+
+
+def test_repeated_images_are_found() -> None:
+    faces = bars(4, 0)[0]
+    assert repeated(faces, faces[2:]).tolist() == [False, False, True, True]
 
 
 def test_the_exported_graph_is_keras_with_a_temperature(run: Path, tmp_path: Path) -> None:
