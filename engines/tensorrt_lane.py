@@ -140,14 +140,14 @@ class Lane:
 def _context(library: Library, engine: "trt.ICudaEngine") -> "trt.IExecutionContext":
     """A context whose memory is ours to give."""
     strategy = library.ExecutionContextAllocationStrategy.USER_MANAGED
-    config = engine.create_runtime_config()
-    config.set_execution_context_allocation_strategy(strategy)
     rtx: Any = library
-    if hasattr(rtx, "DynamicShapesKernelSpecializationStrategy"):
-        # TensorRT-RTX compiles kernels when they are first run; late, a graph would miss them.
-        eager = rtx.DynamicShapesKernelSpecializationStrategy.EAGER
-        untyped: Any = config
-        untyped.dynamic_shapes_kernel_specialization_strategy = eager
+    if not hasattr(rtx, "DynamicShapesKernelSpecializationStrategy"):
+        return engine.create_execution_context(strategy)
+    # TensorRT-RTX compiles kernels when they are first run; late, a graph would miss them.
+    config: Any = engine.create_runtime_config()
+    config.set_execution_context_allocation_strategy(strategy)
+    eager = rtx.DynamicShapesKernelSpecializationStrategy.EAGER
+    config.dynamic_shapes_kernel_specialization_strategy = eager
     return engine.create_execution_context(config)
 
 

@@ -175,15 +175,6 @@ class Builder:
         return MARK + json.dumps(shapes).encode() + b"\n" + content
 
 
-class IRuntimeConfig:
-    strategy: ExecutionContextAllocationStrategy
-
-    def set_execution_context_allocation_strategy(
-        self, strategy: ExecutionContextAllocationStrategy
-    ) -> None:
-        self.strategy = strategy
-
-
 class IExecutionContext:
     def __init__(self, engine: "ICudaEngine") -> None:
         self._engine, self._machine = engine, engine.machine
@@ -272,11 +263,10 @@ class ICudaEngine:
     def get_tensor_dtype(self, name: str) -> DataType:
         return self.tensors[name].dtype
 
-    def create_runtime_config(self) -> IRuntimeConfig:
-        return IRuntimeConfig()
-
-    def create_execution_context(self, runtime_config: IRuntimeConfig) -> IExecutionContext:
-        assert runtime_config.strategy == ExecutionContextAllocationStrategy.USER_MANAGED
+    def create_execution_context(
+        self, strategy: ExecutionContextAllocationStrategy
+    ) -> IExecutionContext:
+        assert strategy == ExecutionContextAllocationStrategy.USER_MANAGED
         return IExecutionContext(self)
 
 

@@ -116,6 +116,18 @@ def test_an_interrupted_build_leaves_nothing_that_loads(engine: TensorRT, tmp_pa
     assert not list((tmp_path / "tensorrt-rtx").iterdir())
 
 
+def test_what_only_tensorrt_rtx_has_is_there() -> None:
+    """No type-checker sees these: the stubs are TensorRT's."""
+    assert rtx.DynamicShapesKernelSpecializationStrategy.EAGER
+    config = rtx.IRuntimeConfig
+    assert isinstance(config.dynamic_shapes_kernel_specialization_strategy, property)
+    assert "strategy" in config.set_execution_context_allocation_strategy.__doc__
+    assert "runtime_config" in rtx.ICudaEngine.create_execution_context.__doc__
+    assert "memory" in rtx.IExecutionContext.set_device_memory.__doc__
+    for name in ("execute_async_v3", "set_input_shape", "infer_shapes", "set_tensor_address"):
+        assert hasattr(rtx.IExecutionContext, name)
+
+
 def test_what_the_parser_does_not_take_is_told(engine: TensorRT, tmp_path: Path) -> None:
     spec = Catalog.load().get("emotion-fer48")
     model = seeded.graph(spec)
