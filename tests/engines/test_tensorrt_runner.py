@@ -29,7 +29,7 @@ FAKE = cast(Library, fake_tensorrt)
 BUCKETS = (1, 4, 16)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def spec() -> ModelSpec:
     return msgspec.structs.replace(Catalog.load().get("emotion-fer48"), batches=BUCKETS)
 
@@ -46,9 +46,13 @@ def engine(machine: Machine) -> TensorRT:
     return TensorRT("tensorrt", FAKE, machine.cuda())
 
 
-@pytest.fixture
-def built(spec: ModelSpec, engine: TensorRT, tmp_path: Path) -> build.Built:
-    return build.build(spec, engine, tmp_path)
+@pytest.fixture(scope="module")
+def built(spec: ModelSpec, tmp_path_factory: pytest.TempPathFactory) -> build.Built:
+    machine = Machine()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fake_tensorrt.ICudaEngine, "machine", machine, raising=False)
+        engine = TensorRT("tensorrt", FAKE, machine.cuda())
+        return build.build(spec, engine, tmp_path_factory.mktemp("plans"))
 
 
 @pytest.fixture
@@ -67,8 +71,9 @@ def of(events: list[tuple[str, int]], *names: str) -> list[tuple[str, int]]:
 
 
 def test_a_build_is_verified_and_found(
-    spec: ModelSpec, engine: TensorRT, built: build.Built, tmp_path: Path, machine: Machine
+    spec: ModelSpec, engine: TensorRT, built: build.Built, machine: Machine
 ) -> None:
+    folder = built.path.parents[1]
     assert built.sidecar.parity is not None
     assert built.sidecar.parity["agreement"] == 1
     assert built.sidecar.fingerprint.identity == {
@@ -76,10 +81,10 @@ def test_a_build_is_verified_and_found(
         "gpu": "NVIDIA L4",
         "compute_capability": "8.9",
     }
-    assert not build.build(spec, engine, tmp_path).fresh
+    assert not build.build(spec, engine, folder).fresh
     machine.names = ("NVIDIA H200",)
     with pytest.raises(PlanMissing):
-        build.find(spec, engine, tmp_path)
+        build.find(spec, engine, folder)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 15, 16, 17, 20, 40])
@@ -170,11 +175,9 @@ def test_what_cannot_be_captured_runs_without(
     assert of(machine.events, "execute") == [("execute", 16)]
 
 
-def test_graphs_can_be_left_out(
-    spec: ModelSpec, built: build.Built, machine: Machine, tmp_path: Path
-) -> None:
+def test_graphs_can_be_left_out(spec: ModelSpec, built: build.Built, machine: Machine) -> None:
     plain = TensorRT("tensorrt", FAKE, machine.cuda(), graphs=False)
-    with build.open_runner(spec, plain, tmp_path) as opened:
+    with build.open_runner(spec, plain, built.path.parents[1]) as opened:
         assert cast(TensorRTRunner, opened).graphs == 0
     assert built.fresh
 
@@ -248,16 +251,15 @@ def test_a_plan_of_something_else_is_refused(
 
 
 def test_each_runner_takes_the_gpu_with_the_fewest(
-    spec: ModelSpec, machine: Machine, tmp_path: Path
+    spec: ModelSpec, machine: Machine, built: build.Built
 ) -> None:
     machine.names = ("NVIDIA L4", "NVIDIA H200", "NVIDIA L4")
     engine = TensorRT("tensorrt", FAKE, machine.cuda())
     assert engine.workers() == 2, "the other kind of GPU needs other plans"
-    path = build.build(spec, engine, tmp_path).path
     seen: list[int] = []
 
     def work(opened: threading.Barrier) -> None:
-        with engine.open(path, spec):
+        with engine.open(built.path, spec):
             seen.append(machine.stack[-1])
             opened.wait(10)
 
@@ -270,10 +272,8 @@ def test_each_runner_takes_the_gpu_with_the_fewest(
     assert sorted(seen) == [0, 2]
 
 
-def test_tensorrt_keeps_what_it_measured(
-    spec: ModelSpec, engine: TensorRT, built: build.Built, tmp_path: Path
-) -> None:
-    cache = built.path.parent / "timing.cache"
+def test_tensorrt_keeps_what_it_measured(spec: ModelSpec, engine: TensorRT, tmp_path: Path) -> None:
+    cache = build.build(spec, engine, tmp_path).path.parent / "timing.cache"
     assert cache.read_bytes() == b"t"
     build.build(spec, engine, tmp_path, force=True)
     assert cache.read_bytes() == b"tt"
