@@ -19,7 +19,7 @@ from service import building
 from service.readers import RemoteFailed
 from service.settings import Settings
 from service.startup import load_catalog
-from service.tables import Form, OutputRefused
+from service.tables import Form, OutputRefused, check_video
 
 P = ParamSpec("P")
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
@@ -45,7 +45,7 @@ def told(command: Callable[P, None]) -> Callable[P, None]:
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
-        except EngineError as error:
+        except (EngineError, OutputRefused, RemoteFailed) as error:
             _tell(f"emotions: {error}")
             raise typer.Exit(1) from error
 
@@ -153,7 +153,7 @@ def predict(
     settings = settings_with(min_score=min_score)
     try:
         failed = predict(settings, Job(paths, out, form, resume, embeddings, url, fps), say)
-    except (OutputRefused, RemoteFailed, OSError) as error:
+    except OSError as error:
         _tell(f"emotions: {error}")
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
@@ -186,6 +186,20 @@ def evaluate(
     if confusion is not None:
         evaluation.draw_confusion(found["confusion"], confusion)
     typer.echo(json.dumps(found, indent=1))
+
+
+@app.command()
+@told
+def webcam(
+    source: Annotated[str, typer.Argument(help="Number, device, or rtsp://…")] = "0",
+    out: Annotated[Path | None, typer.Option(help="Folder for a recording")] = None,
+    url: Annotated[str | None, typer.Option(help="Ask the service there, not one here")] = None,
+) -> None:
+    """Watch a camera until Ctrl-C: lines of JSON, or a recording with its report."""
+    check_video()
+    from service.live import watch  # noqa: PLC0415
+
+    watch(settings_with(), source, out, url, say)
 
 
 @models_app.command("list")

@@ -4,7 +4,7 @@ import asyncio
 import csv
 import shutil
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
@@ -15,12 +15,11 @@ from PIL import Image
 
 from service import report
 from service.annotate import annotate
-from service.files import Source
 from service.readers import AHEAD, Reader
 from service.schemas import Face, ImageResult
 from service.tables import BOX, LANDMARKS, face_row, image_row
 from service.tracks import Person, Track, Tracker, people
-from service.video import Frame, Writer, frames, writing
+from service.video import Frame, Writer, writing
 
 U8 = NDArray[np.uint8]
 # Who is seen for less is left out of the report: mostly no face at all.
@@ -32,25 +31,31 @@ REPORT = "report.html"
 
 async def film(
     reader: Reader,
-    file: Source,
+    name: str,
+    source: Iterator[Frame],
     out: Path,
-    fps: float | None,
     seen: Callable[[ImageResult], None],
+    *,
+    ahead: int = AHEAD,
 ) -> list[Person]:
     """Write `video.mp4`, `faces.csv`, `frames.csv`, `timeline.png` and `report.html` into `out`.
 
-    The folder appears when all of it is there. Frames are decoded, read and written side by side,
-    at most `AHEAD` at once.
+    The folder appears when all of it is there.
 
     Raises:
-        CorruptVideo: the file holds no video, or one that breaks off.
+        CorruptVideo: the source holds no video, or one that breaks off.
     """
     staged = out.with_name(f".staged-{out.name}")
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
     try:
-        with _Film(staged, file.name, reader.labels) as work:
-            await _read(reader, file, fps, work, seen)
+        with _Film(staged, name, reader.labels) as work:
+
+            async def add(frame: Frame, result: ImageResult) -> None:
+                await asyncio.to_thread(work.add, frame, result)
+                seen(result)
+
+            await each(reader, f"{name}:", source, add, ahead)
         found = await asyncio.to_thread(work.conclude)
         shutil.rmtree(out, ignore_errors=True)
         staged.rename(out)
@@ -59,26 +64,24 @@ async def film(
         shutil.rmtree(staged, ignore_errors=True)
 
 
-async def _read(
+async def each(
     reader: Reader,
-    file: Source,
-    fps: float | None,
-    work: "_Film",
-    seen: Callable[[ImageResult], None],
+    name: str,
+    source: Iterator[Frame],
+    done: Callable[[Frame, ImageResult], Awaitable[None]],
+    ahead: int,
 ) -> None:
-    source = frames(file.path, fps)
+    """Read a source's frames, `ahead` at once; each is `done` with its result, in order."""
     under_way: deque[tuple[Frame, asyncio.Task[ImageResult]]] = deque()
 
     async def finish() -> None:
         frame, task = under_way.popleft()
-        result = await task
-        await asyncio.to_thread(work.add, frame, result)
-        seen(result)
+        await done(frame, await task)
 
     while frame := await asyncio.to_thread(next, source, None):
-        name = f"{file.name}:{frame.number}"
-        under_way.append((frame, asyncio.create_task(reader.look(name, frame.image))))
-        if len(under_way) >= AHEAD:
+        read = reader.look(f"{name}{frame.number}", frame.image)
+        under_way.append((frame, asyncio.create_task(read)))
+        if len(under_way) >= ahead:
             await finish()
     while under_way:
         await finish()

@@ -1,7 +1,6 @@
 """Images from disk through the service's own pipeline, to lines of JSON or to a folder."""
 
 import asyncio
-import importlib.util
 import sys
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Sequence
@@ -22,7 +21,7 @@ from service.progress import counted
 from service.readers import AHEAD, Reader, local, remote
 from service.schemas import ImageResult, image_result
 from service.settings import Settings
-from service.tables import Form, OutputRefused, Tables, check, convert
+from service.tables import Form, OutputRefused, Tables, check, check_video, convert
 
 U8 = NDArray[np.uint8]
 Seen = Callable[[ImageResult], None]
@@ -111,8 +110,7 @@ def predict(settings: Settings, job: Job, console: Console) -> int:
 def _check_videos(job: Job) -> None:
     if job.out is None:
         raise OutputRefused("videos need --out, a folder for what is made of them")
-    if importlib.util.find_spec("av") is None:
-        raise OutputRefused("videos need PyAV; `pip install 'emotions[video]'` brings it")
+    check_video()
 
 
 async def _predict(settings: Settings, job: Job, console: Console) -> int:
@@ -151,7 +149,8 @@ async def _film(reader: Reader, file: Source, job: Job, out: Path, console: Cons
         return False
     try:
         with counted(console, video.count(file.path, job.fps), bar=True) as seen:
-            people = await film.film(reader, file, out, job.fps, seen)
+            source = video.frames(file.path, job.fps)
+            people = await film.film(reader, file.name, source, out, seen)
     except (video.CorruptVideo, ServiceError) as error:
         console.print(f"{file.name}: {error}", markup=False)
         return True

@@ -1,6 +1,7 @@
 """Results of a folder as tables: a row a face, a row an image; safe to break off and go on."""
 
 import csv
+import importlib.util
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -141,6 +142,12 @@ def check(form: Form) -> None:
     """Fail before the work begins where `convert` would fail after it."""
     if form == "parquet":
         _arrow()
+
+
+def check_video() -> None:
+    """Fail in words where PyAV, which an extra brings, is not installed."""
+    if importlib.util.find_spec("av") is None:
+        raise OutputRefused("videos need PyAV; `pip install 'emotions[video]'` brings it")
 
 
 def _to_lines(path: Path, out: Path) -> None:

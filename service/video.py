@@ -27,14 +27,21 @@ class Frame(NamedTuple):
     image: U8
 
 
-def frames(path: Path, fps: float | None = None) -> Iterator[Frame]:
+def frames(
+    path: Path | str,
+    fps: float | None = None,
+    form: str | None = None,
+    options: dict[str, str] | None = None,
+) -> Iterator[Frame]:
     """Decode a video, every frame or at most `fps` a second, one in memory at a time.
+
+    `form` and `options` are FFmpeg's, for what is no file.
 
     Raises:
         CorruptVideo: none of it, or not all of it, can be decoded.
     """
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), format=form, options=options) as container:
             if not container.streams.video:
                 raise CorruptVideo("the file holds no video")
             stream = container.streams.video[0]
@@ -75,13 +82,15 @@ class Writer:
     def __init__(self, container: av.container.OutputContainer) -> None:
         self._container = container
         self._stream: av.VideoStream | None = None
+        self._ticks = -1
 
     def write(self, image: U8, time: float) -> None:
         """Add a frame, RGB uint8 (h, w, 3), at `time` seconds; all of one size."""
         stream = self._stream = self._stream or self._open(image)
         even = image[: stream.height, : stream.width]
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
-        frame.pts, frame.time_base = round(time * CLOCK), Fraction(1, CLOCK)
+        self._ticks = max(self._ticks + 1, round(time * CLOCK))  # cameras' clocks may jump back
+        frame.pts, frame.time_base = self._ticks, Fraction(1, CLOCK)
         self._container.mux(stream.encode(frame))
 
     def finish(self) -> None:

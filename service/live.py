@@ -1,0 +1,153 @@
+"""A camera or a stream, watched until somebody stops it."""
+
+import asyncio
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from service.film import each, film
+from service.pipeline import Options
+from service.predict import Lines
+from service.progress import counted
+from service.readers import Reader, local, remote
+from service.schemas import ImageResult
+from service.settings import Settings
+from service.tables import OutputRefused
+from service.video import CorruptVideo, Frame, frames
+
+SILENT_S = 10.0
+
+
+def watch(settings: Settings, source: str, out: Path | None, url: str | None, say: Console) -> None:
+    """Read a camera's frames until SIGINT or SIGTERM, to standard output or into a folder.
+
+    `source` is a camera's number, a device or an address; of its frames those are dropped that
+    come while the networks are busy.
+
+    Raises:
+        EngineError: a plan is missing or does not fit.
+        OutputRefused: the camera cannot be read.
+        RemoteFailed: the service at `url` gives no answers.
+    """
+    asyncio.run(_watch(settings, source, out, url, say))
+
+
+async def _watch(
+    settings: Settings, source: str, out: Path | None, url: str | None, say: Console
+) -> None:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    options = Options(settings.min_score, settings.max_faces)
+    async with remote(url, settings, options) if url else local(settings, options) as reader:
+        say.print(f"watching {source}; Ctrl-C ends it", markup=False)
+        try:
+            await _record(reader, source, out, stop, say)
+        except CorruptVideo as error:
+            raise OutputRefused(f"{source}: {error}") from error
+
+
+async def _record(
+    reader: Reader, source: str, out: Path | None, stop: threading.Event, say: Console
+) -> None:
+    if out is None:
+        lines = Lines(sys.stdout.buffer)
+
+        async def write(_: Frame, result: ImageResult) -> None:
+            lines.add(result)
+
+        await each(reader, "", newest(source, stop), write, ahead=2)
+        return
+    folder = out / time.strftime("%Y-%m-%d %H.%M.%S")
+    with counted(say, None, bar=True) as seen:
+        people = await film(reader, source, newest(source, stop), folder, seen, ahead=2)
+    say.print(f"{folder}: {seen.images} frames, {len(people)} people", markup=False)
+
+
+def newest(source: str, stop: threading.Event) -> Iterator[Frame]:
+    """Give the newest frame each time, until `stop` is set or the source ends.
+
+    Raises:
+        CorruptVideo: the source cannot be opened, or breaks off.
+    """
+    taken = -1
+    with _Newest(source, stop) as box:
+        while not stop.is_set():
+            frame = box.after(taken)
+            if frame is None:
+                return
+            taken = frame.number
+            yield frame
+
+
+class _Newest:
+    """A thread that decodes a source and keeps its last frame."""
+
+    def __init__(self, source: str, stop: threading.Event) -> None:
+        self._frame: Frame | None = None
+        self._error: CorruptVideo | None = None
+        self._ended = False
+        self._changed = threading.Condition()
+        self._stop = stop
+        self._thread = threading.Thread(target=self._read, args=(source,), daemon=True)
+
+    def __enter__(self) -> "_Newest":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended = True
+        self._thread.join(SILENT_S)
+
+    def after(self, number: int) -> Frame | None:
+        """Wait for a frame later than `number`; None when there will be none."""
+        with self._changed:
+            while not self._stop.is_set():
+                if self._frame and self._frame.number > number:
+                    return self._frame
+                if self._error:
+                    raise self._error
+                if self._ended:
+                    return None
+                self._changed.wait(0.1)  # a signal sets `stop` without a word to us
+            return None
+
+    def _read(self, source: str) -> None:
+        try:
+            for frame in frames(*opened_as(source)):
+                self._put(frame)
+                if self._ended or self._stop.is_set():
+                    break
+        except CorruptVideo as error:
+            self._error = error
+        self._put(None)
+
+    def _put(self, frame: Frame | None) -> None:
+        with self._changed:
+            self._frame = frame or self._frame
+            self._ended = self._ended or frame is None
+            self._changed.notify_all()
+
+
+def opened_as(source: str) -> tuple[str, None, str | None, dict[str, str]]:
+    """How `frames` opens a camera by its number or device, or an address.
+
+    RTSP goes over TCP, as over UDP lost packets smear the picture; a source that is silent for
+    ten seconds is given up.
+    """
+    if source.startswith("rtsp"):
+        limit = str(int(SILENT_S * 1e6))
+        return source, None, None, {"rtsp_transport": "tcp", "timeout": limit}
+    if not source.isdecimal() and not source.startswith("/dev/"):
+        return source, None, None, {}
+    match sys.platform:
+        case "darwin":
+            return source, None, "avfoundation", {"framerate": "30"}
+        case "win32":
+            return f"video={source}", None, "dshow", {}
+    return f"/dev/video{source}" if source.isdecimal() else source, None, "v4l2", {}
