@@ -1,8 +1,13 @@
 """From a graph to the bytes of a plan, by TensorRT's or TensorRT-RTX's builder."""
 
+import contextlib
 import functools
 import logging
+import signal
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import onnx
@@ -66,7 +71,8 @@ def compiled(
     cache = _timing(config, timing)
     monitor = _monitor(library, report)
     config.progress_monitor = monitor
-    plan = builder.build_serialized_network(network, config)
+    with _interrupting(monitor):
+        plan = builder.build_serialized_network(network, config)
     if monitor.stopped is not None:
         raise monitor.stopped
     if plan is None:
@@ -158,7 +164,7 @@ class _Logger:
 
 
 class _Monitor:
-    """Reports steps; an exception, Ctrl-C above all, stops the build instead of crossing C++."""
+    """Reports steps, and stops the build at the next one once `stopped` is set."""
 
     def __init__(self, report: Report) -> None:
         super().__init__()  # the library's class, which comes after this one
@@ -180,8 +186,25 @@ class _Monitor:
     def _tell(self, phase: str, step: int) -> None:
         try:
             self._report(phase, step, self._steps[phase])
-        except BaseException as error:  # raised again when the builder has stopped
+        except BaseException as error:  # it must not cross the builder's C++; raised again after it
             self.stopped = error
+
+
+@contextlib.contextmanager
+def _interrupting(monitor: _Monitor) -> Iterator[None]:
+    """Let Ctrl-C stop the build at its next step: raised inside the builder's C++ it can be lost."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        monitor.stopped = KeyboardInterrupt()
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @functools.cache
