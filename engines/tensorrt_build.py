@@ -192,7 +192,7 @@ class _Monitor:
 
 @contextlib.contextmanager
 def _interrupting(monitor: _Monitor) -> Iterator[None]:
-    """Let Ctrl-C stop the build at its next step: raised inside the builder's C++ it can be lost."""
+    """Let Ctrl-C stop the build at its next step: raised inside the builder, it can be lost."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -54,6 +54,7 @@ def shapes(tensors: "list[trt.ITensor]") -> dict[str, tuple[int, ...]]:
     return {tensor.name: tuple(tensor.shape) for tensor in tensors}
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("name", "precision"), CASES)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_every_network_builds(
