@@ -12,8 +12,6 @@ from engines.errors import PlanDamaged, RunnerError
 from engines.runner import Array, Feeds, Report, Runner, in_pieces
 
 FACES = 32
-# The library would report its use over the network.
-ort.disable_telemetry_events()
 PROVIDERS = ["CPUExecutionProvider"]
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 import tensorrtx
 from engines.catalog import ModelSpec, Precision
-from engines.errors import PlanDamaged, PlanMissing
+from engines.errors import EngineError, PlanDamaged, PlanMissing
 from engines.runner import Engine
 from engines.weights import sha256
 
@@ -82,7 +82,7 @@ def read(path: Path, key: Fingerprint) -> Sidecar:
     try:
         sidecar = msgspec.json.decode(_sidecar_path(path).read_bytes(), type=Sidecar)
         found = sha256(path)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise PlanMissing(
             f"no {key.engine} plan of {name} for these weights and this machine in "
             f"{path.parent}; run `emotions build {arguments(key)}`"
@@ -108,17 +108,27 @@ def staged(path: Path) -> Iterator[Path]:
     """Give a temporary file beside `path` that becomes `path` when the block ends well.
 
     A killed or failed block leaves nothing that `read` would take for a plan.
+
+    Raises:
+        EngineError: the folder cannot be written to, or the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".staged-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".staged-", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
         yield temporary
         temporary.chmod(0o644)
         temporary.replace(path)
+    except OSError as error:
+        raise EngineError(
+            f"cannot write {path} ({error.strerror}); make room or let this user write to the "
+            "folder, or choose another with EMOTIONS_PLANS"
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def describe(path: Path, sidecar: Sidecar) -> None:

@@ -1,5 +1,8 @@
 """From weights to a verified plan, and what is refused on the way."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -166,3 +169,16 @@ def test_unknown_engines_are_named() -> None:
     assert load_engine("auto").name == "onnxruntime"
     with pytest.raises(EngineError, match="no engine 'cuda'"):
         load_engine("cuda")
+
+
+def test_a_folder_that_cannot_be_written_is_told(spec: ModelSpec, tmp_path: Path) -> None:
+    (tmp_path / "onnxruntime").write_text("a file where a folder should be")
+    with pytest.raises(EngineError, match="EMOTIONS_PLANS"):
+        build.build(spec, ENGINE, tmp_path)
+
+
+def test_onnx_runtime_is_told_to_report_nothing() -> None:
+    code = "import engines, subprocess; print(subprocess.check_output(['env'], text=True))"
+    environment = {"PATH": os.environ["PATH"]}
+    output = subprocess.check_output([sys.executable, "-c", code], env=environment)
+    assert b"ORT_DISABLE_TELEMETRY=1" in output
