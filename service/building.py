@@ -83,7 +83,7 @@ def _told(spec: ModelSpec, engine: Engine, built: Built) -> str:
             f" but not verified: {engine.obstacle()}; where it can run, "
             f"`emotions verify {arguments(built.sidecar.fingerprint)}` makes the service take it"
         )
-    else:
+    elif built.fresh:
         state += " and verified"
     return f"{spec.name}: {state} ({engine.name}, {built.path.name})"
 
