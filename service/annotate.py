@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -65,10 +66,10 @@ def annotate(image: U8, faces: Sequence[Face]) -> Image.Image:
     Letters follow the face's and the picture's size. A face's bars stand beside it where there is
     room for them; in a crowd there is none, and boxes with names remain.
     """
-    picture = Image.fromarray(image)
-    scale = max(1, round(READABLE / max(picture.size)))
+    scale = max(1, round(READABLE / max(image.shape)))
     if scale > 1:
-        picture = picture.resize((picture.width * scale, picture.height * scale))
+        image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale), np.uint8)
+    picture = Image.fromarray(image)
     areas = [_area(face, scale) for face in faces]
     drawing = _Drawing(picture, areas)
     for face, area in zip(faces, areas, strict=True):

@@ -102,26 +102,35 @@ async def remote(url: str, settings: Settings, options: Options) -> AsyncIterato
         raise RemoteFailed("--url needs the client; `pip install ./client` brings it") from error
 
     key = settings.api_keys[0].get_secret_value() if settings.api_keys else None
-    try:
-        async with AsyncClient(url, key=key) as client:
+    async with AsyncClient(url, key=key) as client:
+        try:
             models = {model.task: model for model in await client.models()}
-            limits = images.ImageLimits(settings.max_image_bytes, settings.max_pixels)
-            yield _Remote(client, models["emotion"].labels, "embedder" in models, options, limits)
-    except EmotionsError as error:
-        raise RemoteFailed(f"{url}: {error}") from error
+        except EmotionsError as error:
+            raise RemoteFailed(f"{url}: {error}") from error
+        limits = images.ImageLimits(settings.max_image_bytes, settings.max_pixels)
+        yield _Remote(
+            url,
+            client,
+            labels=models["emotion"].labels,
+            embeds="embedder" in models,
+            options=options,
+            limits=limits,
+        )
 
 
 class _Remote:
     def __init__(
         self,
+        url: str,
         client: "AsyncClient",
+        *,
         labels: tuple[str, ...],
         embeds: bool,
         options: Options,
         limits: images.ImageLimits,
     ) -> None:
         self.labels = labels
-        self._client, self._embeds = client, embeds
+        self._url, self._client, self._embeds = url, client, embeds
         self._options, self._limits = options, limits
 
     async def read(self, name: str, data: bytes) -> tuple[ImageResult, U8 | None]:
@@ -138,7 +147,7 @@ class _Remote:
         return result
 
     async def _ask(self, name: str, data: bytes, embeddings: bool) -> ImageResult:
-        from emotions_client import Image  # noqa: PLC0415
+        from emotions_client import EmotionsError, Image  # noqa: PLC0415
 
         asked = self._client.stream(
             [Image(name, data)],
@@ -146,7 +155,10 @@ class _Remote:
             max_faces=self._options.max_faces,
             embeddings=embeddings,
         )
-        (found,) = [result async for result in asked]
+        try:
+            (found,) = [result async for result in asked]
+        except EmotionsError as error:
+            raise RemoteFailed(f"{self._url}: {error}") from error
         return ImageResult.model_validate(found, from_attributes=True)
 
 

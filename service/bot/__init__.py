@@ -1,0 +1,1 @@
+"""A Telegram bot: a photograph in, the same with its emotions out."""

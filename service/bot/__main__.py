@@ -1,0 +1,35 @@
+"""`emotions-bot`: poll Telegram until SIGTERM or Ctrl-C."""
+
+import sys
+
+from pydantic import ValidationError
+from telegram.error import InvalidToken
+
+from engines.errors import EngineError
+from service.bot.app import create
+from service.bot.settings import BotSettings
+from service.logs import configure
+from service.pipeline import Options
+from service.readers import RemoteFailed, local, remote
+from service.settings import Settings
+
+
+def main() -> None:
+    """Run the bot."""
+    try:
+        bot, settings = BotSettings.model_validate({}), Settings()
+    except ValidationError:
+        sys.exit("emotions-bot: set EMOTIONS_BOT_TOKEN to the token that @BotFather gave you")
+    configure(settings)
+    options = Options(settings.min_score, settings.max_faces, keep_image=True)
+    opened = remote(bot.url, settings, options) if bot.url else local(settings, options)
+    try:
+        create(bot, opened).run_polling(allowed_updates=["message"])
+    except (EngineError, RemoteFailed) as error:
+        sys.exit(f"emotions-bot: {error}")
+    except InvalidToken:
+        sys.exit("emotions-bot: Telegram does not know this token")
+
+
+if __name__ == "__main__":
+    main()
