@@ -25,7 +25,7 @@ def main() -> None:
             add_options(command)
         else:
             command.add_argument("run_folder", type=Path, metavar="RUN")
-            command.add_argument("--weights", choices=("best", "last"), default="best")
+            command.add_argument("--weights", choices=("best", "last", "raw"), default="best")
     commands.choices["evaluate"].add_argument("--split", default="public")
     commands.choices["export"].add_argument("--out", type=Path, required=True, help="file.onnx")
     options = parser.parse_args()

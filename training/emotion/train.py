@@ -25,8 +25,8 @@ def train(recipe: Recipe, data: Path, out: Path) -> float:
     """Train on the split ``train`` of ``data``, validate on ``public``; return the best accuracy.
 
     ``out`` receives ``recipe.json``, ``curve.csv``, ``last.weights.h5`` and
-    ``best.weights.h5`` (averaged weights), and ``resume.keras`` with
-    ``resume.json``, from which a run that was cut goes on.
+    ``best.weights.h5`` (averaged weights), ``raw.weights.h5`` (not averaged), and
+    ``resume.keras`` with ``resume.json``, from which a run that was cut goes on.
     """
     out.mkdir(parents=True, exist_ok=True)
     recipe.save(out / "recipe.json")
@@ -99,6 +99,7 @@ class Run:
             writer.writerow(row)
 
     def _save_resume(self) -> None:
+        save_weights(self.model, self.out / "raw.weights.h5")
         save_model(self.model, self.out / "resume.keras")
         state = {
             "number": self.number,
