@@ -47,13 +47,15 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from training.emotion.checkpoint import load_run  # noqa: PLC0415
+    from engines.fer2013 import read_split  # noqa: PLC0415
+    from training.emotion.checkpoint import load_run, save_shifted  # noqa: PLC0415
     from training.emotion.evaluate import evaluate  # noqa: PLC0415
     from training.emotion.export import export  # noqa: PLC0415
 
-    measured = evaluate(options.run_folder, options.data, "public", options.weights)
+    save_shifted(options.run_folder, options.weights, read_split(options.data, "train"))
+    measured = evaluate(options.run_folder, options.data, "public", "shifted")
     about = {"accuracy_public_test": f"{measured['accuracy']:.4f}", "licence": LICENCE}
-    model = load_run(options.run_folder, options.weights)
+    model = load_run(options.run_folder, "shifted")
     difference = export(model, options.out, measured["temperature"], about)
     print(json.dumps(measured, indent=2))
     print(f"{options.out}: equal to Keras to {difference:.1e}")

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from engines.fer2013 import Split
+from training.emotion.labels import prior_shift
 from training.emotion.networks import build
 from training.emotion.recipe import Recipe, load_recipe
 
@@ -71,3 +73,17 @@ def load_run(run: Path, weights: str = "best") -> keras.Model:
     model = build(load_recipe(run / "recipe.json"))
     model.load_weights(run / f"{weights}.weights.h5")
     return model
+
+
+def shift_prior(model: keras.Model, shift: npt.NDArray[np.float32]) -> None:
+    """Add ``shift`` float32 (7,) to the bias of the logits."""
+    kernel, bias = model.get_layer("logits").get_weights()
+    model.get_layer("logits").set_weights([kernel, bias + shift])
+
+
+def save_shifted(run: Path, weights: str, split: Split) -> None:
+    """Write ``shifted.weights.h5``: the weights with the labels' own prior, from ``split``."""
+    model = load_run(run, weights)
+    recipe = load_recipe(run / "recipe.json")
+    shift_prior(model, prior_shift(split.labels, split.votes, recipe.label_weight))
+    save_weights(model, run / "shifted.weights.h5")

@@ -62,3 +62,17 @@ def mixed_targets(
         targets = np.where(voted[:, None], mixed, targets)
     smoothed: npt.NDArray[np.float32] = (1 - smoothing) * targets + smoothing / len(LABELS)
     return smoothed.astype(np.float32)
+
+
+def prior_shift(
+    labels: npt.NDArray[np.integer], votes: npt.NDArray[np.integer] | None, label_weight: float
+) -> npt.NDArray[np.float32]:
+    """Return float32 (7,) to add to logits that were trained on mixed targets.
+
+    FER+ calls many faces neutral that FER-2013 calls something else; a network
+    trained on both inherits that prior. The shift, log p(label) / p(target) over
+    the training part, returns to the labels' (arXiv 2007.07314).
+    """
+    targets = mixed_targets(labels, votes, label_weight, smoothing=0.0).mean(0)
+    shift: npt.NDArray[np.float32] = np.log(one_hot(labels).mean(0) / targets)
+    return shift.astype(np.float32)

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from engines.fer2013 import LABELS
 from training.emotion.batches import Batches, blend
-from training.emotion.labels import FERPLUS_COLUMNS, mixed_targets, vote_distribution
+from training.emotion.labels import FERPLUS_COLUMNS, mixed_targets, prior_shift, vote_distribution
 
 VOTES = hnp.arrays(np.int8, (5, 10), elements=st.integers(0, 10))
 
@@ -79,3 +79,9 @@ def test_blended_targets_stay_distributions() -> None:
     assert mixed.dtype == np.uint8
     assert targets.dtype == np.float32
     np.testing.assert_allclose(targets.sum(1), 1, atol=1e-6)
+
+
+def test_the_shift_returns_to_the_labels_prior() -> None:
+    shift = prior_shift(np.arange(7), np.tile(votes(neutral=10), (7, 1)), 0.7)
+    assert shift[6] == pytest.approx(np.log(1 / (0.7 + 0.3 * 7)), abs=1e-4)
+    np.testing.assert_allclose(shift[:6], np.log(1 / 0.7), rtol=1e-4)
