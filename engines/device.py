@@ -115,6 +115,7 @@ class Device:
 
     def __init__(self, cuda: Cuda, index: int) -> None:
         self.cuda, self.index = cuda, index
+        self._pinned: list[Any] = []
         with cuda.typed():
             self._context = cuda.driver.Device(index).retain_primary_context()
             self._context.push()
@@ -131,9 +132,10 @@ class Device:
             return allocated
 
     def pinned(self, shape: tuple[int, ...], dtype: type) -> Array:
-        """Host memory that the GPU copies from and to by itself, filled with zeros."""
+        """Host memory that the GPU copies from and to by itself, zeros; gone after `close`."""
         with self.cuda.typed():
             array: Array = self.cuda.driver.pagelocked_empty(shape, dtype)
+        self._pinned.append(array.base)
         array[...] = 0
         return array
 
@@ -145,10 +147,17 @@ class Device:
 
     def close(self) -> None:
         """Let go of the context; never fails, since a broken context cannot be left properly."""
+        # pycuda gives pinned memory back while its context is there, and leaks it later.
+        for allocation in self._pinned:
+            with contextlib.suppress(self.cuda.driver.Error):
+                allocation.free()
+        self._pinned.clear()
         with contextlib.suppress(self.cuda.driver.Error):
             self._context.pop()
         with contextlib.suppress(self.cuda.driver.Error):
             self._context.detach()
+        # To release a primary context pycuda makes it current, and leaves it so.
+        self.cuda.library.cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
 
 
 class Graph:

@@ -24,20 +24,31 @@ class Lane:
     the lane's memory, since only one of them runs at a time.
     """
 
-    def __init__(
-        self, library: Library, engine: "trt.ICudaEngine", device: Device, buckets: tuple[int, ...]
-    ) -> None:
-        self._stack = contextlib.ExitStack()
+    def __init__(self, device: Device) -> None:
         self._device = device
+        self._stack = contextlib.ExitStack()
         self._stream = device.stream()
-        self._scratch = self._memory(engine.device_memory_size_v2)
-        self._contexts = {rows: _context(library, engine) for rows in buckets}
+        self._contexts: dict[int, trt.IExecutionContext] = {}
         self._host: dict[str, Array] = {}
         self._there: dict[str, Memory] = {}
         self._graphs: dict[int, Graph] = {}
+        self._inputs: list[str] = []
+        self._outputs: list[str] = []
         self._pending = 0
+
+    def prepare(
+        self, library: Library, engine: "trt.ICudaEngine", buckets: tuple[int, ...]
+    ) -> None:
+        """Make contexts and buffers.
+
+        Raises:
+            RunnerError: there is no memory for them, or the plan is not for these batch sizes.
+        """
+        scratch = self._memory(engine.device_memory_size_v2)
         self._inputs, self._outputs = _names(library, engine)
-        for profile, (rows, context) in enumerate(self._contexts.items()):
+        for profile, rows in enumerate(buckets):
+            context = self._contexts[rows] = _context(library, engine)
+            context.set_device_memory(int(scratch), engine.device_memory_size_v2)
             self._shape(engine, context, profile, rows)
         self._allocate(library, engine, self._contexts[buckets[-1]])
 
@@ -60,7 +71,9 @@ class Lane:
             try:
                 work = self._stream.capture(partial(self._enqueue, context))
             except RunnerError as error:
-                log.warning("graph.left-out: batch %d runs without a CUDA graph: %s", rows, error)
+                log.warning(
+                    "graph.left-out: batch %d runs without a CUDA graph: %s", rows, str(error)
+                )
                 continue
             self._stack.callback(work.close)
             self._graphs[rows] = work
@@ -104,7 +117,6 @@ class Lane:
     ) -> None:
         _sure(context.set_optimization_profile_async(profile, self._stream.handle), "profile")
         self._stream.synchronize()
-        context.set_device_memory(int(self._scratch), engine.device_memory_size_v2)
         for name in self._inputs:
             shape = (rows, *tuple(engine.get_tensor_shape(name))[1:])
             _sure(context.set_input_shape(name, shape), f"shape {shape} of {name}")

@@ -69,12 +69,10 @@ class TensorRTRunner:
         try:
             engine = _engine(library, plan, spec)
             self._lanes = [
-                self._stack.enter_context(
-                    contextlib.closing(Lane(library, engine, device, self._buckets))
-                )
-                for _ in range(lanes)
+                self._stack.enter_context(contextlib.closing(Lane(device))) for _ in range(lanes)
             ]
             for lane in self._lanes:
+                lane.prepare(library, engine, self._buckets)
                 lane.warm(graphs)
         except BaseException:
             self._stack.close()

@@ -31,6 +31,7 @@ class Machine:
         self.failures: list[str] = []
         self.events: list[tuple[str, int]] = []
         self.memory: dict[int, NDArray[np.uint8]] = {}
+        self.pinned: list[Pinned] = []
         self.streams: dict[int, FakeStream] = {}
         self.graphs: dict[int, list[Work]] = {}
         self.capturable = True
@@ -39,14 +40,14 @@ class Machine:
         self._numbers = itertools.count(1000)
 
     @property
-    def stack(self) -> list[int]:
-        found: list[int] = self._thread.__dict__.setdefault("stack", [])
+    def stack(self) -> "list[Context]":
+        found: list[Context] = self._thread.__dict__.setdefault("stack", [])
         return found
 
     def enter(self, event: str, number: int = 0) -> None:
         """A call: it needs a context of this thread, on a GPU that works."""
         assert self.stack, f"{event} in a thread without a context"
-        if self.stack[-1] in self.dead:
+        if self.stack[-1].index in self.dead:
             raise Error("an illegal memory access was encountered")
         if event in self.failures:
             self.failures.remove(event)
@@ -64,16 +65,20 @@ class Machine:
 
 class Context:
     def __init__(self, machine: Machine, index: int) -> None:
-        self._machine, self._index = machine, index
+        self._machine, self.index = machine, index
 
     def push(self) -> None:
-        self._machine.stack.append(self._index)
+        self._machine.stack.append(self)
 
     def pop(self) -> None:
         self._machine.stack.pop()
 
     def detach(self) -> None:
-        self._machine.events.append(("detach", self._index))
+        """As pycuda does for a primary context that is not current: it ends up current."""
+        assert self not in self._machine.stack
+        leaked = [pinned for pinned in self._machine.pinned if pinned.context is self]
+        assert self.index in self._machine.dead or not leaked
+        self._machine.stack.append(self)
 
 
 class FakeStream:
@@ -108,6 +113,20 @@ class Allocation:
     def free(self) -> None:
         self._machine.enter("free")
         del self._machine.memory[self._address]
+
+
+class Pinned:
+    """What the `base` of a pinned array is."""
+
+    def __init__(self, machine: Machine, values: NDArray[Any]) -> None:
+        self._machine, self._values = machine, values
+        self.__array_interface__ = values.__array_interface__
+        self.context = machine.stack[-1]
+        machine.pinned.append(self)
+
+    def free(self) -> None:
+        self._machine.enter("unpin")
+        self._machine.pinned.remove(self)
 
 
 class Gpu:
@@ -155,7 +174,7 @@ class Driver:
 
     def pagelocked_empty(self, shape: tuple[int, ...], dtype: type) -> NDArray[Any]:
         self._machine.enter("pin")
-        return np.empty(shape, dtype)
+        return np.asarray(Pinned(self._machine, np.empty(shape, dtype)))
 
     def memcpy_htod_async(self, dest: Allocation, src: NDArray[Any], stream: FakeStream) -> None:
         self._machine.enter("upload", stream.handle)
@@ -214,7 +233,14 @@ class Library:
         del self._machine.graphs[ready.value or 0]
         return 0
 
+    def cuCtxPopCurrent_v2(self, context: Any) -> int:  # noqa: N802
+        assert context._obj.value is None
+        self._machine.stack.pop()
+        return 0
+
     def cuDevicePrimaryCtxReset_v2(self, index: int) -> int:  # noqa: N802
         self._machine.dead.discard(index)
+        self._machine.memory.clear()
+        self._machine.pinned.clear()
         self._machine.resets += 1
         return 0

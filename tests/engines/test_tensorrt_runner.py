@@ -214,6 +214,7 @@ def test_a_failure_that_is_no_dead_context_harms_no_other_runner(
     with pytest.raises(RunnerError, match="allocate failed"):
         engine.open(built.path, spec)
     assert machine.resets == 0
+    assert not machine.memory
     assert not machine.stack
 
 
@@ -223,6 +224,7 @@ def test_a_closed_runner_leaves_nothing(
     with engine.open(built.path, spec):
         assert machine.memory
     assert not machine.memory
+    assert not machine.pinned
     assert not machine.graphs
     assert not machine.stack
 
@@ -260,7 +262,7 @@ def test_each_runner_takes_the_gpu_with_the_fewest(
 
     def work(opened: threading.Barrier) -> None:
         with engine.open(built.path, spec):
-            seen.append(machine.stack[-1])
+            seen.append(machine.stack[-1].index)
             opened.wait(10)
 
     both = threading.Barrier(2)
