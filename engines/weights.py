@@ -115,7 +115,8 @@ def _verified(path: Path, spec: ModelSpec) -> Path:
     if spec.sha256 is not None and found != spec.sha256:
         raise ChecksumMismatch(
             f"{path} is not the file that the catalog names for {spec.name} "
-            f"(sha256 {found}, expected {spec.sha256}); remove it and fetch it again"
+            f"(sha256 {found}, expected {spec.sha256}); fetch it again, or name it in a catalog of "
+            "your own"
         )
     return path
 
