@@ -20,7 +20,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `iou` and `cosine` are minima over the probe faces, `landmark` is a maximum in pixels of the
     network's input, `score` a maximum absolute difference of a probability, `agreement` the least
-    share of faces with the same most probable emotion.
+    share of faces with the same most probable emotion, or one that comes as near as a tie.
     """
 
     iou: float = 0.0
