@@ -21,9 +21,12 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The browser at CHROMIUM, or of one of its usual names; a skip where there is none."""
+    """The browser at CHROMIUM, or of one of its usual names; a skip where there is none.
+
+    Not of the session: while it is open an event loop runs, and asynchronous tests cannot.
+    """
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         pytest.skip("no Chromium here; `apt-get install chromium`, or set CHROMIUM to one")
