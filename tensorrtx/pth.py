@@ -58,7 +58,10 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     info = archive.getinfo(name)
     if info.compress_type != zipfile.ZIP_STORED:  # torch.save never compresses; a bomb would
         raise WeightsError(f"the archive's {name!r} is compressed")
-    return archive.read(info)
+    try:
+        return archive.read(info)
+    except (OSError, ValueError, RuntimeError) as error:  # an offset out of the file, a password
+        raise WeightsError(f"the archive's {name!r} cannot be read: {error}") from error
 
 
 def _read_stream(data: bytes) -> dict[str, NDArray[Any]]:

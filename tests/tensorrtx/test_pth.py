@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tensorrtx import WeightsError, pth, weights
@@ -209,6 +209,7 @@ def test_attributes_are_not_set(path: Path) -> None:
     st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=4),
     st.integers(0, 2000),
 )
+@example("archive", [(818, 1)], 0)  # a place before the file's beginning
 def test_bytes_changed_anywhere_give_tensors_or_the_error(
     path: Path, layout: str, changes: list[tuple[int, int]], cut: int
 ) -> None:
