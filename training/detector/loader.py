@@ -45,14 +45,13 @@ class Scenes(Dataset[Tensor]):
         return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
 
 
-def one_thread(_worker: int) -> None:
-    """Keep OpenCV from starting its own pool in every worker."""
-    cv2.setNumThreads(1)
-
-
 def loader(scenes: Scenes, batches: Batches, workers: int) -> DataLoader[Tensor]:
-    """Give the batches in order, (B, 3, S, S) uint8."""
-    return DataLoader(scenes, batch_sampler=batches, num_workers=workers, worker_init_fn=one_thread)
+    """Give the batches in order, (B, 3, S, S) uint8.
+
+    OpenCV keeps to one thread from here on: a worker forked beside its pool of threads hangs.
+    """
+    cv2.setNumThreads(1)
+    return DataLoader(scenes, batch_sampler=batches, num_workers=workers)
 
 
 def normalise(images: Tensor, device: torch.device) -> Tensor:

@@ -45,7 +45,7 @@ class Pictures:
         return cls(*(decode_archive(folder / name, limit) for name in names))
 
     def split(self, held_out: float = 0.1) -> tuple[Self, Self]:
-        """Training part, and the last `held_out` of the faces (whole persons) and backgrounds."""
+        """Training part, and the last `held_out` of the faces and backgrounds."""
         faces = round(len(self.faces) * (1 - held_out))
         backgrounds = round(len(self.backgrounds) * (1 - held_out))
         return (
