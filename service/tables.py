@@ -147,7 +147,9 @@ def check(form: Form) -> None:
 def check_video() -> None:
     """Fail in words where PyAV, which an extra brings, is not installed."""
     if importlib.util.find_spec("av") is None:
-        raise OutputRefused("videos need PyAV; `pip install 'emotions[video]'` brings it")
+        raise OutputRefused(
+            "videos need PyAV; `pip install '.[video]'` in the repository brings it"
+        )
 
 
 def _to_lines(path: Path, out: Path) -> None:
@@ -192,6 +194,6 @@ def _arrow() -> tuple[Any, Any, Any]:
         import pyarrow.parquet  # noqa: PLC0415
     except ImportError as error:
         raise OutputRefused(
-            "Parquet needs pyarrow; `pip install 'emotions[parquet]'` brings it"
+            "Parquet needs pyarrow; `pip install '.[parquet]'` in the repository brings it"
         ) from error
     return pyarrow, pyarrow.csv, pyarrow.parquet

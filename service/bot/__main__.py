@@ -3,15 +3,20 @@
 import sys
 
 from pydantic import ValidationError
-from telegram.error import InvalidToken
 
 from engines.errors import EngineError
-from service.bot.app import create
 from service.bot.settings import BotSettings
 from service.logs import configure
 from service.pipeline import Options
 from service.readers import RemoteFailed, local, remote
 from service.settings import Settings
+
+try:
+    from telegram.error import InvalidToken
+
+    from service.bot.app import create
+except ModuleNotFoundError:
+    sys.exit("emotions-bot: `pip install '.[bot]'` in the repository brings what it needs")
 
 
 def main() -> None:
