@@ -100,29 +100,18 @@ def _parity(
         return verify.check(spec, runner, plain, precision)
 
 
-def open_runner(
-    spec: ModelSpec,
-    engine: Engine,
-    folder: Path = plan.DEFAULT_FOLDER,
-    precision: Precision = "fp32",
-) -> Runner:
-    """Open the plan whose fingerprint is the one that model, engine and hardware ask for now.
-
-    Raises:
-        PlanMissing, PlanDamaged: the message names the command that builds it.
-        WeightsMissing: the weights it was built from are gone.
-    """
-    path, _ = find(spec, engine, folder, precision)
-    return engine.open(path, spec)
-
-
 def find(
     spec: ModelSpec,
     engine: Engine,
     folder: Path = plan.DEFAULT_FOLDER,
     precision: Precision = "fp32",
 ) -> tuple[Path, plan.Sidecar]:
-    """Return the plan of `spec` and its sidecar, or raise as `open_runner` does."""
+    """Find the verified plan whose fingerprint model, engine and hardware ask for now.
+
+    Raises:
+        PlanMissing, PlanDamaged: the message names the command that builds it.
+        WeightsMissing: the weights it was built from are gone.
+    """
     key = plan.fingerprint(spec, weights.find(spec, folder / "weights"), engine, precision)
     path = plan.plan_path(folder, key, engine)
     sidecar = plan.read(path, key)
@@ -142,7 +131,7 @@ def reverify(
     """Hold a plan that is in place against the reference again, and note the figures beside it.
 
     Raises:
-        PlanMissing, PlanDamaged: as `open_runner`, except that an unverified plan is welcome.
+        PlanMissing, PlanDamaged: as `find`, except that an unverified plan is welcome.
         ParityError: it is outside the limits; it stays unverified, and the service refuses it.
     """
     source = weights.find(spec, folder / "weights")

@@ -29,6 +29,7 @@ class OnnxRuntimeRunner:
             raise PlanDamaged(
                 f"ONNX Runtime does not load {plan}; run `emotions build --force {spec.name}`"
             ) from error
+        self._outputs = [output.name for output in self._session.get_outputs()]
         self._largest = spec.max_batch
 
     def infer(self, feeds: Feeds) -> dict[str, Array]:
@@ -36,12 +37,11 @@ class OnnxRuntimeRunner:
         return in_pieces(self._run, feeds, self._largest)
 
     def _run(self, feeds: Feeds) -> dict[str, Array]:
-        names = [output.name for output in self._session.get_outputs()]
         try:
-            values = self._session.run(names, dict(feeds))
+            values = self._session.run(self._outputs, dict(feeds))
         except Exception as error:  # see above
             raise RunnerError(f"ONNX Runtime failed: {error}") from error
-        return dict(zip(names, values, strict=True))
+        return dict(zip(self._outputs, values, strict=True))
 
     def __enter__(self) -> Runner:
         return self

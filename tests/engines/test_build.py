@@ -86,7 +86,7 @@ def test_a_damaged_plan_is_refused_and_built_anew(
         content[1000] ^= 1
         built.path.write_bytes(content[:500] if damage == "cut" else content)
     with pytest.raises(PlanDamaged, match=r"--force .* emotion-fer48"):
-        build.open_runner(spec, ENGINE, tmp_path)
+        build.find(spec, ENGINE, tmp_path)
     said: list[str] = []
     assert build.build(spec, ENGINE, tmp_path, say=said.append).fresh
     assert "damaged" in said[0]
@@ -155,7 +155,7 @@ def test_a_runner_splits_what_is_larger_than_its_batches(spec: ModelSpec, tmp_pa
     small = msgspec.structs.replace(spec, batches=(1, 4))
     faces = np.repeat(probe(spec), 3, axis=0)[:10]
     build.build(small, ENGINE, tmp_path)
-    with build.open_runner(small, ENGINE, tmp_path) as runner:
+    with ENGINE.open(build.find(small, ENGINE, tmp_path)[0], small) as runner:
         together = runner.infer({"faces": faces})["scores"]
         alone = [runner.infer({"faces": faces[i : i + 1]})["scores"] for i in range(10)]
     assert np.array_equal(together, np.concatenate(alone))

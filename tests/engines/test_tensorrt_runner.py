@@ -177,7 +177,7 @@ def test_what_cannot_be_captured_runs_without(
 
 def test_graphs_can_be_left_out(spec: ModelSpec, built: build.Built, machine: Machine) -> None:
     plain = TensorRT("tensorrt", FAKE, machine.cuda(), graphs=False)
-    with build.open_runner(spec, plain, built.path.parents[1]) as opened:
+    with plain.open(build.find(spec, plain, built.path.parents[1])[0], spec) as opened:
         assert cast(TensorRTRunner, opened).graphs == 0
     assert built.fresh
 
