@@ -1,31 +1,23 @@
 """The `emotions` command."""
 
 import json
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
-from engines import plan, weights
-from engines.build import export as export_network
 from engines.catalog import Catalog, ModelSpec, Precision
-from engines.errors import EngineError, WeightsMissing
 from engines.runner import ENGINES
-from service import building
-from service.readers import RemoteFailed
+from service import building, models
+from service.console import say, tell, told
+from service.exporting import export
 from service.settings import Settings
 from service.startup import load_catalog
-from service.tables import Form, OutputRefused, check_video
+from service.tables import Form, check_video
 
-P = ParamSpec("P")
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
-models_app = typer.Typer(no_args_is_help=True, help="Show models and fetch their weights.")
-app.add_typer(models_app, name="models")
-say = Console(stderr=True, highlight=False, soft_wrap=True)
+app.add_typer(models.app, name="models")
+app.command()(export)
 
 Names = Annotated[list[str] | None, typer.Argument(help="Models; by default those in use")]
 EngineName = Annotated[str | None, typer.Option("--engine", help=f"auto, {', '.join(ENGINES)}")]
@@ -36,20 +28,6 @@ Capability = Annotated[str | None, typer.Option(help="GPU that tensorrt-rtx buil
 def main() -> None:
     """Run the command."""
     app()
-
-
-def told(command: Callable[P, None]) -> Callable[P, None]:
-    """End with a sentence instead of a traceback where the engines know what is wrong."""
-
-    @wraps(command)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except (EngineError, OutputRefused, RemoteFailed) as error:
-            _tell(f"emotions: {error}")
-            raise typer.Exit(1) from error
-
-    return wrapper
 
 
 def settings_with(**given: Any) -> Settings:
@@ -117,25 +95,6 @@ def verify(
 
 @app.command()
 @told
-def export(
-    network: Annotated[str, typer.Argument(help="Network, as in `emotions models list`")],
-    weights_file: Annotated[Path, typer.Option("--weights", help=".wts, .pth or .onnx file")],
-    out: Annotated[Path, typer.Option(help="The ONNX file to write")],
-    raw: Annotated[bool, typer.Option(help="The bare network, as upstream has it")] = False,
-    size: Annotated[str | None, typer.Option(help="HEIGHTxWIDTH of a detector's input")] = None,
-) -> None:
-    """Write a network with its weights as ONNX."""
-    options: dict[str, Any] = {"raw": True} if raw else {}
-    if size is not None:
-        options["size"] = _size(size)
-    model = export_network(network, weights_file, options)
-    with plan.staged(out) as temporary:
-        temporary.write_bytes(model.SerializeToString(deterministic=True))
-    _tell(f"{out}: {network}, {out.stat().st_size / 2**20:.1f} MiB")
-
-
-@app.command()
-@told
 def predict(
     paths: Annotated[list[Path], typer.Argument(help="Images, folders, quoted patterns")],
     *,
@@ -154,13 +113,13 @@ def predict(
     try:
         failed = predict(settings, Job(paths, out, form, resume, embeddings, url, fps), say)
     except OSError as error:
-        _tell(f"emotions: {error}")
+        tell(f"emotions: {error}")
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
-        _tell("emotions: stopped" + (f"; go on with --out {out} --resume" if out else ""))
+        tell("emotions: stopped" + (f"; go on with --out {out} --resume" if out else ""))
         raise typer.Exit(130) from None
     if failed:
-        _tell(f"emotions: {failed} of the images could not be read")
+        tell(f"emotions: {failed} of the images could not be read")
         raise typer.Exit(1)
 
 
@@ -202,56 +161,7 @@ def webcam(
     watch(settings_with(), source, out, url, say)
 
 
-@models_app.command("list")
-@told
-def list_models() -> None:
-    """Show the catalog: each model, and whether its weights are here."""
-    settings = Settings()
-    for spec in load_catalog(settings):
-        found = _whereabouts(spec, settings)
-        typer.echo(f"{spec.name:28} {spec.task:10} {found:46} {spec.licence}")
-
-
-@models_app.command()
-@told
-def pull(names: Annotated[list[str], typer.Argument(help="Models to fetch")]) -> None:
-    """Download weights, verify them, and put them where `build` finds them."""
-    settings = Settings()
-    catalog = load_catalog(settings)
-    for spec in [catalog.get(name) for name in names]:
-        path = _pull(spec, settings.plans / "weights")
-        _tell(f"{spec.name}: {path}; now run `emotions build {spec.name}`")
-
-
-def _pull(spec: ModelSpec, cache: Path) -> Path:
-    columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=say) as bar:
-        task = bar.add_task(spec.name, total=None)
-        return weights.pull(
-            spec, cache, lambda done, total: bar.update(task, completed=done, total=total)
-        )
-
-
-def _tell(line: str) -> None:
-    say.print(line, markup=False)
-
-
 def _chosen(names: list[str] | None, settings: Settings) -> list[ModelSpec]:
     catalog: Catalog = load_catalog(settings)
     used = [settings.detector, settings.emotion, settings.embedder]
     return [catalog.get(name) for name in names or used]
-
-
-def _whereabouts(spec: ModelSpec, settings: Settings) -> str:
-    try:
-        return str(weights.find(spec, settings.plans / "weights").name)
-    except WeightsMissing:
-        return f"`emotions models pull {spec.name}`" if spec.url else "bring your own"
-
-
-def _size(text: str) -> tuple[int, int]:
-    try:
-        height, width = (int(part) for part in text.lower().split("x"))
-    except ValueError as error:
-        raise typer.BadParameter("give it as HEIGHTxWIDTH, for instance 480x640") from error
-    return height, width
