@@ -92,6 +92,8 @@ case $command in
     set_up test
     resolve --extra build -o requirements/service.txt
     resolve --extra build --extra test -c requirements/service.txt -o requirements/test.txt
+    resolve --extra build --extra audit -c requirements/test.txt -o requirements/audit.txt
+    resolve --extra build --extra fuzz -c requirements/test.txt -o requirements/fuzz.txt
     resolve --extra build --extra tensorrt-rtx -c requirements/service.txt \
       -o requirements/tensorrt-rtx.txt
     resolve --extra build --extra gpu -c requirements/service.txt \
