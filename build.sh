@@ -3,6 +3,9 @@
 #   ./build.sh                    nothing more
 #   ./build.sh serve [--port N …] serve (options as `emotions serve --help` shows)
 #   ./build.sh test [ARGS …]      check types and style and run every test (ARGS go to pytest)
+#   ./build.sh audit              known vulnerabilities of the dependencies; writes build/sbom/
+#   ./build.sh fuzz [SECONDS]     look for inputs that decoding and parsing do not survive
+#   ./build.sh docs               build the documentation into build/site
 #   ./build.sh lock               resolve the dependencies anew into requirements/
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -76,11 +79,13 @@ case $command in
     ;;
   serve)
     set_up "$(lock_for "$@")"
+    [ -z "${EMOTIONS_OTLP_URL:-}" ] || set_up otel
     "$VENV/bin/emotions" build
     exec "$VENV/bin/emotions" serve "$@"
     ;;
   test)
     set_up test
+    set_up docs
     set_up tensorrt-rtx
     types_of_tensorrt
     "$VENV/bin/ruff" format --check .
@@ -88,12 +93,27 @@ case $command in
     "$VENV/bin/mypy"
     exec "$VENV/bin/pytest" "$@"
     ;;
+  audit)
+    set_up audit
+    exec "$VENV/bin/python" -m tests.audit
+    ;;
+  fuzz)
+    set_up test
+    set_up fuzz
+    exec "$VENV/bin/python" -m bench.fuzz --seconds "${1:-60}"
+    ;;
+  docs)
+    set_up docs
+    exec "$VENV/bin/mkdocs" build --strict "$@"
+    ;;
   lock)
     set_up test
     resolve --extra build -o requirements/service.txt
     resolve --extra build --extra test -c requirements/service.txt -o requirements/test.txt
     resolve --extra build --extra audit -c requirements/test.txt -o requirements/audit.txt
     resolve --extra build --extra fuzz -c requirements/test.txt -o requirements/fuzz.txt
+    resolve --extra build --extra docs -c requirements/test.txt -o requirements/docs.txt
+    resolve --extra build --extra otel -c requirements/test.txt -o requirements/otel.txt
     resolve --extra build --extra tensorrt-rtx -c requirements/service.txt \
       -o requirements/tensorrt-rtx.txt
     resolve --extra build --extra gpu -c requirements/service.txt \
@@ -102,7 +122,7 @@ case $command in
     resolve_types 11 tensorrt-cu13-bindings==11.4.0.106
     ;;
   *)
-    say "no command '$command'; there are: build, serve, test, lock"
+    say "no command '$command'; there are: build, serve, test, audit, fuzz, docs, lock"
     exit 2
     ;;
 esac
