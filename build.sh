@@ -6,6 +6,7 @@
 #   ./build.sh audit              known vulnerabilities of the dependencies; writes build/sbom/
 #   ./build.sh fuzz [SECONDS]     look for inputs that decoding and parsing do not survive
 #   ./build.sh docs               build the documentation into build/site
+#   ./build.sh test-training [ARGS …]  the same for training/, in an environment of its own
 #   ./build.sh lock               resolve the dependencies anew into requirements/
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -26,15 +27,17 @@ find_python() {
   exit 1
 }
 
-# set_up LOCK: an environment with exactly the packages of requirements/LOCK.txt. A stamp of the
-# lock's checksum makes the second time quick; tests' packages may stay when only serving is asked.
+# set_up LOCK [ARGS …]: an environment with exactly the packages of requirements/LOCK.txt; ARGS go to
+# pip. A stamp of the lock's checksum makes the second time quick; tests' packages may stay when only
+# serving is asked.
 set_up() {
   local lock=requirements/$1.txt want stamp=$VENV/.installed-$1
+  shift
   want=$(cat "$lock" pyproject.toml | cksum)
   [ -x "$VENV/bin/python" ] || { say "making $VENV"; "$(find_python)" -m venv "$VENV"; }
   [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && return
   say "installing $lock into $VENV"
-  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes "$@" -r "$lock"
   "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
   printf '%s' "$want" >"$stamp"
 }
@@ -45,6 +48,15 @@ lock_for() {
     *tensorrt-rtx*) printf tensorrt-rtx ;;
     *) printf service ;;
   esac
+}
+
+# set_up_training: the lock is complete and leaves CUDA's libraries out, hence --no-deps. A PyTorch
+# that wants them (the only one that many an index has for Linux) gets those that it pins.
+set_up_training() {
+  set_up training --no-deps
+  "$VENV/bin/python" -c 'import torch' 2>/dev/null && return
+  say "PyTorch here is built for CUDA: installing CUDA's libraries"
+  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check torch==2.13.0
 }
 
 # types_of_tensorrt: what type-checks our calls of TensorRT 10 and 11; see tests/stubs.py.
@@ -61,6 +73,18 @@ resolve() {
   "$VENV/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-annotate --no-emit-index-url --custom-compile-command './build.sh lock' \
     "$@" pyproject.toml
+}
+
+# resolve_training: uv locks the wheels of the package index. Where pip is offered PyTorch's build
+# for CPUs, that one's hash is added.
+resolve_training() {
+  local chosen
+  resolve --extra build --extra training --extra training-test -c requirements/test.txt \
+    -o requirements/training.txt
+  chosen=$("$VENV/bin/python" -m pip install --quiet --dry-run --ignore-installed --no-deps \
+    --report - torch==2.13.0 | grep -om1 '"sha256": "[0-9a-f]*"' | grep -o '[0-9a-f]\{64\}')
+  grep -q "$chosen" requirements/training.txt ||
+    sed -i "s/^torch==.*/&\n    --hash=sha256:$chosen \\\\/" requirements/training.txt
 }
 
 # resolve_types MAJOR REQUIREMENT: the bindings of one TensorRT, which only their types are made of.
@@ -106,6 +130,11 @@ case $command in
     set_up docs
     exec "$VENV/bin/mkdocs" build --strict "$@"
     ;;
+  test-training)
+    VENV=${EMOTIONS_TRAINING_VENV:-.venv-training}
+    set_up_training
+    exec "$VENV/bin/python" -m pytest tests/training "$@"
+    ;;
   lock)
     set_up test
     resolve --extra build -o requirements/service.txt
@@ -114,6 +143,7 @@ case $command in
     resolve --extra build --extra fuzz -c requirements/test.txt -o requirements/fuzz.txt
     resolve --extra build --extra docs -c requirements/test.txt -o requirements/docs.txt
     resolve --extra build --extra otel -c requirements/test.txt -o requirements/otel.txt
+    resolve_training
     resolve --extra build --extra tensorrt-rtx -c requirements/service.txt \
       -o requirements/tensorrt-rtx.txt
     resolve --extra build --extra gpu -c requirements/service.txt \
