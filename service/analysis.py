@@ -20,6 +20,7 @@ from service.errors import (
 )
 from service.metrics import Metrics
 from service.pipeline import Analysis, Options, Pipeline
+from service.record import current
 
 T = TypeVar("T")
 Outcome = Analysis | ServiceError
@@ -97,8 +98,15 @@ async def _analyze_one(
     try:
         result = await pipeline.analyze(data, options, deadline)
     except OF_ONE_IMAGE as error:
-        metrics.images.labels(error.code).inc()
+        _count(metrics, error.code, 0)
         return error
-    metrics.images.labels("ok").inc()
-    metrics.faces.inc(len(result.scores))
+    _count(metrics, "ok", len(result.scores))
     return result
+
+
+def _count(metrics: Metrics, outcome: str, faces: int) -> None:
+    metrics.images.labels(outcome).inc()
+    metrics.faces.inc(faces)
+    if (record := current()) is not None:
+        record.images += 1
+        record.faces += faces

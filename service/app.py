@@ -23,7 +23,7 @@ def create_app(settings: Settings) -> FastAPI:
         EngineError: a plan is missing or does not fit; the message names the command to run.
     """
     models = find_models(settings)
-    metrics = Metrics()
+    metrics = Metrics(VERSION)
     app = FastAPI(title="emotions", version=VERSION, description=DESCRIPTION, lifespan=_lifespan)
     app.state.settings, app.state.models, app.state.metrics = settings, models, metrics
     app.state.pipeline = open_pipeline(settings, models, metrics)

@@ -17,11 +17,11 @@ from typing import Generic, TypeVar
 import structlog
 
 from service.errors import DeadlineExceeded, InferenceFailed, Overloaded, ServiceError, ShuttingDown
+from service.record import Batch, Observer, Record, current
 
 T = TypeVar("T")
 R = TypeVar("R")
 Run = Callable[[list[T]], Sequence[R]]
-Observe = Callable[[int, float, float], None]
 
 log = structlog.get_logger("emotions.batcher")
 
@@ -33,6 +33,7 @@ class _Job(Generic[T, R]):
     future: "asyncio.Future[R]"
     queued: float = field(default_factory=time.monotonic)
     alone: bool = False
+    record: Record | None = field(default_factory=current)
 
 
 class Batcher(Generic[T, R]):
@@ -51,14 +52,14 @@ class Batcher(Generic[T, R]):
         workers: int,
         max_batch: int,
         capacity: int,
-        observe: Observe = lambda size, waited, ran: None,
+        observers: Sequence[Observer] = (),
         reopen_delay: float = 0.2,
     ) -> None:
         self.name = name
         self._open_run = open_run
         self._max_batch = max_batch
         self._capacity = capacity
-        self._observe = observe
+        self._observers = observers
         self._reopen_delay = reopen_delay
         self._jobs: deque[_Job[T, R]] = deque()
         self._changed = threading.Condition()
@@ -140,6 +141,8 @@ class Batcher(Generic[T, R]):
                         self._count_open(-1)
             except Exception:
                 log.exception("worker.failed", network=self.name)
+                for observer in self._observers:
+                    observer.failed()
                 time.sleep(self._reopen_delay)
 
     def _finished(self) -> bool:
@@ -160,8 +163,16 @@ class Batcher(Generic[T, R]):
             except Exception:
                 self._give_back(batch)
                 raise
-            self._observe(len(batch), started - batch[0].queued, time.monotonic() - started)
-            _settle(outcomes)
+            try:  # before the callers go on: what they cost is to be in their records
+                self._observe(batch, started)
+            finally:
+                _settle(outcomes)
+
+    def _observe(self, batch: list[_Job[T, R]], started: float) -> None:
+        waiting = {job.record: job.queued for job in reversed(batch) if job.record is not None}
+        ran = Batch(len(batch), waiting, batch[0].queued, started, time.monotonic())
+        for observer in self._observers:
+            observer.ran(ran)
 
     def _take(self) -> list[_Job[T, R]]:
         """Wait for jobs and take this worker's share; none when closed and drained."""
@@ -190,10 +201,15 @@ class Batcher(Generic[T, R]):
         """Take out what nobody waits for and what is too late: neither may cost a batch."""
         now = time.monotonic()
         late = [job for job in self._jobs if job.deadline < now]
-        if late or any(job.future.cancelled() for job in self._jobs):
-            self._jobs = deque(
-                job for job in self._jobs if job.deadline >= now and not job.future.cancelled()
-            )
+        gone = [job for job in self._jobs if job.deadline >= now and job.future.cancelled()]
+        if not late and not gone:
+            return
+        self._jobs = deque(
+            job for job in self._jobs if job.deadline >= now and not job.future.cancelled()
+        )
+        for observer in self._observers:
+            observer.dropped("late", len(late))
+            observer.dropped("gone", len(gone))
         for job in late:
             _settle([(job, DeadlineExceeded("no result before the deadline"))])
 

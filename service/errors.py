@@ -27,6 +27,17 @@ class ServiceError(Exception):
     headers: ClassVar[dict[str, str]] = {}
 
 
+def codes() -> list[str]:
+    """The codes that a client can be told, each once."""
+    found, pending = [], [ServiceError]
+    while pending:
+        kind = pending.pop(0)
+        pending += kind.__subclasses__()
+        if "code" in vars(kind):
+            found.append(kind.code)
+    return found
+
+
 class Unauthorized(ServiceError):
     """No valid API key."""
 

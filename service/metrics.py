@@ -1,6 +1,7 @@
 """Prometheus metrics of one service; a registry of its own, so that tests can have several."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
 
 from prometheus_client import (
     CollectorRegistry,
@@ -8,13 +9,18 @@ from prometheus_client import (
     Gauge,
     Histogram,
     Info,
+    ProcessCollector,
     disable_created_metrics,
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from service import errors
+from service.record import Batch, Observer, Record
+
 disable_created_metrics()  # type: ignore[no-untyped-call]
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 ITEMS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+NETWORK = ("network",)
 
 
 class Metrics:
@@ -22,69 +28,97 @@ class Metrics:
 
     content_type = CONTENT_TYPE_LATEST
 
-    def __init__(self) -> None:
+    def __init__(self, version: str = "") -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "emotions_requests", "HTTP requests", ["path", "status"], registry=self.registry
+        ProcessCollector(registry=self.registry)
+        self._requests()
+        self._keys()
+        self._networks()
+        self._info("build", "The version that runs").info({"version": version})
+
+    def _requests(self) -> None:
+        self.requests = self._counter("requests", "HTTP requests", ["path", "status"])
+        self.seconds = self._histogram("request_seconds", "From request to answer", ["path"])
+        self.refused = self._counter(
+            "refused_requests", "Requests answered with a problem, by its code", ["code"]
         )
-        self.seconds = Histogram(
-            "emotions_request_seconds",
-            "Time from request to answer",
-            ["path"],
-            buckets=SECONDS,
-            registry=self.registry,
+        self.received = self._counter("received_bytes", "Bytes of request bodies")
+        self.images = self._counter("images", "Images by outcome: ok or a code", ["outcome"])
+        self.faces = self._counter("faces", "Faces found")
+        self.stage_seconds = self._histogram(
+            "stage_seconds", "A request's or image's pass through a stage", ["stage"]
         )
-        self.images = Counter(
-            "emotions_images", "Images by outcome", ["outcome"], registry=self.registry
+        self._under_way = self._gauge("images_under_way", "Images between admission and answer")
+        self._under_way_limit = self._gauge(
+            "images_under_way_limit", "Images that may be under way"
         )
-        self.faces = Counter("emotions_faces", "Faces found", registry=self.registry)
-        self._batch = Histogram(
-            "emotions_batch_items",
-            "Items in a batch",
-            ["network"],
-            buckets=ITEMS,
-            registry=self.registry,
+        for code in errors.codes():  # a series that begins at 0 shows its first increase
+            self.refused.labels(code)
+
+    def _keys(self) -> None:
+        self.key_requests = self._counter(
+            "key_requests", "Requests by name of API key and outcome", ["key", "outcome"]
         )
-        self._waited = Histogram(
-            "emotions_queue_seconds",
-            "Time that a batch's oldest item waited",
-            ["network"],
-            buckets=SECONDS,
-            registry=self.registry,
-        )
-        self._ran = Histogram(
-            "emotions_batch_seconds",
-            "Time that a batch took in its engine",
-            ["network"],
-            buckets=SECONDS,
-            registry=self.registry,
-        )
-        self._queued = Gauge(
-            "emotions_queued_items", "Items that wait", ["network"], registry=self.registry
-        )
-        self._engine = Info(
-            "emotions_engine",
-            "The engine and plan of a network",
-            ["network"],
-            registry=self.registry,
+        self.key_images = self._counter("key_images", "Images by name of API key", ["key"])
+        self.key_received = self._counter(
+            "key_received_bytes", "Bytes of request bodies by name of API key", ["key"]
         )
 
-    def batch_observer(self, network: str) -> Callable[[int, float, float], None]:
-        """Return what a batcher calls after each batch: items, seconds waited, seconds run."""
-        batch, waited, ran = (
-            metric.labels(network) for metric in (self._batch, self._waited, self._ran)
+    def _networks(self) -> None:
+        self.batch_items = self._histogram("batch_items", "Items in a batch", NETWORK, ITEMS)
+        self.batch_limit = self._gauge("batch_limit_items", "Most items in a batch", NETWORK)
+        self.queue_seconds = self._histogram(
+            "queue_seconds", "Time that a batch's oldest item waited", NETWORK
         )
+        self.batch_seconds = self._histogram(
+            "batch_seconds", "Time that a batch took in its engine", NETWORK
+        )
+        self.queued = self._gauge("queued_items", "Items that wait", NETWORK)
+        self.queue_limit = self._gauge("queue_limit_items", "Items that may wait", NETWORK)
+        self.dropped = self._counter(
+            "dropped_items",
+            "Items taken out of the queue: late (deadline passed) or gone (caller hung up)",
+            ["network", "reason"],
+        )
+        self.failures = self._counter(
+            "runner_failures", "Runners that failed and were opened again", NETWORK
+        )
+        self.ready = self._gauge("ready", "1 when all workers of a network are up", NETWORK)
+        self._engine = self._info("engine", "The engine and plan of a network", NETWORK)
 
-        def observe(size: int, seconds_waited: float, seconds_run: float) -> None:
-            batch.observe(size)
-            waited.observe(seconds_waited)
-            ran.observe(seconds_run)
+    def request(self, path: str, status: int, seconds: float, record: Record) -> None:
+        """Count a request that was answered."""
+        self.requests.labels(path, str(status)).inc()
+        self.seconds.labels(path).observe(seconds)
+        self.received.inc(record.received)
+        for stage, started, ended in record.samples:
+            self.stage_seconds.labels(stage).observe(ended - started)
+        if record.code is not None:
+            self.refused.labels(record.code).inc()
+        if record.key is not None:
+            self.key_requests.labels(record.key, record.code or "ok").inc()
+            self.key_images.labels(record.key).inc(record.images)
+            self.key_received.labels(record.key).inc(record.received)
 
-        return observe
+    def watch_network(
+        self,
+        network: str,
+        *,
+        queued: Callable[[], int],
+        ready: Callable[[], bool],
+        capacity: int,
+        max_batch: int,
+    ) -> None:
+        """Export a batcher's limits, and its queue and state as they are at each scrape."""
+        self.queued.labels(network).set_function(queued)
+        self.ready.labels(network).set_function(ready)
+        self.queue_limit.labels(network).set(capacity)
+        self.batch_limit.labels(network).set(max_batch)
 
-    def watch_queue(self, network: str, queued: Callable[[], int]) -> None:
-        """Export the length of a queue, asked for at each scrape."""
-        self._queued.labels(network).set_function(queued)
+    def watch_images(self, under_way: Callable[[], int], limit: int) -> None:
+        """Export the number of images between admission and answer, asked for at each scrape."""
+        self._under_way.set_function(under_way)
+        self._under_way_limit.set(limit)
 
     def describe_engine(self, network: str, **facts: str) -> None:
         """Export which engine and plan serve a network."""
@@ -93,3 +127,41 @@ class Metrics:
     def render(self) -> bytes:
         """The exposition text."""
         return generate_latest(self.registry)
+
+    def _counter(self, name: str, text: str, labels: Iterable[str] = ()) -> Counter:
+        return Counter(f"emotions_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, labels: Iterable[str] = ()) -> Gauge:
+        return Gauge(f"emotions_{name}", text, labels, registry=self.registry)
+
+    def _info(self, name: str, text: str, labels: Iterable[str] = ()) -> Info:
+        return Info(f"emotions_{name}", text, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, text: str, labels: Iterable[str], buckets: Sequence[float] = SECONDS
+    ) -> Histogram:
+        return Histogram(f"emotions_{name}", text, labels, buckets=buckets, registry=self.registry)
+
+
+class Counted(Observer):
+    """Counts what one network's batcher does."""
+
+    def __init__(self, metrics: Metrics, network: str) -> None:
+        self._items = metrics.batch_items.labels(network)
+        self._waited = metrics.queue_seconds.labels(network)
+        self._ran = metrics.batch_seconds.labels(network)
+        self._failures = metrics.failures.labels(network)
+        self._dropped = {
+            reason: metrics.dropped.labels(network, reason) for reason in ("late", "gone")
+        }
+
+    def ran(self, batch: Batch) -> None:
+        self._items.observe(batch.items)
+        self._waited.observe(batch.started - batch.queued)
+        self._ran.observe(batch.ended - batch.started)
+
+    def failed(self) -> None:
+        self._failures.inc()
+
+    def dropped(self, reason: Literal["late", "gone"], items: int) -> None:
+        self._dropped[reason].inc(items)

@@ -1,4 +1,4 @@
-"""Around every request: an id, a log line, and the metrics."""
+"""Around every request: an id, a record of what it costs, a log line, and the metrics."""
 
 import logging
 import re
@@ -10,6 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.metrics import Metrics
+from service.record import Record, recording
 
 # Asked every few seconds by whoever watches the service; their lines would bury the others.
 PROBES = ("/livez", "/readyz", "/metrics")
@@ -34,27 +35,40 @@ class Observed:
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            recording() as record,
+        ):
+            await self._observe(scope, receive, send, record)
+
+    async def _observe(self, scope: Scope, receive: Receive, send: Send, record: Record) -> None:
         started, status = time.perf_counter(), 500
+
+        async def observed_receive() -> Message:
+            message = await receive()
+            record.received += len(message.get("body", b""))
+            return message
 
         async def observed_send(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = int(message["status"])
-                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+                MutableHeaders(scope=message)[REQUEST_ID] = scope["state"]["request_id"]
             await send(message)
 
         try:
-            await self._app(scope, receive, observed_send)
+            await self._app(scope, observed_receive, observed_send)
+        except Exception:
+            record.code = "internal"
+            raise
         finally:
-            self._record(scope, status, time.perf_counter() - started)
-            structlog.contextvars.unbind_contextvars("request_id")
+            record.key = scope["state"].get("key")
+            self._conclude(scope, status, time.perf_counter() - started, record)
 
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+    def _conclude(self, scope: Scope, status: int, seconds: float, record: Record) -> None:
         # The route's own path, not the client's: a label for each unknown address would grow.
         path = getattr(scope.get("route"), "path", "other")
-        self._metrics.requests.labels(path, str(status)).inc()
-        self._metrics.seconds.labels(path).observe(seconds)
+        self._metrics.request(path, status, seconds, record)
         log.log(
             logging.DEBUG if path in PROBES else logging.INFO,
             "request",
@@ -62,7 +76,21 @@ class Observed:
             path=path,
             status=status,
             ms=round(seconds * 1000, 2),
+            **_told(record),
         )
+
+
+def _told(record: Record) -> dict[str, object]:
+    """What the log says of a record: nothing of what was sent, and a key by its name only."""
+    fields = {
+        "code": record.code,
+        "key": record.key,
+        "bytes": record.received,
+        "images": record.images,
+        "faces": record.faces,
+        "stages_ms": record.longest(),
+    }
+    return {name: value for name, value in fields.items() if value not in (None, 0, {})}
 
 
 def _request_id(scope: Scope) -> str:

@@ -16,6 +16,7 @@ from service.batcher import Batcher
 from service.detection import Detections, Letterbox, letterbox, select
 from service.errors import EmbedderMissing, Overloaded
 from service.image import Picture
+from service.record import Stage, in_thread
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -80,7 +81,7 @@ class Pipeline:
         self.labels = tuple(labels)
         self._nms_iou = nms_iou
         self._capacity = capacity
-        self._admitted = 0
+        self.admitted = 0
 
     @property
     def batchers(self) -> list[NetworkBatcher]:
@@ -105,13 +106,13 @@ class Pipeline:
         Raises:
             Overloaded: so many are under way that these would wait for places.
         """
-        if self._admitted and self._admitted + images > self._capacity:
+        if self.admitted and self.admitted + images > self._capacity:
             raise Overloaded("too many images are under way; send the request again later")
-        self._admitted += images
+        self.admitted += images
         try:
             yield
         finally:
-            self._admitted -= images
+            self.admitted -= images
 
     async def analyze(self, data: bytes, options: Options, deadline: float) -> Analysis:
         """Decode one image and find its faces; see `image.decode` and `Batcher` for errors.
@@ -147,9 +148,9 @@ class Pipeline:
         options: Options,
         deadline: float,
     ) -> Analysis:
-        picture, canvas, box = await self._in_thread(lambda: self._prepare(opened()))
+        picture, canvas, box = await self._in_thread("decode", lambda: self._prepare(opened()))
         row = await self.detector.submit(canvas, deadline)
-        cut = await self._in_thread(lambda: self._cut(picture, whole, row, box, options))
+        cut = await self._in_thread("align", lambda: self._cut(picture, whole, row, box, options))
         result = await self._read(picture, cut, deadline)
         return result._replace(image=picture.pixels) if options.keep_image else result
 
@@ -196,8 +197,9 @@ class Pipeline:
         scores = _stack([row["scores"] for row in rows], len(self.labels))
         return Analysis(picture.width, picture.height, faces, scores, embedded)
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+    async def _in_thread(self, stage: Stage, work: Callable[[], T]) -> T:
+        noted = in_thread(stage, work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, noted)
 
 
 def _stack(rows: list[Array], width: int) -> F32:

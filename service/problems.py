@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from service.errors import InvalidRequest, ServiceError
+from service.record import current
 from service.schemas import Problem
 
 MEDIA_TYPE = "application/problem+json"
@@ -27,7 +28,9 @@ def install(app: FastAPI) -> None:
 def answer(
     request: Request, status: int, code: str, detail: str, headers: dict[str, str] | None = None
 ) -> Response:
-    """Render a problem."""
+    """Render a problem, and note its code in the request's record."""
+    if (record := current()) is not None:
+        record.code = code
     problem = Problem(
         title=HTTPStatus(status).phrase,
         status=status,

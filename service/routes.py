@@ -12,6 +12,7 @@ from service.errors import InvalidRequest
 from service.metrics import Metrics
 from service.openapi import ANALYZE
 from service.pipeline import Options, Pipeline
+from service.record import timed
 from service.schemas import Answer, ModelCard, ModelCards, Models, Readiness, image_result
 from service.settings import Settings
 from service.startup import Models as FoundModels
@@ -59,17 +60,19 @@ async def analyze(
     patience = settings.deadline_s if deadline_ms is None else deadline_ms / 1000
     deadline = time.monotonic() + min(patience, settings.deadline_s)
     async with until(deadline):
-        images = await read_images(
-            request, max_bytes=settings.max_body_bytes, max_images=settings.max_images
-        )
+        with timed("read"):
+            images = await read_images(
+                request, max_bytes=settings.max_body_bytes, max_images=settings.max_images
+            )
         work = analyze_all(state.pipeline, state.metrics, images, options, deadline)
         outcomes = await unless_gone(request, work)
-    results = [
-        image_result(image.id, outcome, state.pipeline.labels, wanted)
-        for image, outcome in zip(images, outcomes, strict=True)
-    ]
-    answer = Answer.model_construct(model=_models(state.models, embeddings), images=results)
-    return Response(answer.model_dump_json(), media_type="application/json")
+    with timed("serialise"):
+        results = [
+            image_result(image.id, outcome, state.pipeline.labels, wanted)
+            for image, outcome in zip(images, outcomes, strict=True)
+        ]
+        answer = Answer.model_construct(model=_models(state.models, embeddings), images=results)
+        return Response(answer.model_dump_json(), media_type="application/json")
 
 
 def _subset(labels: str | None, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -13,12 +13,14 @@ from engines.choice import choose
 from engines.errors import PlanMissing, WeightsMissing
 from engines.runner import Engine
 from service.image import ImageLimits
-from service.metrics import Metrics
+from service.metrics import Counted, Metrics
 from service.pipeline import NetworkBatcher, Pipeline, rows_of
+from service.record import Noted, Stage
 from service.settings import Settings
 
 # A frame of a crowd gives more faces than there are frames.
 FACES_A_FRAME = 4
+STAGES: dict[str, Stage] = {"detector": "detect", "emotion": "classify", "embedder": "embed"}
 
 
 class Model(NamedTuple):
@@ -67,7 +69,7 @@ def load_catalog(settings: Settings) -> Catalog:
 def open_pipeline(settings: Settings, models: Models, metrics: Metrics) -> Pipeline:
     """Wire batchers, threads and geometry; `Pipeline.start` brings them to life."""
     batcher = partial(_batcher, settings=settings, engine=models.engine, metrics=metrics)
-    return Pipeline(
+    pipeline = Pipeline(
         batcher(models.detector, capacity=settings.max_queue),
         batcher(models.emotion, capacity=FACES_A_FRAME * settings.max_queue),
         models.embedder and batcher(models.embedder, capacity=FACES_A_FRAME * settings.max_queue),
@@ -80,6 +82,8 @@ def open_pipeline(settings: Settings, models: Models, metrics: Metrics) -> Pipel
         nms_iou=settings.nms_iou,
         capacity=settings.max_queue,
     )
+    metrics.watch_images(lambda: pipeline.admitted, settings.max_queue)
+    return pipeline
 
 
 def _find(spec: ModelSpec, engine: Engine, settings: Settings) -> Model:
@@ -111,9 +115,15 @@ def _batcher(
         workers=settings.workers or engine.workers(),
         max_batch=engine.batch(spec),
         capacity=capacity,
-        observe=metrics.batch_observer(spec.task),
+        observers=(Noted(STAGES[spec.task]), Counted(metrics, spec.task)),
     )
-    metrics.watch_queue(spec.task, lambda: batcher.queued)
+    metrics.watch_network(
+        spec.task,
+        queued=lambda: batcher.queued,
+        ready=lambda: batcher.ready,
+        capacity=capacity,
+        max_batch=engine.batch(spec),
+    )
     metrics.describe_engine(
         spec.task,
         model=spec.name,

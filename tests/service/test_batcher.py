@@ -8,6 +8,7 @@ import pytest
 
 from service.batcher import Batcher
 from service.errors import DeadlineExceeded, InferenceFailed, Overloaded, ShuttingDown
+from service.record import Batch, Observer, recording
 
 Numbers = Batcher[int, int]
 
@@ -195,20 +196,27 @@ async def test_closing_answers_what_was_accepted_and_refuses_the_rest() -> None:
 
 
 async def test_batches_are_observed() -> None:
-    seen: list[tuple[int, float, float]] = []
+    seen: list[Batch] = []
+
+    class Seen(Observer):
+        def ran(self, batch: Batch) -> None:
+            seen.append(batch)
+
     batcher: Numbers = Batcher(
         "doubler",
         Doubler().open,
         workers=1,
         max_batch=4,
         capacity=8,
-        observe=lambda *figures: seen.append(figures),
+        observers=[Seen()],
     )
     batcher.start()
-    await batcher.submit_all([1, 2, 3], soon())
+    with recording() as record:
+        await batcher.submit_all([1, 2, 3], soon())
     await asyncio.to_thread(batcher.close)
-    assert sum(size for size, _, _ in seen) == 3
-    assert all(waited >= 0 and ran >= 0 for _, waited, ran in seen)
+    assert sum(batch.items for batch in seen) == 3
+    assert all(batch.queued <= batch.started <= batch.ended for batch in seen)
+    assert all(set(batch.waiting) == {record} for batch in seen)
 
 
 async def until(holds: Callable[[], bool]) -> None:
