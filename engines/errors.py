@@ -9,7 +9,11 @@ EngineError
 ├── PlanDamaged         a plan is there but is not what was built
 ├── ParityError         a plan answers differently from the reference
 ├── GpuMissing          an engine was asked for whose GPU or library is not here
+├── LibraryMissing      an engine was asked for that is an extra and not installed
 └── RunnerError         the engine failed during inference
+    ├── RunnerLost          the process that ran it ended: one of its batches may be why
+    ├── RunnerHung          a batch took too long, and the process that ran it was ended
+    └── RunnerInterrupted   the process was ended for a batch of another runner
 """
 
 
@@ -49,5 +53,21 @@ class GpuMissing(EngineError):
     """No GPU, no driver, or no library for an engine that needs them; the message says which."""
 
 
+class LibraryMissing(EngineError):
+    """An engine of an extra that is not installed; the message says how to."""
+
+
 class RunnerError(EngineError):
     """The engine failed during inference."""
+
+
+class RunnerLost(RunnerError):
+    """The process that ran the engine ended during inference."""
+
+
+class RunnerHung(RunnerError):
+    """This batch took longer than a batch may, and its process was ended."""
+
+
+class RunnerInterrupted(RunnerError):
+    """The process was ended because another runner's batch hung."""

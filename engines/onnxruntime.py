@@ -2,14 +2,17 @@
 
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-import onnx
 import onnxruntime as ort
 
 from engines import cores
-from engines.catalog import ModelSpec
+from engines.catalog import ModelSpec, Precision
 from engines.errors import PlanDamaged, RunnerError
 from engines.runner import Array, Feeds, Report, Runner, in_pieces
+
+if TYPE_CHECKING:
+    import onnx
 
 FACES = 32
 PROVIDERS = ["CPUExecutionProvider"]
@@ -60,6 +63,7 @@ class OnnxRuntime:
 
     name = "onnxruntime"
     suffix = ".onnx"
+    precisions: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 
     def identity(self) -> dict[str, str]:
         """The library's version; the graph itself runs on any CPU."""
@@ -81,7 +85,7 @@ class OnnxRuntime:
 
     def compile(
         self,
-        model: onnx.ModelProto,
+        model: "onnx.ModelProto",
         spec: ModelSpec,  # noqa: ARG002
         folder: Path,  # noqa: ARG002
         report: Report,  # noqa: ARG002
@@ -100,6 +104,8 @@ def _options(optimised: bool) -> ort.SessionOptions:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Without VNNI products of int8 saturate at 16 bits: landmarks 4.2 pixels off instead of 2.0.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     if not optimised:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     return options

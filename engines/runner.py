@@ -1,22 +1,24 @@
 """The seam between a model and what runs it: Runner, Engine, and the one place that picks."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
-from engines.catalog import ModelSpec
+from engines.catalog import ModelSpec, Precision
 from engines.errors import EngineError
+
+if TYPE_CHECKING:  # a worker runs plans and never makes one
+    import onnx
 
 Array = NDArray[Any]
 Feeds = Mapping[str, Array]
 # What a long build calls: phase, steps done, steps in all.
 Report = Callable[[str, int, int], None]
-ENGINES = ("tensorrt", "tensorrt-rtx", "onnxruntime")
+ENGINES = ("tensorrt", "tensorrt-rtx", "openvino", "onnxruntime")
 
 
 class Runner(AbstractContextManager["Runner"], Protocol):
@@ -33,11 +35,25 @@ class Runner(AbstractContextManager["Runner"], Protocol):
         ...
 
 
+@runtime_checkable
+class Staging(Protocol):
+    """A runner with memory of its own for the batch of a network with one input."""
+
+    def stage(self, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> Array:
+        """Return an array that the next `infer` takes without copying it again."""
+        ...
+
+
 class Engine(Protocol):
     """A library that compiles ONNX graphs into plans and runs them."""
 
     name: str
     suffix: str
+
+    @property
+    def precisions(self) -> tuple[Precision, ...]:
+        """What it computes in, here or on the machine that it compiles for; the default first."""
+        ...
 
     def identity(self) -> dict[str, str]:
         """Everything of library and hardware that a plan depends on."""
@@ -56,7 +72,7 @@ class Engine(Protocol):
         ...
 
     def compile(
-        self, model: onnx.ModelProto, spec: ModelSpec, folder: Path, report: Report
+        self, model: "onnx.ModelProto", spec: ModelSpec, folder: Path, report: Report
     ) -> bytes:
         """Compile a graph into the bytes of a plan; `folder` keeps what helps the next build."""
         ...
@@ -87,12 +103,23 @@ def load_engine(name: str, capability: str | None = None) -> Engine:
             from engines.onnxruntime import OnnxRuntime  # noqa: PLC0415
 
             return OnnxRuntime()
+        case "openvino":
+            from engines.openvino import OpenVino  # noqa: PLC0415
+
+            return OpenVino()
         case "tensorrt" | "tensorrt-rtx":
             from engines.tensorrt import TensorRT  # noqa: PLC0415
 
             return TensorRT.load(name, capability)
         case _:
             raise EngineError(f"no engine {name!r}; there are: auto, {', '.join(ENGINES)}")
+
+
+def stacked(runner: Runner, items: Sequence[Array]) -> Array:
+    """Stack items of one shape and dtype into a batch for the next `infer` of `runner`."""
+    if not isinstance(runner, Staging):
+        return np.stack(items)
+    return np.stack(items, out=runner.stage((len(items), *items[0].shape), items[0].dtype))
 
 
 def in_pieces(

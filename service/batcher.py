@@ -11,13 +11,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import structlog
 
+from engines.errors import EngineError
 from service.errors import DeadlineExceeded, InferenceFailed, Overloaded, ServiceError, ShuttingDown
-from service.record import Batch, Observer, Record, current
+from service.jobs import Job, settle
+from service.quarantine import Quarantine
+from service.record import Batch, Observer
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -26,22 +28,17 @@ Run = Callable[[list[T]], Sequence[R]]
 log = structlog.get_logger("emotions.batcher")
 
 
-@dataclass(slots=True, eq=False)
-class _Job(Generic[T, R]):
-    item: T
-    deadline: float
-    future: "asyncio.Future[R]"
-    queued: float = field(default_factory=time.monotonic)
-    alone: bool = False
-    record: Record | None = field(default_factory=current)
+# The longest wait before a runner that could not be opened is tried again.
+LONGEST_DELAY_S = 5.0
 
 
 class Batcher(Generic[T, R]):
     """Runs items of all callers in shared batches on `workers` threads.
 
     `open_run` is entered in each worker's own thread and gives the function that runs a batch; it
-    is entered anew after that function has raised. A batch that failed is run again item by item,
-    so that one bad item does not take the others with it.
+    is entered anew after that function has raised, and after `renew`. A batch that failed is run
+    again item by item, so that one bad item does not take the others with it; what may have killed
+    a process that runs the batches of several batchers goes through their common `quarantine`.
     """
 
     def __init__(
@@ -53,6 +50,7 @@ class Batcher(Generic[T, R]):
         max_batch: int,
         capacity: int,
         observers: Sequence[Observer] = (),
+        quarantine: Quarantine | None = None,
         reopen_delay: float = 0.2,
     ) -> None:
         self.name = name
@@ -60,12 +58,14 @@ class Batcher(Generic[T, R]):
         self._max_batch = max_batch
         self._capacity = capacity
         self._observers = observers
+        self._quarantine = quarantine or Quarantine()
         self._reopen_delay = reopen_delay
-        self._jobs: deque[_Job[T, R]] = deque()
+        self._jobs: deque[Job[T, R]] = deque()
         self._changed = threading.Condition()
         self._closed = False
         self._idle = 0
         self._open = 0
+        self._generation = 0
         self._threads = [
             threading.Thread(target=self._work, name=f"{name}-{i}", daemon=True)
             for i in range(workers)
@@ -86,6 +86,12 @@ class Batcher(Generic[T, R]):
         for thread in self._threads:
             thread.start()
 
+    def renew(self) -> None:
+        """Have each worker open its runner anew, when it is idle or its batch has ended."""
+        with self._changed:
+            self._generation += 1
+            self._changed.notify_all()
+
     def close(self) -> None:
         """Finish what was accepted, then stop the workers. Blocks until they have ended."""
         with self._changed:
@@ -94,7 +100,7 @@ class Batcher(Generic[T, R]):
         for thread in self._threads:
             thread.join()
         for job in self._jobs:
-            _settle([(job, _stopping())])
+            settle([(job, _stopping())])
         self._jobs.clear()
 
     async def submit(self, item: T, deadline: float) -> R:
@@ -113,7 +119,7 @@ class Batcher(Generic[T, R]):
             ShuttingDown: the batcher is closed.
         """
         loop = asyncio.get_running_loop()
-        jobs: list[_Job[T, R]] = [_Job(item, deadline, loop.create_future()) for item in items]
+        jobs: list[Job[T, R]] = [Job(item, deadline, loop.create_future()) for item in items]
         self._enqueue(jobs)
         try:
             return list(await asyncio.gather(*(job.future for job in jobs)))
@@ -121,7 +127,7 @@ class Batcher(Generic[T, R]):
             for job in jobs:
                 job.future.cancel()
 
-    def _enqueue(self, jobs: list[_Job[T, R]]) -> None:
+    def _enqueue(self, jobs: list[Job[T, R]]) -> None:
         with self._changed:
             if self._closed:
                 raise _stopping()
@@ -131,55 +137,72 @@ class Batcher(Generic[T, R]):
             self._changed.notify(len(jobs))
 
     def _work(self) -> None:
-        while not self._finished():
+        failures = 0
+        while self._wanted(failures):
+            generation = self._generation
+            failures += 1
             try:
                 with self._open_run() as run:
+                    failures = 0
                     self._count_open(1)
                     try:
-                        self._serve(run)
+                        self._serve(run, generation)
                     finally:
                         self._count_open(-1)
-            except Exception:
-                log.exception("worker.failed", network=self.name)
-                for observer in self._observers:
-                    observer.failed()
-                time.sleep(self._reopen_delay)
+            except Exception as error:
+                self._failed(error)
+                self._pause(failures)
 
-    def _finished(self) -> bool:
+    def _wanted(self, failures: int) -> bool:
+        """Until closed and drained, or closed and unable to open a runner for what is left."""
         with self._changed:
-            return self._closed and (not self._jobs or self._open == 0)
+            return not self._closed or (bool(self._jobs) and not failures)
+
+    def _failed(self, error: Exception) -> None:
+        known = isinstance(error, EngineError)
+        log.error("worker.failed", network=self.name, error=str(error), exc_info=not known)
+        for observer in self._observers:
+            observer.failed()
+
+    def _pause(self, failures: int) -> None:
+        delay = min(LONGEST_DELAY_S, self._reopen_delay * 2.0 ** min(failures, 16))
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed, delay)
 
     def _count_open(self, change: int) -> None:
         with self._changed:
             self._open += change
 
-    def _serve(self, run: Run[T, R]) -> None:
-        while batch := self._take():
-            started = time.monotonic()
+    def _serve(self, run: Run[T, R], generation: int) -> None:
+        while batch := self._take(generation):
             try:
-                results = run([job.item for job in batch])
-                outcomes: list[tuple[_Job[T, R], R | ServiceError]]
+                with self._quarantine.entered(batch[0].suspect):
+                    started = time.monotonic()
+                    results = run([job.item for job in batch])
+                outcomes: list[tuple[Job[T, R], R | ServiceError]]
                 outcomes = list(zip(batch, results, strict=True))
-            except Exception:
-                self._give_back(batch)
+            except Exception as error:
+                self._give_back(batch, error)
                 raise
             try:  # before the callers go on: what they cost is to be in their records
                 self._observe(batch, started)
             finally:
-                _settle(outcomes)
+                settle(outcomes)
 
-    def _observe(self, batch: list[_Job[T, R]], started: float) -> None:
+    def _observe(self, batch: list[Job[T, R]], started: float) -> None:
         waiting = {job.record: job.queued for job in reversed(batch) if job.record is not None}
         ran = Batch(len(batch), waiting, batch[0].queued, started, time.monotonic())
         for observer in self._observers:
             observer.ran(ran)
 
-    def _take(self) -> list[_Job[T, R]]:
-        """Wait for jobs and take this worker's share; none when closed and drained."""
+    def _take(self, generation: int) -> list[Job[T, R]]:
+        """Wait for jobs and take this worker's share; none when drained or to be renewed."""
         with self._changed:
             self._idle += 1
             try:
                 while True:
+                    if self._generation != generation:
+                        return []
                     self._drop_dead()
                     if self._jobs or self._closed:
                         return self._share()
@@ -187,10 +210,10 @@ class Batcher(Generic[T, R]):
             finally:
                 self._idle -= 1
 
-    def _share(self) -> list[_Job[T, R]]:
+    def _share(self) -> list[Job[T, R]]:
         """An even share for each idle worker, up to the largest batch."""
         count = min(self._max_batch, math.ceil(len(self._jobs) / self._idle))
-        batch: list[_Job[T, R]] = []
+        batch: list[Job[T, R]] = []
         while len(batch) < count and not (batch and self._jobs[0].alone):
             batch.append(self._jobs.popleft())
             if batch[0].alone:
@@ -211,40 +234,18 @@ class Batcher(Generic[T, R]):
             observer.dropped("late", len(late))
             observer.dropped("gone", len(gone))
         for job in late:
-            _settle([(job, DeadlineExceeded("no result before the deadline"))])
+            settle([(job, DeadlineExceeded("no result before the deadline"))])
 
-    def _give_back(self, batch: list[_Job[T, R]]) -> None:
-        """After a failure: fail a job that was alone, run the others again one by one."""
-        if len(batch) == 1:
-            failure = InferenceFailed(f"the {self.name} failed on this image")
-            _settle([(batch[0], failure)])
-            return
+    def _give_back(self, batch: list[Job[T, R]], error: Exception) -> None:
+        """After a failure: run again one by one what may be run again, and fail the rest."""
+        lone = len(batch) == 1
+        again = [job for job in batch if job.may_run_again(error, lone)]
         with self._changed:
-            for job in reversed(batch):
-                job.alone = True
-                self._jobs.appendleft(job)
+            self._jobs.extendleft(reversed(again))
             self._changed.notify_all()
+        failure = InferenceFailed(f"the {self.name} failed on this image")
+        settle([(job, failure) for job in batch if job not in again])
 
 
 def _stopping() -> ShuttingDown:
     return ShuttingDown("the service is stopping; send the request again")
-
-
-def _settle(outcomes: Sequence[tuple[_Job[T, R], R | ServiceError]]) -> None:
-    """Hand results to the callers, with one wake-up of each event loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Job[T, R], R | ServiceError]]] = {}
-    for job, outcome in outcomes:
-        by_loop.setdefault(job.future.get_loop(), []).append((job, outcome))
-    for loop, group in by_loop.items():
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(_resolve, group)
-
-
-def _resolve(outcomes: list[tuple[_Job[T, R], R | ServiceError]]) -> None:
-    for job, outcome in outcomes:
-        if job.future.done():
-            continue
-        if isinstance(outcome, ServiceError):
-            job.future.set_exception(outcome)
-        else:
-            job.future.set_result(outcome)

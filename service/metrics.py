@@ -14,6 +14,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from engines.worker import process
 from service import errors
 from service.record import Batch, Observer, Record
 
@@ -84,6 +85,11 @@ class Metrics:
             "runner_failures", "Runners that failed and were opened again", NETWORK
         )
         self.ready = self._gauge("ready", "1 when all workers of a network are up", NETWORK)
+        self.worker_restarts = self._counter(
+            "worker_restarts", "Inference processes replaced: they died, or hung", ["reason"]
+        )
+        for reason in process.REASONS:
+            self.worker_restarts.labels(reason)
         self._engine = self._info("engine", "The engine and plan of a network", NETWORK)
 
     def request(self, path: str, status: int, seconds: float, record: Record) -> None:

@@ -9,7 +9,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.runner import Array, Runner
+from engines.runner import Array, Runner, stacked
+from engines.worker.process import Worker
 from service import image as images
 from service.alignment import ARCFACE_SIZE, FER_SIZE, arcface_crop, fer_crop, too_small
 from service.batcher import Batcher
@@ -73,6 +74,7 @@ class Pipeline:
         labels: Sequence[str],
         nms_iou: float,
         capacity: int,
+        worker: Worker | None = None,
     ) -> None:
         self.detector, self.emotion, self.embedder = detector, emotion, embedder
         self._threads = threads
@@ -81,6 +83,7 @@ class Pipeline:
         self.labels = tuple(labels)
         self._nms_iou = nms_iou
         self._capacity = capacity
+        self._worker = worker
         self.admitted = 0
 
     @property
@@ -90,6 +93,8 @@ class Pipeline:
 
     def start(self) -> None:
         """Start the batchers' workers, which open and warm up their runners."""
+        if self._worker is not None:
+            self._worker.start(self._renew)
         for batcher in self.batchers:
             batcher.start()
 
@@ -98,6 +103,12 @@ class Pipeline:
         self._threads.shutdown()
         for batcher in self.batchers:
             batcher.close()
+        if self._worker is not None:
+            self._worker.close()
+
+    def _renew(self) -> None:
+        for batcher in self.batchers:
+            batcher.renew()
 
     @contextmanager
     def admit(self, images: int) -> Iterator[None]:
@@ -218,7 +229,7 @@ def rows_of(
     with opened() as runner:
 
         def run(items: list[U8]) -> list[Row]:
-            outputs = runner.infer({name: np.stack(items)})
+            outputs = runner.infer({name: stacked(runner, items)})
             return [{key: array[i] for key, array in outputs.items()} for i in range(len(items))]
 
         run([warm])

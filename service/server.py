@@ -41,24 +41,25 @@ def run(settings: Settings) -> None:
             server_header=False,
             timeout_graceful_shutdown=int(settings.deadline_s) + GRACE_S,
         )
-        _forgive_signals()
-        Server(config).run(sockets=[listener])
+        server = Server(config)
+        # Until uvicorn takes them; it raises them again when it has shut down, and we end with 0.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, server.stop)
+        server.run(sockets=[listener])
 
 
 class Server(uvicorn.Server):
     """uvicorn's, but a second signal of any kind ends it at once, answered or not."""
+
+    def stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Stop as soon as the application has started; nothing was accepted yet."""
+        self.should_exit = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:
             log.warning("stopping at once", signal=signal.Signals(sig).name)
             os._exit(128 + sig)
         super().handle_exit(sig, frame)
-
-
-def _forgive_signals() -> None:
-    """Exit with 0 after SIGTERM or SIGINT: uvicorn raises them again when it has shut down."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, frame: None)
 
 
 def _listen(host: str, port: int) -> socket.socket:

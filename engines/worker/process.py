@@ -1,0 +1,214 @@
+"""The service's side: one process that runs the engines, watched, and started anew when it ends."""
+
+import contextlib
+import logging
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from engines.catalog import ModelSpec
+from engines.errors import RunnerError, RunnerHung, RunnerInterrupted, RunnerLost
+from engines.worker import control as words
+from engines.worker.channel import Channel, pair
+from engines.worker.remote import RemoteRunner
+
+log = logging.getLogger("emotions.worker")
+# A worker that lived shorter than this counts as one that cannot start.
+STABLE_S = 10.0
+REASONS = DIED, HUNG = "died", "hung"
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 5.0
+# Loading a plan may compile it for the GPU.
+OPEN_LIMIT_S = 300.0
+# Time to close its runners at the end, beyond that of `lanes.GRACE_S`.
+CLOSE_S = 7.0
+
+
+def command(engine: str, capability: str | None) -> list[str]:
+    """What starts a worker for an engine of `engines.runner.load_engine`."""
+    return [sys.executable, "-m", "engines.worker", engine, capability or ""]
+
+
+class _Life:
+    """One process, from start to end."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self.control, theirs = pair()
+        self.hung = False
+        self.started = time.monotonic()
+        with theirs:
+            number = theirs.fileno()
+            self.process = subprocess.Popen(  # noqa: S603  (ourselves)
+                [*command, str(number)], stdin=subprocess.DEVNULL, pass_fds=[number]
+            )
+
+    def listen(self) -> None:
+        """Log what the worker says until it is gone."""
+        while data := self.control.recv(words.LONGEST):
+            line = words.decode_line(data)
+            logging.getLogger(line.logger).log(line.level, "%s", line.text)
+
+    def hang_up(self) -> None:
+        """Ask the worker to end when its runners are closed."""
+        with contextlib.suppress(OSError):  # it has ended
+            self.control.shutdown(socket.SHUT_WR)
+
+    def end(self) -> str:
+        """Make sure that it is over; how it ended."""
+        self.process.kill()
+        status = self.process.wait()
+        self.control.close()
+        return signal.strsignal(-status) or "" if status < 0 else f"exit status {status}"
+
+
+class Worker:
+    """A process that opens runners for threads of this one, as `Engine.open` would.
+
+    `limit_s` is the longest time that a batch may take: a native call that hangs cannot be stopped
+    from outside, only its process can. `restarted` is told which of `REASONS` a worker was
+    replaced for.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        limit_s: float,
+        restarted: Callable[[str], None] = lambda reason: None,
+    ) -> None:
+        self._command = command
+        self._limit_s = limit_s
+        self._restarted = restarted
+        self._lost: Callable[[], None] = lambda: None
+        self._changed = threading.Condition()
+        self._life: _Life | None = None
+        self._closing = False
+        self._thread = threading.Thread(target=self._watch, name="worker", daemon=True)
+
+    @property
+    def pid(self) -> int | None:
+        """The process that is there now."""
+        life = self._life
+        return life.process.pid if life else None
+
+    def start(self, lost: Callable[[], None]) -> None:
+        """Start the process; `lost` is called, from any thread, when one has ended."""
+        self._lost = lost
+        self._thread.start()
+
+    def open(self, plan: Path, spec: ModelSpec) -> RemoteRunner:
+        """Open a runner in the process, waiting for it where it is being started.
+
+        Raises:
+            EngineError: the plan could not be loaded.
+            RunnerLost: the process ended meanwhile, or is not to be started again.
+        """
+        life = self._present()
+        ours, theirs = pair()
+        runner = RemoteRunner(Channel(ours), partial(self._gone, life), self._limit_s)
+        with theirs:
+            asked = words.encode(words.Open(plan, spec))
+            try:
+                socket.send_fds(life.control, [asked], [theirs.fileno()])
+            except OSError as error:
+                ours.close()
+                raise self._gone(life, False) from error
+        try:
+            return runner.opened(OPEN_LIMIT_S)
+        except BaseException:
+            ours.close()
+            raise
+
+    def close(self) -> None:
+        """End the process, once its runners have been closed. Blocks."""
+        with self._changed:
+            self._closing = True
+            if self._life is not None:
+                self._life.hang_up()
+            self._changed.notify_all()
+        self._thread.join(CLOSE_S)
+        life = self._life
+        if life is not None:
+            life.process.kill()
+        self._thread.join()
+
+    def _present(self) -> _Life:
+        with self._changed:
+            self._changed.wait_for(lambda: self._life is not None or self._closing)
+            if self._life is None:
+                raise RunnerLost("the inference worker has been stopped")
+            return self._life
+
+    def _gone(self, life: _Life, hung: bool) -> RunnerError:
+        """Note that a process has ended, or end it when it hangs; what its runners raise."""
+        with self._changed:
+            mine = self._life is life
+            if mine:
+                self._life, life.hung = None, hung
+        if mine:
+            life.process.kill()
+            self._lost()
+        if hung:
+            return RunnerHung(f"a batch took longer than {self._limit_s:g} s; the worker was ended")
+        if life.hung:
+            return RunnerInterrupted("the worker was ended because another batch hung")
+        return RunnerLost("the inference worker died")
+
+    def _watch(self) -> None:
+        """Start a process, and another whenever it ends. PR_SET_PDEATHSIG is of this thread."""
+        short_lives = 0
+        while True:
+            how, lived = self._live()
+            if self._closing:
+                return
+            short_lives = short_lives + 1 if lived < STABLE_S else 0
+            pause = _pause(short_lives)
+            log.error("the inference worker ended (%s) and is started anew%s", how, _advice(pause))
+            with self._changed:
+                self._changed.wait_for(lambda: self._closing, pause)
+
+    def _live(self) -> tuple[str, float]:
+        """One life; how it ended, and how long it lasted in seconds."""
+        try:
+            life = _Life(self._command)
+        except OSError as error:
+            return f"cannot be started: {error.strerror}", 0.0
+        with self._changed:
+            self._life = life
+            if self._closing:
+                life.hang_up()
+            self._changed.notify_all()
+        try:
+            life.listen()
+        except OSError:
+            log.debug("the worker's control socket broke", exc_info=True)
+        if not self._closing:
+            self._gone(life, False)
+            self._restarted(HUNG if life.hung else DIED)
+        else:
+            self._life = None
+        how = life.end()
+        return f"it hung for {self._limit_s:g} s" if life.hung else how, (
+            time.monotonic() - life.started
+        )
+
+
+def _pause(short_lives: int) -> float:
+    """Seconds before the next start: none at first, then twice as long each time."""
+    if short_lives < 2:
+        return 0.0
+    return float(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (short_lives - 2)))
+
+
+def _advice(pause: float) -> str:
+    if pause < 1:
+        return ""
+    return (
+        f" in {pause:g} s; it does not stay up: the lines above say why, `emotions verify` tries "
+        "its plans, and EMOTIONS_ISOLATE=false runs them in the service's own process"
+    )

@@ -1,0 +1,75 @@
+"""A runner whose work is done in the worker."""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from engines.errors import RunnerError
+from engines.runner import Array, Feeds, Runner
+from engines.worker.channel import Channel
+
+# Makes the error of a worker that is gone, or that took too long and is gone now.
+Gone = Callable[[bool], RunnerError]
+
+
+class RemoteRunner:
+    """A `Runner` at the other end of a channel.
+
+    Whatever the worker does, a call returns or raises within `limit_s`; see `RunnerLost` and
+    its kin for what it raises.
+    """
+
+    def __init__(self, channel: Channel, gone: Gone, limit_s: float) -> None:
+        self._channel, self._gone, self._limit_s = channel, gone, limit_s
+
+    def opened(self, limit_s: float) -> "RemoteRunner":
+        """Wait until the worker has loaded the plan.
+
+        Raises:
+            EngineError: it could not.
+            RunnerError: see `infer`.
+        """
+        self._receive(limit_s)
+        return self
+
+    def stage(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """See `engines.runner.Staging`."""
+        return self._channel.stage(shape, dtype)
+
+    def infer(self, feeds: Feeds) -> dict[str, Array]:
+        """Run a batch; see `Runner.infer`.
+
+        Raises:
+            RunnerError: the engine failed; `RunnerLost`, `RunnerHung`, `RunnerInterrupted` when
+                the worker is gone.
+        """
+        try:
+            self._channel.send(feeds)
+        except OSError as error:
+            raise self._gone(False) from error
+        return {name: array.copy() for name, array in self._receive(self._limit_s).items()}
+
+    def _receive(self, seconds: float) -> dict[str, Array]:
+        try:
+            return self._channel.receive(seconds)
+        except TimeoutError as error:
+            raise self._gone(True) from error
+        except (EOFError, OSError) as error:
+            raise self._gone(False) from error
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._channel.hang_up(self._limit_s)
+        except TimeoutError:
+            self._gone(True)
+            self._channel.close()
