@@ -8,6 +8,8 @@ EngineError
 ├── PlanMissing         nothing was built for this model, engine and hardware
 ├── PlanDamaged         a plan is there but is not what was built
 ├── ParityError         a plan answers differently from the reference
+├── KerasMissing        what exports a Keras model is not installed
+├── ModelRefused        a Keras model cannot be an emotion engine, or holds code
 ├── GpuMissing          an engine was asked for whose GPU or library is not here
 ├── LibraryMissing      an engine was asked for that is an extra and not installed
 └── RunnerError         the engine failed during inference
@@ -47,6 +49,14 @@ class PlanDamaged(EngineError):
 
 class ParityError(EngineError):
     """A plan outside the catalog's limits against the reference."""
+
+
+class KerasMissing(EngineError):
+    """Keras, TensorFlow or tf2onnx is not here; the message says what to install."""
+
+
+class ModelRefused(EngineError):
+    """A Keras file that cannot become an emotion engine: wrong shapes, damaged, or with code."""
 
 
 class GpuMissing(EngineError):
