@@ -1,18 +1,36 @@
 """Bytes to pixels, under limits that hold before anything is decoded."""
 
 import io
-import struct
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image
 
-from service.errors import CorruptImage, TooLarge, UnsupportedMediaType
+from service import containers
+from service.containers import Container
+from service.errors import CorruptImage, TooLarge
+from service.exif import orientation
 
 U8 = NDArray[np.uint8]
 # Our own limit on pixels is checked by `_refuse_large`; Pillow's would only warn.
 Image.MAX_IMAGE_PIXELS = None
+# A progressive JPEG of the largest size may have this many scans; smaller ones as many more.
+SCANS_OF_THE_LARGEST = 16
+# What is larger is kept shrunk while it waits for the networks, and decoded again if need be.
+KEPT_PIXELS = 4_000_000
+# What each EXIF orientation but the first asks for.
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+ON_ITS_SIDE = (5, 6, 7, 8)
 
 
 class ImageLimits(NamedTuple):
@@ -46,55 +64,30 @@ def open_picture(data: bytes, limits: ImageLimits, side: int | None = None) -> P
     EXIF orientation is applied; 16-bit samples keep their high byte; grey, palette and CMYK are
     converted; transparency is laid on white, as a browser shows it. Of an animation the first
     frame counts. A JPEG whose longer side is at least twice `side` is decoded at a half, a quarter
-    or an eighth (libjpeg scales the cosine transform), so that the longer side is still `side`.
+    or an eighth (libjpeg scales the cosine transform), so that the longer side is still `side`;
+    other images beyond `KEPT_PIXELS` are shrunk likewise once they are decoded.
 
     Raises:
-        TooLarge: more bytes or pixels than `limits` allow; nothing was decoded.
+        TooLarge: more bytes, pixels or parts than `limits` allow; nothing was decoded.
         UnsupportedMediaType: the first bytes are those of no format that we read.
         CorruptImage: the format is right, the rest is not.
     """
     if len(data) > limits.max_bytes:
         raise TooLarge(f"the image has {len(data)} bytes; the limit is {limits.max_bytes}")
-    kind = sniff(data)
-    if kind == "WEBP":
-        _refuse_large(*_webp_size(data), limits)  # Pillow allocates the canvas when it opens one
+    container = containers.read(data)
+    if container.kind == "WEBP":  # Pillow allocates the canvas when it opens one
+        _refuse_large(*containers.webp_size(data), limits)
     try:
-        with Image.open(io.BytesIO(data), formats=[kind]) as image:
+        with Image.open(io.BytesIO(container.data), formats=[container.kind]) as image:
             _refuse_large(*image.size, limits)
-            width, height = _upright_size(image)
-            if side is not None:
-                share = side / max(image.size)
-                image.draft(image.mode, (int(image.width * share), int(image.height * share)))
-            pixels = np.asarray(_rgb(ImageOps.exif_transpose(image)))
-            return Picture(pixels, width, height)
+            _refuse_long(image.size, container.scans, limits)
+            return _decoded(image, container, side)
     except TooLarge:
         raise
     except Exception as error:  # decoders raise what they like; none of it is ours
-        raise CorruptImage(f"the {kind} image cannot be decoded; send it whole") from error
-
-
-def sniff(data: bytes) -> str:
-    """Name the format by its first bytes: file names and headers may lie.
-
-    Raises:
-        UnsupportedMediaType: none that we read.
-    """
-    if data[:3] == b"\xff\xd8\xff":
-        return "JPEG"
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
-        return "PNG"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WEBP"
-    if data[:2] == b"BM":
-        return "BMP"
-    raise UnsupportedMediaType("not a JPEG, PNG, WebP or BMP image")
-
-
-def _upright_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height once EXIF's orientation is applied: 5 to 8 lie on their side."""
-    width, height = image.size
-    on_its_side = image.getexif().get(ExifTags.Base.Orientation, 1) in {5, 6, 7, 8}
-    return (height, width) if on_its_side else (width, height)
+        raise CorruptImage(
+            f"the {container.kind} image cannot be decoded; send it whole"
+        ) from error
 
 
 def _refuse_large(width: int, height: int, limits: ImageLimits) -> None:
@@ -104,24 +97,37 @@ def _refuse_large(width: int, height: int, limits: ImageLimits) -> None:
         )
 
 
-def _webp_size(data: bytes) -> tuple[int, int]:
-    """Width and height from the first chunk of a WebP file (RFC 9649, sections 2.5 to 2.7)."""
-    try:
-        match data[12:16]:
-            case b"VP8X":
-                return _uint24(data, 24) + 1, _uint24(data, 27) + 1
-            case b"VP8L":
-                bits = struct.unpack_from("<I", data, 21)[0]
-                return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-            case _:
-                width, height = struct.unpack_from("<HH", data, 26)
-                return width & 0x3FFF, height & 0x3FFF
-    except (struct.error, IndexError) as error:
-        raise CorruptImage("the WEBP image is cut within its header; send it whole") from error
+def _refuse_long(size: tuple[int, int], scans: int, limits: ImageLimits) -> None:
+    """Each scan of a progressive JPEG passes over all of its pixels, however few bytes it has."""
+    most = SCANS_OF_THE_LARGEST * limits.max_pixels // (size[0] * size[1])
+    if scans > most:
+        raise TooLarge(f"the image has {scans} scans; at its size {most} are allowed; save it anew")
 
 
-def _uint24(data: bytes, offset: int) -> int:
-    return data[offset] | data[offset + 1] << 8 | data[offset + 2] << 16
+def _decoded(image: Image.Image, container: Container, side: int | None) -> Picture:
+    width, height = image.size
+    if side is not None:
+        share = side / max(image.size)
+        image.draft(image.mode, (max(1, int(width * share)), max(1, int(height * share))))
+    image.load()
+    held = container.orientation
+    if container.kind == "WEBP":
+        held = orientation(image.info.get("exif", b"").removeprefix(b"Exif\0\0"))
+    rgb = _rgb(image)
+    pixels = np.asarray(rgb.transpose(UPRIGHT[held]) if held in UPRIGHT else rgb)
+    if held in ON_ITS_SIDE:
+        width, height = height, width
+    return Picture(pixels if side is None else _shrunk(pixels, side), width, height)
+
+
+def _shrunk(pixels: U8, side: int) -> U8:
+    """A large picture divided by the largest whole number that leaves `side` pixels."""
+    height, width = pixels.shape[:2]
+    factor = max(height, width) // side
+    if height * width <= KEPT_PIXELS or factor < 2:
+        return pixels
+    size = max(1, width // factor), max(1, height // factor)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -130,6 +136,7 @@ def _rgb(image: Image.Image) -> Image.Image:
         return Image.fromarray((wide >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image)
+        return white
     return image.convert("RGB")

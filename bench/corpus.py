@@ -1,0 +1,115 @@
+"""Small images of every kind that is read, and request bodies that hold them; all made here.
+
+They are what the fuzzers start from, what is mutated, and what the soak sends.
+"""
+
+import base64
+import io
+from functools import cache
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageChops, ImageCms
+
+U8 = NDArray[np.uint8]
+WIDTH, HEIGHT = 24, 16
+BOUNDARY = "corpus"
+
+
+class Body(msgspec.Struct, frozen=True):
+    """A request's body and the content type that it comes with."""
+
+    kind: str
+    content: bytes
+
+
+def pixels(width: int = WIDTH, height: int = HEIGHT) -> U8:
+    """A picture whose every corner has a colour of its own, RGB (height, width, 3)."""
+    y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
+    return np.asarray(np.stack([200 * x + 20, 200 * y + 20, 220 - 180 * x * y], -1), np.uint8)
+
+
+def saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    """An image file's bytes."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@cache
+def images() -> dict[str, bytes]:
+    """Sound files that all show `pixels()`, grey ones and the 16-bit one in grey."""
+    plain = Image.fromarray(pixels())
+    other = Image.fromarray(255 - pixels())
+    grey, half = plain.convert("L"), plain.convert("RGBA")
+    half.putalpha(255)
+    exif = Image.Exif()
+    exif[0x010F] = "corpus"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    wide = Image.fromarray(np.asarray(grey, np.uint16) * 257)
+    animation = {"save_all": True, "append_images": [other]}
+    fine: dict[str, object] = {"quality": 95, "subsampling": 0}
+    return {
+        "JPEG": saved(plain, "JPEG", **fine),
+        "JPEG, progressive": saved(plain, "JPEG", progressive=True, **fine),
+        "JPEG, grey": saved(grey, "JPEG", quality=95),
+        "JPEG, CMYK": saved(plain.convert("CMYK"), "JPEG", **fine),
+        "JPEG, YCCK": ycck(plain),
+        "JPEG, EXIF": saved(plain, "JPEG", exif=exif.tobytes(), **fine),
+        "JPEG, ICC profile": saved(plain, "JPEG", icc_profile=profile, **fine),
+        "JPEG, several pictures (MPO)": saved(plain, "MPO", **animation, **fine),
+        "PNG": saved(plain, "PNG"),
+        "PNG, grey": saved(grey, "PNG"),
+        "PNG, 16-bit grey": saved(wide, "PNG"),
+        "PNG, palette": saved(plain.quantize(256), "PNG"),
+        "PNG, alpha": saved(half, "PNG"),
+        "PNG, ICC profile": saved(plain, "PNG", icc_profile=profile),
+        "PNG, animated": saved(plain, "PNG", **animation),
+        "WebP": saved(plain, "WEBP", quality=95),
+        "WebP, lossless": saved(plain, "WEBP", lossless=True),
+        "WebP, alpha": saved(half, "WEBP", lossless=True),
+        "WebP, animated": saved(plain, "WEBP", lossless=True, **animation),
+        "BMP": saved(plain, "BMP"),
+        "BMP, palette": saved(plain.quantize(256), "BMP"),
+    }
+
+
+def ycck(image: Image.Image) -> bytes:
+    """A CMYK JPEG whose first three inks are stored as luminance and chrominance.
+
+    Pillow writes inks inverted and says so in Adobe's segment; there the transform becomes 2.
+    """
+    inks = image.convert("CMYK").split()
+    colours = Image.merge("RGB", inks[:3]).convert("YCbCr").split()
+    stored = [ImageChops.invert(band) for band in colours]
+    data = bytearray(saved(Image.merge("CMYK", [*stored, inks[3]]), "JPEG", quality=95))
+    data[data.index(b"Adobe") + 11] = 2
+    return bytes(data)
+
+
+def multipart(parts: list[bytes], boundary: str = BOUNDARY) -> bytes:
+    """A form with one file of the field `images` a part."""
+    head = 'content-disposition: form-data; name="images"; filename="{}.jpg"\r\n\r\n'
+    begin = f"--{boundary}\r\n".encode()
+    files = (begin + head.format(i).encode() + part + b"\r\n" for i, part in enumerate(parts))
+    return b"".join(files) + f"--{boundary}--\r\n".encode()
+
+
+@cache
+def bodies() -> tuple[Body, ...]:
+    """Each image alone, and two of them in each of the other forms."""
+    found = [Body(_type(name), data) for name, data in images().items()]
+    pair = [images()["JPEG"], images()["PNG"]]
+    encoded = [{"id": str(i), "data": base64.b64encode(data)} for i, data in enumerate(pair)]
+    raw = [{"id": str(i), "data": data} for i, data in enumerate(pair)]
+    return (
+        *found,
+        Body(f"multipart/form-data; boundary={BOUNDARY}", multipart(pair)),
+        Body("application/json", msgspec.json.encode({"images": encoded})),
+        Body("application/msgpack", msgspec.msgpack.encode({"images": raw})),
+    )
+
+
+def _type(name: str) -> str:
+    return f"image/{name.partition(',')[0].lower()}"
