@@ -14,7 +14,7 @@ from service.film import each, film
 from service.pipeline import Options
 from service.predict import Lines
 from service.progress import counted
-from service.readers import Reader, local, remote
+from service.readers import Reader, opened
 from service.schemas import ImageResult
 from service.settings import Settings
 from service.tables import OutputRefused
@@ -44,7 +44,7 @@ async def _watch(
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     options = Options(settings.min_score, settings.max_faces)
-    async with remote(url, settings, options) if url else local(settings, options) as reader:
+    async with opened(settings, options, url) as reader:
         say.print(f"watching {source}; Ctrl-C ends it", markup=False)
         try:
             await _record(reader, source, out, stop, say)

@@ -18,7 +18,7 @@ from service.errors import ServiceError
 from service.files import SUFFIXES, Source, find, printable
 from service.pipeline import Options
 from service.progress import counted
-from service.readers import AHEAD, Reader, local, remote
+from service.readers import AHEAD, Reader, opened
 from service.schemas import ImageResult, image_result
 from service.settings import Settings
 from service.tables import Form, OutputRefused, Tables, check, check_video, convert
@@ -90,6 +90,7 @@ class Job(NamedTuple):
     embeddings: bool = False
     url: str | None = None
     fps: float | None = None
+    identities: bool = True
 
 
 def predict(settings: Settings, job: Job, console: Console) -> int:
@@ -116,8 +117,7 @@ def _check_videos(job: Job) -> None:
 async def _predict(settings: Settings, job: Job, console: Console) -> int:
     keep = job.out is not None
     options = Options(settings.min_score, settings.max_faces, job.embeddings, keep)
-    opened = remote(job.url, settings, options) if job.url else local(settings, options)
-    async with opened as reader:
+    async with opened(settings, options, job.url, identify=keep and job.identities) as reader:
         if job.out is None:
             with counted(console, 0, bar=False) as seen:
                 files = (Source(path, printable(str(path))) for path, _ in find(job.paths))
@@ -127,7 +127,13 @@ async def _predict(settings: Settings, job: Job, console: Console) -> int:
 
 
 async def _into_folder(reader: Reader, job: Job, out: Path, console: Console) -> int:
-    tables = Tables(out, reader.labels, embeddings=job.embeddings, resume=job.resume)
+    tables = Tables(
+        out,
+        reader.labels,
+        embeddings=job.embeddings,
+        identities=reader.embeds and job.identities,
+        resume=job.resume,
+    )
     with closing(tables):
         total = sum(1 for file in find(job.paths, out) if file.name not in tables.done)
         with counted(console, total, bar=True) as seen:

@@ -4,7 +4,7 @@ import asyncio
 import io
 import math
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -35,6 +35,7 @@ class Reader(Protocol):
     """Reads the faces of one image after the other; up to `AHEAD` at once."""
 
     labels: tuple[str, ...]
+    embeds: bool
 
     async def read(self, name: str, data: bytes) -> tuple[ImageResult, U8 | None]:
         """Give the result, and the upright pixels if they were asked for.
@@ -52,8 +53,22 @@ class Reader(Protocol):
         """
 
 
+def opened(
+    settings: Settings, options: Options, url: str | None = None, *, identify: bool = False
+) -> AbstractAsyncContextManager[Reader]:
+    """Open the reader at `url`, or one here; `identify` adds embeddings where there is an embedder.
+
+    Raises:
+        EngineError: see `local`.
+        RemoteFailed: see `remote`.
+    """
+    if url:
+        return remote(url, settings, options, identify)
+    return local(settings, options, identify)
+
+
 @asynccontextmanager
-async def local(settings: Settings, options: Options) -> AsyncIterator[Reader]:
+async def local(settings: Settings, options: Options, identify: bool) -> AsyncIterator[Reader]:
     """Open a pipeline; its queue is so long that a reader is never turned away.
 
     Raises:
@@ -62,8 +77,10 @@ async def local(settings: Settings, options: Options) -> AsyncIterator[Reader]:
     patient = settings.model_copy(update={"max_queue": AHEAD * settings.max_faces})
     pipeline = open_pipeline(patient, find_models(settings), Metrics())
     pipeline.start()
+    embeds = pipeline.embedder is not None
+    embeddings = options.embeddings or (identify and embeds)
     try:
-        yield _Local(pipeline, options)
+        yield _Local(pipeline, options._replace(embeddings=embeddings))
     finally:
         await asyncio.to_thread(pipeline.close)
 
@@ -71,7 +88,7 @@ async def local(settings: Settings, options: Options) -> AsyncIterator[Reader]:
 class _Local:
     def __init__(self, pipeline: Pipeline, options: Options) -> None:
         self._pipeline, self._options = pipeline, options
-        self.labels = pipeline.labels
+        self.labels, self.embeds = pipeline.labels, pipeline.embedder is not None
 
     async def read(self, name: str, data: bytes) -> tuple[ImageResult, U8 | None]:
         outcome: Analysis | ServiceError
@@ -83,14 +100,15 @@ class _Local:
         return image_result(name, outcome, self.labels, self.labels), image
 
     async def look(self, name: str, image: U8) -> ImageResult:
-        embeddings = self._pipeline.embedder is not None
-        options = self._options._replace(embeddings=embeddings, keep_image=False)
+        options = self._options._replace(embeddings=self.embeds, keep_image=False)
         outcome = await self._pipeline.analyze_pixels(image, options, math.inf)
         return image_result(name, outcome, self.labels, self.labels)
 
 
 @asynccontextmanager
-async def remote(url: str, settings: Settings, options: Options) -> AsyncIterator[Reader]:
+async def remote(
+    url: str, settings: Settings, options: Options, identify: bool
+) -> AsyncIterator[Reader]:
     """Connect to the service at `url`, with the first of the settings' API keys.
 
     Raises:
@@ -101,19 +119,21 @@ async def remote(url: str, settings: Settings, options: Options) -> AsyncIterato
     except ImportError as error:
         raise RemoteFailed("--url needs the client; `pip install ./client` brings it") from error
 
-    key = settings.api_keys[0].get_secret_value() if settings.api_keys else None
-    async with AsyncClient(url, key=key) as client:
+    # A key may stand after its name, see `keyring`.
+    given = [key.get_secret_value().rpartition(":")[2] for key in settings.api_keys[:1]]
+    async with AsyncClient(url, key=next(iter(given), None)) as client:
         try:
             models = {model.task: model for model in await client.models()}
         except EmotionsError as error:
             raise RemoteFailed(f"{url}: {error}") from error
         limits = images.ImageLimits(settings.max_image_bytes, settings.max_pixels)
+        embeds = "embedder" in models
         yield _Remote(
             url,
             client,
             labels=models["emotion"].labels,
-            embeds="embedder" in models,
-            options=options,
+            embeds=embeds,
+            options=options._replace(embeddings=options.embeddings or (identify and embeds)),
             limits=limits,
         )
 
@@ -129,8 +149,8 @@ class _Remote:
         options: Options,
         limits: images.ImageLimits,
     ) -> None:
-        self.labels = labels
-        self._url, self._client, self._embeds = url, client, embeds
+        self.labels, self.embeds = labels, embeds
+        self._url, self._client = url, client
         self._options, self._limits = options, limits
 
     async def read(self, name: str, data: bytes) -> tuple[ImageResult, U8 | None]:
@@ -141,7 +161,7 @@ class _Remote:
 
     async def look(self, name: str, image: U8) -> ImageResult:
         encoded = await asyncio.to_thread(_jpeg, image)
-        result = await self._ask(name, encoded, self._embeds)
+        result = await self._ask(name, encoded, self.embeds)
         if result.error:
             raise RemoteFailed(f"{name}: {result.error.detail}")
         return result

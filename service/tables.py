@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from engines.plan import staged
+from service.identities import Kept
 from service.schemas import Face, ImageResult
 
 Form = Literal["csv", "parquet", "jsonl"]
@@ -15,8 +16,9 @@ Row = dict[str, Any]
 POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 BOX = ("x1", "y1", "x2", "y2")
 LANDMARKS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
+FACE = ("file", "face", *BOX, "score", *LANDMARKS)
 TEXTS = {"file", "emotion", "embedding", "error", "detail"}
-COUNTS = {"face", "width", "height", "faces"}
+COUNTS = {"face", "identity", "width", "height", "faces"}
 DIGITS = 6
 
 
@@ -29,27 +31,40 @@ class Tables:
 
     An image's faces are written before its own row: an image counts as done when its row is
     whole. Going on drops what a kill cut off, and the rows of images that failed, which are
-    tried again.
+    tried again. With `identities` the faces carry embeddings, and their rows people's numbers.
     """
 
     def __init__(
-        self, folder: Path, labels: Sequence[str], *, embeddings: bool, resume: bool
+        self,
+        folder: Path,
+        labels: Sequence[str],
+        *,
+        resume: bool,
+        embeddings: bool = False,
+        identities: bool = False,
     ) -> None:
         faces, images = folder / "faces.csv", folder / "images.csv"
         if images.exists() and not resume:
             raise OutputRefused(f"{folder} holds results; go on with --resume, or choose another")
         last = ("embedding",) if embeddings else ()
-        face_columns = ("file", "face", *BOX, "score", *LANDMARKS, *labels, "emotion", *last)
+        face_columns = (*FACE, *labels, "emotion", "identity", *last)
         columns = ("file", "width", "height", "faces", *labels, "emotion", "error", "detail")
-        self._labels = labels
+        self._labels, self._embeddings = labels, embeddings
         self.done = {row["file"] for row in _rows(images, columns) if not row["error"]}
+        rows = (row for row in _rows(faces, face_columns) if row["file"] in self.done)
+        self._kept = _keep(folder, rows) if identities else None
         self._faces = _reopen(faces, face_columns, lambda row: row["file"] in self.done)
         self._images = _reopen(images, columns, lambda row: not row["error"])
 
     def add(self, result: ImageResult) -> None:
         """Write an image's rows, its own last."""
         for i, face in enumerate(result.faces):
-            self._faces.write(face_row(result.id, i, face))
+            row = face_row(result.id, i, face)
+            if self._kept and face.embedding is not None:
+                row["identity"] = self._kept.add(face.embedding)
+            if self._embeddings and face.embedding is not None:
+                row["embedding"] = json.dumps(face.embedding)
+            self._faces.write(row)
         self._images.write(image_row(result, self._labels))
         self.done.add(result.id)
 
@@ -57,6 +72,8 @@ class Tables:
         """Close the files."""
         self._faces.close()
         self._images.close()
+        if self._kept:
+            self._kept.close()
 
 
 class _Appender:
@@ -79,8 +96,7 @@ def face_row(file: str, index: int, face: Face) -> Row:
     row: Row = {"file": file, "face": index, "score": face.score, "emotion": face.emotion}
     row |= zip(BOX, face.box, strict=True)
     row |= zip(LANDMARKS, [value for point in face.landmarks for value in point], strict=True)
-    row |= face.scores
-    return row | ({} if face.embedding is None else {"embedding": json.dumps(face.embedding)})
+    return row | face.scores
 
 
 def image_row(result: ImageResult, labels: Sequence[str]) -> Row:
@@ -106,6 +122,16 @@ def _reopen(path: Path, columns: Sequence[str], keep: Callable[[Row], bool]) -> 
         writer.writeheader()
         writer.writerows(row for row in _rows(path, columns) if keep(row))
     return _Appender(path.open("a", newline="", encoding="utf-8"), columns)
+
+
+def _keep(folder: Path, faces: Iterator[Row]) -> Kept:
+    try:
+        return Kept(folder, [int(row["identity"]) for row in faces])
+    except ValueError as error:
+        raise OutputRefused(
+            f"{folder} was written without identities, or by another embedder; go on with "
+            "--no-identities, or choose another folder"
+        ) from error
 
 
 def _rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:

@@ -8,7 +8,7 @@ from engines.errors import EngineError
 from service.bot.settings import BotSettings
 from service.logs import configure
 from service.pipeline import Options
-from service.readers import RemoteFailed, local, remote
+from service.readers import RemoteFailed, opened
 from service.settings import Settings
 
 try:
@@ -27,9 +27,9 @@ def main() -> None:
         sys.exit("emotions-bot: set EMOTIONS_BOT_TOKEN to the token that @BotFather gave you")
     configure(settings)
     options = Options(settings.min_score, settings.max_faces, keep_image=True)
-    opened = remote(bot.url, settings, options) if bot.url else local(settings, options)
+    reader = opened(settings, options, bot.url)
     try:
-        create(bot, opened).run_polling(allowed_updates=["message"])
+        create(bot, reader).run_polling(allowed_updates=["message"])
     except (EngineError, RemoteFailed) as error:
         sys.exit(f"emotions-bot: {error}")
     except InvalidToken:
