@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.metrics import Metrics
 from service.record import Record, recording
+from service.tracing import Tracing
 
 # Asked every few seconds by whoever watches the service; their lines would bury the others.
 PROBES = ("/livez", "/readyz", "/metrics")
@@ -25,9 +26,10 @@ log = structlog.get_logger("emotions.access")
 class Observed:
     """ASGI middleware that gives requests an id, counts them, times them and logs them."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, tracing: Tracing) -> None:
         self._app = app
         self._metrics = metrics
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -35,11 +37,11 @@ class Observed:
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        with (
-            structlog.contextvars.bound_contextvars(request_id=request_id),
-            recording() as record,
-        ):
-            await self._observe(scope, receive, send, record)
+        with recording() as record:
+            trace = self._tracing.begin(Headers(scope=scope).get("traceparent", ""), record)
+            ids = {"request_id": request_id} | ({"trace_id": trace} if trace else {})
+            with structlog.contextvars.bound_contextvars(**ids):
+                await self._observe(scope, receive, send, record)
 
     async def _observe(self, scope: Scope, receive: Receive, send: Send, record: Record) -> None:
         started, status = time.perf_counter(), 500
@@ -54,6 +56,8 @@ class Observed:
             if message["type"] == "http.response.start":
                 status = int(message["status"])
                 MutableHeaders(scope=message)[REQUEST_ID] = scope["state"]["request_id"]
+            elif not message.get("more_body", False):
+                self._close(scope, record)
             await send(message)
 
         try:
@@ -62,8 +66,12 @@ class Observed:
             record.code = "internal"
             raise
         finally:
-            record.key = scope["state"].get("key")
+            self._close(scope, record)
             self._conclude(scope, status, time.perf_counter() - started, record)
+
+    def _close(self, scope: Scope, record: Record) -> None:
+        record.key = scope["state"].get("key")
+        self._tracing.end(record)
 
     def _conclude(self, scope: Scope, status: int, seconds: float, record: Record) -> None:
         # The route's own path, not the client's: a label for each unknown address would grow.

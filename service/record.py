@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 T = TypeVar("T")
 # In the order in which an image passes them. `queue` is each wait for a thread or for a batch.
@@ -35,6 +35,7 @@ class Record:
     faces: int = 0
     key: str | None = None
     code: str | None = None
+    span: Any = None  # OpenTelemetry's, of a request that is traced and has not ended
 
     def add(self, stage: Stage, started: float, ended: float) -> None:
         """Note a pass through a stage; may be called from any thread."""

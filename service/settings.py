@@ -71,6 +71,14 @@ class Settings(BaseSettings):
         default=(),
         description="Keys that clients must show, separated by commas; empty lets all in",
     )
+    otlp_url: str | None = Field(
+        default=None,
+        description="Collector that traces go to by OTLP over HTTP, as http://localhost:4318; "
+        "needs the extra otel",
+    )
+    trace_share: Fraction = Field(
+        default=1.0, description="Share of requests to trace where the caller has not decided"
+    )
     log_format: Literal["text", "json"] = Field(default="text", description="Form of the log lines")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level"

@@ -17,6 +17,7 @@ from service.metrics import Counted, Metrics
 from service.pipeline import NetworkBatcher, Pipeline, rows_of
 from service.record import Noted, Stage
 from service.settings import Settings
+from service.tracing import Tracing
 
 # A frame of a crowd gives more faces than there are frames.
 FACES_A_FRAME = 4
@@ -66,9 +67,17 @@ def load_catalog(settings: Settings) -> Catalog:
     return Catalog.load(*([settings.catalog] if settings.catalog else []))
 
 
-def open_pipeline(settings: Settings, models: Models, metrics: Metrics) -> Pipeline:
+def open_pipeline(
+    settings: Settings, models: Models, metrics: Metrics, tracing: Tracing | None = None
+) -> Pipeline:
     """Wire batchers, threads and geometry; `Pipeline.start` brings them to life."""
-    batcher = partial(_batcher, settings=settings, engine=models.engine, metrics=metrics)
+    batcher = partial(
+        _batcher,
+        settings=settings,
+        engine=models.engine,
+        metrics=metrics,
+        tracing=tracing or Tracing(),
+    )
     pipeline = Pipeline(
         batcher(models.detector, capacity=settings.max_queue),
         batcher(models.emotion, capacity=FACES_A_FRAME * settings.max_queue),
@@ -101,7 +110,13 @@ def _optional(spec: ModelSpec, engine: Engine, settings: Settings) -> Model | No
 
 
 def _batcher(
-    model: Model, *, settings: Settings, engine: Engine, metrics: Metrics, capacity: int
+    model: Model,
+    *,
+    settings: Settings,
+    engine: Engine,
+    metrics: Metrics,
+    tracing: Tracing,
+    capacity: int,
 ) -> NetworkBatcher:
     spec = model.spec
     batcher: NetworkBatcher = NetworkBatcher(
@@ -115,7 +130,11 @@ def _batcher(
         workers=settings.workers or engine.workers(),
         max_batch=engine.batch(spec),
         capacity=capacity,
-        observers=(Noted(STAGES[spec.task]), Counted(metrics, spec.task)),
+        observers=(
+            Noted(STAGES[spec.task]),
+            Counted(metrics, spec.task),
+            *tracing.observers(spec.task),
+        ),
     )
     metrics.watch_network(
         spec.task,

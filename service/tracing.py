@@ -1,0 +1,60 @@
+"""Traces, an extra: this is what is there without it, and how it is chosen.
+
+Only `service.spans` imports OpenTelemetry's SDK, and only when a collector is set.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from engines.errors import EngineError
+from service.record import Observer, Record
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi.telemetry import TelemetryConfig
+
+# https://www.w3.org/TR/trace-context/#traceparent-header: version, trace, span, flags.
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-.{2,}")
+
+
+class Tracing:
+    """Makes no spans; knows the trace that a request belongs to by its `traceparent` header."""
+
+    @property
+    def telemetry(self) -> "TelemetryConfig":
+        """What FastAPI is to do: nothing by itself, whatever the environment says."""
+        return {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+
+    def begin(self, traceparent: str, record: Record) -> str | None:  # noqa: ARG002
+        """Take note of a request that begins; returns the id of its trace, 32 hex digits."""
+        found = _TRACEPARENT.fullmatch(traceparent)
+        return found[1] if found else None
+
+    def end(self, record: Record) -> None:
+        """Tell what a request cost, before the last of its answer leaves."""
+
+    def observers(self, network: str) -> Sequence[Observer]:  # noqa: ARG002
+        """What a network's batcher is to tell of its batches."""
+        return ()
+
+    def close(self) -> None:
+        """Send what has not been sent."""
+
+
+def open_tracing(settings: Settings) -> Tracing:
+    """Traces as `settings` ask for them.
+
+    Raises:
+        EngineError: a collector is set, but the extra is not installed.
+    """
+    if settings.otlp_url is None:
+        return Tracing()
+    try:
+        from service.spans import open_spans  # noqa: PLC0415
+    except ImportError as error:
+        raise EngineError(
+            "EMOTIONS_OTLP_URL is set, but OpenTelemetry is not installed; "
+            "`pip install 'emotions[otel]'` brings it, or unset EMOTIONS_OTLP_URL"
+        ) from error
+    return open_spans(settings.otlp_url, settings.trace_share)
