@@ -1,112 +1,120 @@
-"""A request's images through the pipeline: side by side, in time, while somebody waits."""
+"""A request's images through the pipeline, side by side."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import NamedTuple
 
-from fastapi import Request
-from starlette.requests import ClientDisconnect
-
-from service.bodies import Encoded
+from service.bodies import Encoded, Sent
 from service.errors import (
     CorruptImage,
-    DeadlineExceeded,
+    FetchFailed,
     InferenceFailed,
     ServiceError,
     TooLarge,
     UnsupportedMediaType,
+    UrlRefused,
 )
+from service.fetch import Budget, Fetcher
 from service.metrics import Metrics
 from service.pipeline import Analysis, Options, Pipeline
 from service.record import current
+from service.waiting import until
 
-T = TypeVar("T")
 Outcome = Analysis | ServiceError
 # What is wrong with one image of several is told with that image; the others get their faces.
-OF_ONE_IMAGE = (TooLarge, UnsupportedMediaType, CorruptImage, InferenceFailed)
+OF_ONE_IMAGE = (
+    TooLarge,
+    UnsupportedMediaType,
+    CorruptImage,
+    InferenceFailed,
+    UrlRefused,
+    FetchFailed,
+)
 
 
-@asynccontextmanager
-async def until(deadline: float) -> AsyncIterator[None]:
-    """Cancel the block at `deadline`, on `time.monotonic`'s clock.
+class Asked(NamedTuple):
+    """What one request asks for; its deadline is on `time.monotonic`'s clock."""
 
-    Raises:
-        DeadlineExceeded: the block was not done by then.
-    """
-    try:
-        async with asyncio.timeout(deadline - time.monotonic()):
-            yield
-    except TimeoutError as error:
-        raise DeadlineExceeded("no result before the deadline") from error
+    images: list[Sent]
+    options: Options
+    deadline: float
 
 
-async def unless_gone(request: Request, work: Coroutine[None, None, T]) -> T:
-    """Do `work`, but stop when the client of `request`, whose body was read, hangs up.
+class Analyst:
+    """Fetches what is to be fetched, and lets the pipeline find the faces."""
 
-    Raises:
-        ClientDisconnect: nobody waits for the result any more.
-    """
-    doing = asyncio.create_task(work)
-    gone = asyncio.create_task(_hung_up(request))
-    try:
-        await asyncio.wait({doing, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not doing.done():
-            raise ClientDisconnect
-        return doing.result()
-    finally:
-        doing.cancel()
-        gone.cancel()
+    def __init__(
+        self, pipeline: Pipeline, metrics: Metrics, fetcher: Fetcher, max_bytes: int
+    ) -> None:
+        self._pipeline = pipeline
+        self._metrics = metrics
+        self._fetcher = fetcher
+        self._max_bytes = max_bytes
 
+    async def all(self, asked: Asked) -> list[Outcome]:
+        """Analyze all images; what fails for all of them leaves no work behind.
 
-async def _hung_up(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+        Raises:
+            ServiceError: of the whole request, or of its only image.
+        """
+        async with until(asked.deadline):
+            with self._under_way(asked) as work:
+                outcomes = await asyncio.gather(*work)
+        return [_unless_only(outcome, asked) for outcome in outcomes]
 
+    async def each(self, asked: Asked) -> AsyncGenerator[Outcome, None]:
+        """Analyze all images and yield each outcome, in order, as soon as it is there.
 
-async def analyze_all(
-    pipeline: Pipeline,
-    metrics: Metrics,
-    images: list[Encoded],
-    options: Options,
-    deadline: float,
-) -> list[Outcome]:
-    """Analyze images side by side; what fails for all of them leaves no work behind.
-
-    Raises:
-        ServiceError: of the whole request, or of its only image.
-    """
-    with pipeline.admit(len(images)):
-        work = [
-            asyncio.create_task(_analyze_one(pipeline, metrics, image.data, options, deadline))
-            for image in images
-        ]
-        try:
-            outcomes = await asyncio.gather(*work)
-        finally:
+        Raises:
+            ServiceError: of the whole request, or of its only image.
+        """
+        with self._under_way(asked) as work:
             for task in work:
-                task.cancel()
-    if len(outcomes) == 1 and isinstance(outcomes[0], ServiceError):
-        raise outcomes[0]
-    return outcomes
+                async with until(asked.deadline):
+                    outcome = await task
+                yield _unless_only(outcome, asked)
+
+    @contextmanager
+    def _under_way(self, asked: Asked) -> Iterator[list[asyncio.Task[Outcome]]]:
+        """Start a task an image; what is not done when the block ends is cancelled.
+
+        The images' places are free again when all is done, not when the last answer was read.
+        """
+        budget = Budget(self._max_bytes)
+        with ExitStack() as places:
+            places.enter_context(self._pipeline.admit(len(asked.images)))
+            work = [asyncio.create_task(self._one(i, asked, budget)) for i in asked.images]
+            done = asyncio.gather(*work, return_exceptions=True)
+            done.add_done_callback(lambda _: places.close())
+            try:
+                yield work
+            finally:
+                done.cancel()
+
+    async def _one(self, image: Sent, asked: Asked, budget: Budget) -> Outcome:
+        try:
+            if isinstance(image, Encoded):
+                data = image.data
+            else:
+                data = await self._fetcher.fetch(image.url, budget)
+            result = await self._pipeline.analyze(data, asked.options, asked.deadline)
+        except OF_ONE_IMAGE as error:
+            self._count(error.code, 0)
+            return error
+        self._count("ok", len(result.scores))
+        return result
+
+    def _count(self, outcome: str, faces: int) -> None:
+        self._metrics.images.labels(outcome).inc()
+        self._metrics.faces.inc(faces)
+        if (record := current()) is not None:
+            record.images += 1
+            record.faces += faces
 
 
-async def _analyze_one(
-    pipeline: Pipeline, metrics: Metrics, data: bytes, options: Options, deadline: float
-) -> Outcome:
-    try:
-        result = await pipeline.analyze(data, options, deadline)
-    except OF_ONE_IMAGE as error:
-        _count(metrics, error.code, 0)
-        return error
-    _count(metrics, "ok", len(result.scores))
-    return result
-
-
-def _count(metrics: Metrics, outcome: str, faces: int) -> None:
-    metrics.images.labels(outcome).inc()
-    metrics.faces.inc(faces)
-    if (record := current()) is not None:
-        record.images += 1
-        record.faces += faces
+def _unless_only(outcome: Outcome, asked: Asked) -> Outcome:
+    """An outcome; the error of a request's only image is that of the request."""
+    if len(asked.images) == 1 and isinstance(outcome, ServiceError):
+        raise outcome
+    return outcome

@@ -6,12 +6,17 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from service import page, problems, routes
+from service import docs, headers, page, problems, routes
+from service.analysis import Analyst
+from service.fetch import Fetcher
+from service.keyring import KeyRing
 from service.metrics import Metrics
 from service.middleware import Observed
 from service.settings import Settings
+from service.shares import Shares
 from service.startup import find_models, open_pipeline
 from service.tracing import Tracing, open_tracing
+from service.urls import Allowed
 
 DESCRIPTION = "Finds faces in images and reads their emotions. Nothing that is sent is kept."
 VERSION = "0.1.0"
@@ -23,7 +28,8 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
     `tracing` is what `settings` ask for unless given.
 
     Raises:
-        EngineError: a plan is missing or does not fit; the message names the command to run.
+        EngineError: a plan is missing or does not fit, or a setting is wrong; the message names
+            the fix.
     """
     models = find_models(settings)
     metrics, tracing = Metrics(VERSION), tracing or open_tracing(settings)
@@ -32,21 +38,46 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
         version=VERSION,
         description=DESCRIPTION,
         lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if settings.docs else None,
         telemetry=tracing.telemetry,
     )
     app.state.settings, app.state.models, app.state.metrics = settings, models, metrics
     app.state.tracing = tracing
-    app.state.pipeline = open_pipeline(settings, models, metrics, tracing)
+    app.state.pipeline = open_pipeline(
+        settings, models, metrics, tracing, isolated=settings.isolate
+    )
+    app.state.fetcher = _fetcher(settings)
+    app.state.analyst = Analyst(
+        app.state.pipeline, metrics, app.state.fetcher, settings.max_body_bytes
+    )
+    keys = (key.get_secret_value() for key in settings.api_keys)
+    app.state.keys = KeyRing(keys, settings.api_keys_file)
+    app.state.shares = Shares(settings.max_images_per_key)
     app.include_router(routes.router)
-    page.install(app)
+    files = page.install(app)
+    if settings.docs:
+        docs.install(app, files)
+    headers.install(app, settings.cors_origins)
     app.add_middleware(Observed, metrics=metrics, tracing=tracing)
     problems.install(app)
     return app
+
+
+def _fetcher(settings: Settings) -> Fetcher:
+    return Fetcher(
+        Allowed(settings.url_allow, settings.url_networks),
+        max_bytes=settings.max_image_bytes,
+        timeout_s=settings.url_timeout_s,
+        max_redirects=settings.url_max_redirects,
+    )
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.pipeline.start()
     yield
+    await app.state.fetcher.close()
     await asyncio.to_thread(app.state.pipeline.close)
     await asyncio.to_thread(app.state.tracing.close)

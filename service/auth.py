@@ -1,26 +1,47 @@
-"""API keys: who may ask."""
+"""Who may ask, and how much at once."""
 
-import hmac
+from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from service.errors import Unauthorized
-from service.settings import Settings
+from service.keyring import KeyRing
+from service.shares import Share, Shares
 
 
-def authorize(request: Request) -> None:
+async def authorize(request: Request) -> str | None:
     """Let a request through that shows a valid key, or any where no keys are set.
 
-    A key comes as `Authorization: Bearer KEY` or `X-API-Key: KEY`. All keys are compared, each
-    in constant time, so that an answer's time tells nothing of them.
+    A key comes as `Authorization: Bearer KEY` or `X-API-Key: KEY`. Its name is left where the
+    log and the metrics find it.
+
+    Returns:
+        The key's name, or None where no keys are set.
 
     Raises:
         Unauthorized: no key, or none that is valid.
     """
-    settings: Settings = request.app.state.settings
-    keys = [key.get_secret_value().encode() for key in settings.api_keys]
+    keys: KeyRing = request.app.state.keys
+    if not keys.required:
+        return None
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     shown = bearer if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
-    matches = [hmac.compare_digest(shown.strip().encode(), key) for key in keys]
-    if keys and not any(matches):
+    name = keys.owner(shown.strip())
+    if name is None:
         raise Unauthorized("show a valid key as `Authorization: Bearer KEY` or `X-API-Key: KEY`")
+    request.state.key = name
+    return name
+
+
+async def share_of(
+    request: Request, key: Annotated[str | None, Depends(authorize)]
+) -> AsyncIterator[Share]:
+    """Count the request against its key until the last byte of its answer has left.
+
+    Raises:
+        TooManyRequests: the key has as much under way as it may.
+    """
+    shares: Shares = request.app.state.shares
+    with shares.take(key) as share:
+        yield share

@@ -1,8 +1,9 @@
-"""A request's body to encoded images, in each of the four forms that are taken."""
+"""A request's body to images, or to where they are, in each of the four forms taken."""
 
 from collections.abc import AsyncGenerator
 from typing import NamedTuple
 
+import httpx
 import msgspec
 from fastapi import Request
 from python_multipart.exceptions import ParseError
@@ -10,7 +11,8 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from service.errors import InvalidRequest, NoImages, TooLarge, UnsupportedMediaType
-from service.schemas import Frames
+from service.schemas import Frame, Frames
+from service.urls import parse
 
 FIELD = "images"
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp")
@@ -26,7 +28,17 @@ class Encoded(NamedTuple):
     data: bytes
 
 
-async def read_images(request: Request, *, max_bytes: int, max_images: int) -> list[Encoded]:
+class Linked(NamedTuple):
+    """An image that is to be fetched, with the name that its answer bears."""
+
+    id: str
+    url: httpx.URL
+
+
+Sent = Encoded | Linked
+
+
+async def read_images(request: Request, *, max_bytes: int, max_images: int) -> list[Sent]:
     """Read the images of a request.
 
     Raises:
@@ -59,7 +71,7 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     return bytes(body)
 
 
-async def _parse(kind: str, body: bytes, request: Request, max_images: int) -> list[Encoded]:
+async def _parse(kind: str, body: bytes, request: Request, max_images: int) -> list[Sent]:
     if kind == "multipart/form-data":
         return await _multipart(body, request, max_images)
     if kind in IMAGE_TYPES:
@@ -74,15 +86,22 @@ async def _parse(kind: str, body: bytes, request: Request, max_images: int) -> l
 
 def _frames(
     decoder: "msgspec.json.Decoder[Frames] | msgspec.msgpack.Decoder[Frames]", body: bytes
-) -> list[Encoded]:
+) -> list[Sent]:
     try:
         frames = decoder.decode(body).images
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"the body is not a list of images: {error}") from error
-    return [Encoded(str(i) if f.id is None else f.id, f.data) for i, f in enumerate(frames)]
+    return [_sent(frame, i) for i, frame in enumerate(frames)]
 
 
-async def _multipart(body: bytes, request: Request, max_images: int) -> list[Encoded]:
+def _sent(frame: Frame, index: int) -> Sent:
+    name = str(index) if frame.id is None else frame.id
+    if isinstance(frame.data, bytes):
+        return Encoded(name, frame.data)
+    return Linked(name, parse(str(frame.url)))
+
+
+async def _multipart(body: bytes, request: Request, max_images: int) -> list[Sent]:
     async def stream() -> AsyncGenerator[bytes, None]:
         yield body
 

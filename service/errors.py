@@ -2,11 +2,14 @@
 
 ServiceError
 ├── Unauthorized          401 unauthorized          no valid API key
+├── TooManyRequests       429 too_many_requests     the key has as much under way as it may
 ├── InvalidRequest        400 invalid_request       a parameter or the body's form is wrong
 ├── NoImages              400 no_images             the request holds no image
 ├── TooLarge              413 too_large             too many bytes, pixels or images
 ├── UnsupportedMediaType  415 unsupported_media     not an image type that we read
 ├── CorruptImage          422 corrupt_image         an image that cannot be decoded
+├── UrlRefused            403 url_refused           a URL that this service may not fetch
+├── FetchFailed           424 fetch_failed          a URL that gave no image bytes
 ├── EmbedderMissing       501 embedder_missing      embeddings asked for, no embedder built
 ├── Unavailable           503 (parent)
 │   ├── Overloaded        503 overloaded            the queue is full
@@ -46,6 +49,14 @@ class Unauthorized(ServiceError):
     headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
 
 
+class TooManyRequests(ServiceError):
+    """The key has as much under way as it may."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "too_many_requests"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+
+
 class InvalidRequest(ServiceError):
     """A parameter or the form of the body is wrong."""
 
@@ -79,6 +90,20 @@ class CorruptImage(ServiceError):
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "corrupt_image"
+
+
+class UrlRefused(ServiceError):
+    """A URL that this service may not fetch."""
+
+    status = HTTPStatus.FORBIDDEN
+    code = "url_refused"
+
+
+class FetchFailed(ServiceError):
+    """A URL that gave no image bytes."""
+
+    status = HTTPStatus.FAILED_DEPENDENCY
+    code = "fetch_failed"
 
 
 class EmbedderMissing(ServiceError):

@@ -1,4 +1,4 @@
-"""What FastAPI cannot see of the main route by itself: four request bodies and the problems."""
+"""What FastAPI cannot see of the main route: its bodies, its answer as lines, its problems."""
 
 from typing import Any
 
@@ -6,8 +6,20 @@ import msgspec
 
 from service import errors
 from service.bodies import FIELD, IMAGE_TYPES, MSGPACK_TYPES
-from service.schemas import Frames, Problem
+from service.lines import TYPES
+from service.schemas import FirstLine, Frames, ImageResult, LastLine, Problem
+from service.urls import LONGEST
 
+ANSWER = (
+    "The results in the order of the request, as one document or, to a client whose `Accept` "
+    "prefers it, as lines that leave one by one"
+)
+LINES = (
+    "Each line is one of these: first the models; then an image's result a line, in the order of "
+    "the request, as soon as it and those before it are done; last how it ended. An answer "
+    "without that last line was cut off. What goes wrong before the first image is done is "
+    "answered with a status of its own; what ends the work later is the last line's `problem`."
+)
 _BINARY = {"type": "string", "format": "binary"}
 _FORM = {
     "type": "object",
@@ -22,7 +34,11 @@ def _frames() -> dict[str, Any]:
     )
     name = schema["$ref"].rpartition("/")[2]
     frames: dict[str, Any] = components[name]
-    frames["properties"]["images"]["items"] = components["Frame"]
+    frame = components["Frame"]
+    # What `Frame` says in code, which its types cannot.
+    frame["oneOf"] = [{"required": ["data"]}, {"required": ["url"]}]
+    frame["properties"]["url"] |= {"format": "uri", "maxLength": LONGEST}
+    frames["properties"]["images"]["items"] = frame
     return frames
 
 
@@ -47,8 +63,34 @@ def _problem(kinds: list[type[errors.ServiceError]]) -> dict[str, Any]:
     }
 
 
+def _lines() -> dict[int | str, dict[str, Any]]:
+    """The answer as lines, beside the one document that FastAPI describes."""
+    kinds = [_whole(kind.model_json_schema()) for kind in (FirstLine, ImageResult, LastLine)]
+    first, *others = TYPES
+    content: dict[str, Any] = {first: {"schema": {"description": LINES, "oneOf": kinds}}}
+    content |= {kind: {"schema": {"description": f"See {first}."}} for kind in others}
+    return {200: {"description": ANSWER, "content": content}}
+
+
+def _whole(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema with what it refers to in place: its definitions are none of the document's."""
+    known: dict[str, Any] = schema.pop("$defs", {})
+
+    def written(node: Any) -> Any:
+        if isinstance(node, list):
+            return [written(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" in node:
+            return written(known[node["$ref"].rpartition("/")[2]])
+        return {key: written(value) for key, value in node.items()}
+
+    found: dict[str, Any] = written(schema)
+    return found
+
+
 ANALYZE: dict[str, Any] = {
-    "responses": _problems(),
+    "responses": _lines() | _problems(),
     "openapi_extra": {
         "requestBody": {
             "required": True,

@@ -26,13 +26,13 @@ POLICY = "; ".join(
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-cache",  # asked for again each time, and answered 304 by its ETag
 }
 
 
-class _Files(StaticFiles):
+class Files(StaticFiles):
+    """A folder of files, each under the page's policy."""
+
     def file_response(
         self,
         full_path: "str | os.PathLike[str]",
@@ -45,12 +45,13 @@ class _Files(StaticFiles):
         return response
 
 
-def install(app: FastAPI) -> None:
-    """Serve the page at `/` and its files below `/static`."""
-    files = _Files(directory=STATIC)
+def install(app: FastAPI) -> Files:
+    """Serve the page at `/` and its files, which are returned, below `/static`."""
+    files = Files(directory=STATIC)
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(request: Request) -> Response:
         return await files.get_response("index.html", request.scope)
 
     app.mount("/static", files, name="static")
+    return files

@@ -9,10 +9,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from service.errors import InvalidRequest, ServiceError
+from service.headers import HEADERS
 from service.record import current
 from service.schemas import Problem
 
 MEDIA_TYPE = "application/problem+json"
+UNKNOWN = (500, "internal", "something went wrong inside; the log has this request's id")
 log = structlog.get_logger("emotions.http")
 
 
@@ -28,17 +30,30 @@ def install(app: FastAPI) -> None:
 def answer(
     request: Request, status: int, code: str, detail: str, headers: dict[str, str] | None = None
 ) -> Response:
-    """Render a problem, and note its code in the request's record."""
+    """Render a problem, with the headers of every answer: what nobody expected passes no guard."""
+    problem = _problem(request, status, code, detail)
+    told = HEADERS | {"X-Request-ID": problem.request_id} | (headers or {})
+    return Response(problem.model_dump_json(), status, told, MEDIA_TYPE)
+
+
+def problem_of(request: Request, error: Exception) -> Problem:
+    """Describe what went wrong after an answer had begun."""
+    if isinstance(error, ServiceError):
+        return _problem(request, error.status, error.code, str(error))
+    log.error("request.failed", exc_info=error)
+    return _problem(request, *UNKNOWN)
+
+
+def _problem(request: Request, status: int, code: str, detail: str) -> Problem:
     if (record := current()) is not None:
         record.code = code
-    problem = Problem(
+    return Problem(
         title=HTTPStatus(status).phrase,
         status=status,
         code=code,
         detail=detail,
         request_id=request.scope.get("state", {}).get("request_id", ""),
     )
-    return Response(problem.model_dump_json(), status, headers, MEDIA_TYPE)
 
 
 async def _service_error(request: Request, error: Exception) -> Response:
@@ -69,6 +84,4 @@ async def _gone(request: Request, error: Exception) -> Response:  # noqa: ARG001
 
 async def _unknown(request: Request, error: Exception) -> Response:
     log.error("request.failed", exc_info=error)
-    return answer(
-        request, 500, "internal", "something went wrong inside; the log has this request's id"
-    )
+    return answer(request, *UNKNOWN)

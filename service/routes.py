@@ -1,22 +1,39 @@
 """The addresses of the service; each does one thing and hands the work on."""
 
 import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
-from service.analysis import analyze_all, unless_gone, until
-from service.auth import authorize
+from service.analysis import Analyst, Asked, Outcome
+from service.auth import authorize, share_of
 from service.bodies import read_images
 from service.errors import InvalidRequest
+from service.lines import Lines, asked_for, written
 from service.metrics import Metrics
 from service.openapi import ANALYZE
 from service.pipeline import Options, Pipeline
+from service.problems import problem_of
 from service.record import timed
-from service.schemas import Answer, ModelCard, ModelCards, Models, Readiness, image_result
+from service.schemas import (
+    Answer,
+    ImageResult,
+    ModelCard,
+    ModelCards,
+    Models,
+    Readiness,
+    image_result,
+)
 from service.settings import Settings
+from service.shares import Share
 from service.startup import Models as FoundModels
+from service.waiting import unless_gone, until
 
+# Time past a request's deadline for the last lines to be read.
+READING_S = 5
 router = APIRouter()
 
 
@@ -26,18 +43,19 @@ class State:
     settings: Settings
     models: FoundModels
     pipeline: Pipeline
+    analyst: Analyst
     metrics: Metrics
 
 
 @router.post(
     "/v1/emotions",
     response_model=Answer,
-    dependencies=[Depends(authorize)],
     summary="Find faces and read their emotions",
     **ANALYZE,
 )
 async def analyze(
     request: Request,
+    share: Annotated[Share, Depends(share_of)],
     *,
     min_score: Annotated[float | None, Query(ge=0, le=1, description="Least score")] = None,
     max_faces: Annotated[int | None, Query(ge=1, le=1000, description="Most faces")] = None,
@@ -59,19 +77,37 @@ async def analyze(
     )
     patience = settings.deadline_s if deadline_ms is None else deadline_ms / 1000
     deadline = time.monotonic() + min(patience, settings.deadline_s)
-    async with until(deadline):
-        with timed("read"):
+    with timed("read"):
+        async with until(deadline):
             images = await read_images(
                 request, max_bytes=settings.max_body_bytes, max_images=settings.max_images
             )
-        work = analyze_all(state.pipeline, state.metrics, images, options, deadline)
-        outcomes = await unless_gone(request, work)
+    share.take(len(images))
+    return await _answer(request, Asked(images, options, deadline), wanted)
+
+
+async def _answer(request: Request, asked: Asked, wanted: tuple[str, ...]) -> Response:
+    """One document, or the lines of one if the client prefers them."""
+    state: State = request.app.state
+    models = _models(state.models, asked.options.embeddings)
+    names = iter(image.id for image in asked.images)
+
+    def described(outcome: Outcome) -> ImageResult:
+        with timed("serialise"):
+            return image_result(next(names), outcome, state.pipeline.labels, wanted)
+
+    async def results() -> AsyncGenerator[ImageResult, None]:
+        async with aclosing(state.analyst.each(asked)) as outcomes:
+            async for outcome in outcomes:
+                yield described(outcome)
+
+    kind = asked_for(",".join(request.headers.getlist("accept")))
+    if kind is not None:
+        lines = written(models, results(), partial(problem_of, request))
+        return Lines(request, lines, kind, asked.deadline - time.monotonic() + READING_S)
+    outcomes = await unless_gone(request, state.analyst.all(asked))
+    answer = Answer.model_construct(model=models, images=[described(o) for o in outcomes])
     with timed("serialise"):
-        results = [
-            image_result(image.id, outcome, state.pipeline.labels, wanted)
-            for image, outcome in zip(images, outcomes, strict=True)
-        ]
-        answer = Answer.model_construct(model=_models(state.models, embeddings), images=results)
         return Response(answer.model_dump_json(), media_type="application/json")
 
 

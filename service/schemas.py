@@ -18,10 +18,15 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class Frame(msgspec.Struct, forbid_unknown_fields=True):
-    """One encoded image of a JSON (base64) or MessagePack (bytes) request."""
+    """One image of a JSON or MessagePack request: its bytes (base64 in JSON), or where it is."""
 
-    data: bytes
+    data: bytes | msgspec.UnsetType = msgspec.UNSET
+    url: str | msgspec.UnsetType = msgspec.UNSET
     id: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.data is msgspec.UNSET) == (self.url is msgspec.UNSET):
+            raise ValueError("give an image either `data` or `url`")
 
 
 class Frames(msgspec.Struct, forbid_unknown_fields=True):
@@ -90,6 +95,25 @@ class Answer(_Document):
 
     model: Models
     images: list[ImageResult]
+
+
+class FirstLine(_Document):
+    """The first line of a streamed answer."""
+
+    model: Models
+
+
+class End(_Document):
+    """How a streamed answer ended."""
+
+    images: int = Field(description="Images answered, a line each")
+    problem: Problem | None = Field(description="Why the others were not, or null")
+
+
+class LastLine(_Document):
+    """The last line of a streamed answer; one without it was cut off."""
+
+    end: End
 
 
 class Readiness(_Document):

@@ -12,6 +12,7 @@ from engines.plan import DEFAULT_FOLDER
 MEBI = 1 << 20
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+List = Annotated[tuple[str, ...], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -25,7 +26,9 @@ class Settings(BaseSettings):
     )
 
     engine: str = Field(default="auto", description="Engine that runs the networks; auto picks")
-    precision: Precision = Field(default="fp32", description="Precision of the plans")
+    precision: Precision | None = Field(
+        default=None, description="Precision of the plans; by default the engine's own"
+    )
     compute_capability: str | None = Field(
         default=None,
         description="GPU that tensorrt-rtx builds for, as 8.9; by default the one here",
@@ -46,6 +49,17 @@ class Settings(BaseSettings):
     )
     workers: int = Field(
         default=0, ge=0, description="Threads a network; 0 counts cores and CPU quota"
+    )
+    isolate: bool = Field(
+        default=True,
+        description="Run the networks in a process of their own, started anew when it dies or "
+        "hangs (Linux); serving only",
+    )
+    batch_limit_s: float | None = Field(
+        default=None,
+        gt=0,
+        description="Longest time a batch may take before that process is started anew, seconds; "
+        "by default a third of deadline_s, but not below 5",
     )
 
     max_body_bytes: Count = Field(default=64 * MEBI, description="Largest request body")
@@ -69,7 +83,36 @@ class Settings(BaseSettings):
 
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(),
-        description="Keys that clients must show, separated by commas; empty lets all in",
+        description="Keys that clients must show, KEY or NAME:KEY, separated by commas; without "
+        "these and a file of keys everybody is let in",
+    )
+    api_keys_file: Path | None = Field(
+        default=None,
+        description="File of keys by hash, `emotions keys new NAME`; read again when it changes",
+    )
+    max_images_per_key: int = Field(
+        default=128, ge=0, description="Images a key may have under way at once; 0 is any number"
+    )
+
+    url_allow: List = Field(
+        default=(),
+        description="Where images may be fetched from, as https://images.example.com or "
+        "https://*.example.com:8443, separated by commas; empty turns URLs off",
+    )
+    url_networks: List = Field(
+        default=(),
+        description="Networks, as 10.1.0.0/16, that URLs may lead to although they are not public",
+    )
+    url_timeout_s: float = Field(
+        default=10.0, gt=0, description="Longest time to fetch one image, seconds"
+    )
+    url_max_redirects: int = Field(default=3, ge=0, description="Redirects to follow, at most")
+
+    docs: bool = Field(default=True, description="Serve /docs and /openapi.json")
+    cors_origins: List = Field(
+        default=(),
+        description="Origins of web pages that may ask, as https://example.com, separated by "
+        "commas",
     )
     otlp_url: str | None = Field(
         default=None,
@@ -84,12 +127,12 @@ class Settings(BaseSettings):
         default="info", description="Least level"
     )
 
-    @field_validator("api_keys", mode="before")
+    @field_validator("api_keys", "url_allow", "url_networks", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        """Take keys as one string with commas, the form that an environment variable has."""
+        """Take a list as one string with commas, the form that an environment variable has."""
         return (
-            [key.strip() for key in value.split(",") if key.strip()]
+            [item.strip() for item in value.split(",") if item.strip()]
             if isinstance(value, str)
             else value
         )

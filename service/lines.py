@@ -1,0 +1,104 @@
+"""Answers as JSON Lines: each image's result leaves as soon as it and those before it are done."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from fastapi import Request
+from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from service.schemas import End, FirstLine, ImageResult, LastLine, Models, Problem
+from service.waiting import unless_gone
+
+JSON = "application/json"
+TYPES = ("application/jsonl", "application/x-ndjson")
+Results = AsyncGenerator[ImageResult, None]
+
+
+def asked_for(accept: str) -> str | None:
+    """The type of lines that an `Accept` header prefers to one document, or None."""
+    best, preferred = 0.0, None
+    for entry in accept.split(","):
+        kind, *parameters = (part.strip().lower() for part in entry.split(";"))
+        weight = _weight(parameters)
+        if kind in (*TYPES, JSON) and weight > best:
+            best, preferred = weight, kind
+    return preferred if preferred != JSON else None
+
+
+def _weight(parameters: list[str]) -> float:
+    """The weight of an `Accept` entry (RFC 9110, section 12.4.2); 1 without one, or a bad one."""
+    given = next((value[2:] for value in parameters if value.startswith("q=")), "1")
+    try:
+        return min(float(given), 1.0)
+    except ValueError:
+        return 1.0
+
+
+async def written(
+    model: Models, results: Results, tell: Callable[[Exception], Problem]
+) -> AsyncGenerator[bytes, None]:
+    """Write results as lines: the models first, then an image each, then how it ended.
+
+    `tell` makes a problem of what goes wrong after the first result; what goes wrong before is
+    raised, so that the answer can still have a status of its own.
+    """
+    count, problem = 1, None
+    async with aclosing(results):
+        first = await anext(results)
+        yield _line(FirstLine(model=model)) + _line(first)
+        try:
+            async for result in results:
+                yield _line(result)
+                count += 1
+        except Exception as error:
+            problem = tell(error)
+    yield _line(LastLine(end=End(images=count, problem=problem)))
+
+
+def _line(document: BaseModel) -> bytes:
+    return document.model_dump_json().encode() + b"\n"
+
+
+class Lines(Response):
+    """Sends lines as they come, and stops the work behind them when the client hangs up.
+
+    It begins with the first line: an error before that is answered like any other.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        lines: AsyncGenerator[bytes, None],
+        media_type: str,
+        patience_s: float,
+    ) -> None:
+        # Some proxies collect an answer before they pass it on, unless told not to (nginx).
+        super().__init__(media_type=media_type, headers={"X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._request = request
+        self._lines = lines
+        self._patience_s = patience_s
+        self._begun = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        try:
+            # What waits for a client that does not read must end, too.
+            async with asyncio.timeout(self._patience_s):
+                await unless_gone(self._request, self._send(send))
+        except (ClientDisconnect, TimeoutError):
+            if not self._begun:
+                raise
+
+    async def _send(self, send: Send) -> None:
+        async with aclosing(self._lines) as lines:
+            async for line in lines:
+                if not self._begun:
+                    self._begun = True
+                    start = {"type": "http.response.start", "status": self.status_code}
+                    await send(start | {"headers": self.raw_headers})
+                await send({"type": "http.response.body", "body": line, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

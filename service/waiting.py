@@ -1,0 +1,51 @@
+"""How long a request is worked for: until its deadline, and while somebody waits for it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from service.errors import DeadlineExceeded
+
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def until(deadline: float) -> AsyncIterator[None]:
+    """Cancel the block at `deadline`, on `time.monotonic`'s clock.
+
+    Raises:
+        DeadlineExceeded: the block was not done by then.
+    """
+    try:
+        async with asyncio.timeout(deadline - time.monotonic()):
+            yield
+    except TimeoutError as error:
+        raise DeadlineExceeded("no result before the deadline") from error
+
+
+async def unless_gone(request: Request, work: Coroutine[None, None, T]) -> T:
+    """Do `work`, but stop when the client of `request`, whose body was read, hangs up.
+
+    Raises:
+        ClientDisconnect: nobody waits for the result any more.
+    """
+    doing = asyncio.create_task(work)
+    gone = asyncio.create_task(_hung_up(request))
+    try:
+        await asyncio.wait({doing, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not doing.done():
+            raise ClientDisconnect
+        return doing.result()
+    finally:
+        doing.cancel()
+        gone.cancel()
+
+
+async def _hung_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
