@@ -1,0 +1,113 @@
+"""`python -m bench.mutated --count 1000000`: damaged bodies into the whole service.
+
+The networks are hollow, all else is real. Prints how many there were, the statuses that came back,
+and the resident memory after the first thousand and at the end; fails where a status is 5xx.
+"""
+
+import argparse
+import asyncio
+import collections
+import logging
+import math
+import random
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+from fastapi import FastAPI
+
+from bench.corpus import Body
+from bench.hollow import Reply, ask, hollow
+from bench.mutate import mutated
+from bench.processes import resident_mib
+from service.settings import Settings
+
+WARM = 1000
+AT_ONCE = 16
+QUERIES = (b"", b"max_faces=1", b"min_score=0.9&labels=happy,sad", b"min_score=nan", b"labels=")
+
+
+@dataclass
+class Report:
+    """What came back."""
+
+    count: int = 0
+    statuses: collections.Counter[int] = field(default_factory=collections.Counter)
+    failures: list[Body] = field(default_factory=list)
+    slowest: float = 0.0
+    seconds: float = 0.0
+    early: float = 0.0
+    late: float = 0.0
+
+    def note(self, body: Body, reply: Reply, seconds: float) -> None:
+        """Count a reply; keep what should not be."""
+        self.count += 1
+        self.statuses[reply.status] += 1
+        self.slowest = max(self.slowest, seconds)
+        if reply.status >= 500 or reply.status < 200:
+            self.failures.append(body)
+        if self.count == WARM:
+            self.early = resident_mib()
+
+
+async def run(settings: Settings, count: int, seed: int, seconds: float = math.inf) -> Report:
+    """Send `count` damaged bodies, some at once, or what `seconds` suffice for."""
+    report, started = Report(), time.perf_counter()
+
+    async def client(rng: random.Random) -> None:
+        for _ in range(count // AT_ONCE):
+            if time.perf_counter() < started + seconds:
+                await _send(app, rng, report)
+
+    async with hollow(settings) as app:
+        clients = (random.Random(f"{seed}-{i}") for i in range(AT_ONCE))  # noqa: S311
+        await asyncio.gather(*(client(rng) for rng in clients))
+        report.late = resident_mib()
+    report.seconds = time.perf_counter() - started
+    return report
+
+
+async def _send(app: FastAPI, rng: random.Random, report: Report) -> None:
+    body = mutated(rng)
+    headers = {b"content-type": body.kind.encode("latin-1")}
+    started = time.perf_counter()
+    reply = await ask(app, body.content, headers, rng.choice(QUERIES))
+    report.note(body, reply, time.perf_counter() - started)
+
+
+def quiet() -> None:
+    """Log nothing: a line a request would take longer than the request."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.disable()
+
+
+def main() -> int:
+    """Run, print a Markdown table, and keep what failed in `build/mutated`."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--count", type=int, default=1_000_000)
+    arguments.add_argument("--seed", type=int, default=0)
+    arguments.add_argument("--seconds", type=float, default=math.inf, help="stop after these")
+    given = arguments.parse_args()
+    quiet()
+    report = asyncio.run(run(Settings(), given.count, given.seed, given.seconds))
+    print("| bodies | a second | statuses | slowest, s | MiB after 1,000 | MiB at the end |")
+    print("|---|---|---|---|---|---|")
+    statuses = ", ".join(f"{s}: {n:,}" for s, n in sorted(report.statuses.items()))
+    rate = report.count / report.seconds
+    memory = f"{report.early:.1f} | {report.late:.1f}"
+    print(f"| {report.count:,} | {rate:.0f} | {statuses} | {report.slowest:.2f} | {memory} |")
+    _keep(report.failures)
+    return int(bool(report.failures))
+
+
+def _keep(failures: list[Body]) -> None:
+    folder = Path("build/mutated")
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, body in enumerate(failures[:100]):
+        (folder / f"{number}.body").write_bytes(body.kind.encode() + b"\n" + body.content)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
