@@ -52,7 +52,7 @@ def build(
     engine: Engine,
     folder: Path = plan.DEFAULT_FOLDER,
     *,
-    precision: Precision = "fp32",
+    precision: Precision | None = None,
     faces: Path | None = None,
     force: bool = False,
     say: Say = lambda line: None,
@@ -66,7 +66,9 @@ def build(
     Raises:
         WeightsMissing, ChecksumMismatch: see `engines.weights.find`.
         ParityError: the plan answers differently from the reference; it is not put in place.
+        EngineError: the engine does not compute in `precision` here.
     """
+    precision = _chosen(engine, precision)
     source = weights.find(spec, folder / "weights")
     key = plan.fingerprint(spec, source, engine, precision)
     path = plan.plan_path(folder, key, engine)
@@ -93,6 +95,16 @@ def build(
     return Built(path, sidecar, fresh=True)
 
 
+def _chosen(engine: Engine, precision: Precision | None) -> Precision:
+    """The precision asked for, or the engine's default."""
+    if precision is None:
+        return engine.precisions[0]
+    if precision not in engine.precisions:
+        known = ", ".join(engine.precisions)
+        raise EngineError(f"{engine.name} does not compute in {precision} here; choose of {known}")
+    return precision
+
+
 def _parity(
     spec: ModelSpec, engine: Engine, path: Path, model: onnx.ModelProto, precision: Precision
 ) -> dict[str, float]:
@@ -104,14 +116,16 @@ def find(
     spec: ModelSpec,
     engine: Engine,
     folder: Path = plan.DEFAULT_FOLDER,
-    precision: Precision = "fp32",
+    precision: Precision | None = None,
 ) -> tuple[Path, plan.Sidecar]:
     """Find the verified plan whose fingerprint model, engine and hardware ask for now.
 
     Raises:
         PlanMissing, PlanDamaged: the message names the command that builds it.
         WeightsMissing: the weights it was built from are gone.
+        EngineError: the engine does not compute in `precision` here.
     """
+    precision = _chosen(engine, precision)
     key = plan.fingerprint(spec, weights.find(spec, folder / "weights"), engine, precision)
     path = plan.plan_path(folder, key, engine)
     sidecar = plan.read(path, key)
@@ -126,14 +140,16 @@ def reverify(
     spec: ModelSpec,
     engine: Engine,
     folder: Path = plan.DEFAULT_FOLDER,
-    precision: Precision = "fp32",
+    precision: Precision | None = None,
 ) -> plan.Sidecar:
     """Hold a plan that is in place against the reference again, and note the figures beside it.
 
     Raises:
         PlanMissing, PlanDamaged: as `find`, except that an unverified plan is welcome.
         ParityError: it is outside the limits; it stays unverified, and the service refuses it.
+        EngineError: the engine does not compute in `precision` here.
     """
+    precision = _chosen(engine, precision)
     source = weights.find(spec, folder / "weights")
     path = plan.plan_path(folder, key := plan.fingerprint(spec, source, engine, precision), engine)
     sidecar = msgspec.structs.replace(plan.read(path, key), parity=None)

@@ -9,7 +9,7 @@ import msgspec
 from engines.errors import CatalogError
 
 Task = Literal["detector", "emotion", "embedder"]
-Precision = Literal["fp32", "fp16", "int8"]
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
 OptionValue = int | float | str | bool | tuple[int, ...]
 
 BUILTIN = Path(__file__).with_name("catalog.toml")
@@ -77,7 +77,7 @@ class Catalog:
         Raises:
             CatalogError: a file is missing or an entry is not valid, with file and field named.
         """
-        return cls(spec for path in (BUILTIN, *extra) for spec in _read(path))
+        return cls(spec for path in (BUILTIN, *extra) for spec in read(path))
 
     def __iter__(self) -> Iterator[ModelSpec]:
         return iter(self._specs.values())
@@ -98,7 +98,8 @@ class Catalog:
         return spec
 
 
-def _read(path: Path) -> list[ModelSpec]:
+def read(path: Path) -> list[ModelSpec]:
+    """Read one catalog file; errors as `Catalog.load`."""
     try:
         models = msgspec.toml.decode(path.read_bytes(), type=_CatalogFile).model
     except OSError as error:

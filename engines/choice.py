@@ -3,11 +3,10 @@
 from typing import NamedTuple
 
 from engines.device import Cuda
-from engines.errors import EngineError, GpuMissing
+from engines.errors import EngineError, GpuMissing, LibraryMissing
 from engines.runner import Engine, load_engine
 
 ON_GPU = ("tensorrt", "tensorrt-rtx")
-ELSEWHERE = "onnxruntime"
 
 
 class Choice(NamedTuple):
@@ -18,9 +17,10 @@ class Choice(NamedTuple):
 
 
 def choose(name: str, capability: str | None = None) -> Choice:
-    """Return the engine called `name`; `auto` takes TensorRT where a GPU and the library are.
+    """Return the engine called `name`; `auto` takes the fastest that can run here.
 
-    An engine asked for by name is that engine or an error, never another one.
+    That is TensorRT where a GPU and the library are, else OpenVINO where it is installed, else ONNX
+    Runtime. An engine asked for by name is that engine or an error, never another one.
 
     Raises:
         EngineError: see `load_engine`.
@@ -30,7 +30,7 @@ def choose(name: str, capability: str | None = None) -> Choice:
     try:
         Cuda.load()
     except GpuMissing as missing:
-        return Choice(load_engine(ELSEWHERE), str(missing))
+        return _on_cpu(str(missing))
     refused: list[str] = []
     for candidate in ON_GPU:
         try:
@@ -42,4 +42,11 @@ def choose(name: str, capability: str | None = None) -> Choice:
         if obstacle is None:
             return Choice(engine, "a GPU and the library are here")
         refused.append(obstacle)
-    return Choice(load_engine(ELSEWHERE), "; ".join(refused))
+    return _on_cpu("; ".join(refused))
+
+
+def _on_cpu(why: str) -> Choice:
+    try:
+        return Choice(load_engine("openvino"), f"{why}; OpenVINO is installed")
+    except LibraryMissing:
+        return Choice(load_engine("onnxruntime"), f"{why}; OpenVINO is not installed")

@@ -1,10 +1,15 @@
-"""How many CPU cores this process may really use."""
+"""What of the CPU this process may really use: how many cores, and which instructions."""
 
+import functools
 import math
 import os
+import platform
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
+CPUINFO = Path("/proc/cpuinfo")
+# Of those that inference kernels are chosen by, as Linux names them.
+FAMILIES = ("avx", "amx", "fma", "asimd", "sve", "bf16", "i8mm")
 
 
 def available(cgroup: Path = CGROUP) -> int:
@@ -17,6 +22,18 @@ def available(cgroup: Path = CGROUP) -> int:
     allowed = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
     quota = _quota(cgroup)
     return allowed if quota is None else min(allowed, quota)
+
+
+@functools.cache
+def instructions(cpuinfo: Path = CPUINFO) -> frozenset[str]:
+    """The CPU's vector and matrix instructions; only its architecture where Linux does not tell."""
+    try:
+        lines = cpuinfo.read_text().splitlines()
+    except OSError:
+        lines = []
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    found = {flag for flag in flags.partition(":")[2].split() if flag.startswith(FAMILIES)}
+    return frozenset(found | {platform.machine()})
 
 
 def _quota(cgroup: Path) -> int | None:

@@ -1,6 +1,7 @@
 """One graph in another precision: half precision by conversion, int8 by symmetric quantisation.
 
-Networks are strongly typed: the engines compile the types that the graph says and choose none.
+Networks are strongly typed: the engines compile the types that the graph says and choose none. Only
+bfloat16 is left to the engine, OpenVINO, which rounds as it computes; the graph says so by a note.
 """
 
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ EXACT = "decode/"
 WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
 # Of these only the first input has the type of the maps.
 ONE_MAP = {"Resize"}
+BFLOAT16 = {"computed_in": "bfloat16"}
 
 
 def convert(
@@ -35,10 +37,25 @@ def convert(
             return model
         case "fp16":
             return to_half(model)
+        case "bf16":
+            return _noted(model, BFLOAT16)
         case "int8":
             from engines.calibration import quantized  # noqa: PLC0415  (a second to import)
 
             return quantized(model, spec, exact(model.graph), faces)
+
+
+def wants_bfloat16(model: onnx.ModelProto) -> bool:
+    """Whether the engine is to compute in bfloat16 where the graph says float32."""
+    notes = {note.key: note.value for note in model.metadata_props}
+    return notes.items() >= BFLOAT16.items()
+
+
+def _noted(model: onnx.ModelProto, notes: dict[str, str]) -> onnx.ModelProto:
+    noted = onnx.ModelProto()
+    noted.CopyFrom(model)
+    helper.set_model_props(noted, notes)
+    return noted
 
 
 def exact(graph: onnx.GraphProto) -> set[str]:

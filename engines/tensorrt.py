@@ -12,7 +12,7 @@ from typing import cast
 
 import onnx
 
-from engines.catalog import ModelSpec
+from engines.catalog import ModelSpec, Precision
 from engines.device import Cuda
 from engines.errors import EngineError, GpuMissing
 from engines.runner import Report, Runner
@@ -36,6 +36,7 @@ class TensorRT:
     """
 
     suffix = ".plan"
+    precisions: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 
     def __init__(
         self,

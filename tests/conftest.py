@@ -1,5 +1,6 @@
 """Fixtures: the default models' plans, built once for all tests, and a real server on them."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from tests.server import Server, serving
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+# The reference, whatever else is installed; what tests another engine names it.
+os.environ["EMOTIONS_ENGINE"] = "onnxruntime"
 DEFAULTS = ("retinaface-mnet025", "emotion-fer48")
 
 

@@ -1,0 +1,197 @@
+"""OpenVINO against the reference on real faces; batches, precisions, and what `auto` takes."""
+
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+from engines import build, cores, verify
+from engines.catalog import Precision
+from engines.choice import choose
+from engines.device import Cuda
+from engines.errors import EngineError, GpuMissing, LibraryMissing, PlanDamaged, RunnerError
+from engines.onnxruntime import OnnxRuntimeRunner
+from engines.precision import WEIGHTED, convert, exact, wants_bfloat16
+from engines.runner import Runner, load_engine
+from tests.engines.test_precision import SHIPPED, graph, photographed, spec_of
+
+pytest.importorskip("openvino", reason="the extra openvino is not installed")
+
+from engines import openvino_build
+from engines.openvino import Networks, OpenVino, OpenVinoRunner
+
+EMOTION = "emotion-fer48"
+
+
+@pytest.fixture(scope="module")
+def plans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("openvino")
+
+
+@pytest.fixture(scope="module")
+def runner(plans: Path) -> Runner:
+    built = build.build(spec_of(EMOTION), OpenVino(), plans, precision="fp32")
+    return OpenVino().open(built.path, spec_of(EMOTION))
+
+
+def with_instructions(monkeypatch: pytest.MonkeyPatch, *added: str) -> None:
+    here = cores.instructions() - {"avx512_bf16", "amx_bf16"}
+    monkeypatch.setattr(cores, "instructions", lambda: here | set(added))
+
+
+@pytest.mark.parametrize(
+    ("name", "precision"), [(SHIPPED[0], "fp32"), (EMOTION, "fp32"), (EMOTION, "int8")]
+)
+def test_photographs_give_what_the_reference_gives(
+    name: str, precision: Precision, plans: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, plain = spec_of(name), graph(name)
+    built = build.build(spec, OpenVino(), plans, precision=precision)
+    assert built.sidecar.parity
+    monkeypatch.setattr(verify, "probe", photographed)
+    with OpenVino().open(built.path, spec) as plan, build.reference(spec, plain) as reference:
+        verify.check(spec, plan, reference, precision)
+
+
+@settings(max_examples=12)
+@given(st.integers(1, 20), st.integers(0, 2**32 - 1))
+def test_a_face_is_answered_alike_alone_and_in_any_batch(
+    runner: Runner, rows: int, seed: int
+) -> None:
+    faces = np.random.default_rng(seed).permutation(np.repeat(verify.probe(spec_of(EMOTION)), 2, 0))
+    faces = faces[:rows]
+    together = runner.infer({"faces": faces})["scores"]
+    alone = [runner.infer({"faces": face[None]})["scores"] for face in faces]
+    assert np.array_equal(together, np.concatenate(alone))
+
+
+def test_answers_outlive_the_next_batch(runner: Runner) -> None:
+    faces = verify.probe(spec_of(EMOTION))
+    first = runner.infer({"faces": faces[:1]})["scores"]
+    kept = first.copy()
+    runner.infer({"faces": faces[1:2]})
+    assert np.array_equal(first, kept)
+
+
+def test_a_plan_has_no_batch_that_would_change_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec, plain = spec_of(EMOTION), graph(EMOTION)
+    sizes = openvino_build.compiled(plain, spec, lambda *_: None).compiled
+    assert sizes.keys() == {1, 8}
+    small = msgspec.structs.replace(spec, batches=(1, 4))
+    assert openvino_build.compiled(plain, small, lambda *_: None).compiled.keys() == {1}
+    noise = iter(np.random.default_rng(0).random(1000))
+    infer = OpenVinoRunner.infer
+    monkeypatch.setattr(
+        OpenVinoRunner,
+        "infer",
+        lambda self, feeds: {k: v + next(noise) for k, v in infer(self, feeds).items()},
+    )
+    assert openvino_build.compiled(plain, spec, lambda *_: None).compiled.keys() == {1}
+
+
+def test_what_it_does_not_take_is_told(runner: Runner, tmp_path: Path) -> None:
+    spec = spec_of(EMOTION)
+    with pytest.raises(RunnerError):
+        runner.infer({"faces": np.zeros((1, 3, 3), np.uint8)})
+    plan = tmp_path / "plan.ov"
+    for data in (b"no plan", msgspec.msgpack.encode(Networks("f32", ("scores",), {1: b"none"}))):
+        plan.write_bytes(data)
+        with pytest.raises(PlanDamaged, match="emotions build --force --engine openvino"):
+            OpenVino().open(plan, spec)
+    wrong = helper.make_model(helper.make_graph([], "empty", [], []))
+    with pytest.raises(EngineError, match="does not take the graph"):
+        OpenVino().compile(wrong, spec, tmp_path, lambda *_: None)
+
+
+def test_bfloat16_is_the_default_where_the_cpu_has_it_and_refused_elsewhere(
+    plans: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_instructions(monkeypatch)
+    assert OpenVino().precisions[0] == "fp32"
+    with pytest.raises(EngineError, match="openvino does not compute in bf16 here"):
+        build.build(spec_of(EMOTION), OpenVino(), plans, precision="bf16")
+    for name in ("avx512_bf16", "amx_bf16"):
+        with_instructions(monkeypatch, name)
+        assert OpenVino().precisions[0] == "bf16"
+        assert name in OpenVino().identity()["instructions"]
+    assert wants_bfloat16(convert(graph(EMOTION), spec_of(EMOTION), "bf16"))
+    assert not wants_bfloat16(graph(EMOTION))
+
+
+@pytest.mark.parametrize("name", [*SHIPPED, "arcface-mobilefacenet"])
+def test_rounding_to_bfloat16_stays_within_the_limits(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On any CPU: layers and what is between them are rounded as a CPU with bfloat16 does."""
+    spec, plain = spec_of(name), graph(name)
+    onnx.save(rounded(plain), tmp_path / "rounded.onnx")
+    monkeypatch.setattr(verify, "probe", photographed)
+    with (
+        OnnxRuntimeRunner(tmp_path / "rounded.onnx", spec) as rough,
+        build.reference(spec, plain) as reference,
+    ):
+        figures = verify.check(spec, rough, reference, "bf16")
+    assert any(figures.values())
+
+
+def test_auto_takes_openvino_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_: type[Cuda]) -> Cuda:
+        raise GpuMissing("no GPU here")
+
+    monkeypatch.setattr(Cuda, "load", classmethod(missing))
+    found = choose("auto")
+    assert (found.engine.name, found.reason) == ("openvino", "no GPU here; OpenVINO is installed")
+    monkeypatch.delitem(sys.modules, "engines.openvino")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    found = choose("auto")
+    assert found.engine.name == "onnxruntime"
+    assert found.reason == "no GPU here; OpenVINO is not installed"
+    with pytest.raises(LibraryMissing, match=r"build\.sh build --engine openvino"):
+        load_engine("openvino")
+
+
+def rounded(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph with weights, layers' inputs and inner results rounded to bfloat16."""
+    result, model = copied(model), copied(model)
+    kept, constants = exact(model.graph), {t.name: t for t in result.graph.initializer}
+    del result.graph.node[:], result.graph.value_info[:]
+    for node in model.graph.node:
+        if node.op_type in WEIGHTED:
+            constants[node.input[1]].CopyFrom(_rounded(constants[node.input[1]]))
+            result.graph.node.extend(_through(node.input[0], f"{node.name}/in"))
+            node.input[0] = f"{node.name}/in"
+        inner = node.op_type not in {"Shape", "Gather"} and not kept.issuperset(node.output)
+        name = node.output[0]
+        if inner:
+            node.output[0] = f"{name}/whole"
+        result.graph.node.append(node)
+        if inner:
+            result.graph.node.extend(_through(f"{name}/whole", name))
+    return result
+
+
+def copied(model: onnx.ModelProto) -> onnx.ModelProto:
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    return copy
+
+
+def _through(source: str, target: str) -> list[onnx.NodeProto]:
+    half = f"{target}/bf16"
+    return [
+        helper.make_node("Cast", [source], [half], half, to=TensorProto.BFLOAT16),
+        helper.make_node("Cast", [half], [target], f"{target}/f32", to=TensorProto.FLOAT),
+    ]
+
+
+def _rounded(tensor: TensorProto) -> TensorProto:
+    """Round a float32 tensor to the upper half of its bits, to nearest."""
+    bits = numpy_helper.to_array(tensor).view(np.uint32).astype(np.uint64)
+    nearest = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000
+    return numpy_helper.from_array(nearest.astype(np.uint32).view(np.float32), tensor.name)
