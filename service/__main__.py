@@ -11,12 +11,13 @@ def main() -> None:
     """Run the command.
 
     SIGTERM counts from the first moment, long before all is imported: the kernel drops it for
-    process 1, which a container's command often is, where nobody has asked for it.
+    process 1, which a container's command often is, where nobody has asked for it. Libraries that
+    are being imported do not take exceptions well, so it ends the process there and then.
     """
-    if sys.argv[1:2] == ["serve"]:
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
-    elif os.getpid() == 1:
-        signal.signal(signal.SIGTERM, lambda number, frame: os._exit(TERMINATED))
+    serving = sys.argv[1:2] == ["serve"]
+    if serving or os.getpid() == 1:
+        status = 0 if serving else TERMINATED
+        signal.signal(signal.SIGTERM, lambda number, frame: os._exit(status))
     from service.cli import app  # noqa: PLC0415
 
     app()

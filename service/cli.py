@@ -8,7 +8,7 @@ import typer
 
 from engines.catalog import Catalog, ModelSpec, Precision
 from engines.runner import ENGINES
-from service import building, models
+from service import building, keys, models
 from service.console import say, tell, told
 from service.exporting import export
 from service.settings import Settings
@@ -17,17 +17,13 @@ from service.tables import Form, check_video
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.add_typer(models.app, name="models")
+app.add_typer(keys.app, name="keys")
 app.command()(export)
 
 Names = Annotated[list[str] | None, typer.Argument(help="Models; by default those in use")]
 EngineName = Annotated[str | None, typer.Option("--engine", help=f"auto, {', '.join(ENGINES)}")]
 PrecisionName = Annotated[Precision | None, typer.Option("--precision", help="Of the plans")]
 Capability = Annotated[str | None, typer.Option(help="GPU that tensorrt-rtx builds for, as 8.9")]
-
-
-def main() -> None:
-    """Run the command."""
-    app()
 
 
 def settings_with(**given: Any) -> Settings:
@@ -102,6 +98,7 @@ def predict(
     form: Annotated[Form, typer.Option("--format", help="Form of the tables, beside CSV")] = "csv",
     resume: Annotated[bool, typer.Option(help="Go on where a run into --out ended")] = False,
     embeddings: Annotated[bool, typer.Option(help="Add identity embeddings")] = False,
+    identities: Annotated[bool, typer.Option(help="Number people, into --out")] = True,
     url: Annotated[str | None, typer.Option(help="Ask the service there, not one here")] = None,
     fps: Annotated[float | None, typer.Option(min=0.01, help="Frames a second of videos")] = None,
     min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Least score")] = None,
@@ -111,7 +108,8 @@ def predict(
 
     settings = settings_with(min_score=min_score)
     try:
-        failed = predict(settings, Job(paths, out, form, resume, embeddings, url, fps), say)
+        job = Job(paths, out, form, resume, embeddings, url, fps, identities)
+        failed = predict(settings, job, say)
     except OSError as error:
         tell(f"emotions: {error}")
         raise typer.Exit(1) from error

@@ -1,5 +1,6 @@
 """From settings to a pipeline: which models, which plans, how many workers."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -11,16 +12,20 @@ from engines import build, cores, plan, verify
 from engines.catalog import Catalog, ModelSpec
 from engines.choice import choose
 from engines.errors import PlanMissing, WeightsMissing
-from engines.runner import Engine
+from engines.runner import Engine, Runner
+from engines.worker import channel, process
 from service.image import ImageLimits
 from service.metrics import Counted, Metrics
 from service.pipeline import NetworkBatcher, Pipeline, rows_of
+from service.quarantine import Quarantine
 from service.record import Noted, Stage
 from service.settings import Settings
 from service.tracing import Tracing
 
 # A frame of a crowd gives more faces than there are frames.
 FACES_A_FRAME = 4
+# Two tries of a batch that hangs fit into a request's deadline, with time for the rest.
+BATCH_SHARE, LEAST_BATCH_LIMIT_S = 3, 5.0
 STAGES: dict[str, Stage] = {"detector": "detect", "emotion": "classify", "embedder": "embed"}
 
 
@@ -68,15 +73,26 @@ def load_catalog(settings: Settings) -> Catalog:
 
 
 def open_pipeline(
-    settings: Settings, models: Models, metrics: Metrics, tracing: Tracing | None = None
+    settings: Settings,
+    models: Models,
+    metrics: Metrics,
+    tracing: Tracing | None = None,
+    *,
+    isolated: bool = False,
 ) -> Pipeline:
-    """Wire batchers, threads and geometry; `Pipeline.start` brings them to life."""
+    """Wire batchers, threads and geometry; `Pipeline.start` brings them to life.
+
+    The networks run in a process of their own where that is asked for and can be had.
+    """
+    worker = _worker(settings, models.engine, metrics) if isolated and channel.supported() else None
     batcher = partial(
         _batcher,
         settings=settings,
         engine=models.engine,
+        opener=worker.open if worker else models.engine.open,
         metrics=metrics,
         tracing=tracing or Tracing(),
+        quarantine=Quarantine(),
     )
     pipeline = Pipeline(
         batcher(models.detector, capacity=settings.max_queue),
@@ -90,6 +106,7 @@ def open_pipeline(
         labels=models.emotion.spec.labels,
         nms_iou=settings.nms_iou,
         capacity=settings.max_queue,
+        worker=worker,
     )
     metrics.watch_images(lambda: pipeline.admitted, settings.max_queue)
     return pipeline
@@ -109,13 +126,24 @@ def _optional(spec: ModelSpec, engine: Engine, settings: Settings) -> Model | No
         return None
 
 
+def _worker(settings: Settings, engine: Engine, metrics: Metrics) -> process.Worker:
+    return process.Worker(
+        process.command(engine.name, settings.compute_capability),
+        limit_s=settings.batch_limit_s
+        or max(LEAST_BATCH_LIMIT_S, settings.deadline_s / BATCH_SHARE),
+        restarted=lambda reason: metrics.worker_restarts.labels(reason).inc(),
+    )
+
+
 def _batcher(
     model: Model,
     *,
     settings: Settings,
     engine: Engine,
+    opener: Callable[[Path, ModelSpec], Runner],
     metrics: Metrics,
     tracing: Tracing,
+    quarantine: Quarantine,
     capacity: int,
 ) -> NetworkBatcher:
     spec = model.spec
@@ -123,13 +151,14 @@ def _batcher(
         spec.task,
         partial(
             rows_of,
-            partial(engine.open, model.plan, spec),
+            partial(opener, model.plan, spec),
             verify.input_name(spec.task),
             np.zeros(verify.input_shape(spec), np.uint8),
         ),
         workers=settings.workers or engine.workers(),
         max_batch=engine.batch(spec),
         capacity=capacity,
+        quarantine=quarantine,
         observers=(
             Noted(STAGES[spec.task]),
             Counted(metrics, spec.task),

@@ -28,17 +28,27 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def serving(plans: Path, ready: bool = True, **settings: str) -> Iterator[Server]:
-    """Serve on a free port until the block ends; `settings` are EMOTIONS_... by lower-case name."""
+def serving(
+    plans: Path,
+    ready: bool = True,
+    *,
+    started: bool = True,
+    module: str = "service",
+    **settings: str,
+) -> Iterator[Server]:
+    """Serve on a free port until the block ends; `settings` are EMOTIONS_... by lower-case name.
+
+    Without `started` nothing is waited for, and the url is empty. `module` is what is run.
+    """
     log = plans / f"server-{time.monotonic_ns()}.log"
     given = {f"EMOTIONS_{name.upper()}": value for name, value in settings.items()}
     environment = os.environ | {"EMOTIONS_PLANS": str(plans), "EMOTIONS_LOG_FORMAT": "json"} | given
-    command = [sys.executable, "-m", "service", "serve", "--port", "0"]
+    command = [sys.executable, "-m", module, "serve", "--port", "0"]
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stderr=output)
         try:
-            url = _await_address(process, log)
-            if ready:
+            url = _await_address(process, log) if started else ""
+            if ready and started:
                 _await_ready(url)
             yield Server(url, process, log)
         finally:
