@@ -1,0 +1,24 @@
+"""One target under atheris: `python -m bench.instrumented TARGET [libFuzzer's options]`.
+
+Nothing of the service may be imported before it can be instrumented.
+"""
+
+import importlib
+import sys
+
+import atheris
+
+INSTRUMENTED = ["service", "starlette", "python_multipart", "PIL"]
+
+
+def main() -> None:
+    """Fuzz until libFuzzer ends the process."""
+    program, target, *options = sys.argv
+    with atheris.instrument_imports(include=INSTRUMENTED):
+        targets = importlib.import_module("bench.targets").TARGETS
+    atheris.Setup([program, *options], targets[target])
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
