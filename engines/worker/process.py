@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,8 +18,6 @@ from engines.worker.channel import Channel, pair
 from engines.worker.remote import RemoteRunner
 
 log = logging.getLogger("emotions.worker")
-# A worker that lived shorter than this counts as one that cannot start.
-STABLE_S = 10.0
 REASONS = DIED, HUNG = "died", "hung"
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 5.0
 # Loading a plan may compile it for the GPU.
@@ -40,7 +37,7 @@ class _Life:
     def __init__(self, command: Sequence[str]) -> None:
         self.control, theirs = pair()
         self.hung = False
-        self.started = time.monotonic()
+        self.useful = False
         with theirs:
             number = theirs.fileno()
             self.process = subprocess.Popen(  # noqa: S603  (ourselves)
@@ -119,10 +116,12 @@ class Worker:
                 ours.close()
                 raise self._gone(life, False) from error
         try:
-            return runner.opened(OPEN_LIMIT_S)
+            runner.opened(OPEN_LIMIT_S)
         except BaseException:
             ours.close()
             raise
+        life.useful = True
+        return runner
 
     def close(self) -> None:
         """End the process, once its runners have been closed. Blocks."""
@@ -161,23 +160,23 @@ class Worker:
 
     def _watch(self) -> None:
         """Start a process, and another whenever it ends. PR_SET_PDEATHSIG is of this thread."""
-        short_lives = 0
+        useless = 0
         while True:
-            how, lived = self._live()
+            how, useful = self._live()
             if self._closing:
                 return
-            short_lives = short_lives + 1 if lived < STABLE_S else 0
-            pause = _pause(short_lives)
+            useless = 0 if useful else useless + 1
+            pause = _pause(useless)
             log.error("the inference worker ended (%s) and is started anew%s", how, _advice(pause))
             with self._changed:
                 self._changed.wait_for(lambda: self._closing, pause)
 
-    def _live(self) -> tuple[str, float]:
-        """One life; how it ended, and how long it lasted in seconds."""
+    def _live(self) -> tuple[str, bool]:
+        """One life; how it ended, and whether a runner was opened in it."""
         try:
             life = _Life(self._command)
         except OSError as error:
-            return f"cannot be started: {error.strerror}", 0.0
+            return f"cannot be started: {error.strerror}", False
         with self._changed:
             self._life = life
             if self._closing:
@@ -193,16 +192,14 @@ class Worker:
         else:
             self._life = None
         how = life.end()
-        return f"it hung for {self._limit_s:g} s" if life.hung else how, (
-            time.monotonic() - life.started
-        )
+        return f"it hung for {self._limit_s:g} s" if life.hung else how, life.useful
 
 
-def _pause(short_lives: int) -> float:
-    """Seconds before the next start: none at first, then twice as long each time."""
-    if short_lives < 2:
+def _pause(useless: int) -> float:
+    """Seconds before the next start: none but after lives in which nothing could be opened."""
+    if not useless:
         return 0.0
-    return float(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (short_lives - 2)))
+    return float(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(useless, 16)))
 
 
 def _advice(pause: float) -> str:

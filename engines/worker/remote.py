@@ -24,7 +24,7 @@ class RemoteRunner:
     def __init__(self, channel: Channel, gone: Gone, limit_s: float) -> None:
         self._channel, self._gone, self._limit_s = channel, gone, limit_s
 
-    def opened(self, limit_s: float) -> "RemoteRunner":
+    def opened(self, limit_s: float) -> None:
         """Wait until the worker has loaded the plan.
 
         Raises:
@@ -32,7 +32,6 @@ class RemoteRunner:
             RunnerError: see `infer`.
         """
         self._receive(limit_s)
-        return self
 
     def stage(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """See `engines.runner.Staging`."""
