@@ -12,6 +12,7 @@ import keras
 from keras import layers, ops
 
 from engines.fer2013 import LABELS
+from engines.keras import classic_body
 from training.emotion.recipe import Recipe
 
 
@@ -90,13 +91,8 @@ def classic() -> keras.Model:
     """
     faces = layers.Input((48, 48), dtype="uint8", name="faces")
     x = layers.Rescaling(1 / 255)(layers.Reshape((48, 48, 1))(faces))
-    x = layers.Conv2D(32, 3, activation="relu")(x)
-    x = layers.Conv2D(64, 3, activation="relu")(x)
-    x = layers.Dropout(0.25)(layers.MaxPooling2D()(x))
-    x = layers.MaxPooling2D()(layers.Conv2D(128, 3, activation="relu")(x))
-    x = layers.MaxPooling2D()(layers.Conv2D(128, 3, activation="relu")(x))
-    x = layers.Flatten()(layers.Dropout(0.25)(x))
-    x = layers.Dropout(0.5)(layers.Dense(1024, activation="relu")(x))
+    for layer in classic_body():
+        x = layer(x)
     return keras.Model(faces, _logits(x), name="classic")
 
 

@@ -1,0 +1,69 @@
+"""Catalog entries for models that were made here, as TOML."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from engines import plan, weights
+from engines.catalog import read
+from engines.errors import CatalogError
+
+TEMPLATE = """[[model]]
+name = {name}
+task = "emotion"
+network = "onnx"
+version = "1"
+description = {description}
+licence = "that of the model you brought"
+weights = {weights}
+sha256 = "{sha256}"
+batches = [1, 8, 32, 128, 512]
+labels = {labels}
+limits.fp32 = {{ score = 0.001, agreement = 1.0 }}
+limits.fp16 = {{ score = 0.01, agreement = 1.0 }}
+limits.int8 = {{ score = 0.05, agreement = 0.9 }}"""
+
+
+def emotion(file: Path, labels: Sequence[str], source: str, catalog: Path | None = None) -> str:
+    """The entry of the emotion engine in `file`, which is named after the file.
+
+    Its path is relative to `catalog` where it lies beside or below that, else absolute.
+    """
+    path, folder = file.resolve(), catalog and catalog.resolve().parent
+    inside = folder is not None and path.is_relative_to(folder)
+    return TEMPLATE.format(
+        name=_text(file.stem),
+        description=_text(f"Keras model {source}"),
+        weights=_text(str(path.relative_to(folder) if folder and inside else path)),
+        sha256=weights.sha256(path),
+        labels=f"[{', '.join(_text(label) for label in labels)}]",
+    )
+
+
+def check_free(catalog: Path, name: str) -> None:
+    """See that an entry `name` could be appended to `catalog`, which need not be there yet.
+
+    Raises:
+        CatalogError: it has that entry, or is not a valid catalog.
+    """
+    if catalog.exists() and name in (spec.name for spec in read(catalog)):
+        raise CatalogError(
+            f"{catalog} has an entry {name} already; take it out, or give --out another name"
+        )
+
+
+def append(catalog: Path, entry: str) -> None:
+    """Add an entry to a catalog file, which is left as it was if that would not be valid.
+
+    Raises:
+        CatalogError: the file with the entry is not a valid catalog.
+    """
+    before = catalog.read_text().rstrip() + "\n\n" if catalog.exists() else ""
+    with plan.staged(catalog) as temporary:
+        temporary.write_text(before + entry + "\n")
+        read(temporary)
+
+
+def _text(value: str) -> str:
+    """A TOML basic string; JSON's escapes are among its own."""
+    return json.dumps(value)
