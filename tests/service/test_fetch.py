@@ -26,7 +26,7 @@ class Names:
         self.answers = list(answers)
         self.asked: list[str] = []
 
-    async def __call__(self, host: str, port: int) -> list[str]:
+    async def __call__(self, host: str, _port: int) -> list[str]:
         self.asked.append(host)
         return list(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
 
@@ -85,13 +85,15 @@ async def test_an_image_comes_as_it_is() -> None:
 async def test_a_name_that_leads_elsewhere_later_is_resolved_once_a_connection() -> None:
     """DNS rebinding: what is connected to is what was checked."""
     names = Names(["127.0.0.1"], ["169.254.169.254"])
-    async with origin({"/": answer("200 OK", BODY)}) as found:
-        async with fetching(found.port, names) as fetcher:
-            url = httpx.URL(f"http://images.example:{found.port}/")
-            assert await fetcher.fetch(url, Budget(10_000)) == BODY
-            assert names.asked == ["images.example"]
-            with pytest.raises(UrlRefused):
-                await fetcher.fetch(url, Budget(10_000))
+    async with (
+        origin({"/": answer("200 OK", BODY)}) as found,
+        fetching(found.port, names) as fetcher,
+    ):
+        url = httpx.URL(f"http://images.example:{found.port}/")
+        assert await fetcher.fetch(url, Budget(10_000)) == BODY
+        assert names.asked == ["images.example"]
+        with pytest.raises(UrlRefused):
+            await fetcher.fetch(url, Budget(10_000))
     assert len(found.heads) == 1
 
 
@@ -99,12 +101,13 @@ async def test_a_name_that_leads_elsewhere_later_is_resolved_once_a_connection()
     "addresses", [["127.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["::ffff:127.0.0.1"], ["fe80::1%1"]]
 )
 async def test_a_name_with_a_private_address_is_refused(addresses: list[str]) -> None:
-    async with origin({"/": answer("200 OK", BODY)}) as found:
-        async with fetching(found.port, Names(addresses), networks=()) as fetcher:
-            with pytest.raises(UrlRefused, match="public internet") as failure:
-                await fetcher.fetch(
-                    httpx.URL(f"http://images.example:{found.port}/"), Budget(10_000)
-                )
+    async with (
+        origin({"/": answer("200 OK", BODY)}) as found,
+        fetching(found.port, Names(addresses), networks=()) as fetcher,
+    ):
+        url = httpx.URL(f"http://images.example:{found.port}/")
+        with pytest.raises(UrlRefused, match="public internet") as failure:
+            await fetcher.fetch(url, Budget(10_000))
     assert not found.heads
     assert not any(address in str(failure.value) for address in addresses)
 
@@ -182,7 +185,7 @@ async def test_nobody_there_and_a_name_that_is_none() -> None:
     with pytest.raises(FetchFailed, match="no connection"):
         await fetch(found, "/")
 
-    async def nothing(host: str, port: int) -> list[str]:
+    async def nothing(_host: str, _port: int) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
     with pytest.raises(FetchFailed, match="no connection"):
@@ -210,12 +213,14 @@ async def test_tls_verifies_the_name_and_the_authority(
     if name is not None:
         authority.cert_pem.write_to_path(tmp_path / "ca.pem")
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    async with origin({"/": answer("200 OK", BODY)}, tls) as found:
-        async with fetching(found.port) as fetcher:
-            url = httpx.URL(f"https://images.example:{found.port}/")
-            if name == "images.example":
-                assert await fetcher.fetch(url, Budget(10_000)) == BODY
-            else:
-                with pytest.raises(FetchFailed, match="no connection"):
-                    await fetcher.fetch(url, Budget(10_000))
+    async with (
+        origin({"/": answer("200 OK", BODY)}, tls) as found,
+        fetching(found.port) as fetcher,
+    ):
+        url = httpx.URL(f"https://images.example:{found.port}/")
+        if name == "images.example":
+            assert await fetcher.fetch(url, Budget(10_000)) == BODY
+        else:
+            with pytest.raises(FetchFailed, match="no connection"):
+                await fetcher.fetch(url, Budget(10_000))
     assert len(found.heads) == (name == "images.example")
