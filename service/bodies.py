@@ -52,8 +52,6 @@ async def read_images(request: Request, *, max_bytes: int, max_images: int) -> l
     images = await _parse(kind, body, request, max_images)
     if not images:
         raise NoImages(f"the request holds no image; send at least one as {FIELD!r}")
-    if len(images) > max_images:
-        raise TooLarge(f"the request holds {len(images)} images; the limit is {max_images}")
     return images
 
 
@@ -77,21 +75,29 @@ async def _parse(kind: str, body: bytes, request: Request, max_images: int) -> l
     if kind in IMAGE_TYPES:
         return [Encoded("0", body)] if body else []
     if kind == "application/json":
-        return _frames(_JSON, body)
+        return _frames(_JSON, body, max_images)
     if kind in MSGPACK_TYPES:
-        return _frames(_MSGPACK, body)
+        return _frames(_MSGPACK, body, max_images)
     taken = ", ".join(("multipart/form-data", *IMAGE_TYPES, "application/json", MSGPACK_TYPES[0]))
     raise UnsupportedMediaType(f"content type {kind or 'missing'!r}; send one of {taken}")
 
 
 def _frames(
-    decoder: "msgspec.json.Decoder[Frames] | msgspec.msgpack.Decoder[Frames]", body: bytes
+    decoder: "msgspec.json.Decoder[Frames] | msgspec.msgpack.Decoder[Frames]",
+    body: bytes,
+    max_images: int,
 ) -> list[Sent]:
     try:
         frames = decoder.decode(body).images
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"the body is not a list of images: {error}") from error
+    _refuse_many(len(frames), max_images)  # before work is done for each
     return [_sent(frame, i) for i, frame in enumerate(frames)]
+
+
+def _refuse_many(images: int, most: int) -> None:
+    if images > most:
+        raise TooLarge(f"the request holds {images} images; the limit is {most}")
 
 
 def _sent(frame: Frame, index: int) -> Sent:
@@ -115,5 +121,8 @@ async def _multipart(body: bytes, request: Request, max_images: int) -> list[Sen
         raise InvalidRequest(f"the form cannot be read: {error.message}") from error
     except (ParseError, KeyError, UnicodeDecodeError) as error:
         raise InvalidRequest("the form cannot be read; send valid multipart/form-data") from error
-    parts = [part for part in form.getlist(FIELD) if isinstance(part, UploadFile)]
-    return [Encoded(p.filename or str(i), await p.read()) for i, p in enumerate(parts)]
+    try:
+        parts = [part for part in form.getlist(FIELD) if isinstance(part, UploadFile)]
+        return [Encoded(p.filename or str(i), await p.read()) for i, p in enumerate(parts)]
+    finally:
+        await form.close()
