@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Set up, build the engines for this machine, and then:
-#   ./build.sh                    nothing more
+#   ./build.sh                    nothing more (with what videos need, which serving does not)
 #   ./build.sh serve [--port N …] serve (options as `emotions serve --help` shows)
 #   ./build.sh test [ARGS …]      check types and style and run every test (ARGS go to pytest)
 #   ./build.sh audit              known vulnerabilities of the dependencies; writes build/sbom/
@@ -42,13 +42,23 @@ set_up() {
   printf '%s' "$want" >"$stamp"
 }
 
-# lock_for ARGS …: the lock that these options of `emotions` need. OpenVINO comes unasked where the
-# CPU computes in bfloat16: there it is about twice as fast as ONNX Runtime.
-lock_for() {
-  case "$* ${EMOTIONS_ENGINE:-}" in
-    *tensorrt-rtx*) printf tensorrt-rtx ;;
-    *openvino*) printf openvino ;;
-    *onnxruntime*) printf service ;;
+# choose_engine ARGS …: --engine among the options of `emotions` is the engine of every command run
+# here, so that `serve` finds the plans that `build` made.
+choose_engine() {
+  local previous='' argument
+  for argument; do
+    case $argument in --engine=*) export EMOTIONS_ENGINE=${argument#*=} ;; esac
+    [ "$previous" != --engine ] || export EMOTIONS_ENGINE=$argument
+    previous=$argument
+  done
+}
+
+# lock: what the chosen engine needs. OpenVINO comes unasked where the CPU computes in bfloat16:
+# there it is about twice as fast as ONNX Runtime.
+lock() {
+  case ${EMOTIONS_ENGINE:-auto} in
+    tensorrt-rtx | openvino) printf %s "$EMOTIONS_ENGINE" ;;
+    onnxruntime) printf service ;;
     *) if grep -qsE 'avx512_bf16|amx_bf16' /proc/cpuinfo; then printf openvino; else printf service; fi ;;
   esac
 }
@@ -101,11 +111,14 @@ command=${1:-build}
 [ $# -gt 0 ] && shift
 case $command in
   build)
-    set_up "$(lock_for "$@")"
+    choose_engine "$@"
+    set_up "$(lock)"
+    set_up video
     "$VENV/bin/emotions" build "$@"
     ;;
   serve)
-    set_up "$(lock_for "$@")"
+    choose_engine "$@"
+    set_up "$(lock)"
     [ -z "${EMOTIONS_OTLP_URL:-}" ] || set_up otel
     "$VENV/bin/emotions" build
     exec "$VENV/bin/emotions" serve "$@"
@@ -142,6 +155,7 @@ case $command in
     set_up test
     resolve --extra build -o requirements/service.txt
     resolve --extra build --extra test -c requirements/service.txt -o requirements/test.txt
+    resolve --extra build --extra video -c requirements/test.txt -o requirements/video.txt
     resolve --extra build --extra audit -c requirements/test.txt -o requirements/audit.txt
     resolve --extra build --extra fuzz -c requirements/test.txt -o requirements/fuzz.txt
     resolve --extra build --extra docs -c requirements/test.txt -o requirements/docs.txt

@@ -174,7 +174,7 @@ def check_video() -> None:
     """Fail in words where PyAV, which an extra brings, is not installed."""
     if importlib.util.find_spec("av") is None:
         raise OutputRefused(
-            "videos need PyAV; `pip install '.[video]'` in the repository brings it"
+            "videos need PyAV; `./build.sh` brings it, or `pip install '.[video]'` elsewhere"
         )
 
 

@@ -1,0 +1,54 @@
+"""`build.sh` with an environment whose commands only say how they were called."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "build.sh"
+SAY = '#!/bin/sh\necho "$(basename "$0") ${EMOTIONS_ENGINE:-unset} $*"\n'
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    for name in ("python", "emotions"):
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(SAY)
+        program.chmod(0o755)
+    return tmp_path
+
+
+def calls(environment: Path, *arguments: str) -> list[str]:
+    variables = {k: v for k, v in os.environ.items() if k != "EMOTIONS_ENGINE"}
+    done = subprocess.run(
+        [SCRIPT, *arguments],
+        env=variables | {"EMOTIONS_VENV": str(environment)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("option", [["--engine", "tensorrt-rtx"], ["--engine=tensorrt-rtx"]])
+def test_serving_builds_for_the_engine_that_serves(environment: Path, option: list[str]) -> None:
+    said = calls(environment, "serve", *option, "--port", "1")
+    assert any("--require-hashes -r requirements/tensorrt-rtx.txt" in line for line in said)
+    assert said[-2:] == [
+        "emotions tensorrt-rtx build",
+        f"emotions tensorrt-rtx serve {' '.join(option)} --port 1",
+    ]
+
+
+def test_setting_up_brings_what_videos_need_and_does_it_once(environment: Path) -> None:
+    first = calls(environment, "build", "--engine", "onnxruntime")
+    assert [line for line in first if "--require-hashes" in line] == [
+        "python onnxruntime -m pip install --quiet --disable-pip-version-check --require-hashes"
+        f" -r requirements/{lock}.txt"
+        for lock in ("service", "video")
+    ]
+    assert calls(environment, "build", "--engine", "onnxruntime") == [
+        "emotions onnxruntime build --engine onnxruntime"
+    ]
