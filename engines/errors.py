@@ -15,7 +15,7 @@ EngineError
 └── RunnerError         the engine failed during inference
     ├── RunnerLost          the process that ran it ended: one of its batches may be why
     ├── RunnerHung          a batch took too long, and the process that ran it was ended
-    └── RunnerInterrupted   the process was ended for a batch of another runner
+    └── RunnerInterrupted   the process ended, and this batch is not why
 """
 
 
@@ -80,4 +80,4 @@ class RunnerHung(RunnerError):
 
 
 class RunnerInterrupted(RunnerError):
-    """The process was ended because another runner's batch hung."""
+    """The process ended through no fault of this batch: another one hung, or it came later."""

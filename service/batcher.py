@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from engines.errors import EngineError
+from engines.errors import EngineError, RunnerInterrupted
 from service.errors import DeadlineExceeded, InferenceFailed, Overloaded, ServiceError, ShuttingDown
 from service.jobs import Job, settle
 from service.quarantine import Quarantine
@@ -177,6 +177,7 @@ class Batcher(Generic[T, R]):
         while batch := self._take(generation):
             try:
                 with self._quarantine.entered(batch[0].suspect):
+                    self._check(generation)
                     started = time.monotonic()
                     results = run([job.item for job in batch])
                 outcomes: list[tuple[Job[T, R], R | ServiceError]]
@@ -188,6 +189,11 @@ class Batcher(Generic[T, R]):
                 self._observe(batch, started)
             finally:
                 settle(outcomes)
+
+    def _check(self, generation: int) -> None:
+        """Do not start on a runner that was to be renewed while its batch waited to be let in."""
+        if self._generation != generation:
+            raise RunnerInterrupted("the runner is to be opened anew")
 
     def _observe(self, batch: list[Job[T, R]], started: float) -> None:
         waiting = {job.record: job.queued for job in reversed(batch) if job.record is not None}

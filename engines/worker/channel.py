@@ -75,7 +75,8 @@ class Channel:
     def send_error(self, error: Exception) -> None:
         """Send an error instead; one that is not of the engines' arrives as RunnerError."""
         kind = type(error) if isinstance(error, EngineError) else RunnerError
-        self._put(_Message([], (kind.__name__, str(error)[:LONGEST_ERROR])))
+        text = str(error)[:LONGEST_ERROR].encode(errors="replace").decode()
+        self._put(_Message([], (kind.__name__, text)))
 
     def receive(self, seconds: float | None = None) -> dict[str, Array]:
         """Wait for a message: arrays in the sender's memory, valid until the next `send` here.

@@ -20,6 +20,8 @@ from engines.worker.remote import RemoteRunner
 log = logging.getLogger("emotions.worker")
 REASONS = DIED, HUNG = "died", "hung"
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 5.0
+# A longer pause is told with what may help.
+TELL_FROM_S = 1.0
 # Loading a plan may compile it for the GPU.
 OPEN_LIMIT_S = 300.0
 # Time to close its runners at the end, beyond that of `lanes.GRACE_S`.
@@ -38,11 +40,16 @@ class _Life:
         self.control, theirs = pair()
         self.hung = False
         self.useful = False
-        with theirs:
-            number = theirs.fileno()
+        number = theirs.fileno()
+        try:
             self.process = subprocess.Popen(  # noqa: S603  (ourselves)
                 [*command, str(number)], stdin=subprocess.DEVNULL, pass_fds=[number]
             )
+        except OSError:
+            self.control.close()
+            raise
+        finally:
+            theirs.close()
 
     def listen(self) -> None:
         """Log what the worker says until it is gone."""
@@ -94,7 +101,10 @@ class Worker:
         return life.process.pid if life else None
 
     def start(self, lost: Callable[[], None]) -> None:
-        """Start the process; `lost` is called, from any thread, when one has ended."""
+        """Start the process.
+
+        `lost` is called, from any thread, when one has ended, and must not call back.
+        """
         self._lost = lost
         self._thread.start()
 
@@ -146,12 +156,11 @@ class Worker:
     def _gone(self, life: _Life, hung: bool) -> RunnerError:
         """Note that a process has ended, or end it when it hangs; what its runners raise."""
         with self._changed:
-            mine = self._life is life
-            if mine:
+            if self._life is life:
                 self._life, life.hung = None, hung
-        if mine:
-            life.process.kill()
-            self._lost()
+                life.process.kill()
+                # Under the lock: no batch of this life is given back before all know of its end.
+                self._lost()
         if hung:
             return RunnerHung(f"a batch took longer than {self._limit_s:g} s; the worker was ended")
         if life.hung:
@@ -166,10 +175,10 @@ class Worker:
             if self._closing:
                 return
             useless = 0 if useful else useless + 1
-            pause = _pause(useless)
-            log.error("the inference worker ended (%s) and is started anew%s", how, _advice(pause))
+            wait = pause(useless)
+            log.error("the inference worker ended (%s) and is started anew%s", how, _advice(wait))
             with self._changed:
-                self._changed.wait_for(lambda: self._closing, pause)
+                self._changed.wait_for(lambda: self._closing, wait)
 
     def _live(self) -> tuple[str, bool]:
         """One life; how it ended, and whether a runner was opened in it."""
@@ -195,17 +204,17 @@ class Worker:
         return f"it hung for {self._limit_s:g} s" if life.hung else how, life.useful
 
 
-def _pause(useless: int) -> float:
+def pause(useless: int) -> float:
     """Seconds before the next start: none but after lives in which nothing could be opened."""
     if not useless:
         return 0.0
-    return float(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(useless, 16)))
+    return float(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(useless - 1, 16)))
 
 
-def _advice(pause: float) -> str:
-    if pause < 1:
+def _advice(seconds: float) -> str:
+    if seconds < TELL_FROM_S:
         return ""
     return (
-        f" in {pause:g} s; it does not stay up: the lines above say why, `emotions verify` tries "
+        f" in {seconds:g} s; it does not stay up: the lines above say why, `emotions verify` tries "
         "its plans, and EMOTIONS_ISOLATE=false runs them in the service's own process"
     )

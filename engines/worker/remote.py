@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from engines.errors import RunnerError
+from engines.errors import RunnerError, RunnerInterrupted
 from engines.runner import Array, Feeds, Runner
 from engines.worker.channel import Channel
 
@@ -46,8 +46,9 @@ class RemoteRunner:
         """
         try:
             self._channel.send(feeds)
-        except OSError as error:
-            raise self._gone(False) from error
+        except ConnectionError as error:
+            self._gone(False)
+            raise RunnerInterrupted("the worker ended before this batch began") from error
         return {name: array.copy() for name, array in self._receive(self._limit_s).items()}
 
     def _receive(self, seconds: float) -> dict[str, Array]:
