@@ -1,0 +1,23 @@
+"""What schemathesis cannot know by itself: sound images, MessagePack, and answers as lines."""
+
+import msgspec
+import schemathesis
+from hypothesis import strategies as st
+
+from bench.corpus import images
+
+FILES = st.sampled_from(sorted(images().values()))
+
+schemathesis.openapi.format("binary", FILES)
+
+
+@schemathesis.serializer("application/msgpack")
+def msgpack(ctx: object, value: object) -> bytes:  # noqa: ARG001
+    """As JSON, but an image's data are bytes."""
+    return msgspec.msgpack.encode(value)
+
+
+@schemathesis.deserializer("application/jsonl", "application/x-ndjson")
+def lines(ctx: object, response: schemathesis.Response) -> object:  # noqa: ARG001
+    """The first line: the description is of each line by itself."""
+    return msgspec.json.decode(response.content.partition(b"\n")[0])
