@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 from bench.limit import images_a_second
-from bench.load import Result, closed_loop, open_loop
+from bench.load import Call, Result, closed_loop, open_loop
 from bench.scenes import SIZES, scene
 from service.settings import Settings
 from service.startup import find_models
@@ -54,9 +54,9 @@ Round = tuple[float, Result, Result, Result]
 
 
 def _load(body: bytes, seconds: float) -> tuple[Result, Result, Result]:
-    one = asyncio.run(closed_loop(URL, [body], 1, seconds))
-    many = asyncio.run(closed_loop(URL, [body], 32, seconds))
-    steady = asyncio.run(open_loop(URL, [body], LOAD_SHARE * many.rate, seconds))
+    one = asyncio.run(closed_loop(URL, [Call(body)], 1, seconds))
+    many = asyncio.run(closed_loop(URL, [Call(body)], 32, seconds))
+    steady = asyncio.run(open_loop(URL, [Call(body)], LOAD_SHARE * many.rate, seconds))
     return one, many, steady
 
 

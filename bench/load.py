@@ -9,14 +9,23 @@ import argparse
 import asyncio
 import random
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 import httpx
 import numpy as np
 
 from bench.scenes import SIZES, scene
 
-HEADERS = {"content-type": "image/jpeg"}
+
+class Call(NamedTuple):
+    """How an image is sent: by default as it is, to this service."""
+
+    body: bytes
+    path: str = "/v1/emotions"
+    headers: Mapping[str, str] = MappingProxyType({"content-type": "image/jpeg"})
 
 
 @dataclass
@@ -37,7 +46,7 @@ class Result:
         return float(np.quantile(self.seconds, share)) * 1000 if self.seconds else float("nan")
 
 
-async def closed_loop(url: str, bodies: list[bytes], clients: int, seconds: float) -> Result:
+async def closed_loop(url: str, calls: Sequence[Call], clients: int, seconds: float) -> Result:
     """Run `clients` that send one request after another for `seconds`."""
     result = Result()
     async with _client(url, clients) as http:
@@ -46,7 +55,7 @@ async def closed_loop(url: str, bodies: list[bytes], clients: int, seconds: floa
         async def client(number: int) -> None:
             turn = number
             while time.perf_counter() < started + seconds:
-                await _send(http, bodies[turn % len(bodies)], time.perf_counter(), result)
+                await _send(http, calls[turn % len(calls)], time.perf_counter(), result)
                 turn += 1
 
         await asyncio.gather(*(client(number) for number in range(clients)))
@@ -54,7 +63,7 @@ async def closed_loop(url: str, bodies: list[bytes], clients: int, seconds: floa
     return result
 
 
-async def open_loop(url: str, bodies: list[bytes], rate: float, seconds: float) -> Result:
+async def open_loop(url: str, calls: Sequence[Call], rate: float, seconds: float) -> Result:
     """Send at `rate` requests a second for `seconds`, at exponentially distributed distances."""
     result, rng = Result(), random.Random(0)  # noqa: S311  (arrivals, not secrets)
     async with _client(url, 1000) as http, asyncio.TaskGroup() as group:
@@ -62,7 +71,7 @@ async def open_loop(url: str, bodies: list[bytes], rate: float, seconds: float) 
         turn = 0
         while due < started + seconds:
             await asyncio.sleep(due - time.perf_counter())
-            group.create_task(_send(http, bodies[turn % len(bodies)], due, result))
+            group.create_task(_send(http, calls[turn % len(calls)], due, result))
             turn += 1
             due += rng.expovariate(rate)
         result.elapsed = time.perf_counter() - started
@@ -74,8 +83,8 @@ def _client(url: str, connections: int) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=url, limits=limits, timeout=60)
 
 
-async def _send(http: httpx.AsyncClient, body: bytes, due: float, result: Result) -> None:
-    answer = await http.post("/v1/emotions", content=body, headers=HEADERS)
+async def _send(http: httpx.AsyncClient, call: Call, due: float, result: Result) -> None:
+    answer = await http.post(call.path, content=call.body, headers=dict(call.headers))
     status = answer.status_code
     result.statuses[status] = result.statuses.get(status, 0) + 1
     if status == httpx.codes.OK:
@@ -91,11 +100,11 @@ def main() -> None:
     arguments.add_argument("--seconds", type=float, default=20)
     arguments.add_argument("--scene", choices=[*SIZES, "mixed"], default="640x480, 1 face")
     given = arguments.parse_args()
-    bodies = [scene(name) for name in (SIZES if given.scene == "mixed" else [given.scene])]
+    calls = [Call(scene(name)) for name in (SIZES if given.scene == "mixed" else [given.scene])]
     run = (
-        open_loop(given.url, bodies, given.rate, given.seconds)
+        open_loop(given.url, calls, given.rate, given.seconds)
         if given.rate
-        else closed_loop(given.url, bodies, given.clients, given.seconds)
+        else closed_loop(given.url, calls, given.clients, given.seconds)
     )
     result = asyncio.run(run)
     quantiles = ", ".join(f"p{q} {result.quantile(q / 100):.1f} ms" for q in (50, 95, 99))

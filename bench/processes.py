@@ -1,4 +1,4 @@
-"""What a process and all that it started hold: memory, descriptors, threads (Linux)."""
+"""What a process and all that it started hold and use: memory, descriptors, CPU time (Linux)."""
 
 import os
 from pathlib import Path
@@ -29,6 +29,18 @@ def holding(pid: int) -> Holding:
         except (OSError, KeyError):
             continue
     return Holding(mib, descriptors, threads, processes)
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process and all that it started, those included that it has waited for."""
+    ticks = 0
+    for each in _tree(pid):
+        try:
+            fields = (PROC / str(each) / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        ticks += sum(int(field) for field in fields[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def resident_mib(pid: int | None = None) -> float:

@@ -1,0 +1,48 @@
+"""LitServe: `python -m bench.peers.litserve_server PORT`.
+
+Its best settings here: a worker process a core, batches of one (on a CPU a batch costs as much as
+its items, docs/adr/0004), the fast queue (ZeroMQ), an event loop of its own. Bodies must be JSON or
+forms; the JPEG travels as base64, LitServe's own example for images.
+"""
+
+import base64
+import sys
+from typing import Any
+
+import litserve
+import msgspec
+from fastapi import Response
+
+from bench.work import Work
+from engines import cores
+
+
+class Emotions(litserve.LitAPI):  # type: ignore[misc]  # it is not installed where types are checked
+    """One process with networks of its own."""
+
+    def setup(self, device: str) -> None:  # noqa: ARG002
+        """Open the networks in the process that runs them."""
+        self._work = Work.open()
+
+    def decode_request(self, request: dict[str, Any]) -> bytes:
+        """The JPEG."""
+        return base64.b64decode(request["image"])
+
+    def predict(self, x: bytes) -> dict[str, Any]:
+        """Faces of one JPEG."""
+        return self._work.answer(x)
+
+    def encode_response(self, output: dict[str, Any]) -> Response:
+        """JSON, by msgspec."""
+        return Response(msgspec.json.encode(output), media_type="application/json")
+
+
+if __name__ == "__main__":
+    server = litserve.LitServer(
+        Emotions(max_batch_size=1),
+        accelerator="cpu",
+        workers_per_device=cores.available(),
+        fast_queue=True,
+        timeout=60,
+    )
+    server.run(port=int(sys.argv[1]), generate_client_file=False, log_level="warning")

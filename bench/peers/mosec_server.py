@@ -1,0 +1,40 @@
+"""mosec: `python -m bench.peers.mosec_server --port PORT`.
+
+Its best settings here: one stage, a worker process a core, batches of one. Stages of their own for
+decoding and the networks would send each image between processes twice, and on a CPU a batch costs
+as much as its items (docs/adr/0004). Bodies go to the workers as they are, answers come by msgspec.
+"""
+
+from typing import Any
+
+import msgspec
+from mosec import Server, Worker
+
+from bench.work import Work
+from engines import cores
+
+
+class Emotions(Worker):  # type: ignore[misc]  # it is not installed where types are checked
+    """A process with networks of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._work = Work.open()
+
+    def deserialize(self, data: bytes) -> bytes:
+        """The body is the JPEG."""
+        return data
+
+    def serialize(self, data: Any) -> bytes:
+        """JSON."""
+        return msgspec.json.encode(data)
+
+    def forward(self, data: bytes) -> dict[str, Any]:
+        """Faces of one JPEG."""
+        return self._work.answer(data)
+
+
+if __name__ == "__main__":
+    server = Server()
+    server.append_worker(Emotions, num=cores.available(), timeout=60, start_method="spawn")
+    server.run()

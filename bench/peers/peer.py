@@ -1,0 +1,137 @@
+"""The servers that are measured: how they are installed, started, spoken to and stopped."""
+
+import base64
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+
+from bench.load import Call
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = Path(__file__).parent
+READY_S, STOP_S = 180.0, 30.0
+# pytriton's Triton is linked to the Python of Debian 12, and no other one runs its functions.
+DEBIANS_PYTHON = "/usr/bin/python3.11"
+
+
+def as_it_is(body: bytes) -> Call:
+    """The JPEG as body."""
+    return Call(body, "/inference")
+
+
+def as_json(body: bytes) -> Call:
+    """The JPEG as base64 in JSON, to LitServe."""
+    text = json.dumps({"image": base64.b64encode(body).decode()})
+    return Call(text.encode(), "/predict", {"content-type": "application/json"})
+
+
+def as_tensor(body: bytes) -> Call:
+    """The JPEG as a binary tensor after a JSON header, to Triton."""
+    tensor = {
+        "name": "image",
+        "shape": [len(body)],
+        "datatype": "UINT8",
+        "parameters": {"binary_data_size": len(body)},
+    }
+    head = json.dumps({"inputs": [tensor]}).encode()
+    length = {"inference-header-content-length": str(len(head))}
+    return Call(head + body, "/v2/models/emotions/infer", length)
+
+
+class Peer(NamedTuple):
+    """A server: its module with arguments, what it needs beside our locked packages.
+
+    `instead` replaces locked versions that it does not stand; without a `requirement` it runs in
+    our own environment.
+    """
+
+    name: str
+    module: tuple[str, ...]
+    call: Callable[[bytes], Call]
+    requirement: str | None = None
+    instead: tuple[str, ...] = ()
+    python: str = sys.executable
+
+    @property
+    def environment(self) -> Path:
+        """Where its environment lies."""
+        return ENVIRONMENTS / f".venv-{self.name}"
+
+    @property
+    def interpreter(self) -> Path:
+        """The Python that runs it."""
+        return self.environment / "bin" / "python" if self.requirement else Path(sys.executable)
+
+
+PEERS = (
+    Peer("emotions", ("service", "serve", "--port"), Call),
+    Peer(
+        "mosec",
+        ("bench.peers.mosec_server", "--timeout", "60000", "--port"),
+        as_it_is,
+        "mosec==0.9.8",
+    ),
+    Peer("litserve", ("bench.peers.litserve_server",), as_json, "litserve==0.2.19"),
+    Peer(
+        "triton",
+        ("bench.peers.triton_server",),
+        as_tensor,
+        "nvidia-pytriton==0.7.0",
+        ("numpy==2.4.6", "protobuf==6.33.6"),
+        DEBIANS_PYTHON,
+    ),
+    Peer("ray-serve", ("bench.peers.ray_server",), as_it_is, "ray[serve]==2.60.0"),
+    Peer("fastapi", ("bench.peers.fastapi_server",), as_it_is),
+)
+
+
+@contextmanager
+def running(
+    peer: Peer, port: int, log: Path, probe: bytes, cores: set[int]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a server on the CPUs `cores`, wait until it answers `probe`, and stop it at the end.
+
+    Raises:
+        RuntimeError: it ended, or did not answer in time; the message names its log.
+    """
+    command = [str(peer.interpreter), "-m", *peer.module, str(port)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603  (our own modules)
+            command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+    os.sched_setaffinity(process.pid, cores)
+    try:
+        _await_answer(peer, process, port, log, probe)
+        yield process
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_S)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _await_answer(
+    peer: Peer, process: subprocess.Popen[bytes], port: int, log: Path, probe: bytes
+) -> None:
+    call, deadline = peer.call(probe), time.monotonic() + READY_S
+    url = f"http://127.0.0.1:{port}{call.path}"
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(httpx.TransportError):
+            answer = httpx.post(url, content=call.body, headers=dict(call.headers), timeout=60)
+            if answer.status_code == httpx.codes.OK:
+                return
+        time.sleep(0.2)
+    raise RuntimeError(f"{peer.name} does not answer; see {log}")

@@ -1,0 +1,47 @@
+"""NVIDIA Triton through pytriton: `python -m bench.peers.triton_server PORT`.
+
+Its best settings here: an inference function a core, each with networks of its own in a thread of
+its own; no batching (on a CPU a batch costs as much as its items, docs/adr/0004); the JPEG's bytes
+as a binary tensor over HTTP, which is copied through shared memory and never parsed; no gRPC, no
+metrics.
+"""
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+from pytriton.model_config import ModelConfig, Tensor
+from pytriton.triton import Triton, TritonConfig
+
+from bench.work import Work
+from engines import cores
+
+
+def function() -> Callable[[list[Any]], list[dict[str, Any]]]:
+    """An inference function whose networks are opened by the thread that calls it."""
+    own = threading.local()
+
+    def infer(requests: list[Any]) -> list[dict[str, Any]]:
+        if not hasattr(own, "work"):
+            own.work = Work.open()
+        found = [own.work.answer(request["image"].tobytes()) for request in requests]
+        return [{"answer": np.array([msgspec.json.encode(each)])} for each in found]
+
+    return infer
+
+
+if __name__ == "__main__":
+    config = TritonConfig(http_port=int(sys.argv[1]), allow_grpc=False, allow_metrics=False)
+    with Triton(config=config) as triton:
+        triton.bind(
+            model_name="emotions",
+            infer_func=[function() for _ in range(cores.available())],
+            inputs=[Tensor(name="image", dtype=np.uint8, shape=(-1,))],
+            outputs=[Tensor(name="answer", dtype=np.bytes_, shape=(-1,))],
+            config=ModelConfig(batching=False),
+            strict=False,
+        )
+        triton.serve()

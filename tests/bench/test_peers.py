@@ -1,0 +1,63 @@
+"""The harness that measures peers, with the one that needs no environment of its own."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from bench import networks
+from bench.load import Call
+from bench.peers.measure import Found, Turn, rounds
+from bench.peers.peer import PEERS, as_json, as_tensor
+from bench.peers.report import draw, table
+from bench.scenes import scene
+from service.settings import Settings
+
+SCENE = "640x480, 1 face"
+TURN = Turn(rate=10, p50=1, p95=2, p99=3, cpu_ms=4, mib=5, failed=0)
+
+
+def test_a_peer_is_started_loaded_and_stopped(plans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOTIONS_PLANS", str(plans))
+    (peer,) = [peer for peer in PEERS if peer.name == "fastapi"]
+    one = {max(os.sched_getaffinity(0))}
+    measured = rounds([peer], scene(SCENE), count=1, seconds=0.3, cores=one, logs=plans)
+    ((done, found),) = measured
+    assert done == 1
+    assert found.limit > 0
+    (turn,) = found.turns["fastapi"]
+    assert turn.rate > 0
+    assert turn.failed == 0
+    assert turn.mib > 0
+    assert turn.cpu_ms > 0
+
+
+def test_ratios_are_the_medians_of_the_rounds(tmp_path: Path) -> None:
+    ours = [TURN._replace(rate=rate) for rate in (30, 10, 40)]
+    theirs = [TURN._replace(rate=rate) for rate in (10, 10, 10)]
+    found = Found([50, 40, 60], {"mosec": theirs, "emotions": ours})
+    lines = list(table(found))
+    assert lines[2].startswith("| emotions | 30.0 |  | 0.60 |")
+    assert lines[3].startswith("| mosec | 10.0 | 3.00 | 0.20 |")
+    draw(found, tmp_path / "peers.png")
+    assert (tmp_path / "peers.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_images_are_wrapped_as_each_server_wants_them() -> None:
+    tensor = as_tensor(b"jpeg")
+    length = int(tensor.headers["inference-header-content-length"])
+    (told,) = json.loads(tensor.body[:length])["inputs"]
+    assert told["shape"] == [len(tensor.body) - length]
+    assert tensor.body[length:] == b"jpeg"
+    assert json.loads(as_json(b"jpeg").body) == {"image": "anBlZw=="}
+    assert Call(b"jpeg").headers["content-type"] == "image/jpeg"
+
+
+def test_networks_are_measured_by_engine_and_precision(
+    plans: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks, "ENGINES", ("onnxruntime",))
+    monkeypatch.setattr(networks, "PRECISIONS", ("fp32",))
+    lines = list(networks.report(Settings(plans=plans), ["emotion-fer48"], rounds=1))
+    assert any(line.startswith("| emotion-fer48 | 32 | onnxruntime | fp32 |") for line in lines)
