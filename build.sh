@@ -144,7 +144,7 @@ case $command in
     ;;
   docs)
     set_up docs
-    exec "$VENV/bin/mkdocs" build --strict "$@"
+    NO_MKDOCS_2_WARNING=1 exec "$VENV/bin/mkdocs" build --strict "$@"
     ;;
   test-training)
     VENV=${EMOTIONS_TRAINING_VENV:-.venv-training}

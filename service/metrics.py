@@ -90,7 +90,9 @@ class Metrics:
         )
         for reason in process.REASONS:
             self.worker_restarts.labels(reason)
-        self._engine = self._info("engine", "The engine and plan of a network", NETWORK)
+        self._engine = self._info(
+            "engine", "What serves a network: its model, engine, precision and plan", NETWORK
+        )
 
     def request(self, path: str, status: int, seconds: float, record: Record) -> None:
         """Count a request that was answered."""

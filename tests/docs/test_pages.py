@@ -1,0 +1,44 @@
+"""Pages that are made from the code are current, and what pages point to is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs.blocks import DOCS
+from tests.docs.pages import PAGES
+
+ROOT = DOCS.parent
+ROOMS = "bench|client|docker|docs|engines|requirements|service|tensorrtx|tests|training"
+WRITTEN = [ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_is_what_the_code_says(name: str) -> None:
+    assert (DOCS / name).read_text() == PAGES[name](), "run `python -m tests.docs.pages`"
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_names_only_files_that_are_there(page: Path) -> None:
+    named = re.findall(rf"`((?:{ROOMS})/[\w./-]+)[`:]", page.read_text())
+    for name in named:
+        brought = name.endswith((".wts", ".pth")) or name.startswith(
+            ("bench/results", "training/runs")
+        )
+        assert brought or list(ROOT.glob(f"{name.rstrip('/')}*")), name
+
+
+def test_the_readme_points_to_the_documentation() -> None:
+    assert "docs/index.md" in (ROOT / "README.md").read_text()
+
+
+def test_settings_named_anywhere_exist() -> None:
+    from service.settings import Settings  # noqa: PLC0415
+
+    known = {f"EMOTIONS_{name.upper()}" for name in Settings.model_fields} | {
+        "EMOTIONS_VENV",
+        "EMOTIONS_KEY",
+    }
+    for page in WRITTEN:
+        found = set(re.findall(r"EMOTIONS_[A-Z][A-Z_]*[A-Z]", page.read_text()))
+        assert found <= known, page
