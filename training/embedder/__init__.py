@@ -1,0 +1,1 @@
+"""Distillation of ArcFace's MobileFaceNet from a teacher of the same architecture."""

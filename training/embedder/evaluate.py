@@ -1,0 +1,61 @@
+"""How near a student is to its teacher, and how well both tell people apart."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.detector.degrade import degrade
+from training.embedder.augment import middle, normalised, tiny
+from training.embedder.faces import U8, Faces
+from training.embedder.network import MobileFaceNet
+from training.embedder.pairs import verification
+
+SEED = 2  # of the damage
+BATCH = 32
+Floats = NDArray[np.float64]
+
+
+def evaluate(student: MobileFaceNet, teacher: MobileFaceNet, faces: Faces) -> dict[str, object]:
+    """Figures on the people that training did not see."""
+    held_out = faces.split()[1]
+    crops = middle(held_out.images)
+    people = held_out.people
+    ours, theirs = embed(student, crops), embed(teacher, crops)
+    alike = {"clean": _alike(ours, theirs)}
+    for name, damaged in (("degraded", _degraded(crops)), ("tiny", _tiny(crops))):
+        alike[name] = _alike(embed(student, damaged), embed(teacher, damaged))
+    return {
+        "faces": len(crops),
+        "people": len(set(people)),
+        "cosine_to_teacher": alike,
+        "student": verification(ours, people),
+        "teacher": verification(theirs, people),
+    }
+
+
+def embed(network: MobileFaceNet, crops: U8) -> Floats:
+    """Embeddings of length 1, (N, 128)."""
+    device = next(network.parameters()).device
+    with torch.no_grad():
+        rows = [network(part.to(device)).cpu() for part in normalised(crops).split(BATCH)]
+    embeddings = torch.cat(rows).double().numpy()
+    return np.asarray(embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True), np.float64)
+
+
+def _alike(ours: Floats, theirs: Floats) -> dict[str, float]:
+    cosines = (ours * theirs).sum(1)
+    return {
+        "mean": float(cosines.mean()),
+        "p5": float(np.quantile(cosines, 0.05)),
+        "least": float(cosines.min()),
+    }
+
+
+def _degraded(crops: U8) -> U8:
+    rng = np.random.default_rng(SEED)
+    return np.stack([degrade(crop, rng) for crop in crops])
+
+
+def _tiny(crops: U8) -> U8:
+    rng = np.random.default_rng(SEED)
+    return np.stack([tiny(crop, rng) for crop in crops])

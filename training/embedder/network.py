@@ -1,0 +1,109 @@
+"""MobileFaceNet (Chen et al., 2018) as InsightFace trained it, without batch normalisation.
+
+Layers are named as in tensorrtx, so that a `.wts` file of it loads (its normalisations folded into
+the convolutions before them) and the engines read what is saved.
+"""
+
+# Torch is not installed where the service is checked, and its classes are unknown there.
+# mypy: allow-subclassing-any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the field's own abbreviation
+from torch import Tensor, nn
+
+from tensorrtx.arcface.mobilefacenet import DIMENSIONS, STAGES
+
+SIDE = 112
+STEM = 64
+HEAD = 512
+
+
+class Layer(nn.Module):
+    """A convolution with a bias and, unless it is `linear`, a PReLU with a slope a channel."""
+
+    def __init__(
+        self,
+        name: str,
+        channels: tuple[int, int],
+        side: int = 1,
+        *,
+        stride: int = 1,
+        padding: int | None = None,
+        linear: bool = False,
+    ) -> None:
+        super().__init__()
+        self.name, self.stride = name, stride
+        self.padding = side // 2 if padding is None else padding
+        inner, out = channels
+        self.weight = nn.Parameter(torch.empty(out, inner, side, side))
+        self.bias = nn.Parameter(torch.zeros(out))
+        self.slope = None if linear else nn.Parameter(torch.full((out,), 0.25))
+        nn.init.normal_(self.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in, h, w) to (N, out, h / stride, w / stride); one channel in means depth-wise."""
+        groups = len(self.weight) if self.weight.shape[1] == 1 else 1
+        y = F.conv2d(x, self.weight, self.bias, self.stride, self.padding, groups=groups)
+        return y if self.slope is None else F.prelu(y, self.slope)
+
+
+class Block(nn.Sequential):
+    """Layers one after the other; `residual` adds the input."""
+
+    def __init__(self, *layers: Layer, residual: bool = False) -> None:
+        super().__init__(*layers)
+        self.residual = residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Feature maps to feature maps."""
+        y: Tensor = super().forward(x)
+        return x + y if self.residual else y
+
+
+def bottleneck(name: str, widths: tuple[int, int, int], stride: int = 1) -> Block:
+    """Widen by a 1x1 convolution, filter depth-wise, project; `widths` are in, inside and out."""
+    inner, wide, out = widths
+    return Block(
+        Layer(f"{name}_conv_sep", (inner, wide)),
+        Layer(f"{name}_conv_dw", (1, wide), 3, stride=stride),
+        Layer(f"{name}_conv_proj", (wide, out), linear=True),
+        residual=stride == 1,
+    )
+
+
+def head(inner: int) -> Block:
+    """The last maps to the embedding, as (N, 128, 1, 1)."""
+    return Block(
+        Layer("conv_6sep", (inner, HEAD)),
+        Layer("conv_6dw7_7", (1, HEAD), 7, padding=0, linear=True),
+        Layer("fc1", (HEAD, DIMENSIONS), linear=True),
+    )
+
+
+class MobileFaceNet(nn.Module):
+    """The network as a list of `blocks`; what the teacher gives between them is what they learn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        first = Layer("conv_1", (3, STEM), 3, stride=2), Layer("conv_2_dw", (1, STEM), 3)
+        self.blocks = nn.ModuleList()
+        inner = STEM
+        for number, wide, residuals, width, out in STAGES:
+            halving = bottleneck(f"dconv_{number}", (inner, wide, out), stride=2)
+            self.blocks.append(halving if self.blocks else Block(*first, *halving))
+            names = (f"res_{number % 10}_block{index}" for index in range(residuals))
+            self.blocks.extend(bottleneck(name, (out, width, out)) for name in names)
+            inner = out
+        self.blocks.append(head(inner))
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """What every block gives, for (N, 3, 112, 112) RGB as (x - 127.5) / 128."""
+        maps = []
+        for block in self.blocks:
+            images = block(images)
+            maps.append(images)
+        return maps
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Embeddings (N, 128), of any length."""
+        return self.features(images)[-1].flatten(1)

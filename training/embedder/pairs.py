@@ -1,0 +1,72 @@
+"""Verification: are two faces of one person? The threshold comes from other people."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+MOST_A_PERSON = 40  # pairs of one person; else the most photographed would be the whole test
+FALSE_ACCEPTS = (1e-2, 1e-3)
+STEPS = np.linspace(-0.2, 1.0, 1201)
+
+
+class Cosines(NamedTuple):
+    """Of pairs of faces of one person, and of two."""
+
+    same: Floats
+    other: Floats
+
+    def accuracy(self, threshold: float) -> float:
+        """As if there were as many pairs of either kind."""
+        return float(((self.same >= threshold).mean() + (self.other < threshold).mean()) / 2)
+
+    def best_threshold(self) -> float:
+        """The middle of those at which the accuracy is highest."""
+        accuracies = np.array([self.accuracy(step) for step in STEPS])
+        return float(np.median(STEPS[accuracies >= accuracies.max() - 1e-9]))
+
+    def accepted(self, false_accepts: float) -> float:
+        """Share of the pairs of one person above the cosine that so many others are above."""
+        return float((self.same > np.quantile(self.other, 1 - false_accepts)).mean())
+
+
+def cosines(embeddings: Floats, people: tuple[str, ...]) -> Cosines:
+    """Of all pairs of two people, and up to `MOST_A_PERSON` of each, for rows of length 1."""
+    alike = embeddings @ embeddings.T
+    names = np.array(people)
+    above = np.triu(np.ones(alike.shape, bool), 1)
+    other = alike[above & (names[:, None] != names)]
+    return Cosines(np.concatenate([_of_person(alike, names == who) for who in set(people)]), other)
+
+
+def _of_person(alike: Floats, where: NDArray[np.bool_]) -> Floats:
+    among = alike[np.ix_(where, where)]
+    pairs = among[np.triu_indices(len(among), 1)]
+    return pairs[:: max(1, -(-len(pairs) // MOST_A_PERSON))]
+
+
+def verification(embeddings: Floats, people: tuple[str, ...]) -> dict[str, object]:
+    """Thresholds of either half of the people, tried on the other half; rates over all people."""
+    parts = [cosines(embeddings[half], tuple(np.array(people)[half])) for half in halves(people)]
+    thresholds = [part.best_threshold() for part in parts]
+    accuracies = [part.accuracy(t) for part, t in zip(parts, thresholds[::-1], strict=True)]
+    whole = cosines(embeddings, people)
+    threshold = float(np.mean(thresholds))
+    return {
+        "pairs": [len(whole.same), len(whole.other)],
+        "thresholds": thresholds,
+        "accuracy_on_other_half": accuracies,
+        "threshold": threshold,
+        "missed": float((whole.same < threshold).mean()),
+        "confused": float((whole.other >= threshold).mean()),
+        "true_accepts": {str(rate): whole.accepted(rate) for rate in FALSE_ACCEPTS},
+    }
+
+
+def halves(people: tuple[str, ...]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Every second person, those with several faces dealt out first; as masks over the faces."""
+    names, counts = np.unique(people, return_counts=True)
+    dealt = names[np.argsort(-counts, kind="stable")]
+    first = np.isin(people, dealt[::2])
+    return first, ~first

@@ -1,0 +1,86 @@
+"""SOAP (Vyas et al., 2024, arXiv 2409.11321): Adam in the eigenbasis of Shampoo's statistics.
+
+The maps between blocks are strongly correlated from channel to channel, which it takes account of:
+in equal time a block gets nearer to the teacher's than with Adam (docs/LOG.md).
+"""
+
+# Torch is not installed where the service is checked, and its classes are unknown there.
+# mypy: allow-subclassing-any
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+BETA = 0.95  # of all running means
+REFRESH = 10  # steps between updates of the bases
+EPSILON = 1e-8
+OF_VECTORS = 0.25  # the rate's unit for biases and slopes
+State = dict[str, Any]
+
+
+class Soap(torch.optim.Optimizer):
+    """Kernels (out, in, k, k) are matrices (out, in k k); depth-wise ones and vectors get Adam."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], rate: float) -> None:
+        super().__init__(parameters, {"lr": rate})
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Update every parameter that has a gradient."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    gradient = parameter.grad.reshape(len(parameter), -1)
+                    state, matrix = self.state[parameter], _is_matrix(parameter)
+                    if not state:
+                        _start(state, gradient, matrix)
+                        state["scale"] = _scale(parameter)
+                    change = _direction(state, gradient, matrix).reshape(parameter.shape)
+                    parameter.sub_(group["lr"] * state["scale"] * change)
+
+
+def _is_matrix(parameter: Tensor) -> bool:
+    return parameter.dim() == 4 and parameter.shape[1] > 1
+
+
+def _scale(parameter: Tensor) -> float:
+    """The rate's unit: what a kernel's weights are in the mean."""
+    return float(parameter.square().mean().sqrt()) if parameter.dim() == 4 else OF_VECTORS
+
+
+def _direction(state: State, gradient: Tensor, matrix: bool) -> Tensor:
+    state["step"] += 1
+    turned = _into(state, gradient) if matrix else gradient
+    state["mean"].lerp_(gradient, 1 - BETA)
+    state["square"].lerp_(turned.square(), 1 - BETA)
+    if matrix:
+        _observe(state, gradient)
+    unbiased = 1 - BETA ** float(state["step"])
+    mean = _into(state, state["mean"]) if matrix else state["mean"]
+    change = mean / unbiased / ((state["square"] / unbiased).sqrt() + EPSILON)
+    return state["rows"] @ change @ state["columns"].T if matrix else change
+
+
+def _start(state: State, gradient: Tensor, matrix: bool) -> None:
+    state["step"] = 0
+    state["mean"], state["square"] = torch.zeros_like(gradient), torch.zeros_like(gradient)
+    if matrix:
+        state["left"], state["right"] = gradient @ gradient.T, gradient.T @ gradient
+        state["rows"] = torch.linalg.eigh(state["left"])[1]
+        state["columns"] = torch.linalg.eigh(state["right"])[1]
+
+
+def _into(state: State, values: Tensor) -> Tensor:
+    """Values in the eigenbasis."""
+    return torch.as_tensor(state["rows"].T @ values @ state["columns"])
+
+
+def _observe(state: State, gradient: Tensor) -> None:
+    """Follow the statistics; now and then a step of orthogonal iteration to their axes."""
+    state["left"].lerp_(gradient @ gradient.T, 1 - BETA)
+    state["right"].lerp_(gradient.T @ gradient, 1 - BETA)
+    if state["step"] % REFRESH == 0:
+        for basis, statistics in (("rows", "left"), ("columns", "right")):
+            state[basis] = torch.linalg.qr(state[statistics] @ state[basis])[0]

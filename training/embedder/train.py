@@ -1,0 +1,206 @@
+"""The training loop: every block by itself, then the network as a whole."""
+
+import csv
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from training.detector.schedule import Clock
+from training.embedder.augment import Views, batches, middle, normalised
+from training.embedder.faces import Faces
+from training.embedder.loss import cosine, distance, losses, spread, total
+from training.embedder.network import MobileFaceNet
+from training.embedder.pool import Pool
+from training.embedder.soap import Soap
+from training.embedder.start import start
+from training.embedder.weights import load_wts, save_wts
+
+LEAST_RATE = 0.01  # of the peak, at the end of a phase
+Row = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a run depends on; see `python -m training.embedder train --help`."""
+
+    teacher: Path
+    out: Path
+    steps: int
+    minutes: float
+    apart: float
+    batch: int
+    pool: int
+    reuse: int
+    rate: float
+    fine_rate: float
+    warmup: int
+    hints: float
+    device: str
+    workers: int
+    seed: int
+    report: int
+    keep: int
+
+
+class Training:
+    """A student, the teacher, what the teacher gave lately, and the optimiser."""
+
+    def __init__(self, settings: Settings, faces: Faces) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings, self.step, self.joined = settings, 0, 0
+        self.device = torch.device(settings.device)
+        known, unknown = faces.split()
+        self.views = Views(known.images, settings.seed)
+        self.teacher = load_wts(settings.teacher).to(self.device).requires_grad_(False)
+        self.held_out = normalised(middle(unknown.images[:: max(1, len(unknown.images) // 128)]))
+        self.student = MobileFaceNet().to(self.device)
+        self.optimiser = Soap(self.student.parameters(), settings.rate)
+        self.pool = Pool(settings.pool)
+
+    def begin(self) -> None:
+        """Fill the pool and start the student from it."""
+        self.source = self._source(first=0)
+        while len(self.pool) < self.settings.pool:
+            self._refill()
+        images, targets = self.pool.all
+        self.variances = [spread(maps) for maps in targets]
+        start(self.student, images, targets)
+        self.clock = Clock(self.settings.steps, self.settings.minutes)
+
+    def _source(self, first: int) -> Iterator[Tensor]:
+        settings = self.settings
+        for images in batches(self.views, settings.batch, first, settings.workers):
+            yield images.to(self.device)
+
+    def _refill(self) -> None:
+        images = next(self.source)
+        with torch.no_grad():
+            self.pool.add(images, self.teacher.features(images))
+
+    def advance(self) -> Row:
+        """One step; returns its losses."""
+        progress, apart = self.clock.progress(self.step), self.settings.apart
+        if progress < apart:
+            row = self._apart(progress / apart)
+        else:
+            row = self._together((progress - apart) / (1 - apart))
+        self.optimiser.step()
+        self.step += 1
+        return row
+
+    def _apart(self, progress: float) -> Row:
+        """Each block from the teacher's maps before it to those after it."""
+        self._prepare(self.settings.rate, progress, self.step)
+        if self.step % self.settings.reuse == 0:
+            self._refill()
+        hints = []
+        for number, block in enumerate(self.student.blocks):
+            given, wanted = self.pool.draw(number)
+            hint = distance(block(given), wanted, self.variances[number])
+            hint.backward()
+            hints.append(float(hint.detach()))
+        return {"hints": sum(hints) / len(hints), "worst": max(hints), "cosine": math.nan}
+
+    def _together(self, progress: float) -> Row:
+        """All blocks, each from what the student's own gave."""
+        if self.joined == 0:
+            # Statistics of other gradients would make for wild first steps.
+            self.optimiser = Soap(self.student.parameters(), self.settings.fine_rate)
+        self.joined += 1
+        self._prepare(self.settings.fine_rate, progress, self.joined)
+        images = next(self.source)
+        with torch.no_grad():
+            wanted = self.teacher.features(images)
+        maps = self.student.features(images)
+        hints, alike = losses(maps, wanted, self.variances), cosine(maps[-1], wanted[-1])
+        total(hints, alike, self.settings.hints).backward()
+        values = torch.stack(hints).detach()
+        return {
+            "hints": float(values.mean()),
+            "worst": float(values.max()),
+            "cosine": float(alike.detach().mean()),
+        }
+
+    def _prepare(self, peak: float, progress: float, step: int) -> None:
+        """Set the rate: a linear warm-up, then a cosine (arXiv 1608.03983)."""
+        cosine_now = 0.5 * (1 + math.cos(math.pi * min(progress, 1)))
+        rate = peak * min(1, (step + 1) / self.settings.warmup) * max(cosine_now, LEAST_RATE)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+
+    def validate(self) -> Row:
+        """Cosine to the teacher on clean faces of people it has not seen."""
+        with torch.no_grad():
+            pairs = (
+                cosine(self.student(images), self.teacher(images))
+                for images in self.held_out.to(self.device).split(32)
+            )
+            alike = torch.cat(list(pairs))
+        return {"cosine": float(alike.mean()), "cosine_p5": float(alike.quantile(0.05))}
+
+    def save(self) -> None:
+        """Checkpoint and weights, each replaced in one move."""
+        out = self.settings.out
+        state = {
+            "step": self.step,
+            "joined": self.joined,
+            "spent": self.clock.elapsed(),
+            "variances": self.variances,
+            "student": self.student.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+        torch.save(state, out / "checkpoint.tmp")
+        (out / "checkpoint.tmp").replace(out / "checkpoint.pt")
+        save_wts(out / "student.wts", self.student)
+
+    def resume(self) -> None:
+        """Go on from `out`'s checkpoint, with views that have not been seen."""
+        state: dict[str, Any] = torch.load(
+            self.settings.out / "checkpoint.pt", map_location=self.device, weights_only=True
+        )
+        self.step, self.joined, self.variances = state["step"], state["joined"], state["variances"]
+        self.student.load_state_dict(state["student"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.source = self._source(first=self.step + self.settings.pool)
+        while not self.joined and len(self.pool) < self.settings.pool:
+            self._refill()
+        self.clock = Clock(self.settings.steps, self.settings.minutes, state["spent"])
+
+
+def report(training: Training, seen: list[Row]) -> None:
+    """Append a row to `curve.csv` and say it."""
+    row: Row = {
+        "step": training.step,
+        "seconds": round(training.clock.elapsed(), 1),
+        "rate": training.optimiser.param_groups[0]["lr"],
+        **{f"train_{name}": sum(row[name] for row in seen) / len(seen) for name in seen[0]},
+        **{f"held_out_{name}": value for name, value in training.validate().items()},
+    }
+    path = training.settings.out / "curve.csv"
+    fresh = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, row)
+        if fresh:
+            writer.writeheader()
+        writer.writerow(row)
+    print(" ".join(f"{name}={value:.4g}" for name, value in row.items()), flush=True)
+
+
+def fit(training: Training) -> None:
+    """Train until the clock has run out."""
+    settings, seen = training.settings, list[Row]()
+    done = False
+    while not done:
+        seen.append(training.advance())
+        done = training.clock.progress(training.step) >= 1
+        if training.step % settings.keep == 0 or done:
+            training.save()
+        if training.step % settings.report == 0 or done:
+            report(training, seen)
+            seen.clear()
