@@ -10,6 +10,7 @@ import uvicorn
 
 from engines.errors import EngineError
 from service.app import create_app
+from service.connection import Connection
 from service.logs import configure
 from service.settings import Settings
 
@@ -34,7 +35,7 @@ def run(settings: Settings) -> None:
         config = uvicorn.Config(
             app,
             loop="uvloop",
-            http="httptools",
+            http=Connection,
             ws="none",
             log_config=None,
             access_log=False,

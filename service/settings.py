@@ -73,6 +73,13 @@ class Settings(BaseSettings):
         default=30.0, gt=0, description="Longest time a request may take, seconds"
     )
 
+    patience_s: float = Field(
+        default=10.0,
+        gt=0,
+        description="Longest wait for the head of a request, or for a client that does not read "
+        "its answer, seconds",
+    )
+
     min_score: Fraction = Field(
         default=0.5, description="Least detection score of a face, by default"
     )

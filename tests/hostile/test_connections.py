@@ -1,0 +1,182 @@
+"""Clients that are slow, endless or malformed, against a real server: refused, and forgotten."""
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bench.corpus import images
+from bench.processes import holding
+from tests.server import Server, serving
+
+JPEG = images()["JPEG"]
+HEAD = b"POST /v1/emotions HTTP/1.1\r\nhost: x\r\n"
+KIND = b"content-type: image/jpeg\r\n"
+SOUND = HEAD + KIND + b"content-length: %d\r\n\r\n" % len(JPEG) + JPEG
+LIVE = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def impatient(plans: Path) -> Iterator[Server]:
+    with serving(plans, patience_s="1", deadline_s="2") as running:
+        yield running
+
+
+def connect(server: Server) -> socket.socket:
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    return socket.create_connection((host, int(port)), timeout=30)
+
+
+def read(client: socket.socket) -> bytes:
+    """All until the server hangs up."""
+    received = b""
+    try:
+        while chunk := client.recv(1 << 16):
+            received += chunk
+    except ConnectionResetError:
+        pass
+    return received
+
+
+def exchange(server: Server, request: bytes) -> bytes:
+    with connect(server) as client:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            client.sendall(request)
+        return read(client)
+
+
+def drip(client: socket.socket) -> None:
+    for _ in range(300):
+        client.sendall(b"x")
+        time.sleep(0.05)
+
+
+def status(answer: bytes) -> int:
+    """The status of an answer, which must be one of ours."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    code = int(head.split()[1])
+    if code >= 400:
+        assert b"application/problem+json" in head.lower()
+        assert json.loads(body)["status"] == code
+        assert b"x-request-id" in head.lower()
+    return code
+
+
+@pytest.mark.parametrize("begun", [b"POST /v1/emo", HEAD, HEAD + b"x: " + b"y" * 1000])
+def test_a_head_that_does_not_end_is_not_waited_for(impatient: Server, begun: bytes) -> None:
+    assert status(exchange(impatient, begun)) == 408
+
+
+def test_a_client_that_says_nothing_is_hung_up_on(impatient: Server) -> None:
+    assert exchange(impatient, b"") == b""
+    assert exchange(impatient, b"\r\n\r\n") == b""
+
+
+def test_a_body_that_does_not_end_is_not_waited_for(impatient: Server) -> None:
+    """The answer comes at the deadline, and the connection ends though bytes go on dripping."""
+    with connect(impatient) as client:
+        client.sendall(HEAD + KIND + b"content-length: 1000000\r\n\r\nabc")
+        assert status(client.recv(1 << 16)) == 504
+        with pytest.raises(OSError):  # noqa: PT011  (reset or a broken pipe)
+            drip(client)
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        b"x: y\r\n" * 100_000,
+        b"x: " + b"y" * 1_000_000,
+        b"y" * 1_000_000 + b": x\r\n",
+        b"x: y\r\n" * 201 + b"\r\n",
+    ],
+)
+def test_floods_of_headers_are_refused(impatient: Server, flood: bytes) -> None:
+    assert status(exchange(impatient, HEAD + flood)) in {400, 431}
+
+
+def test_a_long_address_is_refused(impatient: Server) -> None:
+    assert status(exchange(impatient, b"GET /" + b"a" * 1_000_000)) == 431
+
+
+def test_headers_after_the_body_count_too(impatient: Server) -> None:
+    chunked = HEAD + KIND + b"transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+    assert status(exchange(impatient, chunked + b"x: y\r\n" * 1000 + b"\r\n")) == 431
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00",  # TLS
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"CONNECT a:1 HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET http://[::1 HTTP/1.1\r\n\r\n",
+        HEAD + b"content-length: -1\r\n\r\n",
+        HEAD + b"content-length: 99999999999999999999999\r\n\r\n",
+        HEAD + b"content-length: 3\r\ncontent-length: 4\r\n\r\nabc",
+        HEAD + b"transfer-encoding: chunked\r\ncontent-length: 3\r\n\r\nabc",
+        HEAD + KIND + b"transfer-encoding: chunked\r\n\r\nzz\r\nabc\r\n",
+        HEAD + KIND + b"transfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\nabc\r\n",
+        HEAD + b"x y: z\r\n\r\n",
+        HEAD + b"\xff: \xff\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"\0" * 1000,
+    ],
+)
+def test_what_is_no_http_is_a_problem(impatient: Server, request_: bytes) -> None:
+    assert 400 <= status(exchange(impatient, request_)) < 500
+
+
+@pytest.mark.parametrize("encoding", [b"gzip", b"br", b"x"])
+def test_a_compressed_body_is_taken_as_it_is(impatient: Server, encoding: bytes) -> None:
+    packed = b"\x1f\x8b\x08" + bytes(100)
+    head = HEAD + KIND + b"content-encoding: " + encoding + b"\r\nconnection: close\r\n"
+    assert status(exchange(impatient, head + b"content-length: 103\r\n\r\n" + packed)) == 415
+
+
+def test_requests_one_after_the_other_without_waiting(impatient: Server) -> None:
+    last = SOUND.replace(b"host: x", b"host: x\r\nconnection: close")
+    answers = exchange(impatient, SOUND + LIVE + SOUND + b"\r\n" + last)
+    assert answers.count(b"HTTP/1.1 200 OK") == 4
+    assert answers.count(b'"images":[') == 3
+
+
+def test_garbage_after_a_request_is_not_taken_for_its_answer(impatient: Server) -> None:
+    answers = exchange(impatient, SOUND + b"\0garbage\r\n\r\n")
+    assert answers.count(b"HTTP/1.1 200 OK") + answers.count(b"HTTP/1.1 400") <= 1
+
+
+def test_a_client_that_does_not_read_is_hung_up_on(impatient: Server) -> None:
+    with connect(impatient) as client:
+        client.sendall(b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n" * 1000)
+        time.sleep(4)
+        assert read(client).count(b"HTTP/1.1 200 OK") < 1000
+
+
+def test_an_upgrade_is_not_needed(impatient: Server) -> None:
+    asked = LIVE.replace(b"host: x", b"host: x\r\nconnection: upgrade, close\r\nupgrade: websocket")
+    assert status(exchange(impatient, asked)) == 200
+
+
+def test_nothing_is_left_of_any_of_them(impatient: Server) -> None:
+    """After all of the above and some hundred more, descriptors and threads are as at first."""
+    assert httpx.get(f"{impatient.url}/livez").status_code == 200
+    time.sleep(2)
+    before = holding(impatient.process.pid)
+    silent = [connect(impatient) for _ in range(200)]
+    for i, client in enumerate(silent):
+        client.sendall((b"", HEAD, HEAD + KIND + b"content-length: 9\r\n\r\nabc")[i % 3])
+    for client in silent:
+        read(client)
+        client.close()
+    time.sleep(2)
+    after = holding(impatient.process.pid)
+    assert after.descriptors <= before.descriptors + 2
+    assert after.threads <= before.threads
+    assert httpx.get(f"{impatient.url}/readyz").status_code == 200
