@@ -1,6 +1,5 @@
 """The build step: weights -> ONNX graph -> plan, verified against the reference, then published."""
 
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -161,7 +160,4 @@ def reverify(
 
 def reference(spec: ModelSpec, model: onnx.ModelProto) -> Runner:
     """Open the numerical reference: the plain graph in ONNX Runtime, no optimisation at all."""
-    with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
-        file.write(model.SerializeToString())
-        file.flush()
-        return OnnxRuntimeRunner(Path(file.name), spec, optimised=False)
+    return OnnxRuntimeRunner(model.SerializeToString(), spec, optimised=False)

@@ -25,12 +25,13 @@ class OnnxRuntimeRunner:
     others, since ONNX Runtime's pool spins while it waits.
     """
 
-    def __init__(self, plan: Path, spec: ModelSpec, *, optimised: bool = True) -> None:
+    def __init__(self, plan: Path | bytes, spec: ModelSpec, *, optimised: bool = True) -> None:
+        source, named = (plan, spec.name) if isinstance(plan, bytes) else (str(plan), str(plan))
         try:
-            self._session = ort.InferenceSession(str(plan), _options(optimised), PROVIDERS)
+            self._session = ort.InferenceSession(source, _options(optimised), PROVIDERS)
         except Exception as error:  # the library raises a family of its own without a common base
             raise PlanDamaged(
-                f"ONNX Runtime does not load {plan}; run `emotions build --force {spec.name}`"
+                f"ONNX Runtime does not load {named}; run `emotions build --force {spec.name}`"
             ) from error
         self._outputs = [output.name for output in self._session.get_outputs()]
         self._largest = spec.max_batch

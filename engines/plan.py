@@ -76,7 +76,7 @@ def read(path: Path, key: Fingerprint) -> Sidecar:
 
     Raises:
         PlanMissing: there is no such plan.
-        PlanDamaged: plan or sidecar were changed or cut.
+        PlanDamaged: plan or sidecar were changed or cut, or cannot be read.
     """
     name = key.model.split()[0]
     try:
@@ -86,6 +86,11 @@ def read(path: Path, key: Fingerprint) -> Sidecar:
         raise PlanMissing(
             f"no {key.engine} plan of {name} for these weights and this machine in "
             f"{path.parent}; run `emotions build {arguments(key)}`"
+        ) from error
+    except OSError as error:
+        raise PlanDamaged(
+            f"{path} cannot be read ({error.strerror}); let this user read it, or "
+            f"run `emotions build --force {arguments(key)}`"
         ) from error
     except msgspec.DecodeError as error:
         raise _damaged(path, key) from error
@@ -124,7 +129,7 @@ def staged(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise EngineError(
             f"cannot write {path} ({error.strerror}); make room or let this user write to the "
-            "folder, or choose another with EMOTIONS_PLANS"
+            "folder, or choose another (EMOTIONS_PLANS is that of plans)"
         ) from error
     finally:
         if temporary is not None:

@@ -72,11 +72,17 @@ def pull(spec: ModelSpec, cache: Path, progress: Progress = lambda done, total: 
         raise WeightsMissing(f"{spec.name} has no url: {_remedy(spec, DROPPED.get(spec.task))}")
     if target.is_file() and sha256(target) == spec.sha256:
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         _fetch(spec.url, part, progress)
-    except (httpx.HTTPError, OSError) as error:
+    except OSError as error:
+        raise DownloadFailed(
+            f"cannot write {part} ({error.strerror}); make room or let this user write to the "
+            "folder, or choose another with EMOTIONS_PLANS; then "
+            f"run `emotions models pull {spec.name}` again, it goes on where it stopped"
+        ) from error
+    except httpx.HTTPError as error:
         reason = f"{type(error).__name__}: {error}".rstrip(": ")
         raise DownloadFailed(
             f"downloading {spec.name} from {spec.url} failed ({reason}); "

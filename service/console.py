@@ -5,10 +5,12 @@ from functools import wraps
 from typing import ParamSpec
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
 from engines.errors import EngineError
 from service.readers import RemoteFailed
+from service.settings import Settings
 from service.tables import OutputRefused
 
 P = ParamSpec("P")
@@ -21,14 +23,35 @@ def tell(line: str) -> None:
 
 
 def told(command: Callable[P, None]) -> Callable[P, None]:
-    """End with a sentence instead of a traceback where the engines know what is wrong."""
+    """End with a sentence instead of a traceback where it is known what is wrong."""
 
     @wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
         except (EngineError, OutputRefused, RemoteFailed) as error:
-            tell(f"emotions: {error}")
-            raise typer.Exit(1) from error
+            raise _ended(str(error)) from error
+        except ValidationError as error:
+            if error.title != Settings.__name__:
+                raise
+            raise _ended(_of_settings(error)) from error
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):  # of standard output: typer knows what to do
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            fix = "make room there, or let this user read and write it (EMOTIONS_PLANS, TMPDIR)"
+            raise _ended(f"{where}{error.strerror or error}; {fix}") from error
 
     return wrapper
+
+
+def _ended(sentence: str) -> typer.Exit:
+    tell(f"emotions: {sentence}")
+    return typer.Exit(1)
+
+
+def _of_settings(error: ValidationError) -> str:
+    """Which settings are wrong and how; never what they are, which may be a key."""
+    wrong = [(".".join(map(str, one["loc"])), one["msg"]) for one in error.errors()]
+    named = "; ".join(f"EMOTIONS_{name.upper()}: {message}" for name, message in wrong)
+    return f"{named}; correct it in the environment or on the command line"
