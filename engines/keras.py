@@ -112,8 +112,8 @@ def _load(path: Path, kind: keras_files.Kind, classes: int) -> Any:
 
     with tempfile.TemporaryDirectory() as folder:
         named = Path(folder) / f"model{kind}"  # Keras goes by the name
-        named.symlink_to(path.resolve())
         try:
+            keras_files.copy(path, named)
             if keras_files.whole(path):
                 return keras.saving.load_model(named, compile=False, safe_mode=True)
             model = classic(classes)
@@ -125,7 +125,8 @@ def _load(path: Path, kind: keras_files.Kind, classes: int) -> Any:
 
 def _not_loaded(path: Path, error: Exception) -> str:
     if keras_files.whole(path):
-        return f"Keras does not load {path}: {str(error).partition(chr(10))[0]}"
+        reason = str(error).partition("\n")[0]
+        return f"Keras 3 does not load {path} (models of Keras 2 go as .h5): {reason}"
     return (
         f"{path} holds weights alone, and they are not those of the classic four-convolution CNN "
         "with as many classes as there are labels; save the whole model"

@@ -5,12 +5,14 @@ A Lambda layer is code: marshalled bytecode in the HDF5 files of Keras 2, which 
 
 import io
 import json
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 from engines.errors import ModelRefused
+from engines.keras_2 import upgraded
 
 # How Keras wants a file of this kind to be named.
 Kind = Literal[".keras", ".h5", ".weights.h5"]
@@ -45,6 +47,16 @@ def inspect(path: Path) -> Kind:
 def whole(path: Path) -> bool:
     """Whether a file that `inspect` let pass holds a model, not weights alone."""
     return zipfile.is_zipfile(path) or _hdf5_config(path)[0] is not None
+
+
+def copy(path: Path, to: Path) -> None:
+    """Copy a file that `inspect` let pass, its configuration as Keras 3 reads it."""
+    shutil.copyfile(path, to)
+    if to.suffix == ".h5" and (config := _hdf5_config(path)[0]) is not None:
+        import h5py  # noqa: PLC0415
+
+        with h5py.File(to, "r+") as file:
+            file.attrs["model_config"] = json.dumps(upgraded(config))
 
 
 def _inspect_hdf5(path: Path) -> Kind:

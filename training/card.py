@@ -1,0 +1,112 @@
+"""Rewrite the figures in the emotion network's card from the engine that serves.
+
+`emotions build && python -m training.card --data DATA/fer2013.npz` measures on the public test,
+writes what stands between the marks in `docs/models/emotion-fer48.md`, and draws its pictures
+(`training/failures.py`, and the confusion matrix).
+"""
+
+import argparse
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from engines import accuracy, weights
+from engines.fer2013 import LABELS, Split
+from service import evaluate
+from service.settings import Settings
+from service.startup import load_catalog
+from training import failures
+from training.emotion.labels import vote_distribution
+
+CARD = Path(__file__).parents[1] / "docs" / "models" / "emotion-fer48.md"
+BEGIN, END = "<!-- figures: python -m training.card -->", "<!-- /figures -->"
+Scores = NDArray[np.float64]
+
+
+def main() -> None:
+    """Measure, write the card, draw the pictures."""
+    parser = argparse.ArgumentParser(prog="python -m training.card", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="fer2013.npz")
+    parser.add_argument("--card", type=Path, default=CARD)
+    given, settings = parser.parse_args(), Settings()
+    public, train = (evaluate.read(given.data, name) for name in ("public", "train"))
+    scores = evaluate.probabilities(settings, public)
+    figures = evaluate.figures(scores, public.labels)
+    text = "\n".join([*_table(settings, scores, public, train, figures), "", *_words(figures)])
+    given.card.write_text(_placed(given.card.read_text(), text))
+    evaluate.draw_confusion(figures["confusion"], failures.IMAGES / "confusion-emotion.png")
+    asyncio.run(failures.draw(settings, failures.IMAGES))
+
+
+def _table(
+    settings: Settings, scores: Scores, public: Split, train: Split, figures: dict[str, Any]
+) -> list[str]:
+    file, temperature = _file(settings)
+    known = {face.tobytes() for face in train.faces}
+    unseen = np.array([face.tobytes() not in known for face in public.faces])
+    raw = accuracy.softmax(np.log(np.maximum(scores, 1e-30)) * temperature)
+    f1 = ", ".join(f"{label} {value:.2f}" for label, value in figures["f1"].items())
+    rows = {
+        "file": f"`{file.name}`, {file.stat().st_size / 1e6:.1f} MB, sha256 "
+        f"`{weights.sha256(file)}`",
+        "accuracy": f"{figures['accuracy']:.1%} of {len(public):,} images",
+        "on those not pixel for pixel in the training part": f"{_right(scores, public, unseen):.1%}"
+        f" of {unseen.sum():,}",
+        "happy, neutral, sad only": f"{figures['accuracy_happy_neutral_sad']:.1%}",
+        **_votes(scores, public),
+        "F1": f1 + f"; mean {figures['f1_mean']:.2f}",
+        "calibration error (15 bins)": f"{accuracy.calibration_error(raw, public.labels):.3f} "
+        f"before, {figures['calibration_error']:.3f} with the temperature {temperature:g}, which "
+        "was fitted on these images",
+    }
+    return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]
+
+
+def _file(settings: Settings) -> tuple[Path, float]:
+    """The weights that serve, and the temperature that is folded into them."""
+    spec = load_catalog(settings).get(settings.emotion, "emotion")
+    file = weights.find(spec, settings.plans / "weights")
+    metadata = {each.key: each.value for each in onnx.load(file).metadata_props}
+    return file, float(metadata.get("temperature", 1))
+
+
+def _right(scores: Scores, split: Split, chosen: NDArray[np.bool_]) -> float:
+    return accuracy.accuracy(scores[chosen], split.labels[chosen])
+
+
+def _votes(scores: Scores, split: Split) -> dict[str, str]:
+    if split.votes is None:
+        return {}
+    distribution = vote_distribution(split.votes)
+    voted = distribution.sum(axis=1) > 0
+    agreed = accuracy.accuracy(scores[voted], distribution[voted].argmax(axis=1))
+    return {"against the FER+ majority": f"{agreed:.1%} of {voted.sum():,} images"}
+
+
+def _words(figures: dict[str, Any]) -> list[str]:
+    """What confuses what, in words: for each label the two wrong answers that are most frequent."""
+    lines = ["Of the faces labelled", ""]
+    for label, row in zip(LABELS, figures["confusion"], strict=True):
+        shares = np.array(row) / max(sum(row), 1)
+        order = [int(i) for i in np.argsort(-shares, kind="stable") if LABELS[i] != label][:2]
+        wrong = " and ".join(f"{shares[i]:.0%} {LABELS[i]}" for i in order)
+        own = shares[LABELS.index(label)]
+        lines.append(f"- {label} ({sum(row)}), {own:.0%} are read so, {wrong};")
+    lines[-1] = lines[-1][:-1] + "."
+    return lines
+
+
+def _placed(card: str, text: str) -> str:
+    before, _, rest = card.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise SystemExit(f"the card lacks the marks {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+
+
+if __name__ == "__main__":
+    main()

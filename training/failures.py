@@ -1,0 +1,188 @@
+"""Draw where the networks that serve fail: two public-domain portraits, made worse step by step.
+
+`python -m training.failures` writes `docs/images/failures-detector.png` and `failures-emotion.png`
+with the plans of `emotions build`. Eileen Collins is by NASA, Grace Hopper by the United States
+Navy; the textures come with scikit-image (CC0).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import matplotlib
+import numpy as np
+import skimage
+from PIL import Image, ImageDraw, ImageFont
+
+from service.alignment import U8, fer_crop
+from service.metrics import Metrics
+from service.pipeline import Options, Pipeline
+from service.settings import Settings
+from service.startup import find_models, open_pipeline
+
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+TEXTURES = ("coins", "grass", "gravel", "brick", "chelsea")
+SIDE, CELL, CAPTION, MARGIN = 320, 96, 15, 64
+RED, GREEN = (200, 30, 30), (20, 130, 60)
+Change = Callable[[U8, float], U8]
+
+
+class Portrait(NamedTuple):
+    """A square photograph, RGB (320, 320, 3), and the box of its face in it."""
+
+    image: U8
+    box: tuple[float, float, float, float]
+
+
+class Cell(NamedTuple):
+    """A picture of a sheet, what a network said of it, and whether that was right."""
+
+    image: Image.Image
+    caption: str
+    right: bool
+
+
+def portraits() -> list[Portrait]:
+    """The two faces, in squares that their heads fill."""
+    folder = Path(skimage.__file__).parent / "data"
+    hopper = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+    return [
+        _square(folder / "astronaut.png", (98, 0, 256), (178, 59, 273, 177)),
+        _square(hopper, (66, 80, 380), (190, 140, 325, 328)),
+    ]
+
+
+def _square(path: Path, cut: tuple[int, int, int], box: tuple[int, ...]) -> Portrait:
+    left, top, side = cut
+    part = Image.open(path).convert("RGB").crop((left, top, left + side, top + side))
+    scale = SIDE / side
+    x1, y1, x2, y2 = ((v - o) * scale for v, o in zip(box, (left, top) * 2, strict=True))
+    return Portrait(np.asarray(part.resize((SIDE, SIDE))), (x1, y1, x2, y2))
+
+
+def dark(image: U8, share: float) -> U8:
+    """Leave that share of the light, with a camera's noise."""
+    noise = np.random.default_rng(0).normal(0, 3, image.shape)
+    return np.clip(image * share + noise, 0, 255).astype(np.uint8)
+
+
+def blurred(image: U8, sigma: float) -> U8:
+    """Gaussian blur; sigma in pixels of the 320 that a head fills."""
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
+
+
+def turned(image: U8, degrees: float) -> U8:
+    """Turn around the middle, the border repeated."""
+    matrix = cv2.getRotationMatrix2D((SIDE / 2, SIDE / 2), degrees, 1)
+    size = (SIDE, SIDE)
+    return np.asarray(cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REPLICATE))
+
+
+def tiny(image: U8, pixels: float) -> U8:
+    """Shrink so that the picture is that many pixels high, and enlarge again."""
+    small = cv2.resize(image, (int(pixels),) * 2, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def covered(image: U8, share: float) -> U8:
+    """Grey from below over that share of the height, as a hand, a mask or a glass covers."""
+    result = image.copy()
+    result[round(SIDE * (1 - share)) :] = 128
+    return result
+
+
+LADDERS: dict[str, tuple[Change, tuple[float, ...]]] = {
+    "dark": (dark, (0.25, 0.1, 0.04)),
+    "blurred": (blurred, (6, 12, 20)),
+    "turned": (turned, (30, 60, 180)),
+    "tiny": (tiny, (32, 20, 12)),
+    "covered": (covered, (0.3, 0.45, 0.6)),
+}
+
+
+def main() -> None:
+    """Write both sheets."""
+    asyncio.run(draw(Settings(), IMAGES))
+
+
+async def draw(settings: Settings, folder: Path) -> None:
+    """Write `failures-detector.png` and `failures-emotion.png` into `folder`."""
+    pipeline = open_pipeline(settings, find_models(settings), Metrics())
+    pipeline.start()
+    try:
+        sheets = {
+            "failures-emotion.png": [
+                (name, _judged([await _read(pipeline, cell) for cell in row]))
+                for name, row in ladders()
+            ],
+            "failures-detector.png": [
+                *[(name, [await _find(pipeline, c) for c in row]) for name, row in ladders()],
+                ("no face", [await _find(pipeline, c) for c in textures()]),
+            ],
+        }
+    finally:
+        await asyncio.to_thread(pipeline.close)
+    for name, rows in sheets.items():
+        _sheet(rows).quantize(256).save(folder / name, optimize=True)
+
+
+def ladders() -> Iterator[tuple[str, list[Portrait]]]:
+    """A row for each change: both portraits, as they are and ever worse."""
+    for name, (change, steps) in LADDERS.items():
+        row = []
+        for image, box in portraits():
+            row.append(Portrait(image, box))
+            row += [Portrait(change(image, step), box) for step in steps]
+        yield name, row
+
+
+def textures() -> list[Portrait]:
+    """Pictures without a face of a person."""
+    folder = Path(skimage.__file__).parent / "data"
+    pictures = [Image.open(folder / f"{name}.png").convert("RGB") for name in TEXTURES]
+    return [Portrait(np.asarray(p.resize((512, 512))), (0, 0, 0, 0)) for p in pictures]
+
+
+async def _find(pipeline: Pipeline, portrait: Portrait) -> Cell:
+    """What the detector sees: its boxes, its best score; right if that is the face alone."""
+    result = await pipeline.analyze_pixels(portrait.image, Options(), time.monotonic() + 60)
+    image, wanted = Image.fromarray(portrait.image), int(any(portrait.box))
+    for box in result.faces.boxes:
+        ImageDraw.Draw(image).rectangle(tuple(box), outline=(255, 220, 0), width=5)
+    scores = ", ".join(f"{score:.2f}" for score in result.faces.scores[:3])
+    return Cell(image, scores or "nothing", len(result.faces.scores) == wanted)
+
+
+async def _read(pipeline: Pipeline, portrait: Portrait) -> Cell:
+    """What the emotion network reads in the face's crop."""
+    crop = fer_crop(portrait.image, np.array(portrait.box))
+    row = (await pipeline.emotion.submit(crop, time.monotonic() + 60))["scores"]
+    label = pipeline.labels[int(row.argmax())]
+    return Cell(Image.fromarray(crop), f"{label} {row.max():.2f}", True)
+
+
+def _judged(row: list[Cell]) -> list[Cell]:
+    """Take what is read in each plain portrait, a half row's first, for right."""
+    half = len(row) // 2
+    plain = [row[i // half * half].caption.split()[0] for i in range(len(row))]
+    return [c._replace(right=c.caption.startswith(p)) for c, p in zip(row, plain, strict=True)]
+
+
+def _sheet(rows: list[tuple[str, list[Cell]]]) -> Image.Image:
+    height, columns = CELL + CAPTION, max(len(row) for _, row in rows)
+    sheet = Image.new("RGB", (MARGIN + columns * CELL, len(rows) * height), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    for line, (name, row) in enumerate(rows):
+        draw.text((4, line * height + CELL // 2), name, "black", font)
+        for column, (image, caption, right) in enumerate(row):
+            at = MARGIN + column * CELL, line * height
+            sheet.paste(image.convert("RGB").resize((CELL - 2, CELL - 2)), at)
+            draw.text((at[0] + 2, at[1] + CELL - 2), caption, GREEN if right else RED, font)
+    return sheet
+
+
+if __name__ == "__main__":
+    main()
