@@ -5,7 +5,7 @@ from emotions_client.client import Client
 from emotions_client.errors import EmotionsError, Refused, Unreachable
 from emotions_client.results import Answer, Face, ImageError, ImageResult, Model, Models
 from emotions_client.retry import Retry
-from emotions_client.wire import Image
+from emotions_client.wire import Image, Url
 
 __all__ = [
     "Answer",
@@ -21,4 +21,5 @@ __all__ = [
     "Refused",
     "Retry",
     "Unreachable",
+    "Url",
 ]

@@ -11,6 +11,7 @@ import httpx
 
 from emotions_client import wire
 from emotions_client.errors import Refused
+from emotions_client.lines import Lines
 from emotions_client.results import Answer, ImageResult, Model, ModelList
 from emotions_client.retry import Retry
 from emotions_client.wire import Given, Options
@@ -67,6 +68,41 @@ class AsyncClient:
         options = Options(min_score, max_faces, embeddings, labels)
         request = await asyncio.to_thread(wire.analyze_request, images, options)
         return await self._ask(Answer, **request)
+
+    async def analyze_each(
+        self,
+        *images: Given,
+        min_score: float | None = None,
+        max_faces: int | None = None,
+        embeddings: bool = False,
+        labels: Sequence[str] | None = None,
+    ) -> AsyncIterator[ImageResult]:
+        """Send images in one request, and yield each result; see `Client.analyze_each`."""
+        options = Options(min_score, max_faces, embeddings, labels)
+        lines = await asyncio.to_thread(Lines, images, options)
+        attempt = 0
+        while True:
+            came, outcome = lines.came, None
+            try:
+                async with self._http.stream(**lines.request()) as answer:
+                    if answer.is_success:
+                        async for line in answer.aiter_lines():
+                            if (result := lines.read(line)) is not None:
+                                yield result
+                    else:
+                        await answer.aread()
+                outcome = lines.outcome(answer)
+            except httpx.TransportError as error:
+                outcome = lines.outcome(error)
+            if outcome is None:
+                return
+            attempt = 0 if lines.came > came else attempt
+            pause = self._retry.pause(attempt, outcome)
+            if pause is None:
+                yield lines.refused(outcome)
+                return
+            await asyncio.sleep(pause)
+            attempt += 1
 
     async def stream(
         self, images: Iterable[Given], *, concurrency: int = 8, **options: Any

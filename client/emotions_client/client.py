@@ -12,6 +12,7 @@ import httpx
 
 from emotions_client import wire
 from emotions_client.errors import Refused
+from emotions_client.lines import Lines
 from emotions_client.results import Answer, ImageResult, Model, ModelList
 from emotions_client.retry import Retry
 from emotions_client.wire import Given, Options
@@ -71,6 +72,42 @@ class Client:
         """
         options = Options(min_score, max_faces, embeddings, labels)
         return self._ask(Answer, **wire.analyze_request(images, options))
+
+    def analyze_each(
+        self,
+        *images: Given,
+        min_score: float | None = None,
+        max_faces: int | None = None,
+        embeddings: bool = False,
+        labels: Sequence[str] | None = None,
+    ) -> Iterator[ImageResult]:
+        """Send images in one request, and yield each result, in order, as soon as it is done.
+
+        What is left after an answer that was cut off is asked for again. Who stops early stops
+        the service's work. Errors are those of `analyze`.
+        """
+        lines = Lines(images, Options(min_score, max_faces, embeddings, labels))
+        attempt = 0
+        while True:
+            came, outcome = lines.came, None
+            try:
+                with self._http.stream(**lines.request()) as answer:
+                    if answer.is_success:
+                        yield from filter(None, map(lines.read, answer.iter_lines()))
+                    else:
+                        answer.read()
+                outcome = lines.outcome(answer)
+            except httpx.TransportError as error:
+                outcome = lines.outcome(error)
+            if outcome is None:
+                return
+            attempt = 0 if lines.came > came else attempt
+            pause = self._retry.pause(attempt, outcome)
+            if pause is None:
+                yield lines.refused(outcome)
+                return
+            time.sleep(pause)
+            attempt += 1
 
     def stream(
         self, images: Iterable[Given], *, concurrency: int = 8, **options: Any

@@ -12,7 +12,14 @@ from emotions_client.results import Answer, ImageError, ImageResult
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 # What the service says of an image, not of the request.
-OF_THE_IMAGE = {"corrupt_image", "unsupported_media", "too_large", "inference_failed"}
+OF_THE_IMAGE = {
+    "corrupt_image",
+    "unsupported_media",
+    "too_large",
+    "inference_failed",
+    "url_refused",
+    "fetch_failed",
+}
 T = TypeVar("T")
 _ENCODER = msgspec.msgpack.Encoder()
 
@@ -23,6 +30,7 @@ class Problem(msgspec.Struct):
     code: str
     detail: str
     request_id: str = ""
+    status: int = 500
 
 
 class Image(NamedTuple):
@@ -32,7 +40,14 @@ class Image(NamedTuple):
     data: bytes
 
 
-Given = Path | bytes | Image
+class Url(NamedTuple):
+    """Where the service shall fetch an image, if its operator allows it, with a name of yours."""
+
+    id: str
+    url: str
+
+
+Given = Path | bytes | Image | Url
 
 
 class Options(NamedTuple):
@@ -46,7 +61,7 @@ class Options(NamedTuple):
 
 def analyze_request(images: Sequence[Given], options: Options) -> dict[str, Any]:
     """The arguments of httpx's `request` for one call of /v1/emotions. Reads the files."""
-    frames = [_load(image, i)._asdict() for i, image in enumerate(images)]
+    frames = [load(image, i)._asdict() for i, image in enumerate(images)]
     params: dict[str, str] = {}
     if options.min_score is not None:
         params["min_score"] = str(options.min_score)
@@ -65,8 +80,16 @@ def analyze_request(images: Sequence[Given], options: Options) -> dict[str, Any]
     }
 
 
-def _load(image: Given, index: int) -> Image:
-    if isinstance(image, Image):
+def lines_request(images: Sequence[Given], options: Options) -> dict[str, Any]:
+    """The same, for an answer as lines."""
+    request = analyze_request(images, options)
+    request["headers"]["accept"] = "application/jsonl"
+    return request
+
+
+def load(image: Given, index: int) -> Image | Url:
+    """An image as it is sent; reads a file."""
+    if isinstance(image, Image | Url):
         return image
     if isinstance(image, bytes):
         return Image(str(index), image)
@@ -107,7 +130,7 @@ def result_of(image: Given, outcome: Answer | Refused | OSError) -> ImageResult:
         error = ImageError(outcome.code, outcome.detail)
     else:
         raise outcome
-    name = image.id if isinstance(image, Image) else "0" if isinstance(image, bytes) else str(image)
+    name = "0" if isinstance(image, bytes) else str(getattr(image, "id", image))
     return ImageResult(name, 0, 0, (), error)
 
 

@@ -1,6 +1,7 @@
 """The client against a real server, and against a fake one that refuses first."""
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 from emotions_client import (
     Answer,
@@ -21,6 +23,7 @@ from emotions_client import (
     Refused,
     Retry,
     Unreachable,
+    Url,
 )
 
 from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, HOPPER_FILE, iou
@@ -214,6 +217,69 @@ def test_an_async_stream_that_is_left_cancels_what_is_under_way() -> None:
             return len(asyncio.all_tasks())
 
     assert asyncio.run(leave()) == 1
+
+
+def test_each_result_of_one_request_sync_and_async(server: Server, folder: Path) -> None:
+    images: list[Path | bytes] = [*sorted(folder.rglob("*.*")), ASTRONAUT_FILE.read_bytes()]
+    with Client(server.url, retry=ONCE) as client:
+        whole = client.analyze(*images)
+        found = list(client.analyze_each(*images))
+        with pytest.raises(Refused, match="422 corrupt_image"):
+            list(client.analyze_each(folder / "a.jpg"))
+        with pytest.raises(Refused, match="url_refused"):
+            list(client.analyze_each(Url("a", "https://example.com/a.jpg")))
+
+    async def together() -> list[ImageResult]:
+        async with AsyncClient(server.url, retry=ONCE) as client:
+            return [result async for result in client.analyze_each(*images)]
+
+    assert tuple(found) == whole.images
+    assert asyncio.run(together()) == found
+
+
+class Torn:
+    """Answers as lines, but each answer ends early in another way; notes what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        assert request.headers["accept"] == "application/jsonl"
+        names = [image["id"] for image in msgspec.msgpack.decode(request.content)["images"]]
+        self.asked.append(names)
+        problem = {"status": 503, "code": "overloaded", "detail": "full", "request_id": "r"}
+        lines: list[object] = [{"model": EMPTY["model"]}]
+        lines += [{"id": name, "width": 1, "height": 1, "faces": []} for name in names[:1]]
+        match len(self.asked):
+            case 1:
+                return httpx.Response(503)
+            case 2:
+                pass
+            case 3:
+                lines.append({"end": {"images": 1, "problem": problem}})
+            case _:
+                return httpx.Response(422, json=problem | {"code": "corrupt_image"})
+        return httpx.Response(200, text="".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_only_what_is_left_is_asked_for_again() -> None:
+    retry = Retry(first_s=0.01)
+    blocking, awaited = Torn(), Torn()
+    images = [Image(name, b"x") for name in "abc"]
+    with Client("http://fake", retry=retry) as client:
+        fake(client, blocking)
+        found = list(client.analyze_each(*images))
+
+    async def ask() -> list[ImageResult]:
+        async with AsyncClient("http://fake", retry=retry) as client:
+            fake(client, awaited)
+            return [result async for result in client.analyze_each(*images)]
+
+    assert asyncio.run(ask()) == found
+    assert [result.id for result in found] == ["a", "b", "c"]
+    assert [result.error and result.error.code for result in found] == [None, None, "corrupt_image"]
+    for torn in (blocking, awaited):
+        assert torn.asked == [["a", "b", "c"], ["a", "b", "c"], ["b", "c"], ["c"]]
 
 
 def run(*arguments: str | Path) -> str:

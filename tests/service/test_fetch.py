@@ -36,13 +36,13 @@ async def fetching(
     port: int,
     names: Resolve | None = None,
     networks: Sequence[str] = LOOPBACK,
-    **limits: float,
+    timeout_s: float = 60,
 ) -> AsyncIterator[Fetcher]:
     """A fetcher that may go to images.example at `port`."""
     fetcher = Fetcher(
         Allowed([f"http://images.example:{port}", f"https://images.example:{port}"], networks),
-        max_bytes=int(limits.get("max_bytes", 10_000)),
-        timeout_s=limits.get("timeout_s", 60),
+        max_bytes=10_000,
+        timeout_s=timeout_s,
         max_redirects=3,
         resolve=names or Names(["127.0.0.1"]),
     )
@@ -53,22 +53,29 @@ async def fetching(
 
 
 async def fetch(
-    found: Origin, path: str, names: Resolve | None = None, budget: int = 10_000, **limits: float
+    found: Origin,
+    path: str,
+    names: Resolve | None = None,
+    budget: int = 10_000,
+    timeout_s: float = 60,
 ) -> bytes:
-    async with fetching(found.port, names, **limits) as fetcher:
+    async with fetching(found.port, names, timeout_s=timeout_s) as fetcher:
         url = httpx.URL(f"http://images.example:{found.port}{path}")
         return await fetcher.fetch(url, Budget(budget))
 
 
 async def refused(
-    kind: type[ServiceError], answers: Mapping[str, bytes], budget: int = 10_000, **limits: float
+    kind: type[ServiceError],
+    answers: Mapping[str, bytes],
+    budget: int = 10_000,
+    timeout_s: float = 60,
 ) -> str:
     """What fetching `/` of a server with `answers` is refused with; PORT stands for its port."""
     async with origin(answers) as found:
         for path, text in answers.items():
             found.answers[path] = text.replace(b"PORT", str(found.port).encode())
         with pytest.raises(kind) as failure:
-            await fetch(found, "/", budget=budget, **limits)
+            await fetch(found, "/", budget=budget, timeout_s=timeout_s)
         return str(failure.value)
 
 

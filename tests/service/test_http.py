@@ -211,7 +211,7 @@ def test_limits_keys_and_overload(plans: Path) -> None:
         "max_pixels": "300000",
         "api_keys": "one, two",
     }
-    with serving(plans, True, max_queue="1", **limits) as server, server.client() as client:
+    with serving(plans, max_queue="1", **limits) as server, server.client() as client:
         problem(client.post(URL, content=ASTRONAUT), 401, "unauthorized")
         client.headers["authorization"] = "Bearer wrong"
         problem(client.get("/v1/models"), 401, "unauthorized")

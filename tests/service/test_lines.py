@@ -117,8 +117,11 @@ async def test_what_ends_the_work_is_told_in_the_last_line(
 
 async def test_what_goes_wrong_before_the_first_result_is_raised() -> None:
     async def results() -> AsyncGenerator[ImageResult, None]:
+        for name in await refused():
+            yield result(name)
+
+    async def refused() -> list[str]:
         raise Overloaded("full")
-        yield result("a")
 
     exchange = Exchange()
     with pytest.raises(ServiceError):
