@@ -1,0 +1,22 @@
+"""A short soak: every request of the mix is answered as expected, and nothing is left of it."""
+
+import random
+from pathlib import Path
+
+from bench.mix import mix
+from bench.soak import draw, soak, verdict
+from tests.server import Server
+
+WINDOWS = 2
+
+
+async def test_a_short_soak(server: Server, tmp_path: Path) -> None:
+    requests = 4 * len(mix(random.Random(0)))
+    windows = await soak(server.url, server.process.pid, requests, WINDOWS)
+    assert not any(window.wrong for window in windows), [window.wrong for window in windows]
+    first, last = windows[0].held, windows[-1].held
+    assert last.descriptors <= first.descriptors + 8
+    assert last.threads <= first.threads + 2
+    assert "0 unexpected answers" in verdict(windows)
+    draw(windows, tmp_path / "soak.png")
+    assert (tmp_path / "soak.png").stat().st_size > 10_000
