@@ -1,4 +1,4 @@
-"""Some thousand damaged bodies: none of them is a 5xx, and the same come again for the same seed."""
+"""Damaged bodies by the thousand: none is a 5xx, and the same come for the same seed."""
 
 import random
 from pathlib import Path
