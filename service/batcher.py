@@ -5,10 +5,8 @@ queue grows into the next batch.
 """
 
 import asyncio
-import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Generic, TypeVar
@@ -16,9 +14,10 @@ from typing import Generic, TypeVar
 import structlog
 
 from engines.errors import EngineError, RunnerInterrupted
-from service.errors import DeadlineExceeded, InferenceFailed, Overloaded, ServiceError, ShuttingDown
+from service.errors import InferenceFailed, Overloaded, ServiceError, ShuttingDown
 from service.jobs import Job, settle
 from service.quarantine import Quarantine
+from service.queue import Queue
 from service.record import Batch, Observer
 
 T = TypeVar("T")
@@ -26,8 +25,6 @@ R = TypeVar("R")
 Run = Callable[[list[T]], Sequence[R]]
 
 log = structlog.get_logger("emotions.batcher")
-
-
 # The longest wait before a runner that could not be opened is tried again.
 LONGEST_DELAY_S = 5.0
 
@@ -56,11 +53,10 @@ class Batcher(Generic[T, R]):
         self.name = name
         self._open_run = open_run
         self._max_batch = max_batch
-        self._capacity = capacity
         self._observers = observers
         self._quarantine = quarantine or Quarantine()
         self._reopen_delay = reopen_delay
-        self._jobs: deque[Job[T, R]] = deque()
+        self._jobs: Queue[T, R] = Queue(capacity, observers)
         self._changed = threading.Condition()
         self._closed = False
         self._idle = 0
@@ -99,9 +95,7 @@ class Batcher(Generic[T, R]):
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
-        for job in self._jobs:
-            settle([(job, _stopping())])
-        self._jobs.clear()
+        settle([(job, _stopping()) for job in self._jobs.take_all()])
 
     async def submit(self, item: T, deadline: float) -> R:
         """Run one item; see `submit_all`."""
@@ -131,9 +125,9 @@ class Batcher(Generic[T, R]):
         with self._changed:
             if self._closed:
                 raise _stopping()
-            if self._jobs and len(self._jobs) + len(jobs) > self._capacity:
+            if not self._jobs.has_room(len(jobs)):
                 raise Overloaded(f"the {self.name} queue is full; send the request again later")
-            self._jobs.extend(jobs)
+            self._jobs.add(jobs)
             self._changed.notify(len(jobs))
 
     def _work(self) -> None:
@@ -209,45 +203,19 @@ class Batcher(Generic[T, R]):
                 while True:
                     if self._generation != generation:
                         return []
-                    self._drop_dead()
+                    self._jobs.drop_dead()
                     if self._jobs or self._closed:
-                        return self._share()
+                        return self._jobs.share(self._idle, self._max_batch)
                     self._changed.wait()
             finally:
                 self._idle -= 1
-
-    def _share(self) -> list[Job[T, R]]:
-        """An even share for each idle worker, up to the largest batch."""
-        count = min(self._max_batch, math.ceil(len(self._jobs) / self._idle))
-        batch: list[Job[T, R]] = []
-        while len(batch) < count and not (batch and self._jobs[0].alone):
-            batch.append(self._jobs.popleft())
-            if batch[0].alone:
-                break
-        return batch
-
-    def _drop_dead(self) -> None:
-        """Take out what nobody waits for and what is too late: neither may cost a batch."""
-        now = time.monotonic()
-        late = [job for job in self._jobs if job.deadline < now]
-        gone = [job for job in self._jobs if job.deadline >= now and job.future.cancelled()]
-        if not late and not gone:
-            return
-        self._jobs = deque(
-            job for job in self._jobs if job.deadline >= now and not job.future.cancelled()
-        )
-        for observer in self._observers:
-            observer.dropped("late", len(late))
-            observer.dropped("gone", len(gone))
-        for job in late:
-            settle([(job, DeadlineExceeded("no result before the deadline"))])
 
     def _give_back(self, batch: list[Job[T, R]], error: Exception) -> None:
         """After a failure: run again one by one what may be run again, and fail the rest."""
         lone = len(batch) == 1
         again = [job for job in batch if job.may_run_again(error, lone)]
         with self._changed:
-            self._jobs.extendleft(reversed(again))
+            self._jobs.put_back(again)
             self._changed.notify_all()
         failure = InferenceFailed(f"the {self.name} failed on this image")
         settle([(job, failure) for job in batch if job not in again])

@@ -23,10 +23,13 @@ class Doubler:
         self.gate = threading.Event()
         self.gate.set()
         self.fails: Callable[[list[int]], bool] = lambda items: False
+        self.refuses = False
 
     @contextmanager
     def open(self) -> Iterator[Callable[[list[int]], list[int]]]:
         self.opened += 1
+        if self.refuses:
+            raise RuntimeError("no device")
         yield self.run
 
     def run(self, items: list[int]) -> list[int]:
@@ -217,6 +220,50 @@ async def test_batches_are_observed() -> None:
     assert sum(batch.items for batch in seen) == 3
     assert all(batch.queued <= batch.started <= batch.ended for batch in seen)
     assert all(set(batch.waiting) == {record} for batch in seen)
+
+
+async def test_an_idle_runner_is_opened_anew_on_request() -> None:
+    runner = Doubler()
+    async with batching(runner, workers=2) as batcher:
+        batcher.renew()
+        await until(lambda: runner.opened == 4 and batcher.ready)
+        assert await batcher.submit(3, soon()) == 6
+
+
+async def test_a_busy_runner_is_opened_anew_after_its_batch() -> None:
+    runner = Doubler()
+    async with batching(runner) as batcher:
+        runner.gate.clear()
+        held = asyncio.create_task(batcher.submit(3, soon()))
+        await until(lambda: runner.begun == 1)
+        batcher.renew()
+        runner.gate.set()
+        assert await held == 6
+        await until(lambda: runner.opened == 2 and batcher.ready)
+
+
+@pytest.mark.parametrize("reopens", [True, False])
+async def test_closing_opens_a_runner_anew_for_what_waits_but_not_twice(reopens: bool) -> None:
+    runner = Doubler()
+    runner.fails = lambda items: items == [0]
+    async with batching(runner) as batcher:
+        runner.gate.clear()
+        bad = asyncio.create_task(batcher.submit(0, soon()))
+        await until(lambda: runner.begun == 1)
+        good = [asyncio.create_task(batcher.submit(i, soon())) for i in (1, 2)]
+        await until(lambda: batcher.queued == 2)
+        closing = asyncio.create_task(asyncio.to_thread(batcher.close))
+        await asyncio.sleep(0.02)
+        runner.refuses = not reopens
+        runner.gate.set()
+        failed, *others = await asyncio.gather(bad, *good, return_exceptions=True)
+        await closing
+    assert isinstance(failed, InferenceFailed)
+    if reopens:
+        assert others == [2, 4]
+    else:
+        assert [type(other) for other in others] == [ShuttingDown] * 2
+        assert runner.opened == 2
 
 
 async def until(holds: Callable[[], bool]) -> None:

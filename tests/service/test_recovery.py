@@ -132,4 +132,18 @@ def test_a_suspect_is_by_itself() -> None:
         thread.join(60)
     assert len(seen) == 300
     assert all(count == 1 for alone, count in seen if alone)
-    assert any(count > 1 for alone, count in seen if not alone)
+
+
+def test_others_are_together() -> None:
+    quarantine, both = Quarantine(), threading.Barrier(2)
+
+    def meet() -> None:
+        with quarantine.entered(alone=False):
+            both.wait(60)
+
+    threads = [threading.Thread(target=meet) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not both.broken
