@@ -18,7 +18,7 @@ from service.errors import (
 from service.fetch import Budget, Fetcher
 from service.metrics import Metrics
 from service.pipeline import Analysis, Options, Pipeline
-from service.record import current
+from service.record import current, timed
 from service.waiting import until
 
 Outcome = Analysis | ServiceError
@@ -97,7 +97,8 @@ class Analyst:
             if isinstance(image, Encoded):
                 data = image.data
             else:
-                data = await self._fetcher.fetch(image.url, budget)
+                with timed("fetch"):
+                    data = await self._fetcher.fetch(image.url, budget)
             result = await self._pipeline.analyze(data, asked.options, asked.deadline)
         except OF_ONE_IMAGE as error:
             self._count(error.code, 0)

@@ -14,7 +14,9 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 T = TypeVar("T")
 # In the order in which an image passes them. `queue` is each wait for a thread or for a batch.
-Stage = Literal["read", "queue", "decode", "detect", "align", "classify", "embed", "serialise"]
+Stage = Literal[
+    "read", "fetch", "queue", "decode", "detect", "align", "classify", "embed", "serialise"
+]
 
 
 class Sample(NamedTuple):

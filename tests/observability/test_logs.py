@@ -4,6 +4,7 @@ import base64
 import subprocess
 import sys
 
+from tests.docker.dockerfile import CPU, of, runtime
 from tests.observability.conftest import ASTRONAUT, KEY, TRACE, WRONG, Watched
 
 STAGES = {"read", "queue", "decode", "detect", "align", "classify", "serialise"}
@@ -34,6 +35,10 @@ def test_no_key_name_of_a_file_or_image_is_in_it(watched: Watched) -> None:
     encoded = base64.b64encode(ASTRONAUT).decode()
     for secret in (KEY, WRONG, "secret-name", encoded[:40], repr(ASTRONAUT[16:40])[2:-1]):
         assert secret not in watched.log
+
+
+def test_the_images_log_for_machines() -> None:
+    assert "EMOTIONS_LOG_FORMAT=json" in of(runtime(CPU), "ENV")
 
 
 def test_a_terminal_gets_one_readable_line() -> None:

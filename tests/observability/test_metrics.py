@@ -1,8 +1,15 @@
 """The metrics answer: how full, how long, what waits, what was refused, which engine, whose."""
 
+from typing import Any
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
 from service.errors import codes
 from service.metrics import Counted, Metrics
+from service.middleware import Observed
 from service.record import Batch, Record
+from service.tracing import Tracing
 from tests.observability.conftest import ASTRONAUT, Watched, read_samples
 
 STAGES = {"read", "queue", "decode", "detect", "align", "classify", "serialise"}
@@ -80,3 +87,20 @@ def test_runners_that_fail_and_items_that_leave_are_counted() -> None:
     }
     assert samples["emotions_queue_seconds_sum"] == [({"network": "detector"}, 1.0)]
     assert samples["emotions_batch_seconds_sum"] == [({"network": "detector"}, 2.5)]
+
+
+async def test_what_nobody_expected_is_counted_as_internal() -> None:
+    async def broken(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise RuntimeError("inside")
+
+    metrics = Metrics()
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    with pytest.raises(RuntimeError):
+        await Observed(broken, metrics, Tracing())(scope, nobody, nobody)
+    samples = read_samples(metrics.render().decode())
+    assert ({"code": "internal"}, 1) in samples["emotions_refused_requests_total"]
+    assert samples["emotions_requests_total"] == [({"path": "other", "status": "500"}, 1)]
+
+
+async def nobody(*_: object) -> Any:
+    raise AssertionError("nobody is there")
