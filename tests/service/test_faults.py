@@ -3,7 +3,9 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -187,9 +189,7 @@ def zombie(pid: int) -> bool:
 @pytest.mark.parametrize("seconds", [0.0, 0.5, 2.0])
 def test_sigterm_counts_from_the_start(plans: Path, seconds: float) -> None:
     with serving(plans, started=False) as server:
-        caught = 1 << (signal.SIGTERM - 1)
-        while not int(status(server.process.pid, "SigCgt"), 16) & caught:
-            time.sleep(0.001)
+        await_caught(server.process.pid)
         time.sleep(seconds)
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(PATIENCE_S) == 0
@@ -199,3 +199,33 @@ def status(pid: int, name: str) -> str:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     (value,) = [line.partition(":")[2].strip() for line in lines if line.startswith(f"{name}:")]
     return value
+
+
+@pytest.mark.parametrize(("command", "code"), [("serve", 0), ("build", 128 + signal.SIGTERM)])
+def test_sigterm_counts_for_process_1(plans: Path, command: str, code: int) -> None:
+    """To which the kernel gives no signal that it has not asked for."""
+    unshare = ["unshare", "--pid", "--fork", "--kill-child"]
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*unshare, "true"], check=False).returncode
+    ):
+        pytest.skip("this user may not make a namespace of processes")
+    environment = os.environ | {"EMOTIONS_PLANS": str(plans), "EMOTIONS_PORT": "0"}
+    outside = subprocess.Popen(
+        [*unshare, sys.executable, "-m", "service", command],
+        env=environment,
+        stderr=subprocess.DEVNULL,
+    )
+    children = Path(f"/proc/{outside.pid}/task/{outside.pid}/children")
+    while not (first := children.read_text().split()):
+        time.sleep(0.001)
+    await_caught(int(first[0]))
+    os.kill(int(first[0]), signal.SIGTERM)
+    assert outside.wait(PATIENCE_S) == code
+
+
+def await_caught(pid: int) -> None:
+    """Wait until a process has a handler for SIGTERM."""
+    caught = 1 << (signal.SIGTERM - 1)
+    while not int(status(pid, "SigCgt"), 16) & caught:
+        time.sleep(0.001)
