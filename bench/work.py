@@ -30,9 +30,9 @@ class Work:
         settings = Settings()
         return cls(settings, find_models(settings))
 
-    def answer(self, body: bytes) -> dict[str, Any]:
-        """One encoded image to what a client is told of its faces."""
-        picture = open_picture(body, self._limits, max(self._size))
+    def answer(self, body: bytes, *, whole: bool = False) -> dict[str, Any]:
+        """One encoded image to what a client is told of its faces; `whole` decodes all of it."""
+        picture = open_picture(body, self._limits, None if whole else max(self._size))
         image = picture.pixels
         canvas, box = letterbox(image, self._size)
         rows = self._detector.infer({"images": canvas[None]})

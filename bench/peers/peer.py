@@ -19,7 +19,7 @@ from bench.load import Call
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = Path(__file__).parent
-READY_S, STOP_S = 180.0, 30.0
+READY_S, STOP_S = 600.0, 30.0
 # pytriton's Triton is linked to the Python of Debian 12, and no other one runs its functions.
 DEBIANS_PYTHON = "/usr/bin/python3.11"
 
@@ -43,7 +43,8 @@ def as_tensor(body: bytes) -> Call:
         "datatype": "UINT8",
         "parameters": {"binary_data_size": len(body)},
     }
-    head = json.dumps({"inputs": [tensor]}).encode()
+    wanted = {"binary_data_output": True}
+    head = json.dumps({"parameters": wanted, "inputs": [tensor]}).encode()
     length = {"inference-header-content-length": str(len(head))}
     return Call(head + body, "/v2/models/emotions/infer", length)
 
@@ -87,7 +88,7 @@ PEERS = (
         ("bench.peers.triton_server",),
         as_tensor,
         "nvidia-pytriton==0.7.0",
-        ("numpy==2.4.6", "protobuf==6.33.6"),
+        ("numpy==1.26.4", "opencv-python-headless==4.11.0.86", "protobuf==6.33.6"),
         DEBIANS_PYTHON,
     ),
     Peer("ray-serve", ("bench.peers.ray_server",), as_it_is, "ray[serve]==2.60.0"),

@@ -9,8 +9,12 @@ import os
 import signal
 import sys
 
-# Before Ray is imported.
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+# Before Ray is imported. It listens on this machine only, and gets time to start on a busy one.
+os.environ |= {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_raylet_start_wait_time_s": "120",
+}
 
 import msgspec
 import ray
