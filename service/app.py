@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from service import docs, headers, page, problems, routes
 from service.analysis import Analyst
+from service.auth import described
 from service.fetch import Fetcher
 from service.keyring import KeyRing
 from service.metrics import Metrics
@@ -52,17 +53,23 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
     app.state.analyst = Analyst(
         app.state.pipeline, metrics, app.state.fetcher, settings.max_body_bytes
     )
-    keys = (key.get_secret_value() for key in settings.api_keys)
-    app.state.keys = KeyRing(keys, settings.api_keys_file)
-    app.state.shares = Shares(settings.max_images_per_key)
-    app.include_router(routes.router)
-    files = page.install(app)
-    if settings.docs:
-        docs.install(app, files)
-    headers.install(app, settings.cors_origins)
+    _guard(app, settings)
     app.add_middleware(Observed, metrics=metrics, tracing=tracing)
     problems.install(app)
     return app
+
+
+def _guard(app: FastAPI, settings: Settings) -> None:
+    """Install the routes and pages, the keys that open them, and the headers of all answers."""
+    given = (key.get_secret_value() for key in settings.api_keys)
+    app.state.keys = KeyRing(given, settings.api_keys_file)
+    app.state.shares = Shares(settings.max_images_per_key)
+    app.include_router(routes.api, dependencies=described(app.state.keys))
+    app.include_router(routes.probes)
+    files = page.install(app, docs=settings.docs)
+    if settings.docs:
+        docs.install(app, files)
+    headers.install(app, settings.cors_origins)
 
 
 def _fetcher(settings: Settings) -> Fetcher:

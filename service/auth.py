@@ -3,11 +3,21 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.params import Security as SecurityDependency
+from fastapi.security import APIKeyHeader, HTTPBearer
 
 from service.errors import Unauthorized
 from service.keyring import KeyRing
 from service.shares import Share, Shares
+
+# They check nothing, and are there for the description alone; `authorize` does the work.
+SCHEMES = (HTTPBearer(auto_error=False), APIKeyHeader(name="X-API-Key", auto_error=False))
+
+
+def described(keys: KeyRing) -> list[SecurityDependency]:
+    """What routes depend on so that the API's description names the two ways to show a key."""
+    return [Security(scheme) for scheme in SCHEMES] if keys.required else []
 
 
 async def authorize(request: Request) -> str | None:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -23,6 +24,7 @@ POLICY = "; ".join(
         "require-trusted-types-for 'script'",
     )
 )
+LINK = '<a href="docs">API</a>'
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
@@ -45,13 +47,18 @@ class Files(StaticFiles):
         return response
 
 
-def install(app: FastAPI) -> Files:
-    """Serve the page at `/` and its files, which are returned, below `/static`."""
+def install(app: FastAPI, docs: bool) -> Files:
+    """Serve the page at `/` and its files, which are returned, below `/static`.
+
+    Without `docs` the page has no link to them.
+    """
     files = Files(directory=STATIC)
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(request: Request) -> Response:
-        return await files.get_response("index.html", request.scope)
+        if docs:
+            return await files.get_response("index.html", request.scope)
+        return HTMLResponse((STATIC / "index.html").read_text().replace(LINK, ""), headers=HEADERS)
 
     app.mount("/static", files, name="static")
     return files

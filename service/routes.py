@@ -34,7 +34,7 @@ from service.waiting import unless_gone, until
 
 # Time past a request's deadline for the last lines to be read.
 READING_S = 5
-router = APIRouter()
+api, probes = APIRouter(prefix="/v1"), APIRouter()
 
 
 class State:
@@ -47,8 +47,8 @@ class State:
     metrics: Metrics
 
 
-@router.post(
-    "/v1/emotions",
+@api.post(
+    "/emotions",
     response_model=Answer,
     summary="Find faces and read their emotions",
     **ANALYZE,
@@ -77,6 +77,7 @@ async def analyze(
     )
     patience = settings.deadline_s if deadline_ms is None else deadline_ms / 1000
     deadline = time.monotonic() + min(patience, settings.deadline_s)
+    state.pipeline.gate.check(1, deadline)  # before work is done for what cannot be answered
     with timed("read"):
         async with until(deadline):
             images = await read_images(
@@ -136,7 +137,7 @@ def _models(models: FoundModels, embeddings: bool) -> Models:
     )
 
 
-@router.get("/v1/models", dependencies=[Depends(authorize)], summary="The models in use")
+@api.get("/models", dependencies=[Depends(authorize)], summary="The models in use")
 async def list_models(request: Request) -> ModelCards:
     """Name each model with its plan and how near it is to the reference."""
     models: FoundModels = request.app.state.models
@@ -159,13 +160,13 @@ async def list_models(request: Request) -> ModelCards:
     return ModelCards(models=cards)
 
 
-@router.get("/livez", summary="The process answers")
+@probes.get("/livez", summary="The process answers")
 async def livez() -> dict[str, bool]:
     """Say that the process is alive, whatever its engines do."""
     return {"live": True}
 
 
-@router.get("/readyz", summary="Requests are served", responses={503: {"model": Readiness}})
+@probes.get("/readyz", summary="Requests are served", responses={503: {"model": Readiness}})
 async def readyz(request: Request, response: Response) -> Readiness:
     """Say whether every network is warmed up and which engine runs them."""
     pipeline: Pipeline = request.app.state.pipeline
@@ -178,7 +179,7 @@ async def readyz(request: Request, response: Response) -> Readiness:
     )
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+@probes.get("/metrics", summary="Prometheus metrics", response_class=Response)
 async def metrics(request: Request) -> Response:
     """Export the metrics in Prometheus' text format."""
     exported: Metrics = request.app.state.metrics

@@ -206,12 +206,10 @@ async def test_ninety_six_at_once_equal_each_alone(server: Server) -> None:
 
 
 def test_limits_keys_and_overload(plans: Path) -> None:
-    limits: dict[str, str] = {
-        "max_body_bytes": "2000000",
-        "max_pixels": "300000",
-        "api_keys": "one, two",
-    }
-    with serving(plans, max_queue="1", **limits) as server, server.client() as client:
+    serves = serving(
+        plans, max_queue="1", max_body_bytes="2000000", max_pixels="300000", api_keys="one, two"
+    )
+    with serves as server, server.client() as client:
         problem(client.post(URL, content=ASTRONAUT), 401, "unauthorized")
         client.headers["authorization"] = "Bearer wrong"
         problem(client.get("/v1/models"), 401, "unauthorized")
@@ -248,6 +246,23 @@ def test_a_client_s_own_deadline_counts(server: Server) -> None:
         problem(client.post(URL, content=ASTRONAUT, headers=headers), 504, "deadline_exceeded")
         headers["x-request-deadline-ms"] = "0"
         problem(client.post(URL, content=ASTRONAUT, headers=headers), 400, "invalid_request")
+
+
+def test_what_is_too_late_costs_no_more_inference(server: Server) -> None:
+    def ran(client: httpx.Client) -> int:
+        text = client.get("/metrics").text
+        found = re.search(r'emotions_batch_items_sum\{network="detector"\} (\d+)', text)
+        return int(found[1]) if found else 0
+
+    headers = {"content-type": "image/png"}
+    with server.client() as client:
+        before = ran(client)
+        files = [("images", ("0", ASTRONAUT))] * 60
+        late = client.post(URL, files=files, headers={"x-request-deadline-ms": "300"})
+        problem(late, 504, "deadline_exceeded")
+        for _ in range(2):  # after what was under way
+            client.post(URL, content=BLANK, headers=headers)
+        assert ran(client) - before < 50
 
 
 def test_a_slow_sender_is_not_waited_for(plans: Path) -> None:
@@ -339,7 +354,7 @@ def test_a_missing_plan_names_the_command(tmp_path: Path) -> None:
 def _serve(plans: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "service", "serve", *options],
-        env={"EMOTIONS_PLANS": str(plans), "PATH": ""},
+        env={"EMOTIONS_PLANS": str(plans), "EMOTIONS_ENGINE": "onnxruntime", "PATH": ""},
         capture_output=True,
         text=True,
         timeout=60,

@@ -213,6 +213,14 @@ def test_every_answer_bears_the_strict_headers(guarded: Server) -> None:
     assert {answer.headers["cache-control"] for answer in answers} == {"no-store"}
 
 
+def test_the_description_names_the_ways_to_show_a_key(guarded: Server) -> None:
+    with client(guarded, QUIET) as quiet:
+        paths = quiet.get("/openapi.json").json()["paths"]
+    assert paths[URL]["post"]["security"] == [{"HTTPBearer": []}, {"APIKeyHeader": []}]
+    assert paths["/v1/models"]["get"]["security"] == paths[URL]["post"]["security"]
+    assert "security" not in paths["/livez"]["get"]
+
+
 def test_only_pages_of_listed_origins_may_ask(guarded: Server, server: Server) -> None:
     asks = {"access-control-request-method": "POST", "access-control-request-headers": "x-api-key"}
     with client(guarded, QUIET) as quiet, server.client() as closed:
@@ -295,4 +303,7 @@ async def test_documentation_can_be_switched_off(plans: Path) -> None:
         transport=httpx.ASGITransport(app), base_url="http://service"
     ) as asking:
         found = [(await asking.get(path)).status_code for path in paths]
+        page = await asking.get("/")
     assert found == [404, 404, 404, 404, 200]
+    assert 'href="docs"' not in page.text
+    assert "frame-ancestors" in page.headers["content-security-policy"]
