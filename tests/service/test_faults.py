@@ -13,9 +13,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
-from tests.photographs import ASTRONAUT_FILE
+from tests.engines.poisoned import DIES, HANGS, RAISES
+from tests.photographs import ASTRONAUT_FILE, encode
 from tests.server import Server, serving
 
 ASTRONAUT = ASTRONAUT_FILE.read_bytes()
@@ -143,6 +145,28 @@ async def test_a_hang_is_told_within_the_deadline(faulty: Server) -> None:
         assert (await http.get("/livez")).is_success
         await until_ready(http, False)
         await until_ready(http, True)
+
+
+async def test_poison_in_a_request_costs_only_itself(plans: Path) -> None:
+    """An image that raises, one that kills the worker, and one on which it hangs."""
+    poisons = [encode(np.full((64, 64, 3), colour, np.uint8)) for colour in (RAISES, DIES, HANGS)]
+    images = [ASTRONAUT, *(data for poison in poisons for data in (poison, ASTRONAUT, ASTRONAUT))]
+    with serving(
+        plans, module="tests.engines.poisoned", deadline_s="120", batch_limit_s="2"
+    ) as server:
+        async with load(server) as running:
+            files = [("images", (str(i), data)) for i, data in enumerate(images)]
+            answer = await running.http.post("/v1/emotions", files=files)
+            await running.more()
+        assert {answer.status_code for answer in running.answers} == {200}
+        for data, image in zip(images, answer.json()["images"], strict=True):
+            if data in poisons:
+                assert image["error"]["code"] == "inference_failed"
+                assert "poison" not in image["error"]["detail"]
+            else:
+                assert len(image["faces"]) == 1
+        assert restarts(server, "died") == 2
+        assert restarts(server, "hung") >= 2
 
 
 async def test_sigterm_under_load_answers_what_was_accepted(plans: Path) -> None:
