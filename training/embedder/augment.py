@@ -14,6 +14,7 @@ from training.detector.degrade import degrade, jpeg
 from training.embedder.faces import SIDE, U8
 
 MEAN, DEVIATION = 127.5, 128.0
+PLAIN = 0.4  # of the views: neither blended nor damaged
 
 
 class Counting(Sampler[int]):
@@ -63,6 +64,8 @@ def middle(images: U8) -> U8:
 def view(images: U8, rng: np.random.Generator) -> U8:
     """One face, or a blend of two, uint8 (112, 112, 3)."""
     face = shifted(images[rng.integers(len(images))], rng)
+    if rng.random() < PLAIN:
+        return face
     if rng.random() < 0.4:
         face = blend(face, shifted(images[rng.integers(len(images))], rng), rng)
     if rng.random() < 0.1:

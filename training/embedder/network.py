@@ -7,6 +7,8 @@ the convolutions before them) and the engines read what is saved.
 # Torch is not installed where the service is checked, and its classes are unknown there.
 # mypy: allow-subclassing-any
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's own abbreviation
 from torch import Tensor, nn
@@ -16,6 +18,25 @@ from tensorrtx.arcface.mobilefacenet import DIMENSIONS, STAGES
 SIDE = 112
 STEM = 64
 HEAD = 512
+
+
+class PRelu(torch.autograd.Function):
+    """`F.prelu` for maps (N, C, h, w), whose gradient takes PyTorch's CPU kernel twice as long."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor, slope: Tensor) -> Tensor:
+        """Scale what is negative by its channel's slope."""
+        context.save_for_backward(x, slope)
+        return F.prelu(x, slope)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the gradients of maps and slopes."""
+        x, slope = context.saved_tensors
+        above = torch.ops.aten.threshold_backward(gradient, x, 0)
+        below = gradient - above
+        of_slope = torch.linalg.vecdot(below.flatten(2), x.flatten(2)).sum(0)
+        return below.mul_(slope[:, None, None]).add_(above), of_slope
 
 
 class Layer(nn.Module):
@@ -44,7 +65,7 @@ class Layer(nn.Module):
         """(N, in, h, w) to (N, out, h / stride, w / stride); one channel in means depth-wise."""
         groups = len(self.weight) if self.weight.shape[1] == 1 else 1
         y = F.conv2d(x, self.weight, self.bias, self.stride, self.padding, groups=groups)
-        return y if self.slope is None else F.prelu(y, self.slope)
+        return y if self.slope is None else torch.as_tensor(PRelu.apply(y, self.slope))
 
 
 class Block(nn.Sequential):

@@ -1,10 +1,13 @@
 """Maps that the teacher gave lately, from which each block draws its own small batches."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 POSITIONS = 1600  # of a map, that a block's batch has about
 FEWEST, MOST = 2, 24  # images of a block's batch
+SMALL, MIXED = 49, 64  # maps of so few pixels are mixed; how many of a block's batch
 
 
 class Pool:
@@ -29,12 +32,31 @@ class Pool:
             maps[places.to(maps.device)] = values
         self._next = int(places[-1]) + 1
 
-    def draw(self, block: int) -> tuple[Tensor, Tensor]:
-        """Some images' maps before and after a block: the fewer, the larger the maps."""
+    def draw(self, block: int, teacher: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        """Some images' maps before and after a block: the fewer, the larger the maps.
+
+        Late maps are small and there is one embedding an image, so late blocks learn on mixtures of
+        two images' maps, which the `teacher`'s block labels at little cost.
+        """
         given, wanted = self._maps[block], self._maps[block + 1]
+        if given.shape[2] * given.shape[3] <= SMALL:
+            mixed = self._mixed(given)
+            with torch.no_grad():
+                return mixed, teacher(mixed)
         count = POSITIONS // (wanted.shape[2] * wanted.shape[3])
-        chosen = torch.randint(len(self), (min(max(count, FEWEST), MOST),)).to(given.device)
+        chosen = self._chosen(min(max(count, FEWEST), MOST), given)
         return given[chosen], wanted[chosen]
+
+    def _mixed(self, given: Tensor) -> Tensor:
+        one, other = (given[self._chosen(MIXED, given)] for _ in range(2))
+        everywhere = torch.rand(MIXED, 1, 1, 1)
+        somewhere = (torch.rand(MIXED, 1, *given.shape[2:]) < everywhere).float()
+        kind = torch.rand(MIXED, 1, 1, 1)
+        share = torch.where(kind < 1 / 3, everywhere, torch.where(kind < 2 / 3, somewhere, 0.0))
+        return torch.lerp(one, other, share.to(given.device))
+
+    def _chosen(self, count: int, given: Tensor) -> Tensor:
+        return torch.randint(len(self), (count,)).to(given.device)
 
     @property
     def all(self) -> tuple[Tensor, list[Tensor]]:

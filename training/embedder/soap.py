@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 BETA = 0.95  # of all running means
 REFRESH = 10  # steps between updates of the bases
@@ -23,8 +23,8 @@ State = dict[str, Any]
 class Soap(torch.optim.Optimizer):
     """Kernels (out, in, k, k) are matrices (out, in k k); depth-wise ones and vectors get Adam."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], rate: float) -> None:
-        super().__init__(parameters, {"lr": rate})
+    def __init__(self, groups: Iterable[dict[str, Any]]) -> None:
+        super().__init__(groups, {"lr": 0.0})
 
     @torch.no_grad()
     def step(self) -> None:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from training.embedder.network import Block, Layer, MobileFaceNet
 
-FLOOR = 1e-3  # of the largest eigenvalue: weaker directions of an input are not blown up
+FLOOR = 3e-3  # of the largest eigenvalue: weaker directions of an input are not blown up
 RIDGE = 1e-4  # of the mean square of a feature
 
 

@@ -21,6 +21,10 @@ from training.embedder.start import start
 from training.embedder.weights import load_wts, save_wts
 
 LEAST_RATE = 0.01  # of the peak, at the end of a phase
+# Of the first kernel's rate: whitened pixels leave it large, and a small part of it moves much.
+CAUTION = 0.1
+# How far a block is behind: a running mean of its distance, of which no more than this counts.
+MEMORY, WORST = 0.9, 1.0
 Row = dict[str, float]
 
 
@@ -34,6 +38,7 @@ class Settings:
     minutes: float
     apart: float
     batch: int
+    blocks: int
     pool: int
     reuse: int
     rate: float
@@ -59,8 +64,14 @@ class Training:
         self.teacher = load_wts(settings.teacher).to(self.device).requires_grad_(False)
         self.held_out = normalised(middle(unknown.images[:: max(1, len(unknown.images) // 128)]))
         self.student = MobileFaceNet().to(self.device)
-        self.optimiser = Soap(self.student.parameters(), settings.rate)
+        self.optimiser = self._optimiser()
         self.pool = Pool(settings.pool)
+        self.behind = torch.ones(len(self.student.blocks))
+
+    def _optimiser(self) -> Soap:
+        first, *others = self.student.parameters()
+        groups = ((CAUTION, [first]), (1.0, others))
+        return Soap({"params": given, "caution": caution} for caution, given in groups)
 
     def begin(self) -> None:
         """Fill the pool and start the student from it."""
@@ -94,23 +105,25 @@ class Training:
         return row
 
     def _apart(self, progress: float) -> Row:
-        """Each block from the teacher's maps before it to those after it."""
-        self._prepare(self.settings.rate, progress, self.step)
-        if self.step % self.settings.reuse == 0:
+        """Single blocks, from the teacher's maps before to those after; the worst most often."""
+        settings = self.settings
+        self._prepare(settings.rate, progress, self.step)
+        if self.step % settings.reuse == 0:
             self._refill()
-        hints = []
-        for number, block in enumerate(self.student.blocks):
-            given, wanted = self.pool.draw(number)
-            hint = distance(block(given), wanted, self.variances[number])
+        chosen = torch.multinomial(self.behind, settings.blocks).tolist()
+        for number in chosen:
+            given, wanted = self.pool.draw(number, self.teacher.blocks[number])
+            hint = distance(self.student.blocks[number](given), wanted, self.variances[number])
             hint.backward()
-            hints.append(float(hint.detach()))
-        return {"hints": sum(hints) / len(hints), "worst": max(hints), "cosine": math.nan}
+            self.behind[number].lerp_(hint.detach().cpu().clamp(max=WORST), 1 - MEMORY)
+        hints = self.behind
+        return {"hints": float(hints.mean()), "worst": float(hints.max()), "cosine": math.nan}
 
     def _together(self, progress: float) -> Row:
         """All blocks, each from what the student's own gave."""
         if self.joined == 0:
             # Statistics of other gradients would make for wild first steps.
-            self.optimiser = Soap(self.student.parameters(), self.settings.fine_rate)
+            self.optimiser = self._optimiser()
         self.joined += 1
         self._prepare(self.settings.fine_rate, progress, self.joined)
         images = next(self.source)
@@ -131,7 +144,7 @@ class Training:
         cosine_now = 0.5 * (1 + math.cos(math.pi * min(progress, 1)))
         rate = peak * min(1, (step + 1) / self.settings.warmup) * max(cosine_now, LEAST_RATE)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["caution"]
         self.optimiser.zero_grad(set_to_none=True)
 
     def validate(self) -> Row:
