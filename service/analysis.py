@@ -83,7 +83,7 @@ class Analyst:
         """
         budget = Budget(self._max_bytes)
         with ExitStack() as places:
-            places.enter_context(self._pipeline.admit(len(asked.images)))
+            places.enter_context(self._pipeline.gate.admit(len(asked.images), asked.deadline))
             work = [asyncio.create_task(self._one(i, asked, budget)) for i in asked.images]
             done = asyncio.gather(*work, return_exceptions=True)
             done.add_done_callback(lambda _: places.close())

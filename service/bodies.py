@@ -121,8 +121,12 @@ async def _multipart(body: bytes, request: Request, max_images: int) -> list[Sen
         raise InvalidRequest(f"the form cannot be read: {error.message}") from error
     except (ParseError, KeyError, UnicodeDecodeError) as error:
         raise InvalidRequest("the form cannot be read; send valid multipart/form-data") from error
+    opened = parser._files_to_close_on_error  # noqa: SLF001  (those of unfinished parts, too)
     try:
+        if len(opened) > sum(isinstance(part, UploadFile) for _, part in form.multi_items()):
+            raise InvalidRequest("the form ends before its end; send it whole")
         parts = [part for part in form.getlist(FIELD) if isinstance(part, UploadFile)]
         return [Encoded(p.filename or str(i), await p.read()) for i, p in enumerate(parts)]
     finally:
-        await form.close()
+        for file in opened:
+            file.close()

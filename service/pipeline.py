@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from engines.runner import Array, Runner, stacked
 from engines.worker.process import Worker
+from service import closeups
 from service import image as images
 from service.alignment import ARCFACE_SIZE, FER_SIZE, arcface_crop, fer_crop, too_small
 from service.batcher import Batcher
 from service.detection import Detections, Letterbox, letterbox, select
-from service.errors import EmbedderMissing, Overloaded
+from service.errors import EmbedderMissing
+from service.gate import Gate
 from service.image import Picture
 from service.record import Stage, in_thread
 
@@ -73,7 +75,8 @@ class Pipeline:
         size: tuple[int, int],
         labels: Sequence[str],
         nms_iou: float,
-        capacity: int,
+        close_ups: closeups.CloseUps = "auto",
+        gate: Gate,
         worker: Worker | None = None,
     ) -> None:
         self.detector, self.emotion, self.embedder = detector, emotion, embedder
@@ -82,9 +85,9 @@ class Pipeline:
         self._size = size
         self.labels = tuple(labels)
         self._nms_iou = nms_iou
-        self._capacity = capacity
+        self._close_ups = close_ups
+        self.gate = gate
         self._worker = worker
-        self.admitted = 0
 
     @property
     def batchers(self) -> list[NetworkBatcher]:
@@ -109,21 +112,6 @@ class Pipeline:
     def _renew(self) -> None:
         for batcher in self.batchers:
             batcher.renew()
-
-    @contextmanager
-    def admit(self, images: int) -> Iterator[None]:
-        """Take a place for each image from decoding to answer.
-
-        Raises:
-            Overloaded: so many are under way that these would wait for places.
-        """
-        if self.admitted and self.admitted + images > self._capacity:
-            raise Overloaded("too many images are under way; send the request again later")
-        self.admitted += images
-        try:
-            yield
-        finally:
-            self.admitted -= images
 
     async def analyze(self, data: bytes, options: Options, deadline: float) -> Analysis:
         """Decode one image and find its faces; see `image.decode` and `Batcher` for errors.
@@ -159,11 +147,22 @@ class Pipeline:
         options: Options,
         deadline: float,
     ) -> Analysis:
-        picture, canvas, box = await self._in_thread("decode", lambda: self._prepare(opened()))
-        row = await self.detector.submit(canvas, deadline)
-        cut = await self._in_thread("align", lambda: self._cut(picture, whole, row, box, options))
-        result = await self._read(picture, cut, deadline)
+        async with self.gate.work():
+            picture, canvas, box = await self._in_thread("decode", lambda: self._prepare(opened()))
+            row = await self._detect(canvas, box, deadline)
+            cut = await self._in_thread(
+                "align", lambda: self._cut(picture, whole, row, box, options)
+            )
+            result = await self._read(picture, cut, deadline)
         return result._replace(image=picture.pixels) if options.keep_image else result
+
+    async def _detect(self, canvas: U8, box: Letterbox, deadline: float) -> Row:
+        row = await self.detector.submit(canvas, deadline)
+        if not closeups.wanted(row, self._close_ups):
+            return row
+        small = await self._in_thread("decode", lambda: closeups.second_look(canvas, box))
+        again = await self.detector.submit(small, deadline)
+        return closeups.merged(row, again, canvas.shape, box)
 
     def _prepare(self, picture: Picture) -> tuple[Picture, U8, Letterbox]:
         return picture, *letterbox(picture.pixels, self._size)

@@ -14,6 +14,7 @@ from engines.choice import choose
 from engines.errors import PlanMissing, WeightsMissing
 from engines.runner import Engine, Runner
 from engines.worker import channel, process
+from service.gate import Gate
 from service.image import ImageLimits
 from service.metrics import Counted, Metrics
 from service.pipeline import NetworkBatcher, Pipeline, rows_of
@@ -94,21 +95,24 @@ def open_pipeline(
         tracing=tracing or Tracing(),
         quarantine=Quarantine(),
     )
+    threads = settings.workers or cores.available()
+    workers = settings.workers or models.engine.workers()
+    # Twice what threads and networks take at once: the next are ready when those are done.
+    at_once = 2 * (threads + workers * models.engine.batch(models.detector.spec))
     pipeline = Pipeline(
         batcher(models.detector, capacity=settings.max_queue),
         batcher(models.emotion, capacity=FACES_A_FRAME * settings.max_queue),
         models.embedder and batcher(models.embedder, capacity=FACES_A_FRAME * settings.max_queue),
-        threads=ThreadPoolExecutor(
-            settings.workers or cores.available(), thread_name_prefix="image"
-        ),
+        threads=ThreadPoolExecutor(threads, thread_name_prefix="image"),
         limits=ImageLimits(settings.max_image_bytes, settings.max_pixels),
         size=verify.input_size(models.detector.spec),
         labels=models.emotion.spec.labels,
         nms_iou=settings.nms_iou,
-        capacity=settings.max_queue,
+        close_ups=settings.close_ups,
+        gate=Gate(settings.max_queue, at_once),
         worker=worker,
     )
-    metrics.watch_images(lambda: pipeline.admitted, settings.max_queue)
+    metrics.watch_images(lambda: pipeline.gate.admitted, settings.max_queue)
     return pipeline
 
 

@@ -7,7 +7,7 @@ from bench.mutate import mutated
 from bench.mutated import run
 from service.settings import Settings
 
-COUNT = 1600
+COUNT = 800
 
 
 def test_the_same_seed_damages_in_the_same_way() -> None:

@@ -159,6 +159,11 @@ FOUND = {
         b"{" + b'"images":[],' * 100_000 + b'"images":[]}',
         400,
     ),
+    "a form cut within its second image": (
+        MULTIPART,
+        multipart([JPEG, JPEG])[:-100],
+        400,
+    ),
     "a boundary of 60,000 letters": ("multipart/form-data; boundary=" + "a" * 60_000, b"", 400),
     "a type with 10,000 parameters": ("multipart/form-data" + "; a=b" * 10_000, b"", 400),
 }

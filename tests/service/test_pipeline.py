@@ -100,9 +100,10 @@ async def test_a_broken_image_is_a_typed_error(plans: Path) -> None:
 
 async def test_places_are_limited_and_given_back(plans: Path) -> None:
     async with running(plans, max_queue=4) as pipeline:
-        with pipeline.admit(9), pytest.raises(Overloaded), pipeline.admit(1):
+        gate = pipeline.gate
+        with gate.admit(9), pytest.raises(Overloaded), gate.admit(1):
             pass
-        with pipeline.admit(3), pipeline.admit(1):
+        with gate.admit(3), gate.admit(1):
             pass
 
 
