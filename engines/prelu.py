@@ -5,9 +5,10 @@ from onnx import helper
 
 
 def unrolled(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the graph with PReLU(x, a) written as ReLU(x) + a (x - ReLU(x)), equal but for the sign of zeros.
+    """Return the graph with PReLU(x, a) written as ReLU(x) + a (x - ReLU(x)).
 
-    For x > 0 the second term is a zero; for x < 0 the first is one and x - 0 is x.
+    Values are equal, but for the sign of zeros: for x > 0 the second term is a zero, and for x < 0
+    the first is one and x - 0 is x.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
