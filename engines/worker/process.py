@@ -22,10 +22,10 @@ REASONS = DIED, HUNG = "died", "hung"
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 5.0
 # A longer pause is told with what may help.
 TELL_FROM_S = 1.0
-# Loading a plan may compile it for the GPU.
-OPEN_LIMIT_S = 300.0
 # Time to close its runners at the end, beyond that of `lanes.GRACE_S`.
 CLOSE_S = 7.0
+# Where our packages are, for `python -m` in the worker; not where the service was started.
+ROOT = Path(__file__).parents[2]
 
 
 def command(engine: str, capability: str | None) -> list[str]:
@@ -43,7 +43,7 @@ class _Life:
         number = theirs.fileno()
         try:
             self.process = subprocess.Popen(  # noqa: S603  (ourselves)
-                [*command, str(number)], stdin=subprocess.DEVNULL, pass_fds=[number]
+                [*command, str(number)], stdin=subprocess.DEVNULL, pass_fds=[number], cwd=ROOT
             )
         except OSError:
             self.control.close()
@@ -73,9 +73,9 @@ class _Life:
 class Worker:
     """A process that opens runners for threads of this one, as `Engine.open` would.
 
-    `limit_s` is the longest time that a batch may take: a native call that hangs cannot be stopped
-    from outside, only its process can. `restarted` is told which of `REASONS` a worker was
-    replaced for.
+    `limit_s` is the longest time that a batch may take, see `RemoteRunner`: a native call that
+    hangs cannot be stopped from outside, only its process can. `restarted` is told which of
+    `REASONS` a worker was replaced for.
     """
 
     def __init__(
@@ -119,14 +119,14 @@ class Worker:
         ours, theirs = pair()
         runner = RemoteRunner(Channel(ours), partial(self._gone, life), self._limit_s)
         with theirs:
-            asked = words.encode(words.Open(plan, spec))
+            asked = words.encode(words.Open(plan.absolute(), spec))
             try:
                 socket.send_fds(life.control, [asked], [theirs.fileno()])
             except OSError as error:
                 ours.close()
                 raise self._gone(life, False) from error
         try:
-            runner.opened(OPEN_LIMIT_S)
+            runner.await_open()
         except BaseException:
             ours.close()
             raise
@@ -162,7 +162,7 @@ class Worker:
                 # Under the lock: no batch of this life is given back before all know of its end.
                 self._lost()
         if hung:
-            return RunnerHung(f"a batch took longer than {self._limit_s:g} s; the worker was ended")
+            return RunnerHung("a batch took too long; the worker was ended")
         if life.hung:
             return RunnerInterrupted("the worker was ended because another batch hung")
         return RunnerLost("the inference worker died")
@@ -201,7 +201,7 @@ class Worker:
         else:
             self._life = None
         how = life.end()
-        return f"it hung for {self._limit_s:g} s" if life.hung else how, life.useful
+        return "it hung" if life.hung else how, life.useful
 
 
 def pause(useless: int) -> float:

@@ -28,7 +28,7 @@ from engines.errors import (
 from engines.onnxruntime import OnnxRuntime
 from engines.runner import Array, Engine, stacked
 from engines.verify import probe
-from engines.worker import channel, process
+from engines.worker import channel, process, remote
 from engines.worker.channel import Channel
 from engines.worker.process import Worker
 from tests.engines import tensorrt_worker
@@ -202,12 +202,22 @@ def test_a_worker_that_dies_is_replaced() -> None:
     assert (events.restarts, events.losses) == (["died"], 1)
 
 
+def test_slow_items_are_not_taken_for_a_hang(channels: Channels) -> None:
+    """Nor is the first batch, which may still compile; a batch of many gets a share for each."""
+    runner = remote.RemoteRunner(channels[0], lambda hung: RunnerError(), 1.0)
+    assert runner._patience(1) == remote.OPEN_LIMIT_S
+    for item_s, rows, patience in ((0.001, 32, 1.0), (0.5, 1, 2.0), (0.5, 32, 64.0)):
+        runner._item_s = item_s
+        assert runner._patience(rows) == patience
+
+
 def test_a_batch_that_hangs_ends_the_worker_and_others_are_told_why() -> None:
     events = Events()
     with working(FAULTY, 1.0, events) as worker, ThreadPoolExecutor() as pool:
 
         def infer(item: int) -> type[Exception] | None:
             with worker.open(PLAN, SPEC) as runner:
+                runner.infer(FINE)
                 opened.append(item)
                 while len(opened) < 2:
                     time.sleep(0.001)
