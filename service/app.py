@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from service import docs, headers, page, problems, routes
 from service.analysis import Analyst
 from service.auth import described
+from service.doorman import Doorman
 from service.fetch import Fetcher
 from service.keyring import KeyRing
 from service.metrics import Metrics
@@ -53,6 +54,7 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
     app.state.analyst = Analyst(
         app.state.pipeline, metrics, app.state.fetcher, settings.max_body_bytes
     )
+    app.add_middleware(Doorman)
     _guard(app, settings)
     app.add_middleware(Observed, metrics=metrics, tracing=tracing)
     problems.install(app)

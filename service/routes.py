@@ -77,7 +77,6 @@ async def analyze(
     )
     patience = settings.deadline_s if deadline_ms is None else deadline_ms / 1000
     deadline = time.monotonic() + min(patience, settings.deadline_s)
-    state.pipeline.gate.check(1, deadline)  # before work is done for what cannot be answered
     with timed("read"):
         async with until(deadline):
             images = await read_images(
