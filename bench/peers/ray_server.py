@@ -13,7 +13,7 @@ import sys
 os.environ |= {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "disabled",
-    "RAY_raylet_start_wait_time_s": "120",
+    "RAY_raylet_start_wait_time_s": "300",
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
     "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
 }
@@ -27,6 +27,9 @@ from starlette.responses import Response
 
 from bench.work import Work
 from engines import cores
+
+# Images and answers do not pass through the object store; by default it takes a third of memory.
+OBJECTS = 100 << 20
 
 
 class Emotions:
@@ -48,7 +51,12 @@ if __name__ == "__main__":
         ray_actor_options={"num_cpus": 1},
         logging_config=LoggingConfig(enable_access_log=False, log_level="WARNING"),
     )(Emotions)
-    ray.init(num_cpus=cores.available() + 1, include_dashboard=False, log_to_driver=False)
+    ray.init(
+        num_cpus=cores.available() + 1,
+        object_store_memory=OBJECTS,
+        include_dashboard=False,
+        log_to_driver=False,
+    )
     serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
     serve.run(deployment.bind(), route_prefix="/inference")
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
