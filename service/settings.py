@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from engines.catalog import Precision
 from engines.plan import DEFAULT_FOLDER
+from service.closeups import CloseUps
 
 MEBI = 1 << 20
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -86,6 +87,11 @@ class Settings(BaseSettings):
     max_faces: Count = Field(default=100, description="Most faces an image may give, by default")
     nms_iou: Fraction = Field(
         default=0.4, description="Overlap above which two detections are one face"
+    )
+    close_ups: CloseUps = Field(
+        default="auto",
+        description="Look again at a third the size for faces that fill the frame; auto where one "
+        "is half seen",
     )
 
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
