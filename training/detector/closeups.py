@@ -1,0 +1,107 @@
+"""`python -m training.detector.closeups`: are faces found that fill the frame, and at what cost?
+
+Held-out photographs are enlarged until the nominal box of their face is 0.65 to 2 times as high as
+the frame. What serves looks at them: the graph in ONNX Runtime, `service.detection` and
+`service.closeups`. Prints, for each policy, recall at IoU 0.5 with what is visible of the box,
+faces a picture, and second looks a picture.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import get_args
+
+import cv2
+import numpy as np
+import onnxruntime as ort
+
+import tensorrtx
+from service import closeups
+from service.closeups import CloseUps, Row
+from service.detection import letterbox, select
+from training.detector.matching import Floats, overlaps
+from training.detector.paste import FACE_CENTRE, FACE_SIZE
+from training.detector.pictures import Image, Pictures
+
+FRAMES = ((640, 640), (640, 480), (1280, 720))  # width, height
+FILLS = (0.65, 0.8, 1.0, 1.25, 1.5, 2.0)  # height of the face over that of the frame
+SIZE = (640, 640)
+Detector = Callable[[Image], Row]
+
+
+def main() -> None:
+    """Measure and print a line for each size of face and policy."""
+    parser = argparse.ArgumentParser(prog="python -m training.detector.closeups")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the zip archives")
+    parser.add_argument("--weights", type=Path, required=True, help=".wts file")
+    parser.add_argument("--faces", type=int, default=40, help="of each frame and size")
+    given = parser.parse_args()
+    detector, pictures = detector_of(given.weights), Pictures.load(given.data).split()[1]
+    for policy in get_args(CloseUps):
+        for fill in FILLS:
+            sets = frames(pictures, fill, given.faces)
+            found = [look(detector, image, box, policy) for image, box in sets]
+            _tell(policy, str(fill), found)
+        empty = [cv2.resize(p[:, :, ::-1], (450, 450)) for p in pictures.backgrounds]
+        found = [look(detector, p, np.zeros(4, np.float32), policy) for p in empty]
+        _tell(policy, "no face", found)
+
+
+def _tell(policy: str, what: str, found: list[tuple[bool, int, bool]]) -> None:
+    recall, faces, again = np.mean(found, axis=0).tolist()
+    print(f"{policy} {what}: found {recall:.3f}, faces {faces:.3f}, again {again:.3f}", flush=True)
+
+
+def detector_of(weights: Path) -> Detector:
+    """One picture's candidates, by the graph that is served."""
+    model = tensorrtx.export("retinaface-mnet025", weights, size=SIZE, candidates=1000)
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+
+    def run(canvas: Image) -> Row:
+        rows = session.run(names, {"images": canvas[None]})
+        return {name: row[0] for name, row in zip(names, rows, strict=True)}
+
+    return run
+
+
+def frames(pictures: Pictures, fill: float, count: int) -> Iterator[tuple[Image, Floats]]:
+    """RGB frames of all sizes, each with one face, and what is visible of its box."""
+    for size in FRAMES:
+        rng = np.random.default_rng(7)
+        for index in rng.permutation(len(pictures.faces))[:count]:
+            yield frame(pictures.faces[index][:, :, ::-1], fill, size, rng)
+
+
+def frame(
+    photo: Image, fill: float, size: tuple[int, int], rng: np.random.Generator
+) -> tuple[Image, Floats]:
+    """Put a face somewhere near the middle of a frame, a little turned."""
+    extent, side = np.array(size), fill * size[1] / FACE_SIZE[1]
+    centre = extent / 2 + rng.uniform(-0.15, 0.15, 2) * extent
+    middle = len(photo) * np.array(FACE_CENTRE)
+    matrix = cv2.getRotationMatrix2D(tuple(middle), rng.normal(0, 8), side / len(photo))
+    matrix[:, 2] += centre - middle
+    warp = partial(cv2.warpAffine, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    half = side * np.array(FACE_SIZE) / 2
+    box = np.clip([*centre - half, *centre + half], 0, size * 2)
+    return np.asarray(warp(np.ascontiguousarray(photo), matrix, size)), box.astype(np.float32)
+
+
+def look(
+    detector: Detector, image: Image, wanted: Floats, policy: CloseUps
+) -> tuple[bool, int, bool]:
+    """Whether the face is found, how many are, and whether that took a second look."""
+    canvas, box = letterbox(image, SIZE)
+    row = detector(canvas)
+    if again := closeups.wanted(row, policy):
+        second = detector(closeups.second_look(canvas, box))
+        row = closeups.merged(row, second, canvas.shape, box)
+    boxes = select(row, box, min_score=0.5, nms_iou=0.4, max_faces=100).boxes
+    hit = bool(len(boxes)) and float(overlaps(boxes, wanted[None]).max()) >= 0.5
+    return hit, len(boxes), again
+
+
+if __name__ == "__main__":
+    main()
