@@ -18,7 +18,7 @@ import httpx
 from bench.load import Call
 
 ROOT = Path(__file__).parents[2]
-ENVIRONMENTS = Path(__file__).parent
+ENVIRONMENTS = ROOT / ".venv-peers"
 READY_S, STOP_S = 600.0, 30.0
 # pytriton's Triton is linked to the Python of Debian 12, and no other one runs its functions.
 DEBIANS_PYTHON = "/usr/bin/python3.11"
@@ -66,7 +66,7 @@ class Peer(NamedTuple):
     @property
     def environment(self) -> Path:
         """Where its environment lies."""
-        return ENVIRONMENTS / f".venv-{self.name}"
+        return ENVIRONMENTS / self.name
 
     @property
     def interpreter(self) -> Path:

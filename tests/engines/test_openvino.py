@@ -34,10 +34,16 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("openvino")
 
 
-@pytest.fixture(scope="module")
-def runner(plans: Path) -> Runner:
-    built = build.build(spec_of(EMOTION), OpenVino(), plans, precision="fp32")
+@pytest.fixture(scope="module", params=["fp32", "bf16"])
+def runner(plans: Path, request: pytest.FixtureRequest) -> Runner:
+    skip_where_unknown(request.param)
+    built = build.build(spec_of(EMOTION), OpenVino(), plans, precision=request.param)
     return OpenVino().open(built.path, spec_of(EMOTION))
+
+
+def skip_where_unknown(precision: Precision) -> None:
+    if precision not in OpenVino().precisions:
+        pytest.skip(f"this CPU does not compute in {precision}")
 
 
 def with_instructions(monkeypatch: pytest.MonkeyPatch, *added: str) -> None:
@@ -46,11 +52,13 @@ def with_instructions(monkeypatch: pytest.MonkeyPatch, *added: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "precision"), [(SHIPPED[0], "fp32"), (EMOTION, "fp32"), (EMOTION, "int8")]
+    ("name", "precision"),
+    [(name, precision) for name in SHIPPED for precision in ("fp32", "bf16")] + [(EMOTION, "int8")],
 )
 def test_photographs_give_what_the_reference_gives(
     name: str, precision: Precision, plans: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    skip_where_unknown(precision)
     spec, plain = spec_of(name), graph(name)
     built = build.build(spec, OpenVino(), plans, precision=precision)
     assert built.sidecar.parity
