@@ -1,7 +1,7 @@
 """Draw where the networks that serve fail: two public-domain portraits, made worse step by step.
 
-`python -m training.failures` writes `docs/images/failures-detector.png` and `failures-emotion.png`
-with the plans of `emotions build`. Eileen Collins is by NASA, Grace Hopper by the United States
+`python -m training.failures` writes `failures-detector.png`, `failures-emotion.png` and
+`failures-embedder.png` into `docs/images` with the plans of `emotions build`. Eileen Collins is by NASA, Grace Hopper by the United States
 Navy; the textures come with scikit-image (CC0).
 """
 
@@ -15,26 +15,32 @@ import cv2
 import matplotlib
 import numpy as np
 import skimage
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from service.alignment import U8, fer_crop
+from engines.runner import Array
+from service.alignment import U8, arcface_crop, fer_crop
 from service.metrics import Metrics
 from service.pipeline import Options, Pipeline
 from service.settings import Settings
 from service.startup import find_models, open_pipeline
+from service.tracks import SAME_PERSON
+from training.probe import ASTRONAUT, HOPPER
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 TEXTURES = ("coins", "grass", "gravel", "brick", "chelsea")
 SIDE, CELL, CAPTION, MARGIN = 320, 96, 15, 64
 RED, GREEN = (200, 30, 30), (20, 130, 60)
 Change = Callable[[U8, float], U8]
+NOWHERE = np.zeros((5, 2))
 
 
 class Portrait(NamedTuple):
-    """A square photograph, RGB (320, 320, 3), and the box of its face in it."""
+    """A square photograph, RGB (320, 320, 3), and the box and landmarks of its face in it."""
 
     image: U8
     box: tuple[float, float, float, float]
+    landmarks: NDArray[np.float64] = NOWHERE
 
 
 class Cell(NamedTuple):
@@ -50,17 +56,20 @@ def portraits() -> list[Portrait]:
     folder = Path(skimage.__file__).parent / "data"
     hopper = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
     return [
-        _square(folder / "astronaut.png", (98, 0, 256), (178, 59, 273, 177)),
-        _square(hopper, (66, 80, 380), (190, 140, 325, 328)),
+        _square(folder / "astronaut.png", (98, 0, 256), (178, 59, 273, 177), ASTRONAUT),
+        _square(hopper, (66, 80, 380), (190, 140, 325, 328), HOPPER),
     ]
 
 
-def _square(path: Path, cut: tuple[int, int, int], box: tuple[int, ...]) -> Portrait:
+def _square(
+    path: Path, cut: tuple[int, int, int], box: tuple[int, ...], points: list[list[int]]
+) -> Portrait:
     left, top, side = cut
     part = Image.open(path).convert("RGB").crop((left, top, left + side, top + side))
     scale = SIDE / side
     x1, y1, x2, y2 = ((v - o) * scale for v, o in zip(box, (left, top) * 2, strict=True))
-    return Portrait(np.asarray(part.resize((SIDE, SIDE))), (x1, y1, x2, y2))
+    landmarks = (np.array(points) - (left, top)) * scale
+    return Portrait(np.asarray(part.resize((SIDE, SIDE))), (x1, y1, x2, y2), landmarks)
 
 
 def dark(image: U8, share: float) -> U8:
@@ -104,18 +113,22 @@ LADDERS: dict[str, tuple[Change, tuple[float, ...]]] = {
 
 
 def main() -> None:
-    """Write both sheets."""
+    """Write the sheets."""
     asyncio.run(draw(Settings(), IMAGES))
 
 
 async def draw(settings: Settings, folder: Path) -> None:
-    """Write `failures-detector.png` and `failures-emotion.png` into `folder`."""
+    """Write the sheets into `folder`."""
     pipeline = open_pipeline(settings, find_models(settings), Metrics())
     pipeline.start()
     try:
         sheets = {
             "failures-emotion.png": [
                 (name, _judged([await _read(pipeline, cell) for cell in row]))
+                for name, row in ladders()
+            ],
+            "failures-embedder.png": [
+                (name, _compared([await _embed(pipeline, cell) for cell in row]))
                 for name, row in ladders()
             ],
             "failures-detector.png": [
@@ -133,9 +146,9 @@ def ladders() -> Iterator[tuple[str, list[Portrait]]]:
     """A row for each change: both portraits, as they are and ever worse."""
     for name, (change, steps) in LADDERS.items():
         row = []
-        for image, box in portraits():
-            row.append(Portrait(image, box))
-            row += [Portrait(change(image, step), box) for step in steps]
+        for portrait in portraits():
+            row.append(portrait)
+            row += [portrait._replace(image=change(portrait.image, step)) for step in steps]
         yield name, row
 
 
@@ -162,6 +175,30 @@ async def _read(pipeline: Pipeline, portrait: Portrait) -> Cell:
     row = (await pipeline.emotion.submit(crop, time.monotonic() + 60))["scores"]
     label = pipeline.labels[int(row.argmax())]
     return Cell(Image.fromarray(crop), f"{label} {row.max():.2f}", True)
+
+
+async def _embed(pipeline: Pipeline, portrait: Portrait) -> tuple[U8, Array]:
+    """The face's crop by the portrait's own landmarks, and its embedding.
+
+    Raises `RuntimeError` where no embedder is built.
+    """
+    if pipeline.embedder is None:
+        raise RuntimeError("no embedder is built; run `emotions build`")
+    crop = arcface_crop(portrait.image, portrait.landmarks)
+    return crop, (await pipeline.embedder.submit(crop, time.monotonic() + 60))["embedding"]
+
+
+def _compared(row: list[tuple[U8, Array]]) -> list[Cell]:
+    """Cosines to the plain portrait of the same person and, behind a bar, of the other one."""
+    half = len(row) // 2
+    cells = []
+    for place, (crop, embedding) in enumerate(row):
+        own, other = (
+            float(embedding @ row[at][1]) for at in ((0, half) if place < half else (half, 0))
+        )
+        right = own >= SAME_PERSON > other
+        cells.append(Cell(Image.fromarray(crop), f"{own:.2f} | {other:.2f}", right))
+    return cells
 
 
 def _judged(row: list[Cell]) -> list[Cell]:

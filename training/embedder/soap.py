@@ -15,7 +15,9 @@ from torch import Tensor
 
 BETA = 0.95  # of all running means
 REFRESH = 10  # steps between updates of the bases
-EPSILON = 1e-8
+LOOK, SETTLE = 10, 5  # gradients before there are bases, and then before anything is changed
+FLOOR = 1e-3  # of the mean deviation: directions without gradients hold nothing but rounding
+TINY = 1e-30
 OF_VECTORS = 0.25  # the rate's unit for biases and slopes
 State = dict[str, Any]
 
@@ -51,15 +53,21 @@ def _scale(parameter: Tensor) -> float:
 
 
 def _direction(state: State, gradient: Tensor, matrix: bool) -> Tensor:
+    """The change for a rate of 1; none while the statistics are still those of a few gradients."""
     state["step"] += 1
+    if matrix:
+        _observe(state, gradient)
+    counted = state["step"] - LOOK
+    if counted <= 0:
+        return torch.zeros_like(gradient)
     turned = _into(state, gradient) if matrix else gradient
     state["mean"].lerp_(gradient, 1 - BETA)
     state["square"].lerp_(turned.square(), 1 - BETA)
-    if matrix:
-        _observe(state, gradient)
-    unbiased = 1 - BETA ** float(state["step"])
+    if counted <= SETTLE:
+        return torch.zeros_like(gradient)
     mean = _into(state, state["mean"]) if matrix else state["mean"]
-    change = mean / unbiased / ((state["square"] / unbiased).sqrt() + EPSILON)
+    root = (state["square"] * (1 - BETA ** float(counted))).sqrt()
+    change = mean / (root + FLOOR * root.mean()).clamp_min(TINY)
     return state["rows"] @ change @ state["columns"].T if matrix else change
 
 
@@ -68,8 +76,6 @@ def _start(state: State, gradient: Tensor, matrix: bool) -> None:
     state["mean"], state["square"] = torch.zeros_like(gradient), torch.zeros_like(gradient)
     if matrix:
         state["left"], state["right"] = gradient @ gradient.T, gradient.T @ gradient
-        state["rows"] = torch.linalg.eigh(state["left"])[1]
-        state["columns"] = torch.linalg.eigh(state["right"])[1]
 
 
 def _into(state: State, values: Tensor) -> Tensor:
@@ -81,6 +87,9 @@ def _observe(state: State, gradient: Tensor) -> None:
     """Follow the statistics; now and then a step of orthogonal iteration to their axes."""
     state["left"].lerp_(gradient @ gradient.T, 1 - BETA)
     state["right"].lerp_(gradient.T @ gradient, 1 - BETA)
-    if state["step"] % REFRESH == 0:
+    if state["step"] == LOOK:
+        state["rows"] = torch.linalg.eigh(state["left"])[1]
+        state["columns"] = torch.linalg.eigh(state["right"])[1]
+    elif state["step"] > LOOK and state["step"] % REFRESH == 0:
         for basis, statistics in (("rows", "left"), ("columns", "right")):
             state[basis] = torch.linalg.qr(state[statistics] @ state[basis])[0]
