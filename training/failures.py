@@ -1,8 +1,9 @@
 """Draw where the networks that serve fail: two public-domain portraits, made worse step by step.
 
-`python -m training.failures` writes `failures-detector.png`, `failures-emotion.png` and
-`failures-embedder.png` into `docs/images` with the plans of `emotions build`. Eileen Collins is by NASA, Grace Hopper by the United States
-Navy; the textures come with scikit-image (CC0).
+`python -m training.failures` writes `failures-detector.png`, `failures-emotion.png` and, where an
+embedder is built, `failures-embedder.png` into `docs/images`, with the plans of `emotions build`.
+Eileen Collins is by NASA, Grace Hopper by the United States Navy; the textures come with
+scikit-image (CC0).
 """
 
 import asyncio
@@ -118,7 +119,7 @@ def main() -> None:
 
 
 async def draw(settings: Settings, folder: Path) -> None:
-    """Write the sheets into `folder`."""
+    """Write the sheets into `folder`, that of the embedder where one is built."""
     pipeline = open_pipeline(settings, find_models(settings), Metrics())
     pipeline.start()
     try:
@@ -130,6 +131,7 @@ async def draw(settings: Settings, folder: Path) -> None:
             "failures-embedder.png": [
                 (name, _compared([await _embed(pipeline, cell) for cell in row]))
                 for name, row in ladders()
+                if pipeline.embedder is not None
             ],
             "failures-detector.png": [
                 *[(name, [await _find(pipeline, c) for c in row]) for name, row in ladders()],
@@ -138,7 +140,7 @@ async def draw(settings: Settings, folder: Path) -> None:
         }
     finally:
         await asyncio.to_thread(pipeline.close)
-    for name, rows in sheets.items():
+    for name, rows in ((name, rows) for name, rows in sheets.items() if rows):
         _sheet(rows).quantize(256).save(folder / name, optimize=True)
 
 
