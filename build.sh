@@ -149,7 +149,7 @@ case $command in
   test-training)
     VENV=${EMOTIONS_TRAINING_VENV:-.venv-training}
     set_up_training
-    exec "$VENV/bin/python" -m pytest tests/training "$@"
+    exec "$VENV/bin/python" -m pytest --timeout 600 tests/training "$@"
     ;;
   lock)
     set_up test
