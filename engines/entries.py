@@ -58,12 +58,12 @@ def append(catalog: Path, entry: str) -> None:
     Raises:
         CatalogError: the file with the entry is not a valid catalog.
     """
-    before = catalog.read_text().rstrip() + "\n\n" if catalog.exists() else ""
+    before = catalog.read_text("utf-8").rstrip() + "\n\n" if catalog.exists() else ""
     with plan.staged(catalog) as temporary:
-        temporary.write_text(before + entry + "\n")
+        temporary.write_text(before + entry + "\n", "utf-8")
         read(temporary)
 
 
 def _text(value: str) -> str:
-    """A TOML basic string; JSON's escapes are among its own."""
-    return json.dumps(value)
+    """A TOML basic string; JSON's short escapes are among its own."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
