@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from engines.accuracy import softmax
 from engines.fer2013 import LABELS
 from training.emotion.augment import Strength
 from training.emotion.checkpoint import load_run
+from training.emotion.distil import Teachers
 from training.emotion.evaluate import evaluate, repeated
 from training.emotion.export import export
 from training.emotion.networks import build, classic, fer48
@@ -70,6 +72,28 @@ def test_the_loss_falls(run: Path) -> None:
     losses = [float(row["loss"]) for row in curve(run)]
     assert len(losses) == 10
     assert losses[-1] < losses[0] * 0.9
+
+
+def test_a_student_learns_what_its_teachers_say(run: Path, data: Path, tmp_path: Path) -> None:
+    faces, labels = bars(14, 2)
+    given = np.eye(7, dtype=np.float32)[labels]
+    said = softmax(predict(load_run(run, "raw"), faces))
+    blended = Teachers([run, run], 0.25).targets(faces, given)
+    np.testing.assert_allclose(blended, 0.75 * given + 0.25 * said, atol=1e-5)
+    assert Teachers([], 0.25).targets(faces, given) is given
+    train(replace(TINY, teachers=f"{run},{run}", epochs=2), data, tmp_path)
+    assert len(curve(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("network", ["classic"])
+def test_the_other_recipes_take_a_step(network: str, tmp_path: Path) -> None:
+    faces, labels = bars(7, 0)
+    np.savez(tmp_path / "few.npz", x_train=faces, y_train=labels, x_public=faces, y_public=labels)
+    recipe = Recipe(network=network, epochs=1, batch=7, rate=0.01, jit=False)
+    train(recipe, tmp_path / "few.npz", tmp_path / "run")
+    (row,) = curve(tmp_path / "run")
+    assert np.isfinite(float(row["loss"]))
+    assert predict(load_run(tmp_path / "run"), faces).shape == (7, 7)
 
 
 def test_a_cut_run_goes_on_where_it_was(data: Path, tmp_path: Path) -> None:
