@@ -85,7 +85,7 @@ def test_a_student_learns_what_its_teachers_say(run: Path, data: Path, tmp_path:
     assert len(curve(tmp_path)) == 2
 
 
-@pytest.mark.parametrize("network", ["classic"])
+@pytest.mark.parametrize("network", ["classic", "resnet50"])
 def test_the_other_recipes_take_a_step(network: str, tmp_path: Path) -> None:
     faces, labels = bars(7, 0)
     np.savez(tmp_path / "few.npz", x_train=faces, y_train=labels, x_public=faces, y_public=labels)
