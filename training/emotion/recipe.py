@@ -17,7 +17,8 @@ class Recipe:
 
     ``sides`` maps the share of the run at which it starts to an image side:
     small images first cost a third (progressive resizing). ``minutes`` ends the
-    schedule by the clock if that comes before ``epochs``.
+    schedule by the clock if that comes before ``epochs``. ``teachers`` are folders
+    of runs, separated by commas, which have ``teacher_share`` of every target.
     """
 
     network: str = "fer48"
@@ -34,6 +35,8 @@ class Recipe:
     smoothing: float = 0.05
     label_weight: float = 0.7
     mixup: float = 0.0
+    teachers: str = ""
+    teacher_share: float = 0.7
     sides: dict[float, int] = field(default_factory=lambda: {0.0: 48})
     strength: Strength = field(default_factory=Strength)
     mixed_precision: bool = False

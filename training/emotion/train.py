@@ -15,6 +15,7 @@ from engines.accuracy import accuracy, negative_log_likelihood, softmax
 from engines.fer2013 import Split, read_split
 from training.emotion.batches import Batches
 from training.emotion.checkpoint import averaged, compiled, save_model, save_weights
+from training.emotion.distil import Teachers
 from training.emotion.labels import mixed_targets
 from training.emotion.predict import predict
 from training.emotion.recipe import Recipe
@@ -47,6 +48,9 @@ class Run:
         self.progress = Progress(recipe.epochs * len(self.batches), recipe.minutes)
         self.number, self.best = 0, 0.0
         self.recent: deque[npt.NDArray[np.uint8]] = deque(maxlen=32)
+        self.teachers = Teachers(
+            [Path(run) for run in recipe.teachers.split(",") if run], recipe.teacher_share
+        )
         self.model = self._resumed() if (out / "resume.json").exists() else compiled(recipe)
 
     def epoch(self) -> None:
@@ -64,7 +68,8 @@ class Run:
         for faces, targets in self.batches.epoch(self.number, side):
             rate = learning_rate(self.progress.share, self.recipe.rate)
             self.model.optimizer.learning_rate = rate
-            loss = float(self.model.train_on_batch(faces, targets))
+            blended = self.teachers.targets(faces, targets)
+            loss = float(self.model.train_on_batch(faces, blended))
             self.recent.append(faces)
             self.progress.step += 1
             if self.progress.share >= 1:

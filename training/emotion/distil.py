@@ -1,0 +1,35 @@
+"""Targets from an ensemble: what several trained networks say of the very view that is learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from engines.accuracy import softmax
+from training.emotion.checkpoint import load_run
+
+Targets = npt.NDArray[np.float32]
+
+
+class Teachers:
+    """Trained runs whose mean softmax has a share of each target.
+
+    They see the same augmented view as the student, not the clean face: on faces that they were
+    trained on they are nearly certain, and certainty teaches nothing (Hinton et al., arXiv
+    1503.02531; Beyer et al., arXiv 2106.05237).
+    """
+
+    def __init__(self, runs: Sequence[Path], share: float) -> None:
+        self._models = [load_run(run, "raw") for run in runs]
+        self._share = share
+
+    def targets(self, faces: npt.NDArray[np.uint8], targets: Targets) -> Targets:
+        """Blend the targets of a batch, float32 (N, 7), with what the teachers say of it."""
+        if not self._models:
+            return targets
+        said = np.mean([softmax(model.predict_on_batch(faces)) for model in self._models], axis=0)
+        blended = (1 - self._share) * targets + self._share * said
+        return np.asarray(blended, np.float32)
