@@ -71,6 +71,7 @@ class Kept:
             ValueError: it holds fewer embeddings than the table rows.
         """
         self._people = Identities()
+        folder.mkdir(parents=True, exist_ok=True)
         path = folder / FILE
         path.touch()
         self._file = path.open("r+b")
