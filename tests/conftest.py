@@ -17,7 +17,7 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 # The reference, whatever else is installed; what tests another engine names it.
 os.environ["EMOTIONS_ENGINE"] = "onnxruntime"
-DEFAULTS = ("retinaface-mnet025", "emotion-fer48")
+DEFAULTS = ("retinaface-mnet025", "emotion-fer48", "arcface-mobilefacenet")
 
 
 @pytest.fixture(scope="session")

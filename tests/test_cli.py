@@ -30,7 +30,14 @@ def emotions(*arguments: str | Path, status: int = 0) -> str:
 def test_build_says_that_what_is_there_is_up_to_date() -> None:
     output = emotions("build")
     assert "retinaface-mnet025: up to date (onnxruntime" in output
-    assert "left out: no weights for arcface-mobilefacenet: put" in output
+    assert "arcface-mobilefacenet: up to date" in output
+
+
+def test_build_leaves_out_a_chosen_embedder_only_if_it_is_told_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("EMOTIONS_EMBEDDER", "arcface-r50")
+    assert "left out: no weights for arcface-r50: put" in emotions("build")
 
 
 def test_build_of_a_model_without_weights_fails_when_it_is_asked_for() -> None:

@@ -48,7 +48,7 @@ def test_paths_bytes_and_named_images_in_one_request(server: Server) -> None:
     data = ASTRONAUT_FILE.read_bytes()
     with Client(server.url) as client:
         answer = client.analyze(ASTRONAUT_FILE, data, Image("mine", data), b"text")
-        assert {model.task for model in client.models()} == {"detector", "emotion"}
+        assert {model.task for model in client.models()} == {"detector", "emotion", "embedder"}
     assert [image.id for image in answer.images] == [str(ASTRONAUT_FILE), "1", "mine", "3"]
     (face,) = answer.images[0].faces
     assert iou(list(face.box), ASTRONAUT_BOX) > 0.6
@@ -65,13 +65,13 @@ def test_options_and_refusals(server: Server) -> None:
         assert list(answer.images[0].faces[0].scores) == ["happy", "sad"]
         with pytest.raises(Refused, match="labels") as refused:
             client.analyze(ASTRONAUT_FILE, labels=["glad"])
-        with pytest.raises(Refused) as missing:
-            client.analyze(ASTRONAUT_FILE, embeddings=True)
+        embedded = client.analyze(ASTRONAUT_FILE, embeddings=True)
         with pytest.raises(FileNotFoundError):
             client.analyze(Path("nothing.jpg"))
     assert (refused.value.status, refused.value.code) == (400, "invalid_request")
     assert len(refused.value.request_id) == 32
-    assert missing.value.code == "embedder_missing"
+    assert embedded.model.embedder == "arcface-mobilefacenet"
+    assert len(embedded.images[0].faces[0].embedding or ()) == 128
 
 
 def test_a_folder_streams_in_order_sync_and_async(server: Server, folder: Path) -> None:

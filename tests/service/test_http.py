@@ -142,11 +142,6 @@ def test_too_many_images(server: Server) -> None:
     assert "64" in problem(post(server, *[BLANK] * 65), 413, "too_large")
 
 
-def test_embeddings_without_an_embedder_name_the_command(server: Server) -> None:
-    detail = problem(post(server, ASTRONAUT, embeddings="true"), 501, "embedder_missing")
-    assert "emotions models pull" in detail
-
-
 def test_unknown_addresses_and_methods(server: Server) -> None:
     with server.client() as client:
         problem(client.get("/nothing"), 404, "not_found")

@@ -38,6 +38,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     add("--batch", type=int, default=16, help="faces of a step")
     add("--blocks", type=int, default=6, help="blocks of a step, while they learn singly")
     add("--pool", type=int, default=128, help="faces whose maps the single blocks draw from")
+    add("--late", type=int, default=2048, help="faces whose maps the last blocks begin with")
     add("--reuse", type=int, default=4, help="steps of the blocks for each batch of new faces")
     add("--rate", type=float, default=6e-2, help="while blocks learn singly, relative to a weight")
     add("--fine-rate", type=float, default=4e-3, help="when they learn together")

@@ -107,7 +107,7 @@ class MobileFaceNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         first = Layer("conv_1", (3, STEM), 3, stride=2), Layer("conv_2_dw", (1, STEM), 3)
-        self.blocks = nn.ModuleList()
+        self.blocks = nn.Sequential()
         inner = STEM
         for number, wide, residuals, width, out in STAGES:
             halving = bottleneck(f"dconv_{number}", (inner, wide, out), stride=2)

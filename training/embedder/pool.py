@@ -14,23 +14,21 @@ class Pool:
     """The teacher's maps before and after every block, of the last `size` images."""
 
     def __init__(self, size: int) -> None:
-        self._size, self._next = size, 0
+        self._size, self._count = size, 0
         self._maps: list[Tensor] = []
 
     def __len__(self) -> int:
-        return len(self._maps[0]) if self._maps else 0
+        return min(self._count, self._size)
 
     def add(self, images: Tensor, targets: list[Tensor]) -> None:
         """Take a batch in; when the pool is full it takes the place of the oldest."""
         new = [images, *targets]
-        if len(self) < self._size:
-            old = self._maps or [maps[:0] for maps in new]
-            self._maps = [torch.cat(pair) for pair in zip(old, new, strict=True)]
-            return
-        places = (torch.arange(len(images)) + self._next) % len(self)
+        if not self._maps:
+            self._maps = [maps.new_empty(self._size, *maps.shape[1:]) for maps in new]
+        places = (torch.arange(len(images)) + self._count) % self._size
         for maps, values in zip(self._maps, new, strict=True):
             maps[places.to(maps.device)] = values
-        self._next = int(places[-1]) + 1
+        self._count += len(images)
 
     def draw(self, block: int, teacher: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         """Some images' maps before and after a block: the fewer, the larger the maps.
@@ -40,20 +38,23 @@ class Pool:
         """
         given, wanted = self._maps[block], self._maps[block + 1]
         if given.shape[2] * given.shape[3] <= SMALL:
-            mixed = self._mixed(given)
+            (mixed,) = self.mixed(block)
             with torch.no_grad():
                 return mixed, teacher(mixed)
         count = POSITIONS // (wanted.shape[2] * wanted.shape[3])
         chosen = self._chosen(min(max(count, FEWEST), MOST), given)
         return given[chosen], wanted[chosen]
 
-    def _mixed(self, given: Tensor) -> Tensor:
-        one, other = (given[self._chosen(MIXED, given)] for _ in range(2))
+    def mixed(self, *which: int) -> list[Tensor]:
+        """Mixtures of two images' maps: of all the maps asked for, the same."""
+        height, width = self._maps[which[0]].shape[2:]
         everywhere = torch.rand(MIXED, 1, 1, 1)
-        somewhere = (torch.rand(MIXED, 1, *given.shape[2:]) < everywhere).float()
+        somewhere = (torch.rand(MIXED, 1, height, width) < everywhere).float()
         kind = torch.rand(MIXED, 1, 1, 1)
         share = torch.where(kind < 1 / 3, everywhere, torch.where(kind < 2 / 3, somewhere, 0.0))
-        return torch.lerp(one, other, share.to(given.device))
+        one, other = (self._chosen(MIXED, self._maps[0]) for _ in range(2))
+        pairs = ((self._maps[number][one], self._maps[number][other]) for number in which)
+        return [torch.lerp(*pair, share.to(pair[0].device)) for pair in pairs]
 
     def _chosen(self, count: int, given: Tensor) -> Tensor:
         return torch.randint(len(self), (count,)).to(given.device)
@@ -61,4 +62,4 @@ class Pool:
     @property
     def all(self) -> tuple[Tensor, list[Tensor]]:
         """The images and all maps."""
-        return self._maps[0], self._maps[1:]
+        return self._maps[0][: len(self)], [maps[: len(self)] for maps in self._maps[1:]]

@@ -25,6 +25,7 @@ LEAST_RATE = 0.01  # of the peak, at the end of a phase
 CAUTION = 0.1
 # How far a block is behind: a running mean of its distance, of which no more than this counts.
 MEMORY, WORST = 0.9, 1.0
+LATE, LATE_POOL = 12, 8192  # the last block that halves, and images whose maps behind it are kept
 HELD_OUT = 64  # faces that the curve is drawn from
 Row = dict[str, float]
 
@@ -41,6 +42,7 @@ class Settings:
     batch: int
     blocks: int
     pool: int
+    late: int
     reuse: int
     rate: float
     fine_rate: float
@@ -70,6 +72,7 @@ class Training:
         self.student = MobileFaceNet().to(self.device)
         self.optimiser = self._optimiser()
         self.pool = Pool(settings.pool)
+        self.late = Pool(LATE_POOL)
         self.behind = torch.ones(len(self.student.blocks))
 
     def _optimiser(self) -> Soap:
@@ -129,6 +132,8 @@ class Training:
             # Statistics of other gradients would make for wild first steps.
             self.optimiser = self._optimiser()
         self.joined += 1
+        while len(self.late) < self.settings.late:
+            self._keep_late(next(self.source))
         self._prepare(self.settings.fine_rate, progress, self.joined)
         images = next(self.source)
         with torch.no_grad():
@@ -136,12 +141,33 @@ class Training:
         maps = self.student.features(images)
         hints, alike = losses(maps, wanted, self.variances), cosine(maps[-1], wanted[-1])
         total(hints, alike, self.settings.hints).backward()
+        self.late.add(maps[LATE].detach(), [wanted[LATE]])
+        self.teach_late()
         values = torch.stack(hints).detach()
         return {
             "hints": float(values.mean()),
             "worst": float(values.max()),
             "cosine": float(alike.detach().mean()),
         }
+
+    def _keep_late(self, images: Tensor) -> None:
+        with torch.no_grad():
+            before = slice(LATE + 1)
+            own, given = (net.blocks[before](images) for net in (self.student, self.teacher))
+            self.late.add(own, [given])
+
+    def teach_late(self) -> Tensor:
+        """The blocks behind the last halving, on mixtures; gives the cosines and leaves gradients.
+
+        There is but one embedding an image, too few for so many weights.
+        """
+        own, given = self.late.mixed(0, 1)
+        with torch.no_grad():
+            wanted = self.teacher.blocks[LATE + 1 :](given)
+        found = self.student.blocks[LATE + 1 :](own)
+        alike = cosine(found, wanted)
+        total([distance(found, wanted, self.variances[-1])], alike, 1.0).backward()
+        return alike.detach()
 
     def _prepare(self, peak: float, progress: float, step: int) -> None:
         """Set the rate: a linear warm-up, then a cosine (arXiv 1608.03983)."""
