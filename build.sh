@@ -27,6 +27,10 @@ find_python() {
   exit 1
 }
 
+environment() {
+  [ -x "$VENV/bin/python" ] || { say "making $VENV"; "$(find_python)" -m venv "$VENV"; }
+}
+
 # set_up LOCK [ARGS …]: an environment with exactly the packages of requirements/LOCK.txt; ARGS go to
 # pip. A stamp of the lock's checksum makes the second time quick; tests' packages may stay when only
 # serving is asked.
@@ -34,7 +38,7 @@ set_up() {
   local lock=requirements/$1.txt want stamp=$VENV/.installed-$1
   shift
   want=$(cat "$lock" pyproject.toml | cksum)
-  [ -x "$VENV/bin/python" ] || { say "making $VENV"; "$(find_python)" -m venv "$VENV"; }
+  environment
   [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && return
   say "installing $lock into $VENV"
   "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes "$@" -r "$lock"
@@ -66,10 +70,25 @@ lock() {
 # set_up_training: the lock is complete and leaves CUDA's libraries out, hence --no-deps. A PyTorch
 # that wants them (the only one that many an index has for Linux) gets those that it pins.
 set_up_training() {
+  "$VENV/bin/python" -m pip show --quiet torch 2>/dev/null || install_torch
   set_up training --no-deps
   "$VENV/bin/python" -c 'import torch' 2>/dev/null && return
   say "PyTorch here is built for CUDA: installing CUDA's libraries"
   "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check torch==2.13.0
+}
+
+# install_torch: pip asked for hashes takes what an index states them of; asked without, the build
+# for CPUs where one is offered. So that one is fetched, and then held to the lock's hashes.
+install_torch() {
+  local wheels
+  wheels=$(mktemp -d)
+  environment
+  "$VENV/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps \
+    --dest "$wheels" torch==2.13.0
+  sed -n '/^torch==/,/[^\\]$/p' requirements/training.txt >"$wheels/torch.txt"
+  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-index \
+    --find-links "$wheels" --require-hashes -r "$wheels/torch.txt"
+  rm -r "$wheels"
 }
 
 # types_of_tensorrt: what type-checks our calls of TensorRT 10 and 11; see tests/stubs.py.
