@@ -1,5 +1,8 @@
 """Views of aligned faces: the teacher labels whatever they show."""
 
+# Torch is not installed where the service is checked, and its classes are unknown there.
+# mypy: allow-subclassing-any
+
 import itertools
 from collections.abc import Iterator
 
@@ -82,7 +85,8 @@ def shifted(face: U8, rng: np.random.Generator) -> U8:
     loose = 2.0 if rng.random() < 0.15 else 1.0
     turn, scale = rng.normal(0, 2.5 * loose), np.exp(rng.normal(0, 0.03 * loose))
     matrix = cv2.getRotationMatrix2D((SIDE / 2, SIDE / 2), turn, scale)
-    matrix[:, 2] += (ARCFACE_SIZE - SIDE) / 2 + rng.normal(0, 1.5 * loose, 2)
+    move = (ARCFACE_SIZE - SIDE) / 2 + rng.normal(0, 1.5 * loose, 2)
+    matrix = np.column_stack([matrix[:, :2], matrix[:, 2] + move])
     size = (ARCFACE_SIZE, ARCFACE_SIZE)
     crop = np.asarray(cv2.warpAffine(face, matrix, size, borderMode=cv2.BORDER_REPLICATE), np.uint8)
     return np.ascontiguousarray(crop[:, ::-1]) if rng.random() < 0.5 else crop

@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -108,7 +108,7 @@ def enlarged(image: U8) -> tuple[int, int]:
 def detector(size: tuple[int, int]) -> Runner:
     """The service's detector for inputs of one size."""
     spec = Catalog.load().get(DETECTOR)
-    options = dict(spec.options) | {"size": size}
+    options: dict[str, Any] = {**spec.options, "size": size}
     model = tensorrtx.export(spec.network, spec.root / str(spec.weights), **options)
     with tempfile.TemporaryDirectory() as folder:
         plan = Path(folder, "plan.onnx")
@@ -126,7 +126,8 @@ def middle_face(runner: Runner, image: U8, size: tuple[int, int]) -> NDArray[np.
         return None
     centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2
     middle = np.array(image.shape[1::-1]) / 2
-    return faces.landmarks[np.linalg.norm(centres - middle, axis=1).argmin()]
+    nearest = np.linalg.norm(centres - middle, axis=1).argmin()
+    return np.asarray(faces.landmarks[nearest], np.float32)
 
 
 def cut(image: U8, landmarks: NDArray[np.float32]) -> U8:

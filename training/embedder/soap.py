@@ -5,7 +5,7 @@ in equal time a block gets nearer to the teacher's than with Adam (docs/LOG.md).
 """
 
 # Torch is not installed where the service is checked, and its classes are unknown there.
-# mypy: allow-subclassing-any
+# mypy: allow-subclassing-any, allow-untyped-decorators
 
 from collections.abc import Iterable
 from typing import Any
@@ -44,7 +44,7 @@ class Soap(torch.optim.Optimizer):
 
 
 def _is_matrix(parameter: Tensor) -> bool:
-    return parameter.dim() == 4 and parameter.shape[1] > 1
+    return bool(parameter.dim() == 4 and parameter.shape[1] > 1)
 
 
 def _scale(parameter: Tensor) -> float:

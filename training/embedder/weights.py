@@ -31,8 +31,8 @@ def names(layer: Layer) -> Names:
     """The dense layer at the end is named otherwise than the convolutions."""
     if layer.name == "fc1":
         return Names("fc1_weight", "fc1", "", LAST_EPSILON)
-    parts = (f"{layer.name}_{part}" for part in ("conv2d_weight", "batchnorm", "relu_gamma"))
-    return Names(*parts, EPSILON)
+    name = layer.name
+    return Names(f"{name}_conv2d_weight", f"{name}_batchnorm", f"{name}_relu_gamma", EPSILON)
 
 
 def layers(network: MobileFaceNet) -> Iterator[Layer]:
@@ -50,12 +50,14 @@ def load_wts(path: Path) -> MobileFaceNet:
     with torch.no_grad():
         for layer in layers(network):
             _fill(layer, tensors)
-    return network.eval()
+    network.eval()
+    return network
 
 
 def _fill(layer: Layer, tensors: Tensors) -> None:
     kernel, norm, slope, epsilon = names(layer)
-    scale, shift = batch_norm(*(tensors[f"{norm}_{part}"] for part in STATISTICS), epsilon)
+    gamma, beta, mean, variance = (tensors[f"{norm}_{part}"] for part in STATISTICS)
+    scale, shift = batch_norm(gamma, beta, mean, variance, epsilon)
     values = tensors[kernel].reshape(tuple(layer.weight.shape))
     layer.weight.copy_(torch.from_numpy(values * scale[:, None, None, None]))
     bias = tensors["pre_fc1_bias"] if layer.name == "fc1" else 0.0
