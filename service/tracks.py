@@ -10,9 +10,9 @@ from service.schemas import Face
 
 F64 = NDArray[np.float64]
 LEAST_IOU = 0.25
-# Of two faces of one person the cosine is rarely below, of two people rarely above: derived in
+# Among many people; two faces alone are told apart best at a lower cosine. Both are derived in
 # docs/models/arcface-mobilefacenet.md.
-SAME_PERSON = 0.24
+SAME_PERSON = 0.45
 # In one place, but so unlike that the film must have cut to somebody else.
 OTHER_PERSON = 0.1
 LOST_AFTER_S = 1.0
