@@ -15,6 +15,8 @@ F64 = NDArray[np.float64]
 # training images), so the frame around a detected box is the square that makes it span them.
 FRAME_WIDTH_SHARE, FRAME_HEIGHT_SHARE = 0.785, 1.01
 FER_SIZE = 48
+# Of a face of a hundred thousand pixels.
+LEAST_SCALE = 1e-3
 ARCFACE_SIZE = 112
 # Where ArcFace wants the five landmarks in a 112x112 crop (insightface, face_align).
 ARCFACE_TEMPLATE: F64 = np.array(
@@ -70,7 +72,9 @@ def arcface_crop(image: U8, landmarks: Array) -> U8:
     would skip pixels.
     """
     matrix = similarity(np.asarray(landmarks, np.float64), ARCFACE_TEMPLATE)
-    shrink = math.floor(1 / max(math.hypot(matrix[0, 0], matrix[1, 0]), 1e-6))
+    scale = math.hypot(matrix[0, 0], matrix[1, 0])
+    # Landmarks that all lie on one point have no scale: the crop is that point's colour.
+    shrink = math.floor(1 / scale) if scale > LEAST_SCALE else 1
     if shrink > 1:
         image, matrix = _shrunk(image, matrix, shrink)
     size = (ARCFACE_SIZE, ARCFACE_SIZE)

@@ -134,4 +134,4 @@ def _filed(file: Path) -> Iterator[Key]:
 
 
 def _digest(key: str) -> bytes:
-    return sha256(key.encode("utf-8", "surrogateescape")).digest()
+    return sha256(key.encode("utf-8", "surrogatepass")).digest()

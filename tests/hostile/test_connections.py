@@ -43,6 +43,14 @@ def read(client: socket.socket) -> bytes:
     return received
 
 
+def answer(client: socket.socket) -> bytes:
+    """The first answer, which is a problem in JSON."""
+    received = client.recv(1 << 16)
+    while not received.endswith(b"}"):
+        received += client.recv(1 << 16)
+    return received
+
+
 def exchange(server: Server, request: bytes) -> bytes:
     with connect(server) as client:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -81,7 +89,7 @@ def test_a_body_that_does_not_end_is_not_waited_for(impatient: Server) -> None:
     """The answer comes at the deadline, and the connection ends though bytes go on dripping."""
     with connect(impatient) as client:
         client.sendall(HEAD + KIND + b"content-length: 1000000\r\n\r\nabc")
-        assert status(client.recv(1 << 16)) == 504
+        assert status(answer(client)) == 504
         with pytest.raises(OSError):  # noqa: PT011  (reset or a broken pipe)
             drip(client)
 

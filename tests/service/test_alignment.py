@@ -75,3 +75,10 @@ def test_the_border_is_repeated() -> None:
 def test_the_box_of_a_face_gives_the_face() -> None:
     crop = fer_crop(IMAGE, np.array(ASTRONAUT_BOX))
     assert 40 < crop.std() < 90
+
+
+@pytest.mark.parametrize("spread", [0.0, 1e-9, 1e9])
+def test_landmarks_without_a_scale_give_a_crop(spread: float) -> None:
+    image = np.full((40, 60, 3), 7, np.uint8)
+    landmarks = 20 + spread * ARCFACE_TEMPLATE
+    assert arcface_crop(image, landmarks).shape == (112, 112, 3)

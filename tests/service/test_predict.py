@@ -128,7 +128,7 @@ def test_a_run_broken_off_goes_on_without_a_gap(
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     data = encode(read(ASTRONAUT_FILE), "JPEG", quality=90)
-    names = [f"{i:03}.jpg" for i in range(36)]
+    names = [f"{i:03}.jpg" for i in range(120)]
     for name in names:
         (folder / name).write_bytes(data)
     process = command(plans, folder, "--out", out)
@@ -141,7 +141,7 @@ def test_a_run_broken_off_goes_on_without_a_gap(
         assert process.returncode == 130
         assert "--resume" in told
     before = table(out / "images.csv")
-    assert 8 < len(before) < 36
+    assert 8 < len(before) < 120
     with (out / "faces.csv").open("a") as file:
         file.write("orphan.jpg,0,1,2,3")
     predict(plans, folder, "--out", out, "--resume")
