@@ -1,6 +1,7 @@
 """Fixtures: the default models' plans, built once for all tests, and a real server on them."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from engines.build import build
 from engines.catalog import Catalog
 from engines.onnxruntime import OnnxRuntime
 from tests.server import Server, serving
+
+# A background job of a shell ignores SIGINT, and so would every command that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("untimed", deadline=None)
