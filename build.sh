@@ -6,7 +6,7 @@
 #   ./build.sh audit              known vulnerabilities of the dependencies; writes build/sbom/
 #   ./build.sh fuzz [SECONDS]     look for inputs that decoding and parsing do not survive
 #   ./build.sh docs               build the documentation into build/site
-#   ./build.sh test-training [ARGS …]  the same for training/, in an environment of its own
+#   ./build.sh test-training [ARGS …]  run the tests of training/, in an environment of its own
 #   ./build.sh lock               resolve the dependencies anew into requirements/
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -189,7 +189,7 @@ case $command in
     resolve_types 11 tensorrt-cu13-bindings==11.4.0.106
     ;;
   *)
-    say "no command '$command'; there are: build, serve, test, audit, fuzz, docs, lock"
+    say "no command '$command'; there are: build, serve, test, audit, fuzz, docs, test-training, lock"
     exit 2
     ;;
 esac
