@@ -62,9 +62,12 @@ def letterbox(image: U8, size: tuple[int, int]) -> tuple[U8, Letterbox]:
     box = Letterbox(scale, width, height)
     inside = box.inside
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    canvas = np.full((*size, 3), PADDING, np.uint8)
-    canvas[: inside[1], : inside[0]] = cv2.resize(image, inside, interpolation=method)
-    return canvas, box
+    fitted = image if inside == (width, height) else cv2.resize(image, inside, interpolation=method)
+    below, beside = size[0] - inside[1], size[1] - inside[0]
+    canvas = cv2.copyMakeBorder(
+        fitted, 0, below, 0, beside, cv2.BORDER_CONSTANT, value=PADDING
+    )
+    return np.asarray(canvas, np.uint8), box
 
 
 def select(

@@ -21,18 +21,26 @@ def compiled(recipe: Recipe) -> keras.Model:
     if recipe.mixed_precision:
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
     model = build(recipe)
-    optimizer = keras.optimizers.SGD(
-        recipe.rate,
-        momentum=0.9,
-        nesterov=True,
-        weight_decay=recipe.weight_decay,
-        use_ema=True,
-        ema_momentum=recipe.ema,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    optimizer = _optimizer(recipe)
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias", "slope"])
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     model.compile(optimizer, loss, jit_compile=recipe.jit)
     return model
+
+
+def _optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:
+    common = {
+        "weight_decay": recipe.weight_decay,
+        "use_ema": True,
+        "ema_momentum": recipe.ema,
+    }
+    match recipe.optimizer:
+        case "sgd":
+            return keras.optimizers.SGD(recipe.rate, momentum=0.9, nesterov=True, **common)
+        case "adamw":
+            return keras.optimizers.AdamW(recipe.rate, **common)
+        case unknown:
+            raise ValueError(f"unknown optimizer {unknown!r}: sgd or adamw")
 
 
 @contextmanager

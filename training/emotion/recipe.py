@@ -29,6 +29,7 @@ class Recipe:
     epochs: int = 60
     minutes: float = math.inf
     batch: int = 128
+    optimizer: str = "sgd"
     rate: float = 0.08
     weight_decay: float = 5e-4
     ema: float = 0.998

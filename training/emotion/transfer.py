@@ -1,0 +1,112 @@
+"""MobileFaceNet as an emotion network: a trunk that knows faces already, and where it comes from.
+
+A network that tells people apart has learnt eyes, brows and mouths from millions of faces; FER-2013
+has 28,709. Begun with such a trunk, the first pass over them gives what 24 passes give from random
+weights (`docs/LOG.md`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import layers, ops
+
+from tensorrtx import wts
+from tensorrtx.arcface.mobilefacenet import EPSILON, STAGES
+from tensorrtx.layers import batch_norm
+
+F32 = npt.NDArray[np.float32]
+STEM = 64
+HEAD = 512
+# What a standardised face (unit deviation) is scaled by: the deviation of the crops that the trunk
+# was trained on, as (x - 127.5) / 128.
+DEVIATION = 0.45
+# Rows of a picture enlarged twice, bilinearly, as shares of its own rows: those that a kernel of
+# three at every second row sees of it are made of the three rows about one.
+ENLARGED = np.array([[0.75, 0.25, 0.0], [0.25, 0.75, 0.0], [0.0, 0.75, 0.25]])
+
+
+@keras.saving.register_keras_serializable("emotions")
+class Slope(layers.Layer):  # type: ignore[misc]
+    """PReLU with a slope a channel, (N, H, W, C) float: `max(x, 0) + slope * min(x, 0)`."""
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the slopes, 0.25 each (He et al., arXiv 1502.01852)."""
+        start = keras.initializers.Constant(0.25)
+        self.slope = self.add_weight(shape=(input_shape[-1],), initializer=start, name="slope")
+
+    def call(self, x: Any) -> Any:
+        """Scale what is negative."""
+        above = ops.relu(x)  # once: its gradient costs a pass over the maps
+        return above + self.slope * (x - above)
+
+
+def mobileface_body(x: Any) -> Any:
+    """(N, H, W, 1), unit deviation -> (N, 512): MobileFaceNet on faces as if enlarged twice.
+
+    The first convolution goes over every pixel instead of every second one, which is the same as
+    enlarging faces of 48 pixels to 96 before it. Normalisations are folded into the convolutions.
+    The depth-wise 7x7 at the end, which sees where on the face a feature lies, gives way to a mean.
+    """
+    x = _conv(x, "conv_1", STEM, 3)
+    x = _depthwise(x, "conv_2_dw")
+    for number, wide, residuals, width, out in STAGES:
+        x = _bottleneck(x, f"dconv_{number}", wide, out, strides=2)
+        for index in range(residuals):
+            y = _bottleneck(x, f"res_{number % 10}_block{index}", width, out)
+            x = layers.Add()([x, y])
+    return layers.GlobalAveragePooling2D()(_conv(x, "conv_6sep", HEAD, 1))
+
+
+def load_trunk(model: keras.Model, path: Path) -> None:
+    """Fill the trunk of `model` from InsightFace's MobileFaceNet, a `.wts` file of tensorrtx.
+
+    Raises `KeyError` for a missing tensor and `ValueError` for one of the wrong size.
+    """
+    tensors = wts.read(path)
+    for layer in model.layers:
+        if isinstance(layer, Slope):
+            layer.set_weights([tensors[f"{layer.name}_gamma"]])
+        elif f"{layer.name}_conv2d_weight" in tensors:
+            layer.set_weights(_folded(tensors, layer))
+
+
+def _folded(tensors: dict[str, F32], layer: layers.Layer) -> list[F32]:
+    """A convolution's kernel and bias with its normalisation in them, as Keras lays them out."""
+    norm = f"{layer.name}_batchnorm"
+    parts = (tensors[f"{norm}_{part}"] for part in ("gamma", "beta", "moving_mean", "moving_var"))
+    scale, shift = batch_norm(*parts, EPSILON)
+    side = layer.kernel_size[0]
+    kernel = tensors[f"{layer.name}_conv2d_weight"].reshape(len(scale), -1, side, side)
+    kernel = kernel * scale[:, None, None, None]
+    deep = isinstance(layer, layers.DepthwiseConv2D)
+    kernel = kernel.transpose(2, 3, 0, 1) if deep else kernel.transpose(2, 3, 1, 0)
+    return [_stem(kernel) if layer.name == "conv_1" else kernel, shift]
+
+
+def _stem(kernel: F32) -> F32:
+    """A kernel (3, 3, RGB, out) at every second pixel of an enlarged colour face -> (3, 3, 1, out)."""
+    grey = kernel.sum(axis=2, keepdims=True) * DEVIATION
+    return np.einsum("ay,abio,bx->yxio", ENLARGED, grey, ENLARGED).astype(np.float32)
+
+
+def _bottleneck(x: Any, name: str, wide: int, out: int, strides: int = 1) -> Any:
+    x = _conv(x, f"{name}_conv_sep", wide, 1)
+    x = _depthwise(x, f"{name}_conv_dw", strides)
+    return layers.Conv2D(out, 1, name=f"{name}_conv_proj")(x)
+
+
+def _conv(x: Any, name: str, filters: int, side: int) -> Any:
+    return Slope(name=f"{name}_relu")(layers.Conv2D(filters, side, padding="same", name=name)(x))
+
+
+def _depthwise(x: Any, name: str, strides: int = 1) -> Any:
+    if strides == 1:
+        x = layers.DepthwiseConv2D(3, padding="same", name=name)(x)
+    else:  # Keras pads even sides at the end alone; the weights expect a pixel on either side
+        x = layers.DepthwiseConv2D(3, strides, name=name)(layers.ZeroPadding2D(1)(x))
+    return Slope(name=f"{name}_relu")(x)
