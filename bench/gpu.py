@@ -24,9 +24,10 @@ from engines.runner import ENGINES, Engine, Runner, load_engine
 from engines.tensorrt import TensorRT
 from engines.tensorrt_runner import TensorRTRunner
 from service.metrics import Metrics
-from service.pipeline import Options
 from service.settings import Settings
-from service.startup import find_models, load_catalog, open_pipeline
+from service.stages import Options
+from service.startup import find_models, load_catalog
+from service.wiring import open_pipeline
 
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 # CUDA graphs and streams, in the order of the table's rows.

@@ -21,7 +21,7 @@ from engines.runner import Array, Feeds
 from service.analysis import Analyst
 from service.app import create_app
 from service.settings import Settings
-from service.startup import open_pipeline
+from service.wiring import open_pipeline
 
 URL = "/v1/emotions"
 FACE, EYES = (40.0, 20.0, 140.0, 150.0), (70.0, 60.0)

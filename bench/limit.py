@@ -19,7 +19,7 @@ def images_a_second(settings: Settings, models: Models, body: bytes, seconds: fl
     barrier = threading.Barrier(workers)
 
     def worker() -> float:
-        with Work(settings, models) as work:
+        with Work.of(settings, models) as work:
             work.answer(body)
             barrier.wait()
             count, started = 0, time.perf_counter()

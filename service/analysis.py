@@ -17,8 +17,9 @@ from service.errors import (
 )
 from service.fetch import Budget, Fetcher
 from service.metrics import Metrics
-from service.pipeline import Analysis, Options, Pipeline
+from service.pipeline import Analysis, Pipeline
 from service.record import current, timed
+from service.stages import Options
 from service.waiting import until
 
 Outcome = Analysis | ServiceError

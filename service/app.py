@@ -16,9 +16,10 @@ from service.metrics import Metrics
 from service.middleware import Observed
 from service.settings import Settings
 from service.shares import Shares
-from service.startup import find_models, open_pipeline
+from service.startup import find_models
 from service.tracing import Tracing, open_tracing
 from service.urls import Allowed
+from service.wiring import open_pipeline
 
 DESCRIPTION = "Finds faces in images and reads their emotions. Nothing that is sent is kept."
 VERSION = "0.1.0"

@@ -11,12 +11,12 @@ from pathlib import Path
 from rich.console import Console
 
 from service.film import each, film
-from service.pipeline import Options
 from service.predict import Lines
 from service.progress import counted
 from service.readers import Reader, opened
 from service.schemas import ImageResult
 from service.settings import Settings
+from service.stages import Options
 from service.tables import OutputRefused
 from service.video import CorruptVideo, Frame, frames
 

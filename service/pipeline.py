@@ -2,39 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engines.runner import Array, Runner, stacked
 from engines.worker.process import Worker
-from service import closeups
-from service import image as images
-from service.alignment import ARCFACE_SIZE, FER_SIZE, arcface_crop, fer_crop, too_small
 from service.batcher import Batcher
-from service.detection import Detections, Letterbox, letterbox, select
+from service.detection import Detections
 from service.errors import EmbedderMissing
 from service.gate import Gate
-from service.image import Picture
-from service.record import Stage, in_thread
-
-U8 = NDArray[np.uint8]
-F32 = NDArray[np.float32]
-Row = dict[str, Array]
-NetworkBatcher = Batcher[U8, Row]
-T = TypeVar("T")
-
-
-class Options(NamedTuple):
-    """What one request asks for."""
-
-    min_score: float = 0.5
-    max_faces: int = 100
-    embeddings: bool = False
-    keep_image: bool = False
+from service.staged import NetworkBatcher, Row
+from service.stages import F32, U8, Cut, Options, Source
 
 
 class Analysis(NamedTuple):
@@ -53,46 +33,46 @@ class Analysis(NamedTuple):
     image: U8 | None = None
 
 
-class _Cut(NamedTuple):
-    """Faces in pixels of the whole image, their crops, and the aligned ones if asked for."""
+class Finder(Protocol):
+    """Finds the faces of an image by the detector: `Staged` or `Lanes`."""
 
-    faces: Detections
-    crops: list[U8]
-    aligned: list[U8] | None
+    @property
+    def batcher(self) -> Batcher[Any, Any]:
+        """What its detector runs in."""
+        ...
+
+    async def find(self, source: Source, options: Options, deadline: float) -> Cut:
+        """Give the faces and their crops."""
+        ...
+
+    def close(self) -> None:
+        """Finish what was accepted. Blocks."""
+        ...
 
 
 class Pipeline:
-    """The networks' batchers and the threads that do the work between them."""
+    """What finds faces, and the batchers of the networks that read them."""
 
     def __init__(
         self,
-        detector: NetworkBatcher,
+        finder: Finder,
         emotion: NetworkBatcher,
         embedder: NetworkBatcher | None,
         *,
-        threads: ThreadPoolExecutor,
-        limits: images.ImageLimits,
-        size: tuple[int, int],
         labels: Sequence[str],
-        nms_iou: float,
-        close_ups: closeups.CloseUps = "auto",
         gate: Gate,
         worker: Worker | None = None,
     ) -> None:
-        self.detector, self.emotion, self.embedder = detector, emotion, embedder
-        self._threads = threads
-        self._limits = limits
-        self._size = size
+        self.emotion, self.embedder = emotion, embedder
         self.labels = tuple(labels)
-        self._nms_iou = nms_iou
-        self._close_ups = close_ups
         self.gate = gate
+        self._finder = finder
         self._worker = worker
 
     @property
-    def batchers(self) -> list[NetworkBatcher]:
+    def batchers(self) -> list[Batcher[Any, Any]]:
         """The networks in use."""
-        return [b for b in (self.detector, self.emotion, self.embedder) if b is not None]
+        return [b for b in (self._finder.batcher, self.emotion, self.embedder) if b is not None]
 
     def start(self) -> None:
         """Start the batchers' workers, which open and warm up their runners."""
@@ -103,8 +83,8 @@ class Pipeline:
 
     def close(self) -> None:
         """Finish what was accepted and stop. Blocks; may be called from any thread."""
-        self._threads.shutdown()
-        for batcher in self.batchers:
+        self._finder.close()
+        for batcher in self.batchers[1:]:
             batcher.close()
         if self._worker is not None:
             self._worker.close()
@@ -125,91 +105,32 @@ class Pipeline:
                 "`emotions models pull w600k-mbf` and EMOTIONS_EMBEDDER=w600k-mbf, or by putting "
                 "arcface-mobilefacenet.wts into tensorrtx/arcface; then `emotions build`"
             )
-        side = None if options.keep_image else max(self._size)
-
-        def opened() -> Picture:
-            return images.open_picture(data, self._limits, side)
-
-        def whole() -> U8:
-            return images.decode(data, self._limits)
-
-        return await self._analyze(opened, whole, options, deadline)
+        return await self._analyze(data, options, deadline)
 
     async def analyze_pixels(self, image: U8, options: Options, deadline: float) -> Analysis:
         """Find the faces of decoded pixels, upright RGB (height, width, 3); see `analyze`."""
-        picture = Picture(image, image.shape[1], image.shape[0])
-        return await self._analyze(lambda: picture, lambda: image, options, deadline)
+        result = await self._analyze(image, options._replace(keep_image=False), deadline)
+        return result._replace(image=image) if options.keep_image else result
 
-    async def _analyze(
-        self,
-        opened: Callable[[], Picture],
-        whole: Callable[[], U8],
-        options: Options,
-        deadline: float,
-    ) -> Analysis:
+    async def _analyze(self, source: Source, options: Options, deadline: float) -> Analysis:
         async with self.gate.work():
-            picture, canvas, box = await self._in_thread("decode", lambda: self._prepare(opened()))
-            row = await self._detect(canvas, box, deadline)
-            cut = await self._in_thread(
-                "align", lambda: self._cut(picture, whole, row, box, options)
-            )
-            result = await self._read(picture, cut, deadline)
-        return result._replace(image=picture.pixels) if options.keep_image else result
+            return await self._read(await self._finder.find(source, options, deadline), deadline)
 
-    async def _detect(self, canvas: U8, box: Letterbox, deadline: float) -> Row:
-        row = await self.detector.submit(canvas, deadline)
-        if not closeups.wanted(row, self._close_ups):
-            return row
-        small = await self._in_thread("decode", lambda: closeups.second_look(canvas, box))
-        again = await self.detector.submit(small, deadline)
-        return closeups.merged(row, again, canvas.shape, box)
-
-    def _prepare(self, picture: Picture) -> tuple[Picture, U8, Letterbox]:
-        return picture, *letterbox(picture.pixels, self._size)
-
-    def _cut(
-        self,
-        picture: Picture,
-        whole: Callable[[], U8],
-        row: Row,
-        box: Letterbox,
-        options: Options,
-    ) -> _Cut:
-        faces = select(
-            row,
-            box,
-            min_score=options.min_score,
-            nms_iou=self._nms_iou,
-            max_faces=options.max_faces,
-        )
-        height, width = picture.pixels.shape[:2]
-        found = faces.scaled(picture.width / width, picture.height / height)
-        image = picture.pixels
-        if picture.reduced and too_small(
-            faces.boxes, ARCFACE_SIZE if options.embeddings else FER_SIZE
-        ):
-            image, faces = whole(), found
-        crops = [fer_crop(image, face) for face in faces.boxes]
-        if not options.embeddings:
-            return _Cut(found, crops, None)
-        return _Cut(found, crops, [arcface_crop(image, face) for face in faces.landmarks])
-
-    async def _read(self, picture: Picture, cut: _Cut, deadline: float) -> Analysis:
-        faces, crops, aligned = cut
-        emotion = self.emotion.submit_all(crops, deadline)
-        if aligned is None or self.embedder is None:
-            rows, embedded = await emotion, None
+    async def _read(self, cut: Cut, deadline: float) -> Analysis:
+        if cut.aligned is None or self.embedder is None:
+            scores, embedded = await self._scores(cut, deadline), None
         else:
-            rows, vectors = await asyncio.gather(
-                emotion, self.embedder.submit_all(aligned, deadline)
+            scores, vectors = await asyncio.gather(
+                self._scores(cut, deadline), self.embedder.submit_all(cut.aligned, deadline)
             )
             embedded = _stack([row["embedding"] for row in vectors], 0)
-        scores = _stack([row["scores"] for row in rows], len(self.labels))
-        return Analysis(picture.width, picture.height, faces, scores, embedded)
+        return Analysis(cut.width, cut.height, cut.faces, scores, embedded, cut.image)
 
-    async def _in_thread(self, stage: Stage, work: Callable[[], T]) -> T:
-        noted = in_thread(stage, work)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, noted)
+    async def _scores(self, cut: Cut, deadline: float) -> F32:
+        if cut.scores is not None:
+            return cut.scores
+        rows = await self.emotion.submit_all(cut.crops, deadline)
+        return _stack([row["scores"] for row in rows], len(self.labels))
 
 
 def _stack(rows: list[Array], width: int) -> F32:

@@ -16,11 +16,11 @@ from engines.plan import staged
 from service.annotate import annotate
 from service.errors import ServiceError
 from service.files import SUFFIXES, Source, find, printable
-from service.pipeline import Options
 from service.progress import counted
 from service.readers import AHEAD, Reader, opened
 from service.schemas import ImageResult, image_result
 from service.settings import Settings
+from service.stages import Options
 from service.tables import Form, OutputRefused, Tables, check, check_video, convert
 
 U8 = NDArray[np.uint8]

@@ -14,10 +14,12 @@ from PIL import Image as PillowImage
 from service import image as images
 from service.errors import ServiceError
 from service.metrics import Metrics
-from service.pipeline import Analysis, Options, Pipeline
+from service.pipeline import Analysis, Pipeline
 from service.schemas import ImageResult, image_result
 from service.settings import Settings
-from service.startup import find_models, open_pipeline
+from service.stages import Options
+from service.startup import find_models
+from service.wiring import open_pipeline
 
 if TYPE_CHECKING:
     from emotions_client import AsyncClient

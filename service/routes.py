@@ -15,7 +15,7 @@ from service.errors import InvalidRequest
 from service.lines import Lines, asked_for, written
 from service.metrics import Metrics
 from service.openapi import ANALYZE
-from service.pipeline import Options, Pipeline
+from service.pipeline import Pipeline
 from service.problems import problem_of
 from service.record import timed
 from service.schemas import (
@@ -29,6 +29,7 @@ from service.schemas import (
 )
 from service.settings import Settings
 from service.shares import Share
+from service.stages import Options
 from service.startup import Models as FoundModels
 from service.waiting import unless_gone, until
 

@@ -22,10 +22,12 @@ from PIL import Image, ImageDraw, ImageFont
 from engines.runner import Array
 from service.alignment import U8, arcface_crop, fer_crop
 from service.metrics import Metrics
-from service.pipeline import Options, Pipeline
+from service.pipeline import Pipeline
 from service.settings import Settings
-from service.startup import find_models, open_pipeline
+from service.stages import Options
+from service.startup import find_models
 from service.tracks import SAME_PERSON
+from service.wiring import open_pipeline
 from training.probe import ASTRONAUT, HOPPER
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"

@@ -23,7 +23,7 @@ thread = ThreadPoolExecutor(1)
 @asynccontextmanager
 async def opened(application: FastAPI) -> AsyncIterator[None]:
     """Open the networks in the thread that runs them."""
-    application.state.work = await asyncio.wrap_future(thread.submit(Work.open))
+    application.state.work = await asyncio.wrap_future(thread.submit(Work.by_environment))
     yield
 
 

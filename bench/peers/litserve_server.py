@@ -22,7 +22,7 @@ class Emotions(litserve.LitAPI):  # type: ignore[misc]  # it is not installed wh
 
     def setup(self, device: str) -> None:  # noqa: ARG002
         """Open the networks in the process that runs them."""
-        self._work = Work.open()
+        self._work = Work.by_environment()
 
     def decode_request(self, request: dict[str, Any]) -> bytes:
         """The JPEG."""

@@ -19,7 +19,7 @@ class Emotions(Worker):  # type: ignore[misc]  # it is not installed where types
 
     def __init__(self) -> None:
         super().__init__()
-        self._work = Work.open()
+        self._work = Work.by_environment()
 
     def deserialize(self, data: bytes) -> bytes:
         """The body is the JPEG."""

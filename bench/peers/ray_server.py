@@ -36,7 +36,7 @@ class Emotions:
     """A process with networks of its own."""
 
     def __init__(self) -> None:
-        self._work = Work.open()
+        self._work = Work.by_environment()
 
     async def __call__(self, request: Request) -> Response:
         """Faces of the JPEG that is the body."""

@@ -27,7 +27,7 @@ def function() -> Callable[[list[Any]], list[dict[str, Any]]]:
 
     def infer(requests: list[Any]) -> list[dict[str, Any]]:
         if not hasattr(own, "work"):
-            own.work = Work.open()
+            own.work = Work.by_environment()
         found = [own.work.answer(request["image"].tobytes()) for request in requests]
         return [{"answer": np.frombuffer(msgspec.json.encode(each), np.uint8)} for each in found]
 

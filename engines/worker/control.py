@@ -15,10 +15,14 @@ LONGEST_LINE = 10_000
 
 
 class Open(msgspec.Struct):
-    """To the worker: load a plan and serve it on the socket that comes with this."""
+    """To the worker: load a plan and serve it on the socket that comes with this.
+
+    `more` is for a worker that makes more of it than the engine's runner.
+    """
 
     plan: Path
     spec: ModelSpec
+    more: bytes = b""
 
 
 class Line(msgspec.Struct):

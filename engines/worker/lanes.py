@@ -11,9 +11,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from engines.runner import Engine
+from engines.runner import Engine, Runner
 from engines.worker import control as words
 from engines.worker.channel import Channel
 
@@ -25,12 +26,20 @@ PR_SET_PDEATHSIG = 1
 OOM_SCORE = "500"
 
 
-def run(load: Callable[[], Engine]) -> None:
+Opener = Callable[[Engine, words.Open], Runner]
+
+
+def plain(engine: Engine, asked: words.Open) -> Runner:
+    """Open the engine's runner of a plan."""
+    return engine.open(asked.plan, asked.spec)
+
+
+def run(load: Callable[[], Engine], opener: Opener = plain) -> None:
     """Serve the socket whose descriptor is the last argument until the service hangs up."""
     _outlive_nothing()
     control = socket.socket(fileno=int(sys.argv[-1]))
     logging.basicConfig(handlers=[words.Forwarder(control)], level=logging.INFO)
-    lanes = _serve(load(), control)
+    lanes = _serve(partial(opener, load()), control)
     end = time.monotonic() + GRACE_S
     for lane in lanes:
         lane.join(max(0.0, end - time.monotonic()))
@@ -48,7 +57,9 @@ def _outlive_nothing() -> None:
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
 
 
-def _serve(engine: Engine, control: socket.socket) -> list[threading.Thread]:
+def _serve(
+    opener: Callable[[words.Open], Runner], control: socket.socket
+) -> list[threading.Thread]:
     lanes: list[threading.Thread] = []
     while True:
         data, descriptors, _, _ = socket.recv_fds(
@@ -57,17 +68,17 @@ def _serve(engine: Engine, control: socket.socket) -> list[threading.Thread]:
         if not data:
             return lanes
         channel = Channel(socket.socket(fileno=descriptors[0]))
-        arguments = (engine, words.decode_open(data), channel)
+        arguments = (opener, words.decode_open(data), channel)
         lane = threading.Thread(target=_lane, args=arguments, daemon=True)
         lane.start()
         lanes = [*(lane for lane in lanes if lane.is_alive()), lane]
 
 
-def _lane(engine: Engine, asked: words.Open, channel: Channel) -> None:
+def _lane(opener: Callable[[words.Open], Runner], asked: words.Open, channel: Channel) -> None:
     """Open a runner, say so with an empty message, and answer batches until one fails."""
     with contextlib.closing(channel), contextlib.suppress(EOFError, ConnectionError):
         try:
-            with engine.open(asked.plan, asked.spec) as runner:
+            with opener(asked) as runner:
                 channel.send({})
                 while True:
                     channel.send(runner.infer(channel.receive()))

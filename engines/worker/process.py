@@ -28,9 +28,9 @@ CLOSE_S = 7.0
 ROOT = Path(__file__).parents[2]
 
 
-def command(engine: str, capability: str | None) -> list[str]:
+def command(engine: str, capability: str | None, module: str = "engines.worker") -> list[str]:
     """What starts a worker for an engine of `engines.runner.load_engine`."""
-    return [sys.executable, "-m", "engines.worker", engine, capability or ""]
+    return [sys.executable, "-m", module, engine, capability or ""]
 
 
 class _Life:
@@ -108,8 +108,10 @@ class Worker:
         self._lost = lost
         self._thread.start()
 
-    def open(self, plan: Path, spec: ModelSpec) -> RemoteRunner:
+    def open(self, plan: Path, spec: ModelSpec, more: bytes = b"") -> RemoteRunner:
         """Open a runner in the process, waiting for it where it is being started.
+
+        `more` is told to the process; see `control.Open`.
 
         Raises:
             EngineError: the plan could not be loaded.
@@ -119,7 +121,7 @@ class Worker:
         ours, theirs = pair()
         runner = RemoteRunner(Channel(ours), partial(self._gone, life), self._limit_s)
         with theirs:
-            asked = words.encode(words.Open(plan.absolute(), spec))
+            asked = words.encode(words.Open(plan.absolute(), spec, more))
             try:
                 socket.send_fds(life.control, [asked], [theirs.fileno()])
             except OSError as error:

@@ -7,9 +7,9 @@ from pydantic import ValidationError
 from engines.errors import EngineError
 from service.bot.settings import BotSettings
 from service.logs import configure
-from service.pipeline import Options
 from service.readers import RemoteFailed, opened
 from service.settings import Settings
+from service.stages import Options
 
 try:
     from telegram.error import InvalidToken

@@ -14,7 +14,7 @@ from tests.server import Server
 @pytest.fixture
 def work(plans: Path, monkeypatch: pytest.MonkeyPatch) -> Work:
     monkeypatch.setenv("EMOTIONS_PLANS", str(plans))
-    return Work.open()
+    return Work.by_environment()
 
 
 def test_each_target_has_its_figure(

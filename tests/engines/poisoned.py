@@ -17,6 +17,7 @@ from engines.onnxruntime import OnnxRuntime, OnnxRuntimeRunner
 from engines.runner import Array, Feeds
 from engines.worker import process
 from engines.worker.lanes import run
+from service.lane.__main__ import opener
 
 RAISES, DIES, HANGS = (255, 255, 0), (255, 0, 255), (0, 255, 255)
 
@@ -40,11 +41,11 @@ class Poisoned(OnnxRuntime):
 
 def main() -> None:
     if sys.argv[1:2] != ["serve"]:
-        run(Poisoned)
+        run(Poisoned, opener)
         return
     from service.__main__ import main as serve  # noqa: PLC0415
 
-    process.command = lambda engine, capability: [sys.executable, "-m", "tests.engines.poisoned"]
+    process.command = lambda *_: [sys.executable, "-m", "tests.engines.poisoned"]
     serve()
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from service import closeups
 from service.detection import PADDING, letterbox, nms
-from service.pipeline import Options
 from service.settings import Settings
+from service.stages import Options
 from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, U8, encode, iou, read
 from tests.service.test_pipeline import IMAGES, analyze, running, same
 

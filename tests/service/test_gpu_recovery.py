@@ -16,7 +16,8 @@ from engines.tensorrt import TensorRT
 from engines.tensorrt_build import Library
 from engines.verify import probe
 from service.errors import InferenceFailed
-from service.pipeline import NetworkBatcher, rows_of
+from service.pipeline import rows_of
+from service.staged import NetworkBatcher
 from tests.engines import fake_tensorrt
 from tests.engines.fake_cuda import Machine
 

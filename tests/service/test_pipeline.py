@@ -17,9 +17,11 @@ from PIL import Image
 from service import image as images
 from service.errors import CorruptImage, Overloaded, ServiceError
 from service.metrics import Metrics
-from service.pipeline import Analysis, Options, Pipeline
+from service.pipeline import Analysis, Pipeline
 from service.settings import Settings
-from service.startup import find_models, open_pipeline
+from service.stages import Options
+from service.startup import find_models
+from service.wiring import open_pipeline
 from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, U8, encode, group, iou, read
 
 TILED, BOXES = group(3, 2)

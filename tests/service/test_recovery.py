@@ -21,8 +21,9 @@ from engines.worker import channel
 from engines.worker.process import Worker
 from service.errors import InferenceFailed
 from service.jobs import Job
-from service.pipeline import NetworkBatcher, Row, rows_of
+from service.pipeline import rows_of
 from service.quarantine import Quarantine
+from service.staged import NetworkBatcher, Row
 from tests.engines.faulty import DIES, HANGS, RAISES
 
 FAULTY = [sys.executable, "-m", "tests.engines.faulty"]

@@ -20,6 +20,7 @@ from tensorrtx.arcface.mobilefacenet import EPSILON, STAGES
 from tensorrtx.layers import batch_norm
 
 F32 = npt.NDArray[np.float32]
+STATISTICS = ("gamma", "beta", "moving_mean", "moving_var")
 STEM = 64
 HEAD = 512
 # What a standardised face (unit deviation) is scaled by: the deviation of the crops that the trunk
@@ -78,11 +79,11 @@ def load_trunk(model: keras.Model, path: Path) -> None:
 def _folded(tensors: dict[str, F32], layer: layers.Layer) -> list[F32]:
     """A convolution's kernel and bias with its normalisation in them, as Keras lays them out."""
     norm = f"{layer.name}_batchnorm"
-    parts = (tensors[f"{norm}_{part}"] for part in ("gamma", "beta", "moving_mean", "moving_var"))
-    scale, shift = batch_norm(*parts, EPSILON)
+    gamma, beta, mean, variance = (tensors[f"{norm}_{part}"] for part in STATISTICS)
+    scale, shift = batch_norm(gamma, beta, mean, variance, EPSILON)
     side = layer.kernel_size[0]
     kernel = tensors[f"{layer.name}_conv2d_weight"].reshape(len(scale), -1, side, side)
-    kernel = kernel * scale[:, None, None, None]
+    kernel = np.asarray(kernel * scale[:, None, None, None], np.float32)
     deep = isinstance(layer, layers.DepthwiseConv2D)
     kernel = kernel.transpose(2, 3, 0, 1) if deep else kernel.transpose(2, 3, 1, 0)
     return [_stem(kernel) if layer.name == "conv_1" else kernel, shift]
@@ -91,7 +92,7 @@ def _folded(tensors: dict[str, F32], layer: layers.Layer) -> list[F32]:
 def _stem(kernel: F32) -> F32:
     """A kernel (3, 3, RGB, out) at every second pixel of an enlarged colour face -> (3, 3, 1, out)."""
     grey = kernel.sum(axis=2, keepdims=True) * DEVIATION
-    return np.einsum("ay,abio,bx->yxio", ENLARGED, grey, ENLARGED).astype(np.float32)
+    return np.asarray(np.einsum("ay,abio,bx->yxio", ENLARGED, grey, ENLARGED), np.float32)
 
 
 def _bottleneck(x: Any, name: str, wide: int, out: int, strides: int = 1) -> Any:

@@ -1,0 +1,1 @@
+"""A lane: a thread that takes an image from its bytes to its faces; docs/adr/0010."""

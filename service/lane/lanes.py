@@ -1,0 +1,71 @@
+"""Finding faces in lanes: a queue in front of as many as there are cores."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import numpy as np
+
+from engines.runner import Runner
+from service.batcher import Batcher
+from service.errors import ServiceError
+from service.lane import wire
+from service.lane.lane import Passed
+from service.lane.wire import Task
+from service.record import Batch, Observer, current
+from service.stages import Cut, Options, Source
+
+LaneBatcher = Batcher[Task, Passed | ServiceError]
+
+
+class Lanes:
+    """Hands each image whole to the next free lane; an image is never in a batch with others.
+
+    `reads` is told of the faces that were read in lanes, as a batch each time.
+    """
+
+    def __init__(self, batcher: LaneBatcher, reads: Observer) -> None:
+        self.batcher = batcher
+        self._reads = reads
+
+    async def find(self, source: Source, options: Options, deadline: float) -> Cut:
+        """Find and cut the faces of an image; see `image.open_picture` and `Batcher` for errors."""
+        passed = await self.batcher.submit(Task(source, options), deadline)
+        if isinstance(passed, ServiceError):
+            raise passed
+        record = current()
+        for sample in passed.samples:
+            if record is not None:
+                record.add(*sample)
+            if sample.stage == "classify" and passed.cut.scores is not None:
+                items = len(passed.cut.scores)
+                self._reads.ran(Batch(items, {}, sample.started, sample.started, sample.ended))
+        return passed.cut
+
+    def close(self) -> None:
+        """Finish what was accepted. Blocks."""
+        self.batcher.close()
+
+
+class Waited(Observer):
+    """Writes into a record how long its image waited; the stages are in what the lane gives."""
+
+    def ran(self, batch: Batch) -> None:
+        for record, queued in batch.waiting.items():
+            record.add("queue", queued, batch.started)
+
+
+@contextmanager
+def answers_of(
+    opened: Callable[[], AbstractContextManager[Runner]],
+) -> Iterator[Callable[[list[Task]], list[Passed | ServiceError]]]:
+    """Open a `LaneRunner`, here or elsewhere, as a function from tasks to what came of them.
+
+    A small task is run before the first real one: the worker's watchdog goes by what it takes.
+    """
+    with opened() as runner:
+
+        def run(tasks: list[Task]) -> list[Passed | ServiceError]:
+            return [wire.outcome(runner.infer(wire.feeds(task))) for task in tasks]
+
+        run([Task(np.zeros((64, 64, 3), np.uint8), Options())])
+        yield run

@@ -1,0 +1,168 @@
+"""From models to a pipeline: what finds faces, batchers, workers, and who is told of them."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from engines import cores, verify
+from engines.runner import Runner
+from engines.worker import channel, process
+from service.batcher import Batcher
+from service.gate import Gate
+from service.image import ImageLimits
+from service.lane import wire
+from service.lane.lane import Lane, Networks
+from service.lane.lanes import Lanes, Waited, answers_of
+from service.metrics import Counted, Metrics
+from service.pipeline import Finder, Pipeline, rows_of
+from service.quarantine import Quarantine
+from service.record import Noted, Observer, Stage
+from service.settings import Settings
+from service.staged import NetworkBatcher, Staged
+from service.stages import Rules
+from service.startup import Model, Models
+from service.tracing import Tracing
+
+# A frame of a crowd gives more faces than there are frames.
+FACES_A_FRAME = 4
+# Two tries of a batch that hangs fit into a request's deadline, with time for the rest.
+BATCH_SHARE, LEAST_BATCH_LIMIT_S = 3, 5.0
+STAGES: dict[str, Stage] = {"detector": "detect", "emotion": "classify", "embedder": "embed"}
+
+
+def open_pipeline(
+    settings: Settings,
+    models: Models,
+    metrics: Metrics,
+    tracing: Tracing | None = None,
+    *,
+    isolated: bool = False,
+) -> Pipeline:
+    """Wire what an image goes through; `Pipeline.start` brings it to life.
+
+    The networks run in a process of their own where that is asked for and can be had.
+    """
+    wiring = Wiring(settings, models, metrics, tracing or Tracing(), isolated=isolated)
+    finder = wiring.lanes() if wiring.one_by_one else wiring.staged()
+    pipeline = Pipeline(
+        finder,
+        wiring.network(models.emotion),
+        models.embedder and wiring.network(models.embedder),
+        labels=models.emotion.spec.labels,
+        gate=Gate(settings.max_queue, wiring.at_once),
+        worker=wiring.worker,
+    )
+    metrics.watch_images(lambda: pipeline.gate.admitted, settings.max_queue)
+    return pipeline
+
+
+class Wiring:
+    """What the parts of one pipeline have in common."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        models: Models,
+        metrics: Metrics,
+        tracing: Tracing,
+        *,
+        isolated: bool,
+    ) -> None:
+        self._settings, self._models = settings, models
+        self._metrics, self._tracing = metrics, tracing
+        self._engine = models.engine
+        self._quarantine = Quarantine()
+        self._workers = settings.workers or models.engine.workers()
+        self._rules = Rules(
+            ImageLimits(settings.max_image_bytes, settings.max_pixels),
+            verify.input_size(models.detector.spec),
+            settings.nms_iou,
+            settings.close_ups,
+        )
+        # A detector that takes images one by one needs no other image beside it.
+        self.one_by_one = models.engine.batch(models.detector.spec) == 1
+        self.worker = self._worker() if isolated and channel.supported() else None
+
+    @property
+    def at_once(self) -> int:
+        """Twice what threads and networks take: the next are ready when those are done."""
+        threads = self._settings.workers or cores.available()
+        return 2 * (threads + self._workers * self._engine.batch(self._models.detector.spec))
+
+    def lanes(self) -> Finder:
+        """An image at a time, a lane a core."""
+        model = self._models.detector
+        emotion = self._models.emotion
+        networks = Networks((model.plan, model.spec), (emotion.plan, emotion.spec), self._rules)
+        return Lanes(
+            self._batcher(model, partial(answers_of, self._opener(networks)), Waited()),
+            Counted(self._metrics, "emotion"),
+        )
+
+    def staged(self) -> Finder:
+        """Batches of the images of all callers, and threads around them."""
+        threads = self._settings.workers or cores.available()
+        pool = ThreadPoolExecutor(threads, thread_name_prefix="image")
+        return Staged(self.network(self._models.detector), pool, self._rules)
+
+    def network(self, model: Model) -> NetworkBatcher:
+        """A batcher in front of one network."""
+        spec = model.spec
+        opener = self.worker.open if self.worker else self._engine.open
+        rows = partial(
+            rows_of,
+            partial(opener, model.plan, spec),
+            verify.input_name(spec.task),
+            np.zeros(verify.input_shape(spec), np.uint8),
+        )
+        return self._batcher(model, rows, Noted(STAGES[spec.task]))
+
+    def _opener(self, networks: Networks) -> Callable[[], Runner]:
+        if self.worker:
+            return partial(self.worker.open, *networks.detector, wire.encode(networks))
+        return lambda: wire.LaneRunner(Lane.open(self._engine, networks))
+
+    def _batcher(self, model: Model, open_run: Any, noted: Observer) -> Batcher[Any, Any]:
+        settings, spec = self._settings, model.spec
+        capacity = settings.max_queue * (1 if spec.task == "detector" else FACES_A_FRAME)
+        batcher: Batcher[Any, Any] = Batcher(
+            spec.task,
+            open_run,
+            workers=self._workers,
+            max_batch=self._engine.batch(spec),
+            capacity=capacity,
+            quarantine=self._quarantine,
+            observers=(
+                noted,
+                Counted(self._metrics, spec.task),
+                *self._tracing.observers(spec.task),
+            ),
+        )
+        self._metrics.watch_network(
+            spec.task,
+            queued=lambda: batcher.queued,
+            ready=lambda: batcher.ready,
+            capacity=capacity,
+            max_batch=self._engine.batch(spec),
+        )
+        self._metrics.describe_engine(
+            spec.task,
+            model=spec.name,
+            engine=self._engine.name,
+            plan=model.sidecar.fingerprint.digest,
+            precision=model.sidecar.fingerprint.precision,
+        )
+        return batcher
+
+    def _worker(self) -> process.Worker:
+        settings, metrics = self._settings, self._metrics
+        module = "service.lane" if self.one_by_one else "engines.worker"
+        return process.Worker(
+            process.command(self._engine.name, settings.compute_capability, module),
+            limit_s=settings.batch_limit_s
+            or max(LEAST_BATCH_LIMIT_S, settings.deadline_s / BATCH_SHARE),
+            restarted=lambda reason: metrics.worker_restarts.labels(reason).inc(),
+        )
