@@ -39,7 +39,7 @@ class Work(Lane):
 
     def answer(self, body: bytes, *, whole: bool = False) -> dict[str, Any]:
         """One encoded image to what a client is told of its faces; `whole` decodes all of it."""
-        cut = self.take(body, Options(keep_image=whole)).cut
+        cut = self.take(body, Options(keep_image=whole))
         scores = [] if cut.scores is None else cut.scores.tolist()
         told = zip(
             cut.faces.boxes.tolist(),

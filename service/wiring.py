@@ -99,7 +99,7 @@ class Wiring:
         networks = Networks((model.plan, model.spec), (emotion.plan, emotion.spec), self._rules)
         return Lanes(
             self._batcher(model, partial(answers_of, self._opener(networks)), Waited()),
-            Counted(self._metrics, "emotion"),
+            self._observers("emotion"),
         )
 
     def staged(self) -> Finder:
@@ -135,11 +135,7 @@ class Wiring:
             max_batch=self._engine.batch(spec),
             capacity=capacity,
             quarantine=self._quarantine,
-            observers=(
-                noted,
-                Counted(self._metrics, spec.task),
-                *self._tracing.observers(spec.task),
-            ),
+            observers=(noted, *self._observers(spec.task)),
         )
         self._metrics.watch_network(
             spec.task,
@@ -156,6 +152,9 @@ class Wiring:
             precision=model.sidecar.fingerprint.precision,
         )
         return batcher
+
+    def _observers(self, task: str) -> list[Observer]:
+        return [Counted(self._metrics, task), *self._tracing.observers(task)]
 
     def _worker(self) -> process.Worker:
         settings, metrics = self._settings, self._metrics

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -31,13 +31,6 @@ class Networks(msgspec.Struct, frozen=True):
     rules: Rules
 
 
-class Passed(NamedTuple):
-    """What a lane gives: the image's faces, and the time of each stage."""
-
-    cut: Cut
-    samples: list[Sample]
-
-
 class Lane:
     """Owns a runner of each network; used by one thread. Warm once it is made."""
 
@@ -48,7 +41,7 @@ class Lane:
         self._detector = self._runners.enter_context(detector)
         self._emotion = self._runners.enter_context(emotion)
         self._rules, self._few = rules, few
-        self._samples: list[Sample] = []
+        self.samples: list[Sample] = []
         self._infer(np.zeros((*rules.size, 3), np.uint8))
         self._read([np.zeros((FER_SIZE, FER_SIZE), np.uint8)])
 
@@ -67,14 +60,16 @@ class Lane:
             raise
         return cls(detector, emotion, networks.rules, few)
 
-    def take(self, source: Source, options: Options) -> Passed:
+    def take(self, source: Source, options: Options) -> Cut:
         """Find the faces of one image, and read their emotions if they are few.
+
+        `samples` has the stages that it came through, also where it raises.
 
         Raises:
             ServiceError: see `image.open_picture`.
             RunnerError: an engine failed.
         """
-        self._samples = []
+        self.samples = []
         with self._timed("decode"):
             ready = prepared(source, options, self._rules)
         with self._timed("detect"):
@@ -84,7 +79,7 @@ class Lane:
         if 0 < len(found.crops) <= self._few:
             with self._timed("classify"):
                 found = found._replace(crops=[], scores=self._read(found.crops))
-        return Passed(found, self._samples)
+        return found
 
     def _detect(self, canvas: U8, box: Letterbox) -> dict[str, Array]:
         row = self._infer(canvas)
@@ -103,8 +98,10 @@ class Lane:
     @contextmanager
     def _timed(self, stage: Stage) -> Iterator[None]:
         started = time.monotonic()
-        yield
-        self._samples.append(Sample(stage, started, time.monotonic()))
+        try:
+            yield
+        finally:
+            self.samples.append(Sample(stage, started, time.monotonic()))
 
     def __enter__(self) -> Self:
         return self

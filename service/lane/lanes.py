@@ -1,6 +1,6 @@
 """Finding faces in lanes: a queue in front of as many as there are cores."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
@@ -9,37 +9,38 @@ from engines.runner import Runner
 from service.batcher import Batcher
 from service.errors import ServiceError
 from service.lane import wire
-from service.lane.lane import Passed
-from service.lane.wire import Task
+from service.lane.wire import Passed, Task
 from service.record import Batch, Observer, current
 from service.stages import Cut, Options, Source
 
-LaneBatcher = Batcher[Task, Passed | ServiceError]
+LaneBatcher = Batcher[Task, Passed]
 
 
 class Lanes:
     """Hands each image whole to the next free lane; an image is never in a batch with others.
 
-    `reads` is told of the faces that were read in lanes, as a batch each time.
+    `observers` are told of the faces that were read in lanes, as a batch each time.
     """
 
-    def __init__(self, batcher: LaneBatcher, reads: Observer) -> None:
+    def __init__(self, batcher: LaneBatcher, observers: Sequence[Observer]) -> None:
         self.batcher = batcher
-        self._reads = reads
+        self._observers = observers
 
     async def find(self, source: Source, options: Options, deadline: float) -> Cut:
         """Find and cut the faces of an image; see `image.open_picture` and `Batcher` for errors."""
-        passed = await self.batcher.submit(Task(source, options), deadline)
-        if isinstance(passed, ServiceError):
-            raise passed
+        outcome, samples = await self.batcher.submit(Task(source, options), deadline)
         record = current()
-        for sample in passed.samples:
-            if record is not None:
-                record.add(*sample)
-            if sample.stage == "classify" and passed.cut.scores is not None:
-                items = len(passed.cut.scores)
-                self._reads.ran(Batch(items, {}, sample.started, sample.started, sample.ended))
-        return passed.cut
+        if record is not None:
+            record.samples += samples
+        if isinstance(outcome, ServiceError):
+            raise outcome
+        if outcome.scores is not None:
+            _, started, ended = samples[-1]
+            waited = {} if record is None else {record: started}
+            batch = Batch(len(outcome.scores), waited, started, started, ended)
+            for observer in self._observers:
+                observer.ran(batch)
+        return outcome
 
     def close(self) -> None:
         """Finish what was accepted. Blocks."""
@@ -57,15 +58,15 @@ class Waited(Observer):
 @contextmanager
 def answers_of(
     opened: Callable[[], AbstractContextManager[Runner]],
-) -> Iterator[Callable[[list[Task]], list[Passed | ServiceError]]]:
+) -> Iterator[Callable[[list[Task]], list[Passed]]]:
     """Open a `LaneRunner`, here or elsewhere, as a function from tasks to what came of them.
 
     A small task is run before the first real one: the worker's watchdog goes by what it takes.
     """
     with opened() as runner:
 
-        def run(tasks: list[Task]) -> list[Passed | ServiceError]:
-            return [wire.outcome(runner.infer(wire.feeds(task))) for task in tasks]
+        def run(tasks: list[Task]) -> list[Passed]:
+            return [wire.passed(runner.infer(wire.feeds(task))) for task in tasks]
 
         run([Task(np.zeros((64, 64, 3), np.uint8), Options())])
         yield run

@@ -11,7 +11,7 @@ from engines.runner import Array, Feeds
 from service import errors
 from service.detection import Detections
 from service.errors import ServiceError
-from service.lane.lane import Lane, Networks, Passed
+from service.lane.lane import Lane, Networks
 from service.record import Sample, Stage
 from service.stages import Cut, Options, Source
 
@@ -40,6 +40,13 @@ class Task(NamedTuple):
     options: Options
 
 
+class Passed(NamedTuple):
+    """What a lane gives: faces, or what is wrong with the image; and the time of each stage."""
+
+    outcome: Cut | ServiceError
+    samples: list[Sample]
+
+
 class LaneRunner:
     """Answers `feeds` of one task each; what a client did wrong is an answer too."""
 
@@ -47,13 +54,15 @@ class LaneRunner:
         self._lane = lane
 
     def infer(self, feeds: Feeds) -> dict[str, Array]:
-        """Take one image; see `Runner.infer` and `outcome`."""
+        """Take one image; see `Runner.infer` and `passed`."""
         try:
-            passed = self._lane.take(*_task(feeds))
+            arrays = _arrays(self._lane.take(*_task(feeds)))
         except ServiceError as error:
             told = msgspec.json.encode((type(error).__name__, str(error)))
-            return {"error": np.frombuffer(told, np.uint8)[None]}
-        return {name: array[None] for name, array in _arrays(passed).items()}
+            arrays = {"error": np.frombuffer(told, np.uint8)}
+        samples = [(STAGES.index(s.stage), s.started, s.ended) for s in self._lane.samples]
+        arrays["samples"] = np.array(samples, np.float64)
+        return {name: array[None] for name, array in arrays.items()}
 
     def __enter__(self) -> Self:
         return self
@@ -77,26 +86,14 @@ def feeds(task: Task) -> dict[str, Array]:
     return image | {"options": np.array([task.options], np.float64)}
 
 
-def outcome(outputs: Mapping[str, Array]) -> Passed | ServiceError:
-    """What a lane gave for one task: its result, or what is wrong with the image."""
+def passed(outputs: Mapping[str, Array]) -> Passed:
+    """What a lane gave for one task."""
     found = {name: array[0] for name, array in outputs.items()}
-    if "error" in found:
-        kind, text = msgspec.json.decode(found["error"].tobytes(), type=tuple[str, str])
-        refusal: ServiceError = getattr(errors, kind)(text)
-        return refusal
-    faces = Detections(found["boxes"], found["landmarks"], found["confidence"])
-    width, height = found["size"].tolist()
-    cut = Cut(
-        width,
-        height,
-        faces,
-        list(found["crops"]),
-        list(found["aligned"]) if "aligned" in found else None,
-        found.get("scores"),
-        found.get("image"),
-    )
     samples = [Sample(STAGES[int(which)], *times) for which, *times in found["samples"].tolist()]
-    return Passed(cut, samples)
+    if "error" not in found:
+        return Passed(_cut(found), samples)
+    kind, text = msgspec.json.decode(found["error"].tobytes(), type=tuple[str, str])
+    return Passed(getattr(errors, kind)(text), samples)
 
 
 def _task(feeds: Feeds) -> Task:
@@ -107,8 +104,7 @@ def _task(feeds: Feeds) -> Task:
     return Task(feeds["body"][0].tobytes(), options)
 
 
-def _arrays(passed: Passed) -> dict[str, Array]:
-    cut, samples = passed
+def _arrays(cut: Cut) -> dict[str, Array]:
     arrays: dict[str, Array | None] = {
         "size": np.array([cut.width, cut.height]),
         "boxes": cut.faces.boxes,
@@ -118,6 +114,19 @@ def _arrays(passed: Passed) -> dict[str, Array]:
         "aligned": None if cut.aligned is None else np.array(cut.aligned, np.uint8),
         "scores": cut.scores,
         "image": cut.image,
-        "samples": np.array([(STAGES.index(s.stage), s.started, s.ended) for s in samples]),
     }
     return {name: array for name, array in arrays.items() if array is not None}
+
+
+def _cut(found: Mapping[str, Array]) -> Cut:
+    """The inverse of `_arrays`."""
+    width, height = found["size"].tolist()
+    return Cut(
+        width,
+        height,
+        Detections(found["boxes"], found["landmarks"], found["confidence"]),
+        list(found["crops"]),
+        list(found["aligned"]) if "aligned" in found else None,
+        found.get("scores"),
+        found.get("image"),
+    )

@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from engines.catalog import ModelSpec
+from engines.onnxruntime import OnnxRuntime
 from service import image as images
 from service.errors import CorruptImage, Overloaded, ServiceError
 from service.metrics import Metrics
@@ -37,10 +39,27 @@ IMAGES = [
 ]
 
 
+class Batching(OnnxRuntime):
+    """As a GPU's engine has it: images in batches, so that the stages are apart."""
+
+    def batch(self, spec: ModelSpec) -> int:
+        return min(4, spec.max_batch)
+
+
 @asynccontextmanager
-async def running(plans: Path, **changes: Any) -> AsyncIterator[Pipeline]:
-    chosen = Settings(plans=plans, **changes)
-    pipeline = open_pipeline(chosen, find_models(chosen), Metrics())
+async def running(
+    plans: Path,
+    *,
+    staged: bool = False,
+    isolated: bool = False,
+    metrics: Metrics | None = None,
+    **changes: Any,
+) -> AsyncIterator[Pipeline]:
+    chosen = Settings(plans=plans, engine="onnxruntime", **changes)
+    models = find_models(chosen)
+    if staged:
+        models = models._replace(engine=Batching())
+    pipeline = open_pipeline(chosen, models, metrics or Metrics(), isolated=isolated)
     pipeline.start()
     try:
         yield pipeline
@@ -62,13 +81,16 @@ def same(a: Analysis | ServiceError, b: Analysis | ServiceError) -> bool:
     return all(np.array_equal(one, other) for one, other in arrays)
 
 
+@pytest.mark.parametrize("staged", [False, True])
 @given(chosen=st.lists(st.sampled_from(range(len(IMAGES))), min_size=2, max_size=24))
 @settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_an_image_gives_the_same_alone_as_beside_any_others(plans: Path, chosen: list[int]) -> None:
+def test_an_image_gives_the_same_alone_as_beside_any_others(
+    plans: Path, staged: bool, chosen: list[int]
+) -> None:
     async def run() -> None:
-        async with running(plans) as pipeline:
+        async with running(plans, staged=staged) as pipeline:
             alone = [await analyze(pipeline, data) for data in IMAGES]
             together = await asyncio.gather(*(analyze(pipeline, IMAGES[i]) for i in chosen))
         for index, result in zip(chosen, together, strict=True):
