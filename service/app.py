@@ -55,7 +55,7 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
     app.state.analyst = Analyst(
         app.state.pipeline, metrics, app.state.fetcher, settings.max_body_bytes
     )
-    app.add_middleware(Doorman)
+    app.add_middleware(Doorman, serve=routes.analyze)
     _guard(app, settings)
     app.add_middleware(Observed, metrics=metrics, tracing=tracing)
     problems.install(app)

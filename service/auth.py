@@ -1,15 +1,11 @@
-"""Who may ask, and how much at once."""
+"""Who may ask."""
 
-from collections.abc import AsyncIterator
-from typing import Annotated
-
-from fastapi import Depends, Request, Security
+from fastapi import Request, Security
 from fastapi.params import Security as SecurityDependency
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from service.errors import Unauthorized
 from service.keyring import KeyRing
-from service.shares import Share, Shares
 
 # They check nothing, and are there for the description alone; `authorize` does the work.
 SCHEMES = (HTTPBearer(auto_error=False), APIKeyHeader(name="X-API-Key", auto_error=False))
@@ -42,16 +38,3 @@ async def authorize(request: Request) -> str | None:
         raise Unauthorized("show a valid key as `Authorization: Bearer KEY` or `X-API-Key: KEY`")
     request.state.key = name
     return name
-
-
-async def share_of(
-    request: Request, key: Annotated[str | None, Depends(authorize)]
-) -> AsyncIterator[Share]:
-    """Count the request against its key until the last byte of its answer has left.
-
-    Raises:
-        TooManyRequests: the key has as much under way as it may.
-    """
-    shares: Shares = request.app.state.shares
-    with shares.take(key) as share:
-        yield share

@@ -61,12 +61,13 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
         raise refusal
-    body = bytearray()
+    chunks, size = [], 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > max_bytes:
             raise refusal
-    return bytes(body)
+    return b"".join(chunks)  # without a copy, where there is but one
 
 
 async def _parse(kind: str, body: bytes, request: Request, max_images: int) -> list[Sent]:

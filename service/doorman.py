@@ -1,50 +1,69 @@
-"""Turns images away while there is no room for them, before anything is done for the request.
+"""Lets requests for images in, or turns them away before anything is done for them.
 
-What is refused costs the cores that others' images need: matching a route, its parameters and its
-body take longer than the answer.
+What is refused costs the cores that others' images need, and so does FastAPI's way to a route:
+matching it, its dependencies and their exit stacks take longer than all that the route does itself.
 """
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from fastapi import Request
+from fastapi import Request, Response
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import problems
-from service.errors import Overloaded
+from service.auth import authorize
+from service.errors import ServiceError
 from service.gate import Gate
 from service.settings import Settings
+from service.shares import Shares
 
 ROUTE = "/v1/emotions"
 DEADLINE = b"x-request-deadline-ms"
 
 
 class Matched(NamedTuple):
-    """A route, as far as metrics tell of it."""
+    """A route, as far as metrics and traces tell of it."""
 
     path: str
 
 
-class Doorman:
-    """ASGI middleware that asks the pipeline's gate about each request for `ROUTE`."""
+MATCHED = Matched(ROUTE)
 
-    def __init__(self, app: ASGIApp) -> None:
+
+class Doorman:
+    """ASGI middleware that answers requests for `ROUTE` by `serve`, and hands on all others.
+
+    The request's `state.share` is what it takes of its key's share, until the last byte of its
+    answer has left.
+    """
+
+    def __init__(self, app: ASGIApp, serve: Callable[[Request], Awaitable[Response]]) -> None:
         self._app = app
+        self._serve = serve
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == ROUTE and scope["method"] == "POST":
-            state = scope["app"].state
-            gate: Gate = state.pipeline.gate
-            try:
-                gate.check(1, time.monotonic() + _patience(scope, state.settings))
-            except Overloaded as error:
-                scope["route"] = Matched(ROUTE)
-                told = problems.answer(
-                    Request(scope), error.status, error.code, str(error), error.headers
-                )
-                await told(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        if scope["type"] != "http" or scope["path"] != ROUTE or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        scope["route"] = MATCHED
+        request.app.state.tracing.route("POST", ROUTE)
+        try:
+            await self._admit(request, send)
+        except (ServiceError, ClientDisconnect) as error:
+            await problems.answer_to(request, error)(scope, receive, send)
+
+    async def _admit(self, request: Request, send: Send) -> None:
+        state, scope = request.app.state, request.scope
+        gate: Gate = state.pipeline.gate
+        gate.check(1, time.monotonic() + _patience(scope, state.settings))
+        shares: Shares = state.shares
+        with shares.take(await authorize(request)) as share:
+            request.state.share = share
+            answer = await self._serve(request)
+            await answer(scope, request.receive, send)
 
 
 def _patience(scope: Scope, settings: Settings) -> float:

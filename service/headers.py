@@ -1,7 +1,6 @@
 """What every answer tells a browser: guess no type, keep no copy, show it in no frame."""
 
 from fastapi import FastAPI
-from starlette.datastructures import MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,6 +13,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+_PAIRS = tuple((name.lower().encode(), value.encode()) for name, value in HEADERS.items())
 ASKED = ("Authorization", "X-API-Key", "Content-Type", "X-Request-ID", "X-Request-Deadline-Ms")
 SHOWN = ("X-Request-ID", "Retry-After")
 
@@ -27,9 +27,9 @@ class Guarded:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def guarded_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
+                headers = message["headers"]
+                set_itself = {name for name, _ in headers}
+                headers += [pair for pair in _PAIRS if pair[0] not in set_itself]
             await send(message)
 
         await self._app(scope, receive, guarded_send)

@@ -2,11 +2,10 @@
 
 import logging
 import re
+import secrets
 import time
-import uuid
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.metrics import Metrics
@@ -15,7 +14,7 @@ from service.tracing import Tracing
 
 # Asked every few seconds by whoever watches the service; their lines would bury the others.
 PROBES = ("/livez", "/readyz", "/metrics")
-REQUEST_ID = "X-Request-ID"
+REQUEST_ID = b"x-request-id"
 # A client's own id goes into our log: letters, digits and a few marks, nothing that could forge
 # a line.
 _VALID_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -38,7 +37,7 @@ class Observed:
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         with recording() as record:
-            trace = self._tracing.begin(Headers(scope=scope).get("traceparent", ""), record)
+            trace = self._tracing.begin(_header(scope, b"traceparent"), record)
             ids = {"request_id": request_id} | ({"trace_id": trace} if trace else {})
             with structlog.contextvars.bound_contextvars(**ids):
                 await self._observe(scope, receive, send, record)
@@ -55,7 +54,10 @@ class Observed:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = int(message["status"])
-                MutableHeaders(scope=message)[REQUEST_ID] = scope["state"]["request_id"]
+                message["headers"] = [
+                    *(pair for pair in message["headers"] if pair[0] != REQUEST_ID),
+                    (REQUEST_ID, scope["state"]["request_id"].encode()),
+                ]
             elif not message.get("more_body", False):
                 self._close(scope, record)
             await send(message)
@@ -102,5 +104,10 @@ def _told(record: Record) -> dict[str, object]:
 
 
 def _request_id(scope: Scope) -> str:
-    given = Headers(scope=scope).get(REQUEST_ID, "")
-    return given if _VALID_ID.fullmatch(given) else uuid.uuid4().hex
+    given = _header(scope, REQUEST_ID)
+    return given if _VALID_ID.fullmatch(given) else secrets.token_hex(16)
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    """The first value of a header, or nothing."""
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")

@@ -1,4 +1,4 @@
-"""What FastAPI cannot see of the main route: its bodies, its answer as lines, its problems."""
+"""What FastAPI cannot see of the main route: parameters, bodies, lines, problems."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import msgspec
 from service import errors
 from service.bodies import FIELD, IMAGE_TYPES, MSGPACK_TYPES
 from service.lines import TYPES
+from service.parameters import described
 from service.schemas import FirstLine, Frames, ImageResult, LastLine, Problem
 from service.urls import LONGEST
 
@@ -92,6 +93,7 @@ def _whole(schema: dict[str, Any]) -> dict[str, Any]:
 ANALYZE: dict[str, Any] = {
     "responses": _lines() | _problems(),
     "openapi_extra": {
+        "parameters": described(),
         "requestBody": {
             "required": True,
             "content": {
@@ -100,6 +102,6 @@ ANALYZE: dict[str, Any] = {
                 "application/json": {"schema": _frames()},
                 MSGPACK_TYPES[0]: {"schema": _frames()},
             },
-        }
+        },
     },
 }

@@ -20,10 +20,10 @@ log = structlog.get_logger("emotions.http")
 
 def install(app: FastAPI) -> None:
     """Answer every exception of `app` with a problem."""
-    app.add_exception_handler(ServiceError, _service_error)
+    app.add_exception_handler(ServiceError, _expected)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(ClientDisconnect, _expected)
     app.add_exception_handler(Exception, _unknown)
 
 
@@ -56,10 +56,18 @@ def _problem(request: Request, status: int, code: str, detail: str) -> Problem:
     )
 
 
-async def _service_error(request: Request, error: Exception) -> Response:
-    if not isinstance(error, ServiceError):
+def answer_to(request: Request, error: ServiceError | ClientDisconnect) -> Response:
+    """Render the problem that an expected error is."""
+    if isinstance(error, ServiceError):
+        return answer(request, error.status, error.code, str(error), error.headers)
+    # Nobody reads this; the status, nginx's for a client that hung up, is for the metrics.
+    return Response(status_code=499)
+
+
+async def _expected(request: Request, error: Exception) -> Response:
+    if not isinstance(error, ServiceError | ClientDisconnect):
         raise error
-    return answer(request, error.status, error.code, str(error), error.headers)
+    return answer_to(request, error)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -67,7 +75,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
         raise error
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:])
-    return await _service_error(request, InvalidRequest(f"{where}: {first['msg']}"))
+    return answer_to(request, InvalidRequest(f"{where}: {first['msg']}"))
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -75,11 +83,6 @@ async def _http(request: Request, error: Exception) -> Response:
         raise error
     code = HTTPStatus(error.status_code).name.lower()
     return answer(request, error.status_code, code, error.detail, dict(error.headers or {}))
-
-
-async def _gone(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    """Nobody reads this; the status, nginx's for a client that hung up, is for the metrics."""
-    return Response(status_code=499)
 
 
 async def _unknown(request: Request, error: Exception) -> Response:

@@ -4,17 +4,17 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from service.analysis import Analyst, Asked, Outcome
-from service.auth import authorize, share_of
+from service.auth import authorize
 from service.bodies import read_images
 from service.errors import InvalidRequest
 from service.lines import Lines, asked_for, written
 from service.metrics import Metrics
 from service.openapi import ANALYZE
+from service.parameters import parameters
 from service.pipeline import Pipeline
 from service.problems import problem_of
 from service.record import timed
@@ -54,35 +54,24 @@ class State:
     summary="Find faces and read their emotions",
     **ANALYZE,
 )
-async def analyze(
-    request: Request,
-    share: Annotated[Share, Depends(share_of)],
-    *,
-    min_score: Annotated[float | None, Query(ge=0, le=1, description="Least score")] = None,
-    max_faces: Annotated[int | None, Query(ge=1, le=1000, description="Most faces")] = None,
-    embeddings: Annotated[bool, Query(description="Return identity embeddings")] = False,
-    labels: Annotated[str | None, Query(description="Softmax over these labels only")] = None,
-    deadline_ms: Annotated[
-        int | None,
-        Header(alias="X-Request-Deadline-Ms", ge=1, description="Time for this request, at most"),
-    ] = None,
-) -> Response:
+async def analyze(request: Request) -> Response:
     """Answer with the faces of each image, in the order of the request."""
     state: State = request.app.state
-    settings = state.settings
-    wanted = _subset(labels, state.pipeline.labels)
+    settings, given = state.settings, parameters(request)
+    wanted = _subset(given.labels, state.pipeline.labels)
     options = Options(
-        settings.min_score if min_score is None else min_score,
-        settings.max_faces if max_faces is None else max_faces,
-        embeddings,
+        settings.min_score if given.min_score is None else given.min_score,
+        settings.max_faces if given.max_faces is None else given.max_faces,
+        given.embeddings,
     )
-    patience = settings.deadline_s if deadline_ms is None else deadline_ms / 1000
+    patience = settings.deadline_s if given.deadline_ms is None else given.deadline_ms / 1000
     deadline = time.monotonic() + min(patience, settings.deadline_s)
     with timed("read"):
         async with until(deadline):
             images = await read_images(
                 request, max_bytes=settings.max_body_bytes, max_images=settings.max_images
             )
+    share: Share = request.state.share
     share.take(len(images))
     return await _answer(request, Asked(images, options, deadline), wanted)
 

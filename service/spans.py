@@ -57,6 +57,11 @@ class Spans(Tracing):
             record.span = span
         return trace.format_trace_id(context.trace_id)
 
+    def route(self, method: str, path: str) -> None:
+        span = trace.get_current_span()
+        span.update_name(f"{method} {path}")
+        span.set_attribute("http.route", path)
+
     def end(self, record: Record) -> None:
         span, record.span = record.span, None
         if span is None:
