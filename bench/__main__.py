@@ -1,90 +1,99 @@
-"""`python -m bench`: a real server under load beside the limit, and single figures, as tables.
+"""`python -m bench`: a real server under load beside the limit, and single figures.
 
-The clients share the machine's cores with the server: what they use, it lacks.
+Writes tables and a picture to bench/results. The clients share the machine's cores with the server:
+what they use, it lacks.
 """
 
 import argparse
-import asyncio
-import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
 
-from bench import single
-from bench.limit import images_a_second
-from bench.load import Call, Result, closed_loop, open_loop
-from bench.processes import holding
-from bench.scenes import SIZES, scene
+from bench import report, single
+from bench.load import EVERYTHING
+from bench.machine import machine
+from bench.rounds import CLIENTS, Round, measured
+from bench.scenes import SIZES
+from bench.serving import serving
+from bench.single import Figure
+from bench.soak import WARM, WINDOWS, growth, soak, verdict
+from bench.wire import run
 from bench.work import Work
 from service.settings import Settings
-from service.startup import find_models
+from service.startup import Models, find_models
 
-PORT = 8765
-URL = f"http://127.0.0.1:{PORT}"
-LOAD_SHARE = 0.7
-HEAD = """\
-| scene | limit, images/s | 1 client, p50 ms | 32 clients, images/s | of the limit | open loop at \
-70 %: p50, p99 ms | memory, MiB |
-|---|---|---|---|---|---|---|"""
+RESULTS = Path(__file__).parent / "results"
+ROWS = (*SIZES, EVERYTHING)
 
 
 def main() -> None:
-    """Measure each scene in rounds, the limit and the service in turns; print medians."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--seconds", type=float, default=10)
-    arguments.add_argument("--scene", choices=SIZES, action="append")
-    given = arguments.parse_args()
+    """Measure and write, again after each row: what is there stays if the rest is broken off."""
+    given = _arguments()
+    if given.quick:
+        given.rounds, given.seconds, given.growth = 1, 1.0, 200
     settings = Settings()
     models = find_models(settings)
-    with _server():
-        pass
-    with _server() as (process, ready_s), Work(settings, models) as work:
-        print(HEAD)
-        for name in given.scene or SIZES:
-            body, rounds = scene(name), []
-            for _ in range(given.rounds):
-                limit = images_a_second(settings, models, body, given.seconds)
-                rounds.append((limit, *_load(body, given.seconds)))
-            print(_row(name, rounds, holding(process.pid).mib), flush=True)
-        for line in single.table(URL, work, ready_s, given.seconds):
-            print(line, flush=True)
+    head = _head(models, given.rounds, given.seconds)
+    found: dict[str, list[Round]] = {}
+    figures: list[Figure] = []
+    for name in given.row or ROWS:
+        with serving() as server:
+            turns = {"rounds": given.rounds, "seconds": given.seconds}
+            found[name] = list(measured(server, name, settings, models, **turns))
+        print(_write(given.out, head, found, figures), flush=True)
+    figures += [*report.targets(found), *_singles(settings, models, given.seconds)]
+    said = ""
+    if given.growth:
+        figure, said = _grown(given.growth)
+        figures.append(figure)
+    print(_write(given.out, head, found, figures, said), flush=True)
 
 
-Round = tuple[float, Result, Result, Result]
+def _head(models: Models, rounds: int, seconds: float) -> str:
+    engine = f"{models.engine.name} {models.detector.sidecar.fingerprint.precision}"
+    return (
+        f"{machine()}, which {CLIENTS} clients and the server share; {engine}; medians of {rounds} "
+        f"round(s) of {seconds:g} s; memory and CPU time with child processes, under those clients."
+    )
 
 
-def _load(body: bytes, seconds: float) -> tuple[Result, Result, Result]:
-    one = asyncio.run(closed_loop(URL, [Call(body)], 1, seconds))
-    many = asyncio.run(closed_loop(URL, [Call(body)], 32, seconds))
-    steady = asyncio.run(open_loop(URL, [Call(body)], LOAD_SHARE * many.rate, seconds))
-    return one, many, steady
+def _singles(settings: Settings, models: Models, seconds: float) -> Iterator[Figure]:
+    """Of a server that is not the first one: start-up is measured with warm caches."""
+    with serving() as server, Work.of(settings, models) as work:
+        yield Figure("start to ready, second start", server.ready_s, "s", "under 5 s")
+        yield from single.figures(server.url, work, seconds)
 
 
-def _row(name: str, rounds: list[Round], mib: float) -> str:
-    median = statistics.median
-    limit = median(limit for limit, *_ in rounds)
-    one = median(r.quantile(0.5) for _, r, _, _ in rounds)
-    many = median(r.rate for _, _, r, _ in rounds)
-    share = median(r.rate / limit for limit, _, r, _ in rounds)
-    steady = [median(r.quantile(q) for _, _, _, r in rounds) for q in (0.5, 0.99)]
-    figures = f"{limit:.1f} | {one:.1f} | {many:.1f} | {share:.2f}"
-    return f"| {name} | {figures} | {steady[0]:.0f}, {steady[1]:.0f} | {mib:.0f} |"
+def _grown(requests: int) -> tuple[Figure, str]:
+    """How much memory a server of our own has gained in a soak, and what else became of it."""
+    with serving() as server:
+        number = max(2, min(WINDOWS, requests // WARM))
+        windows = run(soak(server.url, server.pid, requests, number))
+    first, last = windows[0].done, windows[-1].done
+    name = f"resident memory after {last:,} requests, more than after {first:,}"
+    said = f"Since the first {first:,}: {verdict(windows)}."
+    return Figure(name, growth(windows), "%", "under 1 %"), said
 
 
-@contextmanager
-def _server() -> Iterator[tuple[subprocess.Popen[bytes], float]]:
-    """A server, and the seconds until it was ready."""
-    command = [sys.executable, "-m", "service", "serve", "--port", str(PORT)]
-    started = time.monotonic()
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)  # noqa: S603  (ourselves)
-    try:
-        yield process, single.ready_seconds(URL, started)
-    finally:
-        process.terminate()
-        process.wait()
+def _write(out: Path, head: str, found: report.Found, figures: list[Figure], *said: str) -> str:
+    parts = [[head], report.throughput(found), report.cost(found)]
+    if figures:
+        parts.append(report.beside_targets(figures))
+    text = "\n\n".join("\n".join(lines) for lines in [*parts, said]).rstrip()
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "bench.md").write_text(text + "\n")
+    report.draw(found, out / "bench.png")
+    return text
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--row", choices=ROWS, action="append", help="by default all")
+    parser.add_argument("--growth", type=int, default=20_000, help="requests; 0 leaves it out")
+    parser.add_argument("--quick", action="store_true", help="one short round: does it all run?")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of tables and picture")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -3,25 +3,17 @@
 They are what the fuzzers start from, what is mutated, and what the soak sends.
 """
 
-import base64
 import io
 from functools import cache
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageCms
 
+from bench.forms import Body, as_json, as_msgpack, as_multipart
+
 U8 = NDArray[np.uint8]
 WIDTH, HEIGHT = 24, 16
-BOUNDARY = "corpus"
-
-
-class Body(msgspec.Struct, frozen=True):
-    """A request's body and the content type that it comes with."""
-
-    kind: str
-    content: bytes
 
 
 def pixels(width: int = WIDTH, height: int = HEIGHT) -> U8:
@@ -88,27 +80,12 @@ def ycck(image: Image.Image) -> bytes:
     return bytes(data)
 
 
-def multipart(parts: list[bytes], boundary: str = BOUNDARY) -> bytes:
-    """A form with one file of the field `images` a part."""
-    head = 'content-disposition: form-data; name="images"; filename="{}.jpg"\r\n\r\n'
-    begin = f"--{boundary}\r\n".encode()
-    files = (begin + head.format(i).encode() + part + b"\r\n" for i, part in enumerate(parts))
-    return b"".join(files) + f"--{boundary}--\r\n".encode()
-
-
 @cache
 def bodies() -> tuple[Body, ...]:
     """Each image alone, and two of them in each of the other forms."""
     found = [Body(_type(name), data) for name, data in images().items()]
     pair = [images()["JPEG"], images()["PNG"]]
-    encoded = [{"id": str(i), "data": base64.b64encode(data)} for i, data in enumerate(pair)]
-    raw = [{"id": str(i), "data": data} for i, data in enumerate(pair)]
-    return (
-        *found,
-        Body(f"multipart/form-data; boundary={BOUNDARY}", multipart(pair)),
-        Body("application/json", msgspec.json.encode({"images": encoded})),
-        Body("application/msgpack", msgspec.msgpack.encode({"images": raw})),
-    )
+    return (*found, as_multipart(pair), as_json(pair), as_msgpack(pair))
 
 
 def _type(name: str) -> str:

@@ -7,88 +7,143 @@ a request should have left: waiting in the client is waiting.
 
 import argparse
 import asyncio
+import itertools
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import NamedTuple
 
-import httpx
 import numpy as np
 
+from bench.forms import as_it_is
+from bench.mix import photographs, sent
 from bench.scenes import SIZES, scene
+from bench.wire import TIMEOUT_S, Line, Reply, run
+
+OK = 200
+EVERYTHING = "mixed"
 
 
-class Call(NamedTuple):
-    """How an image is sent: by default as it is, to this service."""
+class Answer(NamedTuple):
+    """A status, the seconds that it took, and when it came: seconds since the load began."""
 
-    body: bytes
-    path: str = "/v1/emotions"
-    headers: Mapping[str, str] = MappingProxyType({"content-type": "image/jpeg"})
+    status: int
+    seconds: float
+    at: float
 
 
 @dataclass
 class Result:
-    """What came back: seconds of each good answer, and how many were refused or failed."""
+    """What came back of a load of `elapsed` seconds, which took `cpu_s` of the client's own CPU."""
 
-    seconds: list[float] = field(default_factory=list)
-    statuses: dict[int, int] = field(default_factory=dict)
+    offered: float = float("nan")
+    answers: list[Answer] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
     elapsed: float = 0.0
+    cpu_s: float = 0.0
+
+    def note(self, reply: Reply, due: float, started: float) -> None:
+        """Count what came back, now, for what was due at a moment of `time.perf_counter`."""
+        now = time.perf_counter()
+        if reply.error:
+            self.errors[reply.error] += 1
+        else:
+            self.answers.append(Answer(reply.status, now - due, now - started))
 
     @property
     def rate(self) -> float:
-        """Good answers a second."""
-        return len(self.seconds) / self.elapsed
+        """Good answers a second, of those that came before the end: a filled queue is no rate."""
+        return sum(a.status == OK and a.at <= self.elapsed for a in self.answers) / self.elapsed
 
-    def quantile(self, share: float) -> float:
-        """Milliseconds that this share of the good answers took at most."""
-        return float(np.quantile(self.seconds, share)) * 1000 if self.seconds else float("nan")
+    @property
+    def sent(self) -> int:
+        """How many requests there were."""
+        return len(self.answers) + self.errors.total()
+
+    @property
+    def failed(self) -> int:
+        """How many of them had no good answer."""
+        return self.sent - len(self.seconds())
+
+    @property
+    def statuses(self) -> dict[int | str, int]:
+        """How many had which status, or which error instead of an answer."""
+        statuses = Counter(answer.status for answer in self.answers)
+        return dict(sorted(statuses.items())) | dict(sorted(self.errors.items()))
+
+    def seconds(self, status: int = OK) -> list[float]:
+        """Of each answer with a status."""
+        return [answer.seconds for answer in self.answers if answer.status == status]
+
+    def quantile(self, share: float, status: int = OK) -> float:
+        """Milliseconds that this share of the answers with a status took at most; nan for none."""
+        seconds = self.seconds(status)
+        return float(np.quantile(seconds, share)) * 1000 if seconds else float("nan")
 
 
-async def closed_loop(url: str, calls: Sequence[Call], clients: int, seconds: float) -> Result:
-    """Run `clients` that send one request after another for `seconds`."""
-    result = Result()
-    async with _client(url, clients) as http:
-        started = time.perf_counter()
+async def closed_loop(
+    url: str,
+    calls: Sequence[bytes],
+    clients: int,
+    seconds: float,
+    *,
+    timeout_s: float = TIMEOUT_S,
+) -> Result:
+    """Run `clients` that for `seconds` send the next of `calls` as soon as they are answered."""
+    result, turns, began = Result(), itertools.cycle(calls), time.process_time()
+    started = time.perf_counter()
 
-        async def client(number: int) -> None:
-            turn = number
-            while time.perf_counter() < started + seconds:
-                await _send(http, calls[turn % len(calls)], time.perf_counter(), result)
-                turn += 1
+    async def client() -> None:
+        line = Line(url, timeout_s)
+        while (begun := time.perf_counter()) < started + seconds:
+            result.note(await line.send(next(turns)), begun, started)
+        line.close()
 
-        await asyncio.gather(*(client(number) for number in range(clients)))
-        result.elapsed = time.perf_counter() - started
+    await asyncio.gather(*(client() for _ in range(clients)))
+    result.elapsed = time.perf_counter() - started
+    result.cpu_s = time.process_time() - began
+    result.offered = result.sent / result.elapsed
     return result
 
 
-async def open_loop(url: str, calls: Sequence[Call], rate: float, seconds: float) -> Result:
-    """Send at `rate` requests a second for `seconds`, at exponentially distributed distances."""
-    result, rng = Result(), random.Random(0)  # noqa: S311  (arrivals, not secrets)
-    async with _client(url, 1000) as http, asyncio.TaskGroup() as group:
-        started = due = time.perf_counter()
-        turn = 0
+async def open_loop(
+    url: str,
+    calls: Sequence[bytes],
+    rate: float,
+    seconds: float,
+    *,
+    timeout_s: float = TIMEOUT_S,
+) -> Result:
+    """Send `calls` in turns for `seconds`, `rate` a second at exponentially distributed distances.
+
+    Each has a connection to itself, as many as it takes.
+    """
+    result, rng, idle = Result(rate), random.Random(0), list[Line]()  # noqa: S311  (arrivals)
+    turns, began = itertools.cycle(calls), time.process_time()
+    started = due = time.perf_counter()
+
+    async def one(content: bytes, due: float) -> None:
+        line = idle.pop() if idle else Line(url, timeout_s)
+        result.note(await line.send(content), due, started)
+        idle.append(line)
+
+    async with asyncio.TaskGroup() as group:
         while due < started + seconds:
             await asyncio.sleep(due - time.perf_counter())
-            group.create_task(_send(http, calls[turn % len(calls)], due, result))
-            turn += 1
+            group.create_task(one(next(turns), due))
             due += rng.expovariate(rate)
-        result.elapsed = time.perf_counter() - started
+    for line in idle:
+        line.close()
+    result.elapsed = seconds
+    result.cpu_s = time.process_time() - began
     return result
 
 
-def _client(url: str, connections: int) -> httpx.AsyncClient:
-    limits = httpx.Limits(max_connections=connections)
-    return httpx.AsyncClient(base_url=url, limits=limits, timeout=60)
-
-
-async def _send(http: httpx.AsyncClient, call: Call, due: float, result: Result) -> None:
-    answer = await http.post(call.path, content=call.body, headers=dict(call.headers))
-    status = answer.status_code
-    result.statuses[status] = result.statuses.get(status, 0) + 1
-    if status == httpx.codes.OK:
-        result.seconds.append(time.perf_counter() - due)
+def requests(name: str) -> list[bytes]:
+    """What is sent in turns: one of `SIZES` as it is, or "mixed"."""
+    return photographs() if name == EVERYTHING else [sent(as_it_is(scene(name)))]
 
 
 def main() -> None:
@@ -98,15 +153,14 @@ def main() -> None:
     arguments.add_argument("--clients", type=int, default=32)
     arguments.add_argument("--rate", type=float, help="open loop, requests a second")
     arguments.add_argument("--seconds", type=float, default=20)
-    arguments.add_argument("--scene", choices=[*SIZES, "mixed"], default="640x480, 1 face")
+    arguments.add_argument("--scene", choices=[*SIZES, EVERYTHING], default=next(iter(SIZES)))
     given = arguments.parse_args()
-    calls = [Call(scene(name)) for name in (SIZES if given.scene == "mixed" else [given.scene])]
-    run = (
+    calls = requests(given.scene)
+    result = run(
         open_loop(given.url, calls, given.rate, given.seconds)
         if given.rate
         else closed_loop(given.url, calls, given.clients, given.seconds)
     )
-    result = asyncio.run(run)
     quantiles = ", ".join(f"p{q} {result.quantile(q / 100):.1f} ms" for q in (50, 95, 99))
     print(f"{result.rate:.1f} answers/s, {quantiles}, statuses {result.statuses}")
 

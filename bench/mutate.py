@@ -3,7 +3,8 @@
 import random
 from collections.abc import Callable
 
-from bench.corpus import Body, bodies
+from bench.corpus import bodies
+from bench.forms import Body
 
 Mutation = Callable[[random.Random, bytearray], None]
 MOST = 1 << 16

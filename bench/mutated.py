@@ -18,7 +18,7 @@ from pathlib import Path
 import structlog
 from fastapi import FastAPI
 
-from bench.corpus import Body
+from bench.forms import Body
 from bench.hollow import Reply, ask, hollow
 from bench.mutate import mutated
 from bench.processes import resident_mib

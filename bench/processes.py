@@ -1,10 +1,15 @@
 """What a process and all that it started hold and use: memory, descriptors, CPU time (Linux)."""
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 PROC = Path("/proc")
+SAMPLE_S, GROWN = 0.2, 1.005
 
 
 class Holding(NamedTuple):
@@ -31,6 +36,40 @@ def holding(pid: int) -> Holding:
     return Holding(mib, descriptors, threads, processes)
 
 
+@dataclass
+class Usage:
+    """What a process and all that it started used: CPU seconds, and MiB at the most."""
+
+    cpu_s: float = 0.0
+    peak_mib: float = 0.0
+
+
+@contextmanager
+def watching(pid: int) -> Iterator[Usage]:
+    """Measure until the block ends; memory is looked at five times a second."""
+    usage, ended, before = Usage(), threading.Event(), cpu_seconds(pid)
+    watcher = threading.Thread(target=_look, args=(pid, usage, ended))
+    watcher.start()
+    try:
+        yield usage
+    finally:
+        ended.set()
+        watcher.join()
+        usage.cpu_s = cpu_seconds(pid) - before
+
+
+def _look(pid: int, usage: Usage, ended: threading.Event) -> None:
+    """What is shared takes long to tell apart, so that is done where memory has grown."""
+    most, last = 0, False
+    while not last:
+        last = ended.wait(SAMPLE_S)
+        tree = _tree(pid)
+        pages = sum(_pages(each) for each in tree)
+        if pages > most * GROWN:
+            most = pages
+            usage.peak_mib = max(usage.peak_mib, sum(_memory(each) for each in tree))
+
+
 def cpu_seconds(pid: int) -> float:
     """CPU time of a process and all that it started, those included that it has waited for."""
     ticks = 0
@@ -49,12 +88,20 @@ def resident_mib(pid: int | None = None) -> float:
 
 
 def _memory(pid: int) -> float:
-    """Proportional where the system tells: what processes share is counted once."""
+    """In MiB, proportional where the system tells: what processes share is counted once."""
     try:
         lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
     except OSError:
-        return resident_mib(pid)
+        return _pages(pid) * os.sysconf("SC_PAGE_SIZE") / 2**20
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+def _pages(pid: int) -> int:
+    """Resident pages, shared ones too; 0 of a process that has ended."""
+    try:
+        return int((PROC / str(pid) / "statm").read_text().split()[1])
+    except OSError:
+        return 0
 
 
 def _status(pid: int) -> dict[str, str]:

@@ -10,10 +10,9 @@ import signal
 import time
 from pathlib import Path
 
-import httpx
-
-from bench.load import Call, Result, closed_loop
-from bench.scenes import SIZES, scene
+from bench.load import Result, closed_loop, requests
+from bench.scenes import SIZES
+from bench.wire import Line, request, run
 
 POLL_S = 0.005
 
@@ -21,21 +20,23 @@ POLL_S = 0.005
 async def measure(url: str, pid: int, kills: int, clients: int) -> tuple[list[float], Result]:
     """Seconds from each kill to the next readiness, and what the clients were answered."""
     seconds = 4.0 * kills + 4
-    load = asyncio.create_task(closed_loop(url, [Call(scene(next(iter(SIZES))))], clients, seconds))
+    load = asyncio.create_task(closed_loop(url, requests(next(iter(SIZES))), clients, seconds))
     took: list[float] = []
-    async with httpx.AsyncClient(base_url=url, timeout=60) as http:
-        for _ in range(kills):
-            await asyncio.sleep(2)
-            killed = time.perf_counter()
-            os.kill(_worker(pid), signal.SIGKILL)
-            await _until(http, ready=False)
-            await _until(http, ready=True)
-            took.append(time.perf_counter() - killed)
+    line = Line(url)
+    for _ in range(kills):
+        await asyncio.sleep(2)
+        killed = time.perf_counter()
+        os.kill(_worker(pid), signal.SIGKILL)
+        await _until(line, ready=False)
+        await _until(line, ready=True)
+        took.append(time.perf_counter() - killed)
+    line.close()
     return took, await load
 
 
-async def _until(http: httpx.AsyncClient, *, ready: bool) -> None:
-    while (await http.get("/readyz")).is_success != ready:  # noqa: ASYNC110  (another process)
+async def _until(line: Line, *, ready: bool) -> None:
+    asked = request(path="/readyz", method="GET")
+    while ((await line.send(asked)).status == 200) != ready:  # noqa: ASYNC110  (another process)
         await asyncio.sleep(POLL_S)
 
 
@@ -53,9 +54,9 @@ def main() -> None:
     arguments.add_argument("--kills", type=int, default=10)
     arguments.add_argument("--clients", type=int, default=8)
     given = arguments.parse_args()
-    took, result = asyncio.run(measure(given.url, given.pid, given.kills, given.clients))
+    took, result = run(measure(given.url, given.pid, given.kills, given.clients))
     print("ready again after", ", ".join(f"{each:.2f}" for each in sorted(took)), "s")
-    slowest = max(result.seconds, default=float("nan"))
+    slowest = max(result.seconds(), default=float("nan"))
     print(f"answers by status {result.statuses}, the slowest after {slowest:.1f} s")
 
 

@@ -1,6 +1,7 @@
 """Photographs to send: real faces at the sizes and numbers that media pipelines have."""
 
 import io
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -13,18 +14,28 @@ U8 = NDArray[np.uint8]
 # NASA's portrait of Eileen Collins; the square that holds her head.
 PORTRAIT = Path(skimage.__file__).parent / "data" / "astronaut.png"
 HEAD = (slice(0, 256), slice(96, 352))
-# Width, height, faces.
-SIZES = {
-    "640x480, 1 face": (640, 480, 1),
-    "1920x1080, 0 faces": (1920, 1080, 0),
-    "1920x1080, 5 faces": (1920, 1080, 5),
-    "4000x3000, 30 faces": (4000, 3000, 30),
-}
+Size = tuple[int, int, int]
 
 
+def _name(width: int, height: int, faces: int) -> str:
+    return f"{width}x{height}, {faces} face{'' if faces == 1 else 's'}"
+
+
+def _named(*sizes: Size) -> dict[str, Size]:
+    return {_name(*size): size for size in sizes}
+
+
+# Width, height, faces. Those that are measured one by one:
+SIZES = _named((640, 480, 1), (1920, 1080, 0), (1920, 1080, 5), (4000, 3000, 30))
+# and those that are mixed, a size after the other.
+FRAMES = ((640, 480), (1920, 1080), (4000, 3000))
+MIXED = _named(*((*frame, faces) for faces in (0, 1, 5, 30) for frame in FRAMES))
+
+
+@cache
 def scene(name: str) -> bytes:
-    """A JPEG of one of `SIZES`: heads side by side before a grey wall with some noise."""
-    width, height, faces = SIZES[name]
+    """A JPEG of one of `MIXED`: heads side by side before a grey wall with some noise."""
+    width, height, faces = MIXED[name]
     rng = np.random.default_rng(0)
     canvas = rng.normal(128, 6, (height, width, 3)).clip(0, 255).astype(np.uint8)
     head = np.asarray(Image.open(PORTRAIT).convert("RGB"))[HEAD]

@@ -9,14 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-import httpx
+from bench.wire import fetch, request
+
+POLL_S = 0.02
 
 
 class Serving(NamedTuple):
-    """Where it listens, and its process."""
+    """Where it listens, its process, and the seconds from its start until it was ready."""
 
     url: str
     pid: int
+    ready_s: float
 
 
 @contextmanager
@@ -26,6 +29,7 @@ def serving(**settings: str) -> Iterator[Serving]:
         port = free.getsockname()[1]
     given = {f"EMOTIONS_{name.upper()}": value for name, value in settings.items()}
     command = [sys.executable, "-m", "service", "serve", "--port", str(port)]
+    started = time.monotonic()
     process = subprocess.Popen(  # noqa: S603  (ourselves)
         command, stderr=subprocess.DEVNULL, env=os.environ | given
     )
@@ -34,15 +38,12 @@ def serving(**settings: str) -> Iterator[Serving]:
         while not _ready(url):
             if process.poll() is not None:
                 raise RuntimeError("the server did not start; try `emotions serve`")
-            time.sleep(0.1)
-        yield Serving(url, process.pid)
+            time.sleep(POLL_S)
+        yield Serving(url, process.pid, time.monotonic() - started)
     finally:
         process.terminate()
         process.wait()
 
 
 def _ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz").status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False
+    return fetch(url, request(path="/readyz", method="GET")).status == 200

@@ -3,17 +3,16 @@
 Each is a sentence, a value and what it should be at least or at most.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Iterator
 from statistics import median
 from typing import NamedTuple
 
-import httpx
-import msgspec
-
-from bench.load import Call, closed_loop
+from bench.forms import as_msgpack
+from bench.load import closed_loop, requests
+from bench.mix import sent
 from bench.scenes import scene
+from bench.wire import run
 from bench.work import Work
 
 ONE_FACE, LARGE = "640x480, 1 face", "4000x3000, 30 faces"
@@ -32,14 +31,11 @@ class Figure(NamedTuple):
         return f"| {self.name} | {self.value:.2f} {self.unit} | {self.target} |"
 
 
-def table(url: str, work: Work, ready_s: float, seconds: float) -> Iterator[str]:
-    """Yield a table of the figures of the service at `url`, which took `ready_s` to start."""
-    yield "| | measured | target |"
-    yield "|---|---|---|"
-    yield str(Figure("start to ready, second start", ready_s, "s", "under 5 s"))
-    yield str(window_tax(url, work, seconds))
-    yield str(one_request(url, seconds))
-    yield str(scaled_decoding(work, seconds))
+def figures(url: str, work: Work, seconds: float) -> Iterator[Figure]:
+    """Yield the figures of the service at `url`."""
+    yield window_tax(url, work, seconds)
+    yield one_request(url, seconds)
+    yield scaled_decoding(work, seconds)
 
 
 def window_tax(url: str, work: Work, seconds: float) -> Figure:
@@ -47,20 +43,17 @@ def window_tax(url: str, work: Work, seconds: float) -> Figure:
     body, taxes = scene(ONE_FACE), []
     for _ in range(5):
         alone = _milliseconds(lambda: work.answer(body), seconds / 10)
-        result = asyncio.run(closed_loop(url, [Call(body)], 1, seconds / 10))
+        result = run(closed_loop(url, requests(ONE_FACE), 1, seconds / 10))
         taxes.append(result.quantile(0.5) - alone)
     return Figure("one client: beyond the pipeline's own time", median(taxes), "ms", "under 1.5 ms")
 
 
 def one_request(url: str, seconds: float) -> Figure:
     """Throughput of many images in one request, over that of as many requests at once."""
-    body, ratios = scene(ONE_FACE), []
-    named = [{"id": str(number), "data": body} for number in range(IMAGES)]
-    packed = msgspec.msgpack.encode({"images": named})
-    together = Call(packed, headers={"content-type": "application/msgpack"})
+    ratios, together = [], sent(as_msgpack([scene(ONE_FACE)] * IMAGES))
     for _ in range(3):
-        one = asyncio.run(closed_loop(url, [together], 1, seconds / 6))
-        many = asyncio.run(closed_loop(url, [Call(body)], IMAGES, seconds / 6))
+        one = run(closed_loop(url, [together], 1, seconds / 6))
+        many = run(closed_loop(url, requests(ONE_FACE), IMAGES, seconds / 6))
         ratios.append(IMAGES * one.rate / many.rate)
     return Figure("32 images in one request, over 32 requests", median(ratios), "x", "at least 1.0")
 
@@ -73,17 +66,6 @@ def scaled_decoding(work: Work, seconds: float) -> Figure:
         ratios.append(whole / _milliseconds(lambda: work.answer(body), seconds / 6))
     name = "12-megapixel JPEG decoded at need, over whole"
     return Figure(name, median(ratios), "x faster", "at least 2.0")
-
-
-def ready_seconds(url: str, started: float) -> float:
-    """Wait until the service at `url` is ready; seconds since `started`, of `time.monotonic`."""
-    while True:
-        try:
-            if httpx.get(f"{url}/readyz").status_code == httpx.codes.OK:
-                return time.monotonic() - started
-        except httpx.TransportError:
-            pass
-        time.sleep(0.02)
 
 
 def _milliseconds(run: Callable[[], object], seconds: float) -> float:

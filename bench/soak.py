@@ -17,9 +17,10 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.mix import Sent, mix
+from bench.picture import pyplot
 from bench.processes import Holding, holding
 from bench.serving import serving
-from bench.wire import Line
+from bench.wire import Line, run
 
 CLIENTS = 8
 WARM = 1000
@@ -53,7 +54,7 @@ async def soak(url: str, pid: int, requests: int, number: int = WINDOWS) -> list
         windows.append(await _window(lines, deck, done, size, pid))
         print(_row(windows[-1]), flush=True)
     for line in lines:
-        await line.close()
+        line.close()
     return windows
 
 
@@ -67,7 +68,7 @@ async def _window(lines: list[Line], deck: list[Sent], done: int, size: int, pid
             reply = await line.send(sent.content)
             seconds.append(time.perf_counter() - begun)
             if reply.status != sent.status:
-                wrong[f"{reply.status} instead of {sent.status}"] += 1
+                wrong[f"{reply.error or reply.status} instead of {sent.status}"] += 1
 
     await asyncio.gather(*(client(line) for line in lines))
     rate = size / (time.perf_counter() - started)
@@ -87,6 +88,11 @@ def _row(window: Window) -> str:
     return f"| {window.done:,} | {window.rate:.0f} | {times} | {held} | {wrong} |"
 
 
+def growth(windows: list[Window]) -> float:
+    """Percent of memory that was added since the first window."""
+    return 100 * (windows[-1].held.mib / windows[0].held.mib - 1)
+
+
 def verdict(windows: list[Window]) -> str:
     """What has changed since the first window, in a line."""
     first, last = windows[0].held, windows[-1].held
@@ -98,7 +104,7 @@ def verdict(windows: list[Window]) -> str:
     trend = np.polyfit([w.done for w in windows], [w.held.mib for w in windows], 1)[0]
     grown = trend * (windows[-1].done - windows[0].done) / first.mib
     return (
-        f"memory {100 * (last.mib / first.mib - 1):+.2f} % (its trend: {100 * grown:+.2f} %), "
+        f"memory {growth(windows):+.2f} % (its trend: {100 * grown:+.2f} %), "
         f"descriptors {last.descriptors - first.descriptors:+d}, "
         f"threads {last.threads - first.threads:+d}, "
         f"median p99 of the second half {100 * (late / early - 1):+.1f} % against the first, "
@@ -108,11 +114,7 @@ def verdict(windows: list[Window]) -> str:
 
 def draw(windows: list[Window], path: Path) -> None:
     """Memory and latency over the requests."""
-    import matplotlib as mpl  # noqa: PLC0415  (only here, and slow)
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415
-
+    plt = pyplot()
     done = [w.done for w in windows]
     figure, (memory, latency) = plt.subplots(2, 1, sharex=True, figsize=(8, 5), dpi=120)
     memory.plot(done, [w.held.mib for w in windows], marker="o", color="#3b82d6")
@@ -125,6 +127,7 @@ def draw(windows: list[Window], path: Path) -> None:
         axes.grid(alpha=0.3)
     figure.tight_layout()
     figure.savefig(path)
+    plt.close(figure)
 
 
 def main() -> int:
@@ -135,7 +138,7 @@ def main() -> int:
     given = arguments.parse_args()
     print(HEAD)
     with serving() as server:
-        windows = asyncio.run(soak(server.url, server.pid, given.requests))
+        windows = run(soak(server.url, server.pid, given.requests))
     print(f"\nSince the first {windows[0].done:,}: {verdict(windows)}.")
     if given.picture:
         draw(windows, given.picture)

@@ -4,11 +4,10 @@
 """
 
 import argparse
-import datetime
 import os
-import platform
 from pathlib import Path
 
+from bench.machine import machine
 from bench.peers.measure import CLIENTS, rounds
 from bench.peers.peer import PEERS
 from bench.peers.report import draw, table
@@ -40,9 +39,8 @@ def main() -> None:
         logs=given.out,
     ):
         lines = [
-            f"{datetime.date.today()}, {_processor()}, servers on {len(used)} core(s), {CLIENTS} "
-            f"clients on all {cores.available()}, {given.scene}, median of {done} round(s) of "
-            f"{given.seconds:g} s",
+            f"{machine()}; servers on {len(used)} core(s), {CLIENTS} clients on all "
+            f"{cores.available()}; {given.scene}; median of {done} round(s) of {given.seconds:g} s",
             "",
             *table(found),
         ]
@@ -64,16 +62,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--cores", type=int, nargs="+", help="CPUs of the servers; by default all")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of table and picture")
     return parser.parse_args()
-
-
-def _processor() -> str:
-    """The CPU's name, where Linux tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Rounds of all servers in turns, each alone on the machine, beside the limit."""
 
-import asyncio
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,8 @@ from typing import NamedTuple
 from bench.limit import images_a_second
 from bench.load import closed_loop
 from bench.peers.peer import Peer, running
-from bench.processes import cpu_seconds, holding
+from bench.processes import watching
+from bench.wire import run
 from service.settings import Settings
 from service.startup import find_models
 
@@ -21,7 +21,7 @@ PORT = 8790
 
 
 class Turn(NamedTuple):
-    """One server under load: images a second, latencies in ms, what it used, what failed."""
+    """One server under load: images a second, latencies in ms, CPU and memory, what failed."""
 
     rate: float
     p50: float
@@ -70,15 +70,12 @@ def rounds(
 def _turn(peer: Peer, body: bytes, seconds: float, cores: set[int], logs: Path) -> Turn:
     with running(peer, PORT, logs / f"{peer.name}.log", body, cores) as process:
         url, calls = f"http://127.0.0.1:{PORT}", [peer.call(body)]
-        asyncio.run(closed_loop(url, calls, CLIENTS, min(seconds, WARM_UP_S)))
-        before = cpu_seconds(process.pid)
-        result = asyncio.run(closed_loop(url, calls, CLIENTS, seconds))
-        spent = cpu_seconds(process.pid) - before
-        done = len(result.seconds)
+        run(closed_loop(url, calls, CLIENTS, min(seconds, WARM_UP_S)))
+        with watching(process.pid) as usage:
+            result = run(closed_loop(url, calls, CLIENTS, seconds))
         p50, p95, p99 = (result.quantile(share) for share in (0.5, 0.95, 0.99))
-        failed = sum(result.statuses.values()) - done
-        cpu_ms = 1000 * spent / max(1, done)
-        return Turn(result.rate, p50, p95, p99, cpu_ms, holding(process.pid).mib, failed)
+        cpu_ms = 1000 * usage.cpu_s / max(1, result.sent - result.failed)
+        return Turn(result.rate, p50, p95, p99, cpu_ms, usage.peak_mib, result.failed)
 
 
 @contextmanager

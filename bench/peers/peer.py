@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import httpx
-
-from bench.load import Call
+from bench.forms import as_it_is
+from bench.mix import sent
+from bench.wire import fetch, request
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ROOT / ".venv-peers"
@@ -24,18 +24,18 @@ READY_S, STOP_S = 600.0, 30.0
 DEBIANS_PYTHON = "/usr/bin/python3.11"
 
 
-def as_it_is(body: bytes) -> Call:
-    """The JPEG as body."""
-    return Call(body, "/inference")
+def as_body(body: bytes) -> bytes:
+    """A request with the JPEG as body."""
+    return request(body, path="/inference")
 
 
-def as_json(body: bytes) -> Call:
+def as_json(body: bytes) -> bytes:
     """The JPEG as base64 in JSON, to LitServe."""
     text = json.dumps({"image": base64.b64encode(body).decode()})
-    return Call(text.encode(), "/predict", {"content-type": "application/json"})
+    return request(text.encode(), {"content-type": "application/json"}, "/predict")
 
 
-def as_tensor(body: bytes) -> Call:
+def as_tensor(body: bytes) -> bytes:
     """The JPEG as a binary tensor after a JSON header, to Triton."""
     tensor = {
         "name": "image",
@@ -46,7 +46,7 @@ def as_tensor(body: bytes) -> Call:
     wanted = {"binary_data_output": True}
     head = json.dumps({"parameters": wanted, "inputs": [tensor]}).encode()
     length = {"inference-header-content-length": str(len(head))}
-    return Call(head + body, "/v2/models/emotions/infer", length)
+    return request(head + body, length, "/v2/models/emotions/infer")
 
 
 class Peer(NamedTuple):
@@ -58,7 +58,7 @@ class Peer(NamedTuple):
 
     name: str
     module: tuple[str, ...]
-    call: Callable[[bytes], Call]
+    call: Callable[[bytes], bytes]
     requirement: str | None = None
     instead: tuple[str, ...] = ()
     python: str = sys.executable
@@ -75,11 +75,11 @@ class Peer(NamedTuple):
 
 
 PEERS = (
-    Peer("emotions", ("service", "serve", "--port"), Call),
+    Peer("emotions", ("service", "serve", "--port"), lambda body: sent(as_it_is(body))),
     Peer(
         "mosec",
         ("bench.peers.mosec_server", "--timeout", "60000", "--port"),
-        as_it_is,
+        as_body,
         "mosec==0.9.8",
     ),
     Peer("litserve", ("bench.peers.litserve_server",), as_json, "litserve==0.2.19"),
@@ -91,8 +91,8 @@ PEERS = (
         ("numpy==1.26.4", "opencv-python-headless==4.11.0.86", "protobuf==6.33.6"),
         DEBIANS_PYTHON,
     ),
-    Peer("ray-serve", ("bench.peers.ray_server",), as_it_is, "ray[serve]==2.60.0"),
-    Peer("fastapi", ("bench.peers.fastapi_server",), as_it_is),
+    Peer("ray-serve", ("bench.peers.ray_server",), as_body, "ray[serve]==2.60.0"),
+    Peer("fastapi", ("bench.peers.fastapi_server",), as_body),
 )
 
 
@@ -127,12 +127,9 @@ def running(
 def _await_answer(
     peer: Peer, process: subprocess.Popen[bytes], port: int, log: Path, probe: bytes
 ) -> None:
-    call, deadline = peer.call(probe), time.monotonic() + READY_S
-    url = f"http://127.0.0.1:{port}{call.path}"
+    content, deadline = peer.call(probe), time.monotonic() + READY_S
     while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(httpx.TransportError):
-            answer = httpx.post(url, content=call.body, headers=dict(call.headers), timeout=60)
-            if answer.status_code == httpx.codes.OK:
-                return
+        if fetch(f"http://127.0.0.1:{port}", content).status == 200:
+            return
         time.sleep(0.2)
     raise RuntimeError(f"{peer.name} does not answer; see {log}")

@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.peers.measure import Found
+from bench.picture import OURS_COLOUR, THEIRS_COLOUR, pyplot
 
 OURS = "emotions"
 
@@ -13,7 +14,7 @@ def table(found: Found) -> Iterator[str]:
     """Yield the lines of a table, the fastest server first."""
     yield (
         "| server | images/s | emotions is faster by | of the limit | p50, p95, p99 ms | CPU ms an "
-        "image | memory, MiB | failed |"
+        "image | peak memory, MiB | failed |"
     )
     yield "|---|---|---|---|---|---|---|---|"
     for name in ranked(found):
@@ -33,11 +34,7 @@ def ranked(found: Found) -> list[str]:
 
 def draw(found: Found, path: Path) -> None:
     """Write a picture of the throughputs, with the spread over the rounds."""
-    import matplotlib as mpl  # noqa: PLC0415  (a second to import)
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415
-
+    plt = pyplot()
     names = ranked(found)[::-1]
     rates = [found.middle(name).rate for name in names]
     spread = [[turn.rate for turn in found.turns[name]] for name in names]
@@ -46,7 +43,7 @@ def draw(found: Found, path: Path) -> None:
         [max(all_) - rate for rate, all_ in zip(rates, spread, strict=True)],
     ]
     figure, axes = plt.subplots(figsize=(7, 0.5 * len(names) + 1.2), layout="constrained")
-    colours = ["#c2410c" if name == OURS else "#94a3b8" for name in names]
+    colours = [OURS_COLOUR if name == OURS else THEIRS_COLOUR for name in names]
     axes.barh(names, rates, xerr=error, color=colours)
     axes.axvline(found.limit, color="black", linestyle="--", label="the limit: no HTTP")
     axes.set_xlabel("images a second, 32 clients")

@@ -2,12 +2,12 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from bench import networks
-from bench.load import Call
 from bench.peers.measure import Found, Turn, rounds
 from bench.peers.peer import PEERS, as_json, as_tensor
 from bench.peers.report import draw, table
@@ -45,13 +45,15 @@ def test_ratios_are_the_medians_of_the_rounds(tmp_path: Path) -> None:
 
 
 def test_images_are_wrapped_as_each_server_wants_them() -> None:
-    tensor = as_tensor(b"jpeg")
-    length = int(tensor.headers["inference-header-content-length"])
-    (told,) = json.loads(tensor.body[:length])["inputs"]
-    assert told["shape"] == [len(tensor.body) - length]
-    assert tensor.body[length:] == b"jpeg"
-    assert json.loads(as_json(b"jpeg").body) == {"image": "anBlZw=="}
-    assert Call(b"jpeg").headers["content-type"] == "image/jpeg"
+    head, _, tensor = as_tensor(b"jpeg").partition(b"\r\n\r\n")
+    told = re.search(rb"inference-header-content-length: (\d+)", head)
+    assert told is not None
+    length = int(told[1])
+    (described,) = json.loads(tensor[:length])["inputs"]
+    assert described["shape"] == [len(tensor) - length]
+    assert tensor[length:] == b"jpeg"
+    assert json.loads(as_json(b"jpeg").partition(b"\r\n\r\n")[2]) == {"image": "anBlZw=="}
+    assert b"content-type: image/jpeg" in next(p for p in PEERS if p.name == "emotions").call(b"")
 
 
 def test_networks_are_measured_by_engine_and_precision(

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.corpus import BOUNDARY, bodies, images, multipart
+from bench.corpus import bodies, images
+from bench.forms import BOUNDARY, as_multipart
 from bench.hollow import Reply
 from bench.mutate import KINDS
 from service.schemas import Problem
@@ -161,7 +162,7 @@ FOUND = {
     ),
     "a form cut within its second image": (
         MULTIPART,
-        multipart([JPEG, JPEG])[:-100],
+        as_multipart([JPEG, JPEG]).content[:-100],
         400,
     ),
     "a boundary of 60,000 letters": ("multipart/form-data; boundary=" + "a" * 60_000, b"", 400),
@@ -193,7 +194,7 @@ def test_a_hundred_thousand_parts(hollow_ask: Ask, part: bytes, status: int) -> 
 
 @pytest.mark.parametrize("filler", [b"\r\n", b"\r", b"\r\n-", b"\r\n--corpu", b"\0"])
 def test_parts_that_look_like_boundaries_cost_no_more(hollow_ask: Ask, filler: bytes) -> None:
-    content = multipart([filler * (1_000_000 // len(filler))])
+    content = as_multipart([filler * (1_000_000 // len(filler))]).content
     assert check(hollow_ask(content, kind(MULTIPART))).status == 415
 
 
