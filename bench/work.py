@@ -24,6 +24,7 @@ class Work(Lane):
             verify.input_size(models.detector.spec),
             settings.nms_iou,
             settings.close_ups,
+            models.engine.heights(models.detector.spec),
         )
         detector, emotion = models.detector, models.emotion
         networks = Networks((detector.plan, detector.spec), (emotion.plan, emotion.spec), rules)

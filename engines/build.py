@@ -26,13 +26,16 @@ class Built(NamedTuple):
     fresh: bool
 
 
-def graph(spec: ModelSpec, weights_file: Path) -> onnx.ModelProto:
+def graph(spec: ModelSpec, weights_file: Path, heights: tuple[int, ...] = ()) -> onnx.ModelProto:
     """Return the network of `spec` filled with its weights, as every engine gets it.
+
+    `heights` are those of the engine: with several the graph's height is free.
 
     Raises:
         EngineError: the weights do not fit the network; the message names the tensor.
     """
-    return export(spec.network, weights_file, spec.options)
+    free = {"free_height": True} if len(heights) > 1 else {}
+    return export(spec.network, weights_file, {**spec.options, **free})
 
 
 def export(network: str, weights_file: Path, options: Mapping[str, OptionValue]) -> onnx.ModelProto:
@@ -82,7 +85,7 @@ def build(
         except PlanDamaged as error:
             say(str(error.args[0]).partition(";")[0] + "; building it anew")
     say(f"building {spec.name} from {source.name} for {engine.name}, {precision}")
-    model = graph(spec, source)
+    model = graph(spec, source, engine.heights(spec))
     typed = convert(model, spec, precision, faces)
     with plan.staged(path) as temporary:
         temporary.write_bytes(engine.compile(typed, spec, path.parent, report))
@@ -108,7 +111,7 @@ def _parity(
     spec: ModelSpec, engine: Engine, path: Path, model: onnx.ModelProto, precision: Precision
 ) -> dict[str, float]:
     with engine.open(path, spec) as runner, reference(spec, model) as plain:
-        return verify.check(spec, runner, plain, precision)
+        return verify.check(spec, runner, plain, precision, engine.heights(spec))
 
 
 def find(
@@ -153,7 +156,8 @@ def reverify(
     path = plan.plan_path(folder, key := plan.fingerprint(spec, source, engine, precision), engine)
     sidecar = msgspec.structs.replace(plan.read(path, key), parity=None)
     plan.describe(path, sidecar)
-    parity = _parity(spec, engine, path, graph(spec, source), precision)
+    model = graph(spec, source, engine.heights(spec))
+    parity = _parity(spec, engine, path, model, precision)
     plan.describe(path, sidecar := msgspec.structs.replace(sidecar, parity=parity))
     return sidecar
 

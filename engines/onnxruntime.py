@@ -84,6 +84,12 @@ class OnnxRuntime:
         """
         return 1 if spec.task == "detector" else min(FACES, spec.max_batch)
 
+    def heights(self, spec: ModelSpec) -> tuple[int, ...]:
+        """All that the network has: a free height costs nothing. See docs/adr/0009."""
+        from engines import heights  # noqa: PLC0415  (a worker has no need of it)
+
+        return heights.every(spec)
+
     def compile(
         self,
         model: "onnx.ModelProto",

@@ -1,8 +1,8 @@
 """OpenVINO on the CPU: faster than ONNX Runtime, most of all where the CPU computes in bfloat16.
 
 A plan holds the network as OpenVINO exports it, compiled for a batch of one and, for some networks,
-for a larger one: fixed shapes run a tenth faster than a batch of any size, and an image that is
-always computed alone cannot answer otherwise in company.
+for a larger one or for several heights: fixed shapes run a tenth faster than free ones, and an
+image that is always computed alone cannot answer otherwise in company.
 """
 
 import functools
@@ -37,40 +37,52 @@ BFLOAT16 = {"avx512_bf16", "amx_bf16"}
 
 
 class Networks(msgspec.Struct, frozen=True):
-    """What a plan's file holds: a network compiled for each batch size, and how to run it.
+    """What a plan's file holds: a network compiled for each shape, and how to run it.
 
-    `hint` is the type computed in where the graph says float32, `outputs` names the outputs in
-    their order.
+    A shape is a batch size and a height. `hint` is the type computed in where the graph says
+    float32, `outputs` names the outputs in their order.
     """
 
     hint: str
     outputs: tuple[str, ...]
-    compiled: dict[int, bytes]
+    compiled: dict[tuple[int, int], bytes]
 
 
 class OpenVinoRunner:
-    """Networks that compute in the calling thread; a core is kept busy by a worker, not a pool."""
+    """Networks that compute in the calling thread; a core is kept busy by a worker, not a pool.
+
+    A lower height is loaded when it comes for the first time: each takes 20 MB, and many services
+    see images of one format.
+    """
 
     def __init__(self, networks: Networks) -> None:
-        self._outputs = networks.outputs
-        self._requests: dict[int, Any] = {
-            rows: core()
-            .import_model(io.BytesIO(blob), "CPU", options(networks.hint))
-            .create_infer_request()
-            for rows, blob in networks.compiled.items()
-        }
+        self._networks = networks
+        self._requests: dict[tuple[int, int], Any] = {}
+        full = max(height for _, height in networks.compiled)
+        for shape in networks.compiled:
+            if shape[1] == full:
+                self._load(shape)
+
+    def _load(self, shape: tuple[int, int]) -> None:
+        blob = io.BytesIO(self._networks.compiled[shape])
+        network = core().import_model(blob, "CPU", options(self._networks.hint))
+        self._requests[shape] = network.create_infer_request()
 
     def infer(self, feeds: Feeds) -> dict[str, Array]:
         """Run a batch, in pieces of the sizes that the plan has; see `Runner.infer`."""
-        rows = len(next(iter(feeds.values())))
-        if rows not in self._requests:
-            fitting = [size for size in self._requests if size < rows]
-            return in_pieces(self.infer, feeds, max(fitting))
+        rows, height = next(iter(feeds.values())).shape[:2]
+        sizes = [size for size, each in self._networks.compiled if each == height and size <= rows]
+        if not sizes:
+            raise RunnerError(f"the plan has no network for a height of {height}")
+        if rows not in sizes:
+            return in_pieces(self.infer, feeds, max(sizes))
         try:
-            results = self._requests[rows].infer(dict(feeds), share_inputs=True)
+            if (rows, height) not in self._requests:
+                self._load((rows, height))
+            results = self._requests[rows, height].infer(dict(feeds), share_inputs=True)
         except RuntimeError as error:
             raise RunnerError(f"OpenVINO failed: {error}") from error
-        return {name: np.asarray(results[i]) for i, name in enumerate(self._outputs)}
+        return {name: np.asarray(results[i]) for i, name in enumerate(self._networks.outputs)}
 
     def __enter__(self) -> Runner:
         return self
@@ -112,6 +124,12 @@ class OpenVino:
     def batch(self, spec: ModelSpec) -> int:
         """One image, or some faces; see docs/adr/0004."""
         return 1 if spec.task == "detector" else min(FACES, spec.max_batch)
+
+    def heights(self, spec: ModelSpec) -> tuple[int, ...]:
+        """Those of common formats: each is compiled, for fixed shapes run faster."""
+        from engines import heights  # noqa: PLC0415  (a worker has no need of it)
+
+        return heights.common(spec)
 
     def compile(
         self,

@@ -5,12 +5,13 @@ import io
 import numpy as np
 import onnx
 
-from engines import verify
+from engines import heights, verify
 from engines.catalog import ModelSpec
 from engines.errors import EngineError
 from engines.openvino import Networks, OpenVinoRunner, core, options
 from engines.precision import wants_bfloat16
 from engines.runner import Report
+from tensorrtx.layers import HEIGHT
 
 # Only the emotion network is so small that calling it costs a tenth of its time.
 LARGER = {"detector": (), "emotion": (8,), "embedder": ()}
@@ -19,30 +20,41 @@ LARGER = {"detector": (), "emotion": (8,), "embedder": ()}
 def compiled(model: onnx.ModelProto, spec: ModelSpec, report: Report) -> Networks:
     """Compile a graph for a batch of one, and for larger ones that change no bit of an answer.
 
+    Where its height is free it is compiled for each of `heights.common`.
+
     Raises:
         EngineError: OpenVINO does not take the graph; the message has its words.
     """
     hint = "bf16" if wants_bfloat16(model) else "f32"
     outputs = tuple(output.name for output in model.graph.output)
-    sizes = (1, *(size for size in LARGER[spec.task] if size <= spec.max_batch))
-    blobs: dict[int, bytes] = {}
-    for done, rows in enumerate(sizes):
-        report("compile", done, len(sizes))
-        blobs[rows] = _exported(model, spec, rows, hint)
-    alone = OpenVinoRunner(Networks(hint, outputs, {1: blobs[1]}))
+    shapes = [(1, height) for height in _heights(model, spec)]
+    full = shapes[-1][1]
+    shapes += [(rows, full) for rows in LARGER[spec.task] if rows <= spec.max_batch]
+    blobs: dict[tuple[int, int], bytes] = {}
+    for done, shape in enumerate(shapes):
+        report("compile", done, len(shapes))
+        blobs[shape] = _exported(model, spec, shape, hint)
+    single = {shape: blob for shape, blob in blobs.items() if shape[0] == 1}
+    alone = OpenVinoRunner(Networks(hint, outputs, single))
     kept = {
-        rows: blob
-        for rows, blob in blobs.items()
-        if rows == 1
-        or _alike(alone, OpenVinoRunner(Networks(hint, outputs, {1: blobs[1], rows: blob})), spec)
+        shape: blob
+        for shape, blob in blobs.items()
+        if shape in single
+        or _alike(alone, OpenVinoRunner(Networks(hint, outputs, {**single, shape: blob})), spec)
     }
     return Networks(hint, outputs, kept)
 
 
-def _exported(model: onnx.ModelProto, spec: ModelSpec, rows: int, hint: str) -> bytes:
+def _heights(model: onnx.ModelProto, spec: ModelSpec) -> tuple[int, ...]:
+    shapes = [value.type.tensor_type.shape for value in model.graph.input]
+    free = any(side.dim_param == HEIGHT for shape in shapes for side in shape.dim)
+    return heights.common(spec) if free else verify.input_shape(spec)[:1]
+
+
+def _exported(model: onnx.ModelProto, spec: ModelSpec, shape: tuple[int, int], hint: str) -> bytes:
     try:
         network = core().read_model(io.BytesIO(model.SerializeToString()))
-        network.reshape([rows, *verify.input_shape(spec)])
+        network.reshape([*shape, *verify.input_shape(spec)[1:]])
         blob: bytes = core().compile_model(network, "CPU", options(hint)).export_model().read()
         return blob
     except RuntimeError as error:

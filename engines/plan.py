@@ -18,8 +18,11 @@ from engines.weights import sha256
 DEFAULT_FOLDER = Path(__file__).with_name("plans")
 
 
-class Fingerprint(msgspec.Struct, frozen=True):
-    """Everything that a plan depends on; two equal fingerprints mean interchangeable plans."""
+class Fingerprint(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Everything that a plan depends on; two equal fingerprints mean interchangeable plans.
+
+    `heights` is empty for a plan that takes one height.
+    """
 
     model: str
     weights: str
@@ -29,6 +32,7 @@ class Fingerprint(msgspec.Struct, frozen=True):
     precision: Precision
     engine: str
     identity: dict[str, str]
+    heights: tuple[int, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -52,7 +56,7 @@ def fingerprint(
     spec: ModelSpec, weights: Path, engine: Engine, precision: Precision = "fp32"
 ) -> Fingerprint:
     """Take the fingerprint that a plan of `spec` for this engine and hardware must have."""
-    network = tensorrtx.NETWORKS[spec.network]
+    network, heights = tensorrtx.NETWORKS[spec.network], engine.heights(spec)
     return Fingerprint(
         model=f"{spec.name} {spec.version}",
         weights=sha256(weights),
@@ -62,6 +66,7 @@ def fingerprint(
         precision=precision,
         engine=engine.name,
         identity=engine.identity(),
+        heights=heights if len(heights) > 1 else (),
     )
 
 

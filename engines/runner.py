@@ -71,6 +71,10 @@ class Engine(Protocol):
         """The most items that are worth handing to a runner at once."""
         ...
 
+    def heights(self, spec: ModelSpec) -> tuple[int, ...]:
+        """The heights that items of a batch may have, rising; the last is the catalog's."""
+        ...
+
     def compile(
         self, model: "onnx.ModelProto", spec: ModelSpec, folder: Path, report: Report
     ) -> bytes:

@@ -18,6 +18,7 @@ from engines.errors import EngineError, GpuMissing
 from engines.runner import Report, Runner
 from engines.tensorrt_build import Library, compiled, target
 from engines.tensorrt_runner import TensorRTRunner
+from engines.verify import input_shape
 
 MODULES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx_bindings"}
 # Streams of a runner: the copies of one overlap with the computation of the other.
@@ -123,6 +124,10 @@ class TensorRT:
     def batch(self, spec: ModelSpec) -> int:
         """A largest batch for each lane."""
         return self._lanes * spec.max_batch
+
+    def heights(self, spec: ModelSpec) -> tuple[int, ...]:
+        """Only the catalog's: images of all callers share batches, and a batch has one shape."""
+        return input_shape(spec)[:1]
 
     def compile(
         self, model: onnx.ModelProto, spec: ModelSpec, folder: Path, report: Report

@@ -20,22 +20,38 @@ U8 = NDArray[np.uint8]
 
 
 def check(
-    spec: ModelSpec, runner: Runner, reference: Runner, precision: Precision
+    spec: ModelSpec,
+    runner: Runner,
+    reference: Runner,
+    precision: Precision,
+    heights: tuple[int, ...] = (),
 ) -> dict[str, float]:
     """Run the probe through both and return how far apart they are.
 
     The figures bear the names of `Limits`' fields. The runner gets the probe as one batch and the
     reference gets it item by item, so a plan that is right only for a batch's first item fails.
+    Of `heights`, those that the plan takes, some are tried: the upper rows of the probe.
 
     Raises:
         ParityError: a figure is outside the catalog's limits for `precision`.
     """
     name, items = input_name(spec.task), probe(spec)
-    alone = [reference.infer({name: items[i : i + 1]}) for i in range(len(items))]
-    expected = {key: np.concatenate([row[key] for row in alone]) for key in alone[0]}
-    figures = _COMPARE[spec.task](expected, runner.infer({name: items}))
+    batches = [items[:, :height] for height in _spread(heights)] or [items]
+    singles = [batch[i : i + 1] for batch in batches for i in range(len(batch))]
+    expected = _joined([reference.infer({name: item}) for item in singles])
+    actual = _joined([runner.infer({name: batch}) for batch in batches])
+    figures = _COMPARE[spec.task](expected, actual)
     _judge(spec, figures, spec.limits.get(precision, Limits()), precision)
     return figures
+
+
+def _spread(heights: tuple[int, ...]) -> tuple[int, ...]:
+    """The largest and a few lower ones, all where they are few."""
+    return heights[:: -max(1, len(heights) // 4)]
+
+
+def _joined(batches: list[Outputs]) -> Outputs:
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
 def input_name(task: Task) -> str:

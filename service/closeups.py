@@ -4,17 +4,20 @@ A face of more than about 550 pixels in the detector's input is missed, or found
 at a third it is of a size the network knows. docs/adr/0008 has the figures.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import cv2
 import numpy as np
 
 from engines.runner import Array
-from service.detection import CLOSE_UP, PADDING, U8, Letterbox
+from service.detection import CLOSE_UP, PADDING, U8, Letterbox, least
 
 Row = dict[str, Array]
 CloseUps = Literal["auto", "on", "off"]
 SHRINK = 3
+# Rows above and below the small copy: without them the frame passes for a face more often.
+MARGIN = 32
 # A large anchor that is at least so sure, though it need not be sure enough for a face.
 SUSPICION = 0.1
 
@@ -26,12 +29,17 @@ def wanted(row: Row, close_ups: CloseUps) -> bool:
     return bool((row["scores"][_large(row["boxes"])] >= SUSPICION).any())
 
 
-def second_look(canvas: U8, box: Letterbox) -> U8:
-    """The image in the detector's input `canvas` at a third, in the middle of a new input."""
+def second_look(canvas: U8, box: Letterbox, heights: Sequence[int] = ()) -> U8:
+    """The image in the detector's input `canvas` at a third, in the middle of a new input.
+
+    Its height is the first of `heights` that leaves a margin, else that of `canvas`.
+    """
     width, height = box.inside
     small = max(1, width // SHRINK), max(1, height // SHRINK)
-    left, top = _corner(canvas.shape, small)
-    result = np.full_like(canvas, PADDING)
+    full, across = canvas.shape[:2]
+    rows = least(heights, small[1] + 2 * MARGIN, full)
+    left, top = _corner((rows, across), small)
+    result = np.full((rows, across, 3), PADDING, np.uint8)
     result[top : top + small[1], left : left + small[0]] = cv2.resize(
         canvas[:height, :width], small, interpolation=cv2.INTER_AREA
     )
@@ -41,7 +49,7 @@ def second_look(canvas: U8, box: Letterbox) -> U8:
 def merged(row: Row, again: Row, shape: tuple[int, ...], box: Letterbox) -> Row:
     """The first look's candidates and the second's close-ups, all in pixels of the first's input.
 
-    `shape` is the input's (height, width, 3).
+    `shape` is that of the second look's input, (height, width, 3).
     """
     width, height = box.inside
     small = max(1, width // SHRINK), max(1, height // SHRINK)

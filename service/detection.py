@@ -1,5 +1,6 @@
 """The detector's geometry, in numpy: letterbox, NMS, and boxes back in the image's pixels."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -55,19 +56,29 @@ class Letterbox(NamedTuple):
         return np.asarray(points / self.scale, np.float32)
 
 
-def letterbox(image: U8, size: tuple[int, int]) -> tuple[U8, Letterbox]:
-    """Fit an image (h, w, 3) into `size` (height, width) without distortion; pad the rest."""
+def letterbox(
+    image: U8, size: tuple[int, int], heights: Sequence[int] = ()
+) -> tuple[U8, Letterbox]:
+    """Fit an image (h, w, 3) into `size` (height, width) without distortion; pad the rest.
+
+    What is padded below ends at the first of `heights` that holds the image: they are those that
+    the detector takes besides that of `size`, rising.
+    """
     height, width = image.shape[:2]
     scale = min(size[0] / height, size[1] / width, MAX_ENLARGEMENT)
     box = Letterbox(scale, width, height)
     inside = box.inside
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     fitted = image if inside == (width, height) else cv2.resize(image, inside, interpolation=method)
-    below, beside = size[0] - inside[1], size[1] - inside[0]
-    canvas = cv2.copyMakeBorder(
-        fitted, 0, below, 0, beside, cv2.BORDER_CONSTANT, value=PADDING
-    )
+    full = least(heights, inside[1], size[0])
+    below, beside = full - inside[1], size[1] - inside[0]
+    canvas = cv2.copyMakeBorder(fitted, 0, below, 0, beside, cv2.BORDER_CONSTANT, value=PADDING)
     return np.asarray(canvas, np.uint8), box
+
+
+def least(heights: Sequence[int], rows: int, full: int) -> int:
+    """The first of `heights` that holds `rows`, or `full`."""
+    return next((height for height in heights if height >= rows), full)
 
 
 def select(

@@ -44,9 +44,11 @@ class Staged:
         row = await self.batcher.submit(canvas, deadline)
         if not closeups.wanted(row, self._rules.close_ups):
             return row
-        small = await self._in_thread("decode", lambda: closeups.second_look(canvas, box))
+        small = await self._in_thread(
+            "decode", lambda: closeups.second_look(canvas, box, self._rules.heights)
+        )
         again = await self.batcher.submit(small, deadline)
-        return closeups.merged(row, again, canvas.shape, box)
+        return closeups.merged(row, again, small.shape, box)
 
     async def _in_thread(self, stage: Stage, work: Callable[[], T]) -> T:
         noted = in_thread(stage, work)

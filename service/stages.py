@@ -29,12 +29,16 @@ class Options(NamedTuple):
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """What holds for all images: limits, the detector's input (height, width), and its NMS."""
+    """What holds for all images: limits, the detector's input (height, width), and its NMS.
+
+    `heights` are those that its input may have instead, rising.
+    """
 
     limits: ImageLimits
     size: tuple[int, int]
     nms_iou: float
     close_ups: CloseUps = "auto"
+    heights: tuple[int, ...] = ()
 
 
 class Cut(NamedTuple):
@@ -72,7 +76,7 @@ class Prepared(NamedTuple):
 def prepared(source: Source, options: Options, rules: Rules) -> Prepared:
     """Decode an image and fit it to the detector; see `image.open_picture` for errors."""
     picture = opened(source, options, rules)
-    return Prepared(picture, *letterbox(picture.pixels, rules.size))
+    return Prepared(picture, *letterbox(picture.pixels, rules.size, rules.heights))
 
 
 def cut(

@@ -81,6 +81,7 @@ class Wiring:
             verify.input_size(models.detector.spec),
             settings.nms_iou,
             settings.close_ups,
+            models.engine.heights(models.detector.spec),
         )
         # A detector that takes images one by one needs no other image beside it.
         self.one_by_one = models.engine.batch(models.detector.spec) == 1

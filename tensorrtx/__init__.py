@@ -23,11 +23,14 @@ class Network:
     """A network that weights can be put into.
 
     ``version`` grows whenever ``build`` writes another graph for the same weights and options.
+    ``heights`` takes the same options, and tells which heights images may have where ``build`` is
+    told ``free_height=True``; None where it takes no such option.
     """
 
     name: str
     version: int
     build: Callable[..., onnx.ModelProto]
+    heights: Callable[..., tuple[int, ...]] | None = None
 
 
 def _filled(build: Callable[..., onnx.ModelProto]) -> Callable[..., onnx.ModelProto]:
@@ -41,13 +44,14 @@ _OURS: Mapping[str, Callable[..., onnx.ModelProto]] = {
     "arcface-r100": functools.partial(arcface.build, network="r100"),
     "arcface-mobilefacenet": functools.partial(arcface.build, network="mobilefacenet"),
 }
+_HEIGHTS = dict.fromkeys(("retinaface-mnet025", "retinaface-r50"), retinaface.heights)
 _ADOPTED: Mapping[str, Callable[..., onnx.ModelProto]] = {
     "onnx": adopt.as_is,
     "onnx-retinaface": adopt.detector,
     "onnx-arcface": adopt.arcface,
 }
 NETWORKS: Mapping[str, Network] = MappingProxyType(
-    {name: Network(name, 1, _filled(build)) for name, build in _OURS.items()}
+    {name: Network(name, 1, _filled(build), _HEIGHTS.get(name)) for name, build in _OURS.items()}
     | {name: Network(name, 1, build) for name, build in _ADOPTED.items()}
 )
 

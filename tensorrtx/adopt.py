@@ -88,8 +88,8 @@ def detector(
 
 
 def _decoder(size: tuple[int, int], candidates: int) -> onnx.ModelProto:
-    priors = decode.anchors(*size)
-    count = min(candidates, len(priors))
+    anchors = decode.number(*size)
+    count = min(candidates, anchors)
     graph = Graph()
     with graph.scope("decode"):
         variances = [CENTRE_VARIANCE] * 2 + [SIZE_VARIANCE] * 2
@@ -98,10 +98,10 @@ def _decoder(size: tuple[int, int], candidates: int) -> onnx.ModelProto:
         background, face = graph.split(graph.node("Log", "conf"), 1, 1)
         logit = graph.node("Sub", face, background)
         rows = graph.node("Concat", loc, landms, logit, axis=2)
-    scores, boxes, landmarks = decode.candidates(graph, rows, priors, count)
+    scores, boxes, landmarks = decode.candidates(graph, rows, decode.constant(graph, *size), count)
     model = graph.model(
         "decode",
-        ("loc", TensorProto.FLOAT, (BATCH, len(priors), 4)),
+        ("loc", TensorProto.FLOAT, (BATCH, anchors, 4)),
         {
             "scores": (scores, (BATCH, count)),
             "boxes": (boxes, (BATCH, count, 4)),
@@ -109,7 +109,7 @@ def _decoder(size: tuple[int, int], candidates: int) -> onnx.ModelProto:
         },
     )
     for name, width in (("conf", 2), ("landms", 10)):
-        shape = (BATCH, len(priors), width)
+        shape = (BATCH, anchors, width)
         model.graph.input.append(onnx.helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
     return model
 

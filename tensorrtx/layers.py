@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 OPSET = 17
 IR_VERSION = 8  # the oldest that holds opset 17: every runtime reads it
 BATCH = "batch"
+HEIGHT = "height"
 
 Array = NDArray[np.floating[Any]]
 

@@ -85,8 +85,8 @@ class Lane:
         row = self._infer(canvas)
         if not closeups.wanted(row, self._rules.close_ups):
             return row
-        again = self._infer(closeups.second_look(canvas, box))
-        return closeups.merged(row, again, canvas.shape, box)
+        small = closeups.second_look(canvas, box, self._rules.heights)
+        return closeups.merged(row, self._infer(small), small.shape, box)
 
     def _infer(self, canvas: U8) -> dict[str, Array]:
         outputs = self._detector.infer({verify.input_name("detector"): canvas[None]})

@@ -5,13 +5,14 @@ from typing import Literal
 import onnx
 from onnx import TensorProto
 
-from tensorrtx.layers import BATCH, Graph
+from tensorrtx.layers import BATCH, HEIGHT, Graph
 from tensorrtx.retinaface import decode, heads, mobilenet025, neck, resnet50
 from tensorrtx.retinaface.layers import Layers
 from tensorrtx.weights import Weights
 
 Backbone = Literal["mnet025", "r50"]
 MEAN_RGB = (123.0, 117.0, 104.0)
+STEP = 32  # the coarsest map's stride
 CANDIDATES_LIMIT = 3840  # of TensorRT's TopK
 # Left over from the classifier that a backbone once was.
 UNUSED = ("fc.", "body.fc.", "body.avg.")
@@ -23,6 +24,8 @@ def build(
     size: tuple[int, int] = (640, 640),
     raw: bool = False,
     candidates: int = 1000,
+    *,
+    free_height: bool = False,
 ) -> onnx.ModelProto:
     """Write the network for images of ``size`` (height, width) and any batch N.
 
@@ -30,7 +33,7 @@ def build(
     ``scores`` (N, K) in [0, 1], ``boxes`` (N, K, 4) x1 y1 x2 y2, not clipped, and ``landmarks``
     (N, K, 5, 2) x y of left eye, right eye, nose, left and right corner of the mouth (left as seen
     in the picture), in pixels, all float32. K is ``candidates``, or the number of anchors if that
-    is less.
+    is less. With ``free_height`` H is any of ``heights``, the same for all images of a batch.
     Raw: ``input`` float32 (N, 3, H, W) BGR minus (104, 117, 123) -> ``loc`` (N, A, 4), ``conf``
     (N, A, 2) after softmax and ``landms`` (N, A, 10) of all A anchors, as upstream.
 
@@ -41,14 +44,28 @@ def build(
     """
     check_options(size, candidates)
     layers = Layers(Graph(), weights)
-    model = _raw(layers, backbone, size) if raw else _deployed(layers, backbone, size, candidates)
+    if raw:
+        model = _raw(layers, backbone, size)
+    else:
+        model = _deployed(layers, backbone, size, candidates, free_height)
     weights.finish(UNUSED)
     return model
 
 
+def heights(size: tuple[int, int] = (640, 640), candidates: int = 1000) -> tuple[int, ...]:
+    """Heights that images may have with ``free_height``, rising, the last one that of ``size``.
+
+    They are multiples of the coarsest stride that have as many anchors as the graph chooses.
+    """
+    full, width = size
+    chosen = min(candidates, decode.number(full, width))
+    lower = (h for h in range(STEP, full, STEP) if decode.number(h, width) >= chosen)
+    return (*lower, full)
+
+
 def check_options(size: tuple[int, int], candidates: int) -> None:
     """Raise the ValueError that ``build`` promises for these options."""
-    if any(side < 32 or side % 32 for side in size):
+    if any(side < STEP or side % STEP for side in size):
         raise ValueError(f"size {size}: height and width must be positive multiples of 32")
     if not 1 <= candidates <= CANDIDATES_LIMIT:
         raise ValueError(f"candidates {candidates}: must be in 1..{CANDIDATES_LIMIT}")
@@ -62,7 +79,7 @@ def _rows(layers: Layers, backbone: Backbone, x: str, raw: bool) -> str:
 
 
 def _raw(layers: Layers, backbone: Backbone, size: tuple[int, int]) -> onnx.ModelProto:
-    graph, count = layers.graph, len(decode.anchors(*size))
+    graph, count = layers.graph, decode.number(*size)
     loc, landms, logits = graph.split(_rows(layers, backbone, "input", raw=True), 4, 10, 2)
     return graph.model(
         f"retinaface_{backbone}_raw",
@@ -76,15 +93,19 @@ def _raw(layers: Layers, backbone: Backbone, size: tuple[int, int]) -> onnx.Mode
 
 
 def _deployed(
-    layers: Layers, backbone: Backbone, size: tuple[int, int], candidates: int
+    layers: Layers, backbone: Backbone, size: tuple[int, int], candidates: int, free_height: bool
 ) -> onnx.ModelProto:
-    priors = decode.anchors(*size)
-    count = min(candidates, len(priors))
+    count = min(candidates, decode.number(*size))
     rows = _rows(layers, backbone, layers.graph.pixels("images", MEAN_RGB), raw=False)
+    if free_height:
+        priors = decode.present(layers.graph, "images", *size)
+    else:
+        priors = decode.constant(layers.graph, *size)
     scores, boxes, landmarks = decode.candidates(layers.graph, rows, priors, count)
+    height = HEIGHT if free_height else size[0]
     return layers.graph.model(
         f"retinaface_{backbone}",
-        ("images", TensorProto.UINT8, (BATCH, *size, 3)),
+        ("images", TensorProto.UINT8, (BATCH, height, size[1], 3)),
         {
             "scores": (scores, (BATCH, count)),
             "boxes": (boxes, (BATCH, count, 4)),

@@ -16,6 +16,11 @@ def anchors(height: int, width: int) -> NDArray[np.float32]:
     return np.concatenate(levels).astype(np.float32)
 
 
+def number(height: int, width: int) -> int:
+    """How many ``anchors`` there are."""
+    return sum(len(sides) * (height // each) * (width // each) for each, sides in LEVELS)
+
+
 def _level(height: int, width: int, stride: int, sides: tuple[int, int]) -> NDArray[np.float64]:
     ys = (np.arange(height // stride) + 0.5) * stride
     xs = (np.arange(width // stride) + 0.5) * stride
@@ -23,9 +28,29 @@ def _level(height: int, width: int, stride: int, sides: tuple[int, int]) -> NDAr
     return np.stack([x, y, side], axis=-1).reshape(-1, 3)
 
 
-def candidates(
-    graph: Graph, rows: str, priors: NDArray[np.float32], count: int
-) -> tuple[str, str, str]:
+def present(graph: Graph, images: str, height: int, width: int) -> str:
+    """``anchors`` of ``images`` (N, H, W, 3), whose H may be less than ``height``: the same rows.
+
+    The anchors of a level go by rows from the top, so those of fewer rows are the first ones.
+    """
+    with graph.scope("decode"):
+        rows = graph.node("Gather", graph.node("Shape", images), graph.index(1))
+        parts = []
+        for stride, sides in LEVELS:
+            level = graph.constant(f"anchors.{stride}", _level(height, width, stride, sides))
+            row = graph.numbers(len(sides) * (width // stride))
+            count = graph.node("Mul", graph.node("Div", rows, graph.numbers(stride)), row)
+            parts.append(graph.node("Slice", level, graph.numbers(0), count, graph.numbers(0)))
+        return graph.node("Concat", *parts, axis=0)
+
+
+def constant(graph: Graph, height: int, width: int) -> str:
+    """``anchors`` for images of one height."""
+    with graph.scope("decode"):
+        return graph.constant("anchors", anchors(height, width))
+
+
+def candidates(graph: Graph, rows: str, priors: str, count: int) -> tuple[str, str, str]:
     """Rows with variances folded in -> scores (N, K), boxes (N, K, 4), landmarks (N, K, 5, 2).
 
     Chooses by logit and decodes only the chosen: centre = anchor + offset * side, size = side *
@@ -35,7 +60,7 @@ def candidates(
     with graph.scope("decode"):
         logits = graph.node("Gather", rows, graph.index(VALUES - 1), axis=2)
         best, chosen = graph.nodes("TopK", 2, logits, graph.numbers(count), axis=1)
-        prior = graph.node("Gather", graph.constant("anchors", priors), chosen, axis=0)
+        prior = graph.node("Gather", priors, chosen, axis=0)
         point, side = graph.split(prior, 2, 1)
         places = graph.node("Unsqueeze", chosen, graph.numbers(2))
         row = graph.node("GatherND", rows, places, batch_dims=1)

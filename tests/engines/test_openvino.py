@@ -90,9 +90,9 @@ def test_answers_outlive_the_next_batch(runner: Runner) -> None:
 def test_a_plan_has_no_batch_that_would_change_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     spec, plain = spec_of(EMOTION), graph(EMOTION)
     sizes = openvino_build.compiled(plain, spec, lambda *_: None).compiled
-    assert sizes.keys() == {1, 8}
+    assert sizes.keys() == {(1, 48), (8, 48)}
     small = msgspec.structs.replace(spec, batches=(1, 4))
-    assert openvino_build.compiled(plain, small, lambda *_: None).compiled.keys() == {1}
+    assert openvino_build.compiled(plain, small, lambda *_: None).compiled.keys() == {(1, 48)}
     noise = iter(np.random.default_rng(0).random(1000))
     infer = OpenVinoRunner.infer
     monkeypatch.setattr(
@@ -100,7 +100,7 @@ def test_a_plan_has_no_batch_that_would_change_an_answer(monkeypatch: pytest.Mon
         "infer",
         lambda self, feeds: {k: v + next(noise) for k, v in infer(self, feeds).items()},
     )
-    assert openvino_build.compiled(plain, spec, lambda *_: None).compiled.keys() == {1}
+    assert openvino_build.compiled(plain, spec, lambda *_: None).compiled.keys() == {(1, 48)}
 
 
 def test_what_it_does_not_take_is_told(runner: Runner, tmp_path: Path) -> None:
@@ -108,7 +108,8 @@ def test_what_it_does_not_take_is_told(runner: Runner, tmp_path: Path) -> None:
     with pytest.raises(RunnerError):
         runner.infer({"faces": np.zeros((1, 3, 3), np.uint8)})
     plan = tmp_path / "plan.ov"
-    for data in (b"no plan", msgspec.msgpack.encode(Networks("f32", ("scores",), {1: b"none"}))):
+    damaged = Networks("f32", ("scores",), {(1, 48): b"none"})
+    for data in (b"no plan", msgspec.msgpack.encode(damaged)):
         plan.write_bytes(data)
         with pytest.raises(PlanDamaged, match="emotions build --force --engine openvino"):
             OpenVino().open(plan, spec)

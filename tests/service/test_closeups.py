@@ -85,13 +85,20 @@ def test_a_close_up_gives_the_same_alone_as_beside_others(plans: Path) -> None:
 sides = st.integers(2, 2000)
 
 
-@given(sides, sides, st.tuples(st.floats(0.05, 0.95), st.floats(0.05, 0.95)))
+@given(
+    sides,
+    sides,
+    st.tuples(st.floats(0.05, 0.95), st.floats(0.05, 0.95)),
+    st.sampled_from([(), (288, 384, 480, 640), tuple(range(64, 641, 32))]),
+)
 def test_points_come_back_from_the_second_look(
-    width: int, height: int, at: tuple[float, float]
+    width: int, height: int, at: tuple[float, float], heights: tuple[int, ...]
 ) -> None:
     image = np.broadcast_to(np.uint8(200), (height, width, 3))
-    canvas, box = letterbox(image, SIZE)
-    again = closeups.second_look(canvas, box)
+    canvas, box = letterbox(image, SIZE, heights)
+    again = closeups.second_look(canvas, box, heights)
+    rows = box.inside[1] // closeups.SHRINK + 2 * closeups.MARGIN
+    assert len(again) == min(h for h in (*heights, SIZE[0]) if h >= rows)
     rows, columns = np.nonzero((again != PADDING).any(axis=2))
     low = np.array([columns.min(), rows.min()], np.float32)
     high = np.array([columns.max() + 1, rows.max() + 1], np.float32)
@@ -103,7 +110,7 @@ def test_points_come_back_from_the_second_look(
         "landmarks": np.tile(point, (1, 5, 1)),
     }
     none = {name: value[:0] for name, value in seen.items()}
-    merged = closeups.merged(none, seen, canvas.shape, box)
+    merged = closeups.merged(none, seen, again.shape, box)
     assert np.allclose(merged["landmarks"][0, 0], np.array(at) * box.inside, atol=0.01)
     centre = merged["boxes"].reshape(2, 2).mean(axis=0)
     assert np.allclose(centre, merged["landmarks"][0, 0], atol=0.01)

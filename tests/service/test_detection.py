@@ -8,6 +8,7 @@ from service.detection import PADDING, Letterbox, letterbox, nms, select
 from tests.photographs import U8
 
 SIZE = (640, 640)
+HEIGHTS = tuple(range(64, 641, 32))
 sides = st.integers(1, 4000)
 
 
@@ -22,11 +23,14 @@ def test_points_come_back_through_the_letterbox(height: int, width: int, at: lis
     assert np.allclose(box.restore(point * box.scale), point, atol=0.01)
 
 
-@given(sides, sides)
-def test_the_image_fills_the_letterbox_and_the_rest_is_padding(height: int, width: int) -> None:
-    canvas, box = letterbox(blank(height, width), SIZE)
+@given(sides, sides, st.sampled_from([(), (640,), (288, 384, 480, 640), HEIGHTS]))
+def test_the_image_fills_the_letterbox_and_the_rest_is_padding(
+    height: int, width: int, heights: tuple[int, ...]
+) -> None:
+    canvas, box = letterbox(blank(height, width), SIZE, heights)
     inside = round(height * box.scale) or 1, round(width * box.scale) or 1
-    assert canvas.shape == (*SIZE, 3)
+    rows = min(h for h in (*heights, SIZE[0]) if h >= inside[0])
+    assert canvas.shape == (rows, SIZE[1], 3)
     assert (canvas[: inside[0], : inside[1]] == 200).all()
     assert (canvas[inside[0] :] == PADDING).all()
     assert (canvas[:, inside[1] :] == PADDING).all()

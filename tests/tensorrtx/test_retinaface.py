@@ -1,9 +1,13 @@
 """RetinaFace against the upstream networks' outputs and against a plain decoder."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from engines.verify import box_iou
 from tensorrtx import retinaface
+from tensorrtx import weights as weights_of
 from tests.tensorrtx import golden
 from tests.tensorrtx.golden import Array, Session
 
@@ -95,3 +99,49 @@ def test_other_numbers_of_candidates_are_refused(candidates: int) -> None:
     weights = golden.seeded_weights(golden.load("retinaface_mnet025"))
     with pytest.raises(ValueError, match=r"must be in 1\.\.3840"):
         retinaface.build(weights, "mnet025", candidates=candidates)
+
+
+@pytest.mark.parametrize(("backbone", "size"), [("mnet025", (640, 640)), ("r50", (128, 96))])
+def test_a_free_height_gives_what_a_graph_of_that_height_gives(
+    backbone: retinaface.Backbone, size: tuple[int, int]
+) -> None:
+    weights = golden.load(f"retinaface_{backbone}")
+
+    def session(size: tuple[int, int], free: bool) -> Session:
+        seeded = golden.seeded_weights(weights)
+        return Session(retinaface.build(seeded, backbone, size, free_height=free, candidates=50))
+
+    free, (full, width) = session(size, free=True), size
+    images = golden.pictures(full, width)[[0, 5]]
+    for height in (full, full // 64 * 32, 32):
+        upper = np.ascontiguousarray(images[:, :height])
+        alone = session((height, width), free=False)(upper)
+        for got, expected in zip(free(upper), alone, strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+
+def test_heights_have_as_many_anchors_as_are_chosen() -> None:
+    assert retinaface.heights() == tuple(range(64, 641, 32))
+    assert retinaface.heights((64, 64), candidates=3840) == (64,)
+    assert retinaface.heights((320, 480), candidates=1) == tuple(range(32, 321, 32))
+    weights = golden.seeded_weights(golden.load("retinaface_mnet025"))
+    lowest = retinaface.heights((320, 96))[0]
+    free = Session(retinaface.build(weights, "mnet025", (320, 96), free_height=True))
+    scores = free(golden.pictures(lowest, 96))[0]
+    assert scores.shape == (8, 1000)
+
+
+@pytest.mark.parametrize("width", [640, 320])
+def test_faces_are_found_without_the_padding_below(width: int) -> None:
+    """Shipped weights on photographs: borders differ a little, for the network pads with zeros."""
+    shipped = weights_of.load(Path(__file__).parents[2] / "engines/models/retinaface-mnet025.wts")
+    free = Session(retinaface.build(shipped, "mnet025", free_height=True))
+    for picture in golden.pictures(360, width)[[0, 1, 4, 5]]:
+        padded = np.zeros((640, 640, 3), np.uint8) + np.array(retinaface.MEAN_RGB, np.uint8)
+        padded[:360, :width] = picture
+        whole, cut = ([row[0] for row in free(rows[None])] for rows in (padded, padded[:384]))
+        assert whole[0][0] > 0.5
+        at = int(np.argmin(np.abs(cut[1] - whole[1][0]).sum(axis=1)))
+        assert box_iou(whole[1][0], cut[1][at : at + 1])[0] > 0.9
+        assert abs(whole[0][0] - cut[0][at]) < 0.03
+        assert np.abs(whole[2][0] - cut[2][at]).max() < 2

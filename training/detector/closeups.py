@@ -20,6 +20,7 @@ import tensorrtx
 from service import closeups
 from service.closeups import CloseUps, Row
 from service.detection import letterbox, select
+from tensorrtx import retinaface
 from training.detector.matching import Floats, overlaps
 from training.detector.paste import FACE_CENTRE, FACE_SIZE
 from training.detector.pictures import Image, Pictures
@@ -27,6 +28,7 @@ from training.detector.pictures import Image, Pictures
 FRAMES = ((640, 640), (640, 480), (1280, 720))  # width, height
 FILLS = (0.65, 0.8, 1.0, 1.25, 1.5, 2.0)  # height of the face over that of the frame
 SIZE = (640, 640)
+HEIGHTS = retinaface.heights(SIZE)
 Detector = Callable[[Image], Row]
 
 
@@ -55,7 +57,7 @@ def _tell(policy: str, what: str, found: list[tuple[bool, int, bool]]) -> None:
 
 def detector_of(weights: Path) -> Detector:
     """One picture's candidates, by the graph that is served."""
-    model = tensorrtx.export("retinaface-mnet025", weights, size=SIZE, candidates=1000)
+    model = tensorrtx.export("retinaface-mnet025", weights, size=SIZE, free_height=True)
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
 
@@ -93,11 +95,11 @@ def look(
     detector: Detector, image: Image, wanted: Floats, policy: CloseUps
 ) -> tuple[bool, int, bool]:
     """Whether the face is found, how many are, and whether that took a second look."""
-    canvas, box = letterbox(image, SIZE)
+    canvas, box = letterbox(image, SIZE, HEIGHTS)
     row = detector(canvas)
     if again := closeups.wanted(row, policy):
-        second = detector(closeups.second_look(canvas, box))
-        row = closeups.merged(row, second, canvas.shape, box)
+        small = closeups.second_look(canvas, box, HEIGHTS)
+        row = closeups.merged(row, detector(small), small.shape, box)
     boxes = select(row, box, min_score=0.5, nms_iou=0.4, max_faces=100).boxes
     hit = bool(len(boxes)) and float(overlaps(boxes, wanted[None]).max()) >= 0.5
     return hit, len(boxes), again
