@@ -4,18 +4,18 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
+import msgspec
 from fastapi import Request
-from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.schemas import End, FirstLine, ImageResult, LastLine, Models, Problem
+from service.schemas import Document, End, FirstLine, LastLine, Models, Problem
 from service.waiting import unless_gone
 
 JSON = "application/json"
 TYPES = ("application/jsonl", "application/x-ndjson")
-Results = AsyncGenerator[ImageResult, None]
+Results = AsyncGenerator[Document, None]
 
 
 def asked_for(accept: str) -> str | None:
@@ -49,18 +49,18 @@ async def written(
     count, problem = 1, None
     async with aclosing(results):
         first = await anext(results)
-        yield _line(FirstLine(model=model)) + _line(first)
+        yield _line(FirstLine(model=model).model_dump()) + _line(first)
         try:
             async for result in results:
                 yield _line(result)
                 count += 1
         except Exception as error:
             problem = tell(error)
-    yield _line(LastLine(end=End(images=count, problem=problem)))
+    yield _line(LastLine(end=End(images=count, problem=problem)).model_dump())
 
 
-def _line(document: BaseModel) -> bytes:
-    return document.model_dump_json().encode() + b"\n"
+def _line(document: Document) -> bytes:
+    return msgspec.json.encode(document) + b"\n"
 
 
 class Lines(Response):

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
 
+import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
 from service.analysis import Analyst, Asked, Outcome
@@ -20,12 +21,12 @@ from service.problems import problem_of
 from service.record import timed
 from service.schemas import (
     Answer,
-    ImageResult,
+    Document,
     ModelCard,
     ModelCards,
     Models,
     Readiness,
-    image_result,
+    image_document,
 )
 from service.settings import Settings
 from service.shares import Share
@@ -82,11 +83,11 @@ async def _answer(request: Request, asked: Asked, wanted: tuple[str, ...]) -> Re
     models = _models(state.models, asked.options.embeddings)
     names = iter(image.id for image in asked.images)
 
-    def described(outcome: Outcome) -> ImageResult:
+    def described(outcome: Outcome) -> Document:
         with timed("serialise"):
-            return image_result(next(names), outcome, state.pipeline.labels, wanted)
+            return image_document(next(names), outcome, state.pipeline.labels, wanted)
 
-    async def results() -> AsyncGenerator[ImageResult, None]:
+    async def results() -> AsyncGenerator[Document, None]:
         async with aclosing(state.analyst.each(asked)) as outcomes:
             async for outcome in outcomes:
                 yield described(outcome)
@@ -96,9 +97,9 @@ async def _answer(request: Request, asked: Asked, wanted: tuple[str, ...]) -> Re
         lines = written(models, results(), partial(problem_of, request))
         return Lines(request, lines, kind, asked.deadline - time.monotonic() + READING_S)
     outcomes = await unless_gone(request, state.analyst.all(asked))
-    answer = Answer.model_construct(model=models, images=[described(o) for o in outcomes])
+    answer = {"model": models.model_dump(), "images": [described(o) for o in outcomes]}
     with timed("serialise"):
-        return Response(answer.model_dump_json(), media_type="application/json")
+        return Response(msgspec.json.encode(answer), media_type="application/json")
 
 
 def _subset(labels: str | None, known: tuple[str, ...]) -> tuple[str, ...]:

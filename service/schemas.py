@@ -12,6 +12,8 @@ from service.pipeline import Analysis
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+# A document of these as plain data.
+Document = dict[str, Any]
 PIXEL_DIGITS, SCORE_DIGITS = 2, 6
 Point = Annotated[list[float], Field(min_length=2, max_length=2)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -151,19 +153,26 @@ def image_result(
     name: str, outcome: Analysis | ServiceError, labels: tuple[str, ...], wanted: tuple[str, ...]
 ) -> ImageResult:
     """Describe what became of one image; `wanted` is the subset of `labels` to answer with."""
+    return ImageResult.model_validate(image_document(name, outcome, labels, wanted))
+
+
+def image_document(
+    name: str, outcome: Analysis | ServiceError, labels: tuple[str, ...], wanted: tuple[str, ...]
+) -> Document:
+    """`image_result` as plain data: models would take as long again to make and to write."""
     if isinstance(outcome, ServiceError):
-        error = ImageError(code=outcome.code, detail=str(outcome))
-        return ImageResult(id=name, width=0, height=0, error=error, faces=[])
-    return ImageResult.model_construct(
-        id=name,
-        width=outcome.width,
-        height=outcome.height,
-        error=None,
-        faces=_faces(outcome, labels, wanted),
-    )
+        error = {"code": outcome.code, "detail": str(outcome)}
+        return {"id": name, "width": 0, "height": 0, "error": error, "faces": []}
+    return {
+        "id": name,
+        "width": outcome.width,
+        "height": outcome.height,
+        "error": None,
+        "faces": _faces(outcome, labels, wanted),
+    }
 
 
-def _faces(result: Analysis, labels: tuple[str, ...], wanted: tuple[str, ...]) -> list[Face]:
+def _faces(result: Analysis, labels: tuple[str, ...], wanted: tuple[str, ...]) -> list[Document]:
     scores = subset(result.scores, [labels.index(label) for label in wanted])
     best = scores.argmax(axis=1)
     boxes = _rounded(result.faces.boxes, PIXEL_DIGITS)
@@ -172,14 +181,14 @@ def _faces(result: Analysis, labels: tuple[str, ...], wanted: tuple[str, ...]) -
     rows = _rounded(scores, SCORE_DIGITS)
     vectors = None if result.embeddings is None else _rounded(result.embeddings, SCORE_DIGITS)
     return [
-        Face.model_construct(
-            box=boxes[i],
-            score=confidences[i],
-            landmarks=landmarks[i],
-            emotion=wanted[best[i]],
-            scores=dict(zip(wanted, rows[i], strict=True)),
-            embedding=vectors[i] if vectors else None,
-        )
+        {
+            "box": boxes[i],
+            "score": confidences[i],
+            "landmarks": landmarks[i],
+            "emotion": wanted[best[i]],
+            "scores": dict(zip(wanted, rows[i], strict=True)),
+            "embedding": vectors[i] if vectors else None,
+        }
         for i in range(len(rows))
     ]
 
@@ -196,4 +205,4 @@ def subset(scores: F32, columns: list[int]) -> F64:
 
 def _rounded(values: F32 | F64, digits: int) -> Any:
     """As nested lists of Python floats, short to write."""
-    return np.round(values.astype(np.float64), digits).tolist()
+    return values.astype(np.float64).round(digits).tolist()

@@ -19,7 +19,7 @@ from starlette.types import Message
 from service.errors import Overloaded, ServiceError
 from service.lines import Lines, asked_for, written
 from service.problems import problem_of
-from service.schemas import ImageResult, Models
+from service.schemas import Document, ImageResult, Models
 from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, encode
 from tests.server import Server
 
@@ -57,8 +57,8 @@ def test_any_accept_header_is_read(accept: str) -> None:
     asked_for(accept)
 
 
-def result(name: str) -> ImageResult:
-    return ImageResult(id=name, width=1, height=1, error=None, faces=[])
+def result(name: str) -> Document:
+    return ImageResult(id=name, width=1, height=1, error=None, faces=[]).model_dump()
 
 
 class Exchange:
@@ -76,7 +76,7 @@ class Exchange:
     async def send(self, message: Message) -> None:
         self.sent.append(message)
 
-    async def run(self, results: AsyncGenerator[ImageResult, None], patience_s: float = 60) -> None:
+    async def run(self, results: AsyncGenerator[Document, None], patience_s: float = 60) -> None:
         lines = written(MODELS, results, lambda error: problem_of(self.request, error))
         answer = Lines(self.request, lines, "application/jsonl", patience_s)
         await answer(SCOPE, self.receive, self.send)
@@ -90,7 +90,7 @@ class Exchange:
 async def test_a_line_leaves_before_the_next_result_is_there() -> None:
     exchange, seen = Exchange(), []
 
-    async def results() -> AsyncGenerator[ImageResult, None]:
+    async def results() -> AsyncGenerator[Document, None]:
         for name in "abc":
             seen.append([line.get("id") for line in exchange.lines])
             yield result(name)
@@ -104,7 +104,7 @@ async def test_a_line_leaves_before_the_next_result_is_there() -> None:
 async def test_what_ends_the_work_is_told_in_the_last_line(
     error: Exception, code: str | None
 ) -> None:
-    async def results() -> AsyncGenerator[ImageResult, None]:
+    async def results() -> AsyncGenerator[Document, None]:
         yield result("a")
         raise error
 
@@ -117,7 +117,7 @@ async def test_what_ends_the_work_is_told_in_the_last_line(
 
 
 async def test_what_goes_wrong_before_the_first_result_is_raised() -> None:
-    async def results() -> AsyncGenerator[ImageResult, None]:
+    async def results() -> AsyncGenerator[Document, None]:
         for name in await refused():
             yield result(name)
 
@@ -134,7 +134,7 @@ async def test_what_goes_wrong_before_the_first_result_is_raised() -> None:
 async def test_a_client_that_hangs_up_stops_the_work(begun: bool) -> None:
     exchange, closed = Exchange(), asyncio.Event()
 
-    async def results() -> AsyncGenerator[ImageResult, None]:
+    async def results() -> AsyncGenerator[Document, None]:
         try:
             if begun:
                 yield result("a")
@@ -160,7 +160,7 @@ async def test_a_client_that_does_not_read_is_not_waited_for() -> None:
         exchange.sent.append(message)
         await asyncio.Event().wait()
 
-    async def results() -> AsyncGenerator[ImageResult, None]:
+    async def results() -> AsyncGenerator[Document, None]:
         try:
             yield result("a")
         finally:
