@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -78,7 +79,7 @@ def save_model(model: keras.Model, path: Path) -> None:
 
 def load_run(run: Path, weights: str = "best") -> keras.Model:
     """Return the network of a run's folder in float32, with its best or last weights."""
-    model = build(load_recipe(run / "recipe.json"))
+    model = build(replace(load_recipe(run / "recipe.json"), start=""))
     model.load_weights(run / f"{weights}.weights.h5")
     return model
 

@@ -72,7 +72,7 @@ def load_trunk(model: keras.Model, path: Path) -> None:
     for layer in model.layers:
         if isinstance(layer, Slope):
             layer.set_weights([tensors[f"{layer.name}_gamma"]])
-        elif f"{layer.name}_conv2d_weight" in tensors:
+        elif isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D):
             layer.set_weights(_folded(tensors, layer))
 
 
@@ -90,7 +90,7 @@ def _folded(tensors: dict[str, F32], layer: layers.Layer) -> list[F32]:
 
 
 def _stem(kernel: F32) -> F32:
-    """A kernel (3, 3, RGB, out) at every second pixel of an enlarged colour face -> (3, 3, 1, out)."""
+    """A kernel (3, 3, RGB, out) at every second pixel of an enlarged face -> (3, 3, 1, out)."""
     grey = kernel.sum(axis=2, keepdims=True) * DEVIATION
     return np.asarray(np.einsum("ay,abio,bx->yxio", ENLARGED, grey, ENLARGED), np.float32)
 

@@ -1,0 +1,110 @@
+"""The trunk of a face recognition network, and what becomes of it as an emotion network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("keras", reason="Keras is in the training environment only")
+pytest.importorskip("torch", reason="PyTorch is in the training environment only")
+
+import keras
+import torch
+
+from tensorrtx import wts
+from training.embedder.weights import load_wts
+from training.emotion.checkpoint import load_run
+from training.emotion.export import export
+from training.emotion.networks import build
+from training.emotion.predict import predict
+from training.emotion.recipe import Recipe
+from training.emotion.train import train
+from training.emotion.transfer import DEVIATION
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
+
+EMBEDDER = Path(__file__).parents[3] / "engines/models/arcface-mobilefacenet.wts"
+RECIPE = Recipe(
+    network="mobileface",
+    start=str(EMBEDDER),
+    optimizer="adamw",
+    rate=1e-3,
+    weight_decay=0.05,
+    epochs=2,
+    batch=7,
+    jit=False,
+)
+
+
+@pytest.fixture(scope="module")
+def faces() -> np.ndarray:
+    """Smooth faces, so that enlarging them is all that tells two networks apart."""
+    noise = np.random.default_rng(0).integers(0, 256, (7, 6, 6)).astype(np.uint8)
+    return np.stack([cv2.resize(each, (48, 48), interpolation=cv2.INTER_CUBIC) for each in noise])
+
+
+def test_its_first_layer_sees_what_the_trunk_sees_of_faces_twice_as_large(
+    faces: np.ndarray,
+) -> None:
+    model = build(RECIPE)
+    stem = keras.Model(model.inputs, model.get_layer("conv_1_relu").output)
+    ours = keras.ops.convert_to_numpy(stem(faces))
+    standard = keras.Model(model.inputs, model.get_layer("standardize").output)
+    scaled = DEVIATION * keras.ops.convert_to_numpy(standard(faces))[..., 0]
+    large = np.stack(
+        [cv2.resize(each, (96, 96), interpolation=cv2.INTER_LINEAR) for each in scaled]
+    )
+    with torch.no_grad():
+        colour = torch.from_numpy(large)[:, None].expand(-1, 3, -1, -1)
+        theirs = load_wts(EMBEDDER).blocks[0][0](colour).numpy().transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(ours[:, 1:-1, 1:-1], theirs[:, 1:-1, 1:-1], atol=2e-4)
+
+
+def test_the_layers_behind_it_are_the_trunks(faces: np.ndarray) -> None:
+    model = build(RECIPE)
+    tap = keras.Model(
+        model.inputs,
+        [model.get_layer("conv_1_relu").output, model.get_layer("conv_6sep_relu").output],
+    )
+    first, last = (keras.ops.convert_to_numpy(each) for each in tap(faces))
+    trunk = load_wts(EMBEDDER)
+    with torch.no_grad():
+        maps = torch.from_numpy(first.transpose(0, 3, 1, 2))
+        for layer in list(trunk.blocks[0])[1:]:
+            maps = layer(maps)
+        for block in trunk.blocks[1:-1]:
+            maps = block(maps)
+        theirs = trunk.blocks[-1][0](maps).numpy().transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(last, theirs, atol=1e-3 * np.abs(theirs).max())
+
+
+def test_it_learns_is_read_back_without_its_start_and_exported(
+    faces: np.ndarray, tmp_path: Path
+) -> None:
+    start = tmp_path / "start.wts"
+    start.write_bytes(EMBEDDER.read_bytes())
+    labels = np.arange(7)
+    np.savez(tmp_path / "d.npz", x_train=faces, y_train=labels, x_public=faces, y_public=labels)
+    train(replace(RECIPE, start=str(start)), tmp_path / "d.npz", tmp_path / "run")
+    start.unlink()
+    model = load_run(tmp_path / "run", "raw")
+    before = predict(build(RECIPE), faces)
+    assert np.abs(predict(model, faces) - before).max() > 1e-3
+    if keras.backend.backend() == "tensorflow":
+        pytest.importorskip("tf2onnx", reason="tf2onnx is in the training environment only")
+        assert export(model, tmp_path / "m.onnx") < 1e-4
+
+
+def test_a_file_without_a_layer_is_refused(tmp_path: Path) -> None:
+    tensors = wts.read(EMBEDDER)
+    del tensors["conv_1_relu_gamma"]
+    wts.write(tmp_path / "short.wts", tensors)
+    with pytest.raises(KeyError, match="conv_1_relu_gamma"):
+        build(replace(RECIPE, start=str(tmp_path / "short.wts")))
