@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import onnx
 
 FACES = 32
+# Grows whenever `Networks` changes.
+FORM = "2"
 # Either makes bfloat16 faster than float32; elsewhere OpenVINO would silently compute in float32.
 BFLOAT16 = {"avx512_bf16", "amx_bf16"}
 
@@ -108,10 +110,11 @@ class OpenVino:
         return ("bf16", "fp32", "int8") if BFLOAT16 & cores.instructions() else ("fp32", "int8")
 
     def identity(self) -> dict[str, str]:
-        """The library's version, and the instructions that it chooses its kernels by."""
+        """The library's version, the instructions that it picks kernels by, the file's form."""
         return {
             "library": f"openvino {ov.__version__.partition('-')[0]}",
             "instructions": " ".join(sorted(cores.instructions())),
+            "plan": FORM,
         }
 
     def obstacle(self) -> None:

@@ -1,0 +1,118 @@
+"""Heights of the detector's input: which an engine takes, and that plans answer alike at each."""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from engines import build, heights, plan, verify
+from engines.catalog import Catalog, ModelSpec
+from engines.errors import EngineError, LibraryMissing, ParityError, RunnerError
+from engines.onnxruntime import OnnxRuntime, OnnxRuntimeRunner
+from engines.runner import Array, Engine, Feeds, Runner, load_engine
+from engines.tensorrt import TensorRT
+
+CATALOG = Catalog.load()
+DETECTOR = CATALOG.get("retinaface-mnet025")
+FULL = (640,)
+
+
+@pytest.fixture(params=["onnxruntime", "openvino"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    try:
+        return load_engine(request.param)
+    except LibraryMissing:
+        pytest.skip("the extra openvino is not installed")
+
+
+def upper(height: int) -> Array:
+    return np.ascontiguousarray(verify.probe(DETECTOR)[:, :height])
+
+
+def test_cpus_take_lower_images_and_tensorrt_only_full_ones() -> None:
+    assert OnnxRuntime().heights(DETECTOR) == tuple(range(64, 641, 32))
+    assert heights.common(DETECTOR) == (288, 384, 480, 640)
+    wide = msgspec.structs.replace(DETECTOR, options={"size": [320, 640], "candidates": 1000})
+    assert heights.common(wide) == (288, 320)
+    assert TensorRT.heights(None, DETECTOR) == FULL  # type: ignore[arg-type]  # needs no GPU
+
+
+@pytest.mark.parametrize(
+    ("name", "only"),
+    [("uniface-retinaface-r34", 640), ("emotion-fer48", 48), ("arcface-mobilefacenet", 112)],
+)
+def test_other_graphs_have_one_height(name: str, only: int) -> None:
+    assert heights.every(CATALOG.get(name)) == heights.common(CATALOG.get(name)) == (only,)
+
+
+def test_wrong_options_are_told() -> None:
+    wrong = msgspec.structs.replace(DETECTOR, options={"candidates": "many"})
+    with pytest.raises(EngineError, match="retinaface-mnet025: wrong options"):
+        heights.every(wrong)
+
+
+def test_every_height_gives_what_a_graph_of_that_height_gives(
+    engine: Engine, tmp_path: Path
+) -> None:
+    built = build.build(DETECTOR, engine, tmp_path, precision="fp32")
+    with engine.open(built.path, DETECTOR) as runner:
+        for height in FULL[0], 480, 288:
+            lower = msgspec.structs.replace(
+                DETECTOR, options={"size": [height, 640], "candidates": 1000}
+            )
+            static = build.graph(lower, DETECTOR.root / str(DETECTOR.weights))
+            with build.reference(lower, static) as reference:
+                expected = reference.infer({"images": upper(height)[:1]})
+            found = runner.infer({"images": upper(height)[:1]})
+            for name, values in expected.items():
+                faces = expected["scores"][0] > 0.5
+                assert faces.any()
+                np.testing.assert_allclose(found[name][0][faces], values[0][faces], atol=0.05)
+
+
+def test_images_of_one_height_are_answered_alike_alone_and_together(
+    engine: Engine, tmp_path: Path
+) -> None:
+    built = build.build(DETECTOR, engine, tmp_path, precision="fp32")
+    with engine.open(built.path, DETECTOR) as runner:
+        for height in (384, 640, 288, 384):
+            together = runner.infer({"images": upper(height)})
+            for i in range(4):
+                alone = runner.infer({"images": upper(height)[i : i + 1]})
+                assert all(np.array_equal(alone[name][0], together[name][i]) for name in alone)
+        with pytest.raises(RunnerError):
+            runner.infer({"images": np.zeros((1, 300, 640, 3), np.uint8)})
+
+
+class WrongBelow(OnnxRuntimeRunner):
+    """Right at the full height alone."""
+
+    def infer(self, feeds: Feeds) -> dict[str, Array]:
+        outputs = super().infer(feeds)
+        if feeds["images"].shape[1] < max(FULL):
+            outputs["boxes"] = outputs["boxes"] + 40
+        return outputs
+
+
+def test_a_plan_that_is_wrong_at_a_lower_height_is_not_put_in_place(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def wrong(_: OnnxRuntime, path: Path, spec: ModelSpec) -> Runner:
+        return WrongBelow(path, spec)
+
+    monkeypatch.setattr(OnnxRuntime, "open", wrong)
+    with pytest.raises(ParityError, match="iou"):
+        build.build(DETECTOR, OnnxRuntime(), tmp_path)
+    assert not list(tmp_path.rglob("retinaface*"))
+
+
+def test_a_plan_of_one_height_does_not_pass_for_one_of_several(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    weights = DETECTOR.root / str(DETECTOR.weights)
+    free = plan.fingerprint(DETECTOR, weights, OnnxRuntime())
+    monkeypatch.setattr(OnnxRuntime, "heights", lambda *_: FULL)
+    static = plan.fingerprint(DETECTOR, weights, OnnxRuntime())
+    assert (free.heights[-1], static.heights) == (640, ())
+    assert free.digest != static.digest
