@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 PROC = Path("/proc")
-SAMPLE_S, GROWN = 0.2, 1.005
+SAMPLE_S, GROWN = 0.5, 1.005
 
 
 class Holding(NamedTuple):
@@ -46,7 +46,7 @@ class Usage:
 
 @contextmanager
 def watching(pid: int) -> Iterator[Usage]:
-    """Measure until the block ends; memory is looked at five times a second."""
+    """Measure until the block ends; memory is looked at twice a second."""
     usage, ended, before = Usage(), threading.Event(), cpu_seconds(pid)
     watcher = threading.Thread(target=_look, args=(pid, usage, ended))
     watcher.start()

@@ -21,9 +21,9 @@ class Emotions(Worker):  # type: ignore[misc]  # it is not installed where types
         super().__init__()
         self._work = Work.by_environment()
 
-    def deserialize(self, data: bytes) -> bytes:
-        """The body is the JPEG."""
-        return data
+    def deserialize(self, data: bytes | bytearray) -> bytes:
+        """The body is the JPEG; mosec hands over a bytearray."""
+        return bytes(data)
 
     def serialize(self, data: Any) -> bytes:
         """JSON."""

@@ -74,7 +74,8 @@ def test_one_command_measures_writes_and_draws(
     monkeypatch.setattr(rounds, "CLIENTS", 2)
     monkeypatch.setattr(soak, "REST_S", 0.0)
     monkeypatch.setattr(single, "IMAGES", 2)
-    given = ["bench", "--row", ROW, "--rounds", "1", "--seconds", "0.2", "--growth", "100"]
+    monkeypatch.setattr(single, "LARGE", ROW)
+    given = ["bench", "--row", ROW, "--rounds", "1", "--seconds", "0.2", "--growth", "40"]
     monkeypatch.setattr(sys, "argv", [*given, "--out", str(tmp_path)])
     bench.main()
     text = (tmp_path / "bench.md").read_text()
@@ -85,7 +86,7 @@ def test_one_command_measures_writes_and_draws(
     assert "items a batch: detector | items a batch: emotion" in costs
     for wanted in ("0.90", "2.0", "700 MB", "5 s", "1.5 ms", "1.0", "under 1 %"):
         assert wanted in targets
-    assert "resident memory after 100 requests, more than after 10" in targets
+    assert "resident memory after 40 requests, more than after 4" in targets
     assert "0 unexpected answers" in verdict
     assert "nan" not in text
     assert (tmp_path / "bench.png").read_bytes().startswith(PNG)
