@@ -1,6 +1,7 @@
 """Prometheus metrics of one service; a registry of its own, so that tests can have several."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Literal
 
 from prometheus_client import (
@@ -53,6 +54,10 @@ class Metrics:
         self._under_way_limit = self._gauge(
             "images_under_way_limit", "Images that may be under way"
         )
+        # To look a series up takes longer than to count.
+        self._request = cache(self.requests.labels)
+        self._seconds = cache(self.seconds.labels)
+        self._stage = cache(self.stage_seconds.labels)
         for code in errors.codes():  # a series that begins at 0 shows its first increase
             self.refused.labels(code)
 
@@ -96,11 +101,11 @@ class Metrics:
 
     def request(self, path: str, status: int, seconds: float, record: Record) -> None:
         """Count a request that was answered."""
-        self.requests.labels(path, str(status)).inc()
-        self.seconds.labels(path).observe(seconds)
+        self._request(path, status).inc()
+        self._seconds(path).observe(seconds)
         self.received.inc(record.received)
         for stage, started, ended in record.samples:
-            self.stage_seconds.labels(stage).observe(ended - started)
+            self._stage(stage).observe(ended - started)
         if record.code is not None:
             self.refused.labels(record.code).inc()
         if record.key is not None:

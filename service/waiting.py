@@ -34,16 +34,26 @@ async def unless_gone(request: Request, work: Coroutine[None, None, T]) -> T:
     Raises:
         ClientDisconnect: nobody waits for the result any more.
     """
-    doing = asyncio.create_task(work)
-    gone = asyncio.create_task(_hung_up(request))
+    worker = asyncio.current_task()
+    if worker is None:
+        raise RuntimeError("not in a task")
+    gone = over = False
+
+    def stop(_: asyncio.Task[None]) -> None:
+        nonlocal gone
+        gone = not over and worker.cancel()
+
+    watch = asyncio.create_task(_hung_up(request))
+    watch.add_done_callback(stop)
     try:
-        await asyncio.wait({doing, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not doing.done():
-            raise ClientDisconnect
-        return doing.result()
+        return await work
+    except asyncio.CancelledError:
+        if gone and not worker.uncancel():
+            raise ClientDisconnect from None
+        raise
     finally:
-        doing.cancel()
-        gone.cancel()
+        over = True
+        watch.cancel()
 
 
 async def _hung_up(request: Request) -> None:
