@@ -81,7 +81,7 @@ def _write(out: Path, head: str, found: report.Found, figures: list[Figure], *sa
     text = "\n\n".join("\n".join(lines) for lines in [*parts, said]).rstrip()
     out.mkdir(parents=True, exist_ok=True)
     (out / "bench.md").write_text(text + "\n")
-    report.draw(found, out / "bench.png")
+    report.draw(found, out / "bench.png", head)
     return text
 
 

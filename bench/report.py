@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from bench.load import Result
 from bench.picture import OURS_COLOUR, THEIRS_COLOUR, pyplot
@@ -11,6 +12,7 @@ from bench.single import ONE_FACE, Figure
 
 Found = Mapping[str, Sequence[Round]]
 MIB = 2**20 / 1e6
+PLAIN: dict[str, Any] = {"frameon": False, "ncols": 3}
 
 
 def throughput(found: Found) -> Iterator[str]:
@@ -73,11 +75,12 @@ def beside_targets(figures: Sequence[Figure]) -> Iterator[str]:
     yield from map(str, figures)
 
 
-def draw(found: Found, path: Path) -> None:
+def draw(found: Found, path: Path, title: str) -> None:
     """Throughput beside the limit, and the latencies of the open loop."""
     plt = pyplot()
-    size = (11, 0.5 * len(found) + 1.4)
+    size = (11, 0.5 * len(found) + 1.9)
     figure, (rates, times) = plt.subplots(1, 2, sharey=True, figsize=size, layout="constrained")
+    figure.suptitle(title, fontsize=8)
     names = list(found)[::-1]
     for place, name in enumerate(names):
         rounds = found[name]
@@ -96,7 +99,7 @@ def draw(found: Found, path: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         handles, labels = axes.get_legend_handles_labels()
         unique = dict(zip(labels, handles, strict=True))
-        axes.legend(unique.values(), unique, loc="lower right", frameon=False)
+        axes.legend(unique.values(), unique, loc="lower left", bbox_to_anchor=(0, 1), **PLAIN)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
     plt.close(figure)

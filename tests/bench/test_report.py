@@ -41,7 +41,7 @@ def test_tables_hold_medians_and_the_highest_peak(tmp_path: Path) -> None:
     ]
     figures = {figure.target: figure.value for figure in report.targets(found)}
     assert figures == {"at least 0.90": 0.5, "at most 2.0": 1.0, "under 700 MB": 500 * 2**20 / 1e6}
-    report.draw(found, tmp_path / "bench.png")
+    report.draw(found, tmp_path / "bench.png", "when and where")
     assert (tmp_path / "bench.png").read_bytes().startswith(PNG)
 
 
