@@ -2,6 +2,8 @@
 
 import logging
 import sys
+import threading
+from contextlib import suppress
 
 import structlog
 from structlog.typing import EventDict, Processor
@@ -12,12 +14,23 @@ from service.settings import Settings
 _TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
 
-class _Lines(structlog.WriteLogger):
-    """Writes lines to standard error, and knows whose they are."""
+class _Lines:
+    """Writes lines to standard error, and knows whose they are.
+
+    A full disk or a reader that is gone costs the line, not the request, as with `logging`.
+    """
+
+    _turn = threading.RLock()  # a signal's line may come in the middle of another
 
     def __init__(self, name: str = "") -> None:
-        super().__init__(sys.stderr)
         self.name = name
+
+    def msg(self, line: str) -> None:
+        with self._turn, suppress(OSError):
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+
+    debug = info = warning = error = critical = msg
 
 
 def _one_line(_: object, __: str, event: EventDict) -> EventDict:

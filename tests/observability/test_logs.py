@@ -54,3 +54,21 @@ structlog.get_logger("emotions.access").info("request", stages_ms={"read": 1.0, 
     )
     (line,) = done.stderr.splitlines()
     assert "read 1 detect 25.25" in line
+
+
+def test_a_log_that_nobody_takes_costs_no_request() -> None:
+    program = """
+import os
+import structlog
+from service.logs import configure
+from service.settings import Settings
+configure(Settings(log_format="json"))
+os.close(2)
+for _ in range(1000):
+    structlog.get_logger("emotions.access").info("request")
+print("done")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "done\n"
