@@ -72,7 +72,10 @@ class Engine(Protocol):
         ...
 
     def heights(self, spec: ModelSpec) -> tuple[int, ...]:
-        """The heights that items of a batch may have, rising; the last is the catalog's."""
+        """The heights that items may have, rising; the last is the catalog's.
+
+        A batch has one height, so there are several only where `batch` is 1.
+        """
         ...
 
     def compile(

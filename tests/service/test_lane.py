@@ -43,7 +43,7 @@ def taken(runner: LaneRunner, source: Source) -> Passed:
 
 
 async def test_lanes_give_what_stages_give(plans: Path) -> None:
-    async with running(plans) as lanes, running(plans, staged=True) as stages:
+    async with running(plans, full=True) as lanes, running(plans, staged=True) as stages:
         for data in IMAGES:
             assert same(await analyze(lanes, data), await analyze(stages, data))
 

@@ -39,7 +39,14 @@ IMAGES = [
 ]
 
 
-class Batching(OnnxRuntime):
+class Full(OnnxRuntime):
+    """Takes images of the detector's full height alone."""
+
+    def heights(self, spec: ModelSpec) -> tuple[int, ...]:
+        return super().heights(spec)[-1:]
+
+
+class Batching(Full):
     """As a GPU's engine has it: images in batches, so that the stages are apart."""
 
     def batch(self, spec: ModelSpec) -> int:
@@ -51,14 +58,15 @@ async def running(
     plans: Path,
     *,
     staged: bool = False,
+    full: bool = False,
     isolated: bool = False,
     metrics: Metrics | None = None,
     **changes: Any,
 ) -> AsyncIterator[Pipeline]:
     chosen = Settings(plans=plans, engine="onnxruntime", **changes)
     models = find_models(chosen)
-    if staged:
-        models = models._replace(engine=Batching())
+    if staged or full:
+        models = models._replace(engine=Batching() if staged else Full())
     pipeline = open_pipeline(chosen, models, metrics or Metrics(), isolated=isolated)
     pipeline.start()
     try:

@@ -1,0 +1,99 @@
+"""`python -m training.detector.heights`: is less found where padding below is left out?
+
+What serves looks at the upper rows of held-out scenes, once padded to the square input and once to
+the next height that the network takes: the graph in ONNX Runtime and `service.detection`. Prints,
+for each height and way, recall at IoU 0.5 with what is visible of the faces' nominal boxes, that
+of the faces that the lower edge cuts or comes within 32 pixels of, false faces a picture of
+held-out backgrounds, and how well the two ways agree.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from service.detection import Detections, letterbox, select
+from training.detector.closeups import HEIGHTS, SIZE, Detector, detector_of
+from training.detector.evaluate import SEED
+from training.detector.matching import Floats, match, overlaps
+from training.detector.pictures import Image, Pictures
+from training.detector.scenes import make_scene
+
+ROWS = (480, 427, 360, 268)  # of frames 640 wide: 4:3, 3:2, 16:9 and 2.39:1
+WAYS = {"padded": (), "cut": HEIGHTS}
+NEAR, VISIBLE = 32, 0.5
+
+
+def main() -> None:
+    """Measure and print a line for each height and way."""
+    parser = argparse.ArgumentParser(prog="python -m training.detector.heights")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the zip archives")
+    parser.add_argument("--weights", type=Path, required=True, help=".wts file")
+    parser.add_argument("--scenes", type=int, default=300)
+    given = parser.parse_args()
+    detector, pictures = detector_of(given.weights), Pictures.load(given.data).split()[1]
+    scenes = [make_scene(pictures, SIZE[1], SEED, index) for index in range(given.scenes)]
+    empty = [cv2.resize(p[:, :, ::-1], (640, 640)) for p in pictures.backgrounds]
+    for rows in ROWS:
+        frames = [np.ascontiguousarray(scene.image[:rows, :, ::-1]) for scene in scenes]
+        found = {way: [look(detector, image, way) for image in frames] for way in WAYS}
+        for way, each in found.items():
+            false = [len(look(detector, np.asarray(p[:rows], np.uint8), way).boxes) for p in empty]
+            told = np.concatenate(
+                [
+                    recalled(faces, visible(s.faces, rows))
+                    for faces, s in zip(each, scenes, strict=True)
+                ]
+            )
+            below = told[:, 1] > rows - NEAR
+            print(
+                f"{rows} {way}: recall {told[:, 0].mean():.4f} of {len(told)}, at the lower edge "
+                f"{told[below, 0].mean():.4f} of {below.sum()}, false faces {np.mean(false):.4f}",
+                flush=True,
+            )
+        print(f"{rows} agreement: {agreement(found['padded'], found['cut'])}", flush=True)
+
+
+def look(detector: Detector, image: Image, way: str) -> Detections:
+    """Faces of an RGB image at a score of 0.5."""
+    canvas, box = letterbox(image, SIZE, WAYS[way])
+    return select(detector(canvas), box, min_score=0.5, nms_iou=0.4, max_faces=100)
+
+
+def visible(faces: Floats, rows: int) -> Floats:
+    """What the upper `rows` show of the faces (N, 4), where that is half of one or more."""
+    shown = faces.copy()
+    shown[:, 3] = np.minimum(shown[:, 3], rows)
+    return shown[shown[:, 3] - shown[:, 1] >= VISIBLE * (faces[:, 3] - faces[:, 1])]
+
+
+def recalled(found: Detections, wanted: Floats) -> Floats:
+    """For each wanted box whether it was found, and its lower edge: (N, 2)."""
+    hits = match(found.boxes, wanted) >= 0
+    return np.column_stack([hits, wanted[:, 3]]).astype(np.float32)
+
+
+def agreement(first: list[Detections], second: list[Detections]) -> str:
+    """Share of the first's faces that the second has, and how far apart those are."""
+    apart = np.array(list(_apart(first, second)))
+    total = sum(len(faces.boxes) for faces in first), sum(len(faces.boxes) for faces in second)
+    return (
+        f"{len(apart)} of {total[0]} and {total[1]} faces, IoU mean {apart[:, 0].mean():.4f}, "
+        f"1 % below {np.quantile(apart[:, 0], 0.01):.3f}, score mean {apart[:, 1].mean():.4f}, "
+        f"1 % above {np.quantile(apart[:, 1], 0.99):.3f}"
+    )
+
+
+def _apart(first: list[Detections], second: list[Detections]) -> Iterator[tuple[float, float]]:
+    for one, other in zip(first, second, strict=True):
+        for place, pair in enumerate(match(other.boxes, one.boxes)):
+            if pair >= 0:
+                both = one.boxes[place : place + 1], other.boxes[pair : pair + 1]
+                score = abs(float(one.scores[place] - other.scores[pair]))
+                yield float(overlaps(*both)[0, 0]), score
+
+
+if __name__ == "__main__":
+    main()
