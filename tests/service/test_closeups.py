@@ -97,7 +97,7 @@ def test_points_come_back_from_the_second_look(
     image = np.broadcast_to(np.uint8(200), (height, width, 3))
     canvas, box = letterbox(image, SIZE, heights)
     again = closeups.second_look(canvas, box, heights)
-    least = box.inside[1] // closeups.SHRINK + 2 * closeups.MARGIN
+    least = max(1, box.inside[1] // closeups.SHRINK) + 2 * closeups.MARGIN
     assert len(again) == min(h for h in (*heights, SIZE[0]) if h >= least)
     rows, columns = np.nonzero((again != PADDING).any(axis=2))
     low = np.array([columns.min(), rows.min()], np.float32)
