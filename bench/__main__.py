@@ -38,7 +38,7 @@ def main() -> None:
     for name in given.row or ROWS:
         with serving() as server:
             turns = {"rounds": given.rounds, "seconds": given.seconds}
-            found[name] = list(measured(server, name, settings, models, **turns))
+            found[name] = list(measured(server, name, settings, **turns))
         print(_write(given.out, head, found, figures), flush=True)
     figures += [*report.targets(found), *_singles(settings, models, given.seconds)]
     said = ""

@@ -1,32 +1,55 @@
 """The most that this machine can do: the service's own work in a plain loop, with no HTTP.
 
-A thread a core answers one image after the other; nothing waits and nothing is shared.
+A process a core answers one image after the other; nothing waits and nothing is shared. Threads of
+one process would wait for each other's interpreter and memory, and servers exceed what they do.
 """
 
-import threading
+import multiprocessing
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.synchronize import Barrier
+from typing import NamedTuple
 
 from bench.work import Work
 from engines import cores
 from service.settings import Settings
-from service.startup import Models
 
 
-def images_a_second(settings: Settings, models: Models, body: bytes, seconds: float) -> float:
-    """Rate over all cores for one JPEG, again and again."""
-    workers = settings.workers or cores.available()
-    barrier = threading.Barrier(workers)
+class Limit(NamedTuple):
+    """Images a second over all cores: all of the work, and decoding alone."""
 
-    def worker() -> float:
-        with Work.of(settings, models) as work:
-            work.answer(body)
-            barrier.wait()
-            count, started = 0, time.perf_counter()
-            while time.perf_counter() < started + seconds:
-                work.answer(body)
-                count += 1
-            return count / (time.perf_counter() - started)
+    images: float
+    decoded: float
 
-    with ThreadPoolExecutor(workers) as pool:
-        return sum(each.result() for each in [pool.submit(worker) for _ in range(workers)])
+
+def images_a_second(settings: Settings, body: bytes, seconds: float) -> Limit:
+    """Rates for one JPEG, again and again, of the processes' loops side by side."""
+    count = settings.workers or cores.available()
+    spawn = multiprocessing.get_context("spawn")
+    barrier = spawn.Barrier(count)
+    with ProcessPoolExecutor(count, spawn, _meet_at, (barrier,)) as pool:
+        loops = [pool.submit(_loops, body, seconds) for _ in range(count)]
+        found = [loop.result() for loop in loops]
+    return Limit(sum(limit.images for limit in found), sum(limit.decoded for limit in found))
+
+
+def _meet_at(barrier: Barrier) -> None:
+    globals()["_barrier"] = barrier  # cannot be sent with the work
+
+
+def _loops(body: bytes, seconds: float) -> Limit:
+    with Work.by_environment() as work:
+        images = _rate(lambda: work.answer(body), seconds)
+        return Limit(images, _rate(lambda: work.decode(body), seconds / 10))
+
+
+def _rate(run: Callable[[], object], seconds: float) -> float:
+    run()
+    barrier: Barrier = globals()["_barrier"]
+    barrier.wait()
+    count, started = 0, time.perf_counter()
+    while time.perf_counter() < started + seconds:
+        run()
+        count += 1
+    return count / (time.perf_counter() - started)

@@ -42,7 +42,7 @@ async def _until(line: Line, *, ready: bool) -> None:
 
 def _worker(pid: int) -> int:
     listed = (path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
-    (worker,) = [int(child) for children in listed for child in children.split()]
+    worker, *_ = [int(child) for children in listed for child in children.split()]
     return worker
 
 

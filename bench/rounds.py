@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from statistics import median
 from typing import NamedTuple
 
-from bench.limit import images_a_second
+from bench.limit import Limit, images_a_second
 from bench.load import EVERYTHING, Result, closed_loop, open_loop, requests
 from bench.processes import Usage, watching
 from bench.scenes import MIXED, scene
@@ -12,7 +12,6 @@ from bench.scrape import mean_items, scrape
 from bench.serving import Serving
 from bench.wire import run
 from service.settings import Settings
-from service.startup import Models
 
 CLIENTS = 32
 LOAD_SHARE = 0.7
@@ -20,12 +19,12 @@ WARM_UP_S = 2.0
 
 
 class Round(NamedTuple):
-    """Images a second at the limit; one client, many, and many at random moments.
+    """The limit; one client, many, and many at random moments.
 
     What was used, and the mean items a batch of each network, are of `many`.
     """
 
-    limit: float
+    limit: Limit
     one: Result
     many: Result
     steady: Result
@@ -35,7 +34,7 @@ class Round(NamedTuple):
     @property
     def share(self) -> float:
         """Throughput over the limit."""
-        return self.many.rate / self.limit
+        return self.many.rate / self.limit.images
 
     @property
     def cpu_ms(self) -> float:
@@ -54,21 +53,23 @@ class Round(NamedTuple):
 
 
 def measured(
-    server: Serving, name: str, settings: Settings, models: Models, *, rounds: int, seconds: float
+    server: Serving, name: str, settings: Settings, *, rounds: int, seconds: float
 ) -> Iterator[Round]:
     """Yield rounds with a scene, or with all in all forms; the server must be fresh."""
     calls = requests(name)
     run(closed_loop(server.url, calls, CLIENTS, min(seconds, WARM_UP_S)))
     for _ in range(rounds):
-        limit = limit_of(name, settings, models, seconds)
+        limit = limit_of(name, settings, seconds)
         yield Round(limit, *_load(server, calls, seconds))
 
 
-def limit_of(name: str, settings: Settings, models: Models, seconds: float) -> float:
+def limit_of(name: str, settings: Settings, seconds: float) -> Limit:
     """Images a second with no HTTP; of several scenes in turns, from the mean time of each."""
     names = list(MIXED) if name == EVERYTHING else [name]
-    each = (images_a_second(settings, models, scene(name), seconds / len(names)) for name in names)
-    return len(names) / sum(1 / rate for rate in each)
+    each = [images_a_second(settings, scene(name), seconds / len(names)) for name in names]
+    return Limit(
+        *(len(names) / sum(1 / rate for rate in rates) for rates in zip(*each, strict=True))
+    )
 
 
 def _load(

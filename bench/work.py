@@ -7,7 +7,7 @@ from engines import verify
 from service.image import ImageLimits
 from service.lane.lane import Lane, Networks
 from service.settings import Settings
-from service.stages import Options, Rules
+from service.stages import Options, Rules, opened
 from service.startup import Models, find_models
 
 
@@ -37,6 +37,10 @@ class Work(Lane):
         """By the settings of the environment, for the thread that calls."""
         settings = Settings()
         return cls.of(settings, find_models(settings))
+
+    def decode(self, body: bytes) -> None:
+        """Decode as much of an image as the networks need."""
+        opened(body, Options(), self._rules)
 
     def answer(self, body: bytes, *, whole: bool = False) -> dict[str, Any]:
         """One encoded image to what a client is told of its faces; `whole` decodes all of it."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from engines.runner import Array, Runner, stacked
-from engines.worker.process import Worker
+from engines.worker.pool import Workers
 from service.batcher import Batcher
 from service.detection import Detections
 from service.errors import EmbedderMissing
@@ -61,13 +61,13 @@ class Pipeline:
         *,
         labels: Sequence[str],
         gate: Gate,
-        worker: Worker | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self.emotion, self.embedder = emotion, embedder
         self.labels = tuple(labels)
         self.gate = gate
         self._finder = finder
-        self._worker = worker
+        self._workers = workers
 
     @property
     def batchers(self) -> list[Batcher[Any, Any]]:
@@ -76,8 +76,8 @@ class Pipeline:
 
     def start(self) -> None:
         """Start the batchers' workers, which open and warm up their runners."""
-        if self._worker is not None:
-            self._worker.start(self._renew)
+        if self._workers is not None:
+            self._workers.start(self._renew)
         for batcher in self.batchers:
             batcher.start()
 
@@ -86,8 +86,8 @@ class Pipeline:
         self._finder.close()
         for batcher in self.batchers[1:]:
             batcher.close()
-        if self._worker is not None:
-            self._worker.close()
+        if self._workers is not None:
+            self._workers.close()
 
     def _renew(self) -> None:
         for batcher in self.batchers:

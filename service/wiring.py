@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from engines import cores, verify
 from engines.runner import Runner
 from engines.worker import channel, process
+from engines.worker.pool import Workers
 from service.batcher import Batcher
 from service.gate import Gate
 from service.image import ImageLimits
@@ -43,7 +45,8 @@ def open_pipeline(
 ) -> Pipeline:
     """Wire what an image goes through; `Pipeline.start` brings it to life.
 
-    The networks run in a process of their own where that is asked for and can be had.
+    The networks run in processes of their own where that is asked for and can be had: one for a
+    GPU, and one a lane.
     """
     wiring = Wiring(settings, models, metrics, tracing or Tracing(), isolated=isolated)
     finder = wiring.lanes() if wiring.one_by_one else wiring.staged()
@@ -53,7 +56,7 @@ def open_pipeline(
         models.embedder and wiring.network(models.embedder),
         labels=models.emotion.spec.labels,
         gate=Gate(settings.max_queue, wiring.at_once),
-        worker=wiring.worker,
+        workers=wiring.workers,
     )
     metrics.watch_images(lambda: pipeline.gate.admitted, settings.max_queue)
     return pipeline
@@ -75,7 +78,7 @@ class Wiring:
         self._metrics, self._tracing = metrics, tracing
         self._engine = models.engine
         self._quarantine = Quarantine()
-        self._workers = settings.workers or models.engine.workers()
+        self._runners = settings.workers or models.engine.workers()
         self._rules = Rules(
             ImageLimits(settings.max_image_bytes, settings.max_pixels),
             verify.input_size(models.detector.spec),
@@ -85,13 +88,19 @@ class Wiring:
         )
         # A detector that takes images one by one needs no other image beside it.
         self.one_by_one = models.engine.batch(models.detector.spec) == 1
-        self.worker = self._worker() if isolated and channel.supported() else None
+        # Two lanes in one process wait for its interpreter, and for each other's memory.
+        count = self._runners if self.one_by_one else 1
+        self.workers = (
+            Workers([self._worker() for _ in range(count)])
+            if isolated and channel.supported()
+            else None
+        )
 
     @property
     def at_once(self) -> int:
         """Twice what threads and networks take: the next are ready when those are done."""
         threads = self._settings.workers or cores.available()
-        return 2 * (threads + self._workers * self._engine.batch(self._models.detector.spec))
+        return 2 * (threads + self._runners * self._engine.batch(self._models.detector.spec))
 
     def lanes(self) -> Finder:
         """An image at a time, a lane a core."""
@@ -112,7 +121,7 @@ class Wiring:
     def network(self, model: Model) -> NetworkBatcher:
         """A batcher in front of one network."""
         spec = model.spec
-        opener = self.worker.open if self.worker else self._engine.open
+        opener = self.workers.open if self.workers else self._engine.open
         rows = partial(
             rows_of,
             partial(opener, model.plan, spec),
@@ -121,9 +130,9 @@ class Wiring:
         )
         return self._batcher(model, rows, Noted(STAGES[spec.task]))
 
-    def _opener(self, networks: Networks) -> Callable[[], Runner]:
-        if self.worker:
-            return partial(self.worker.open, *networks.detector, wire.encode(networks))
+    def _opener(self, networks: Networks) -> Callable[[], AbstractContextManager[Runner]]:
+        if self.workers:
+            return partial(self.workers.open, *networks.detector, wire.encode(networks))
         return lambda: wire.LaneRunner(Lane.open(self._engine, networks))
 
     def _batcher(self, model: Model, open_run: Any, noted: Observer) -> Batcher[Any, Any]:
@@ -132,7 +141,7 @@ class Wiring:
         batcher: Batcher[Any, Any] = Batcher(
             spec.task,
             open_run,
-            workers=self._workers,
+            workers=self._runners,
             max_batch=self._engine.batch(spec),
             capacity=capacity,
             quarantine=self._quarantine,

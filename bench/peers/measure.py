@@ -13,7 +13,6 @@ from bench.peers.peer import Peer, running
 from bench.processes import watching
 from bench.wire import run
 from service.settings import Settings
-from service.startup import find_models
 
 CLIENTS = 32
 WARM_UP_S = 2.0
@@ -56,11 +55,10 @@ def rounds(
     Servers and limit have the CPUs `cores` (they count those), clients have all.
     """
     settings = Settings()
-    models = find_models(settings)
     found = Found([], {peer.name: [] for peer in peers})
     for turn in range(count):
         with _on(cores):
-            found.limits.append(images_a_second(settings, models, body, seconds))
+            found.limits.append(images_a_second(settings, body, seconds).images)
         start = turn % len(peers)
         for peer in (*peers[start:], *peers[:start]):
             found.turns[peer.name].append(_turn(peer, body, seconds, cores, logs))

@@ -2,17 +2,16 @@
 
 import sys
 from pathlib import Path
-from typing import cast
 
 import pytest
 
 from bench import __main__ as bench
 from bench import report, rounds, single, soak
+from bench.limit import Limit
 from bench.load import Answer, Result
 from bench.processes import Usage
 from bench.rounds import Round
 from service.settings import Settings
-from service.startup import Models
 
 ROW = "640x480, 1 face"
 PNG = b"\x89PNG"
@@ -26,14 +25,16 @@ def result(rate: int, *milliseconds: float) -> Result:
 
 def known(rate: int, mib: float) -> Round:
     many = result(rate, 10)
-    return Round(40, result(5, 7), many, result(9, 20), Usage(0.4, mib), {"detector": 1.5})
+    return Round(
+        Limit(40, 90), result(5, 7), many, result(9, 20), Usage(0.4, mib), {"detector": 1.5}
+    )
 
 
 def test_tables_hold_medians_and_the_highest_peak(tmp_path: Path) -> None:
     found = {ROW: [known(20, 300), known(10, 400), known(30, 350)], "mixed": [known(10, 500)]}
     assert list(report.throughput(found))[2:] == [
-        f"| {ROW} | 40.0 | 20.0 | 0.50 | 10, 10, 10 | 7, 7, 7 | 20, 20, 20 | 0 |",
-        "| mixed | 40.0 | 10.0 | 0.25 | 10, 10, 10 | 7, 7, 7 | 20, 20, 20 | 0 |",
+        f"| {ROW} | 90 | 40.0 | 20.0 | 0.50 | 10, 10, 10 | 7, 7, 7 | 20, 20, 20 | 0 |",
+        "| mixed | 90 | 40.0 | 10.0 | 0.25 | 10, 10, 10 | 7, 7, 7 | 20, 20, 20 | 0 |",
     ]
     assert list(report.cost(found))[2:] == [
         f"| {ROW} | 20.0 | 0.10 | 400 | 1.50 |",
@@ -61,10 +62,12 @@ def test_the_limit_of_a_mix_is_that_of_its_mean_time(monkeypatch: pytest.MonkeyP
     rates = {b"quick": 30.0, b"slow": 10.0}
     monkeypatch.setattr(rounds, "MIXED", dict.fromkeys(("quick", "slow")))
     monkeypatch.setattr(rounds, "scene", str.encode)
-    monkeypatch.setattr(rounds, "images_a_second", lambda _s, _m, body, _t: rates[body])
-    models = cast(Models, None)
-    limits = [rounds.limit_of(name, Settings(), models, 1) for name in ("mixed", "slow")]
-    assert limits == [pytest.approx(15), 10]
+    monkeypatch.setattr(
+        rounds, "images_a_second", lambda _s, body, _t: Limit(rates[body], 2 * rates[body])
+    )
+    mixed, slow = (rounds.limit_of(name, Settings(), 1) for name in ("mixed", "slow"))
+    assert mixed == pytest.approx((15, 30))
+    assert slow == (10, 20)
 
 
 def test_one_command_measures_writes_and_draws(
