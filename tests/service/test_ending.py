@@ -1,0 +1,111 @@
+"""A real server that is told to end."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.server import Server, serving
+from tests.service.load import ASTRONAUT, PATIENCE_S, all_stopped, until, workers
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="the worker is a process of its own on Linux only"
+)
+
+
+async def test_sigterm_under_load_answers_what_was_accepted(plans: Path) -> None:
+    """Also when the workers die while the service drains, and to a whole process group."""
+    with serving(plans, deadline_s="120") as server:
+        started = workers(server)
+        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
+            files = [("images", (str(i), ASTRONAUT)) for i in range(4)]
+            sent = [asyncio.create_task(http.post("/v1/emotions", files=files)) for _ in range(4)]
+            await until(lambda: under_way(server))
+            for pid in started:
+                os.kill(pid, signal.SIGTERM)
+            server.process.send_signal(signal.SIGTERM)
+            for pid in started:
+                os.kill(pid, signal.SIGKILL)
+            answers = await asyncio.gather(*sent)
+        assert [answer.status_code for answer in answers] == [200] * 4
+        images = [image for answer in answers for image in answer.json()["images"]]
+        assert all(len(image["faces"]) == 1 for image in images)
+        assert await asyncio.to_thread(server.process.wait, PATIENCE_S) == 0
+
+
+def under_way(server: Server) -> bool:
+    """Whether all four requests were accepted and none is done."""
+    with server.client() as client:
+        text = client.get("/metrics").text
+    return "emotions_images_under_way 16.0" in text
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+async def test_no_worker_outlives_the_service(plans: Path, ending: signal.Signals) -> None:
+    with serving(plans) as server, all_stopped(server):  # not even where it cannot notice
+        started = workers(server)
+        server.process.send_signal(ending)
+        server.process.send_signal(ending)
+        server.process.wait(PATIENCE_S)
+        await until(lambda: all(ended(pid) for pid in started))
+
+
+def ended(pid: int) -> bool:
+    """Whether it is gone, or nobody has asked how it ended."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return stat.rpartition(")")[2].split()[0] == "Z"
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5, 2.0])
+def test_sigterm_counts_from_the_start(plans: Path, seconds: float) -> None:
+    with serving(plans, started=False) as server:
+        await_caught(server.process.pid)
+        time.sleep(seconds)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(PATIENCE_S) == 0
+
+
+def status(pid: int, name: str) -> str:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (value,) = [line.partition(":")[2].strip() for line in lines if line.startswith(f"{name}:")]
+    return value
+
+
+@pytest.mark.parametrize(("command", "code"), [("serve", 0), ("build", 128 + signal.SIGTERM)])
+def test_sigterm_counts_for_process_1(plans: Path, command: str, code: int) -> None:
+    """To which the kernel gives no signal that it has not asked for."""
+    unshare = ["unshare", "--pid", "--fork", "--kill-child"]
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*unshare, "true"], check=False).returncode
+    ):
+        pytest.skip("this user may not make a namespace of processes")
+    environment = os.environ | {"EMOTIONS_PLANS": str(plans), "EMOTIONS_PORT": "0"}
+    outside = subprocess.Popen(
+        [*unshare, sys.executable, "-m", "service", command],
+        env=environment,
+        stderr=subprocess.DEVNULL,
+    )
+    children = Path(f"/proc/{outside.pid}/task/{outside.pid}/children")
+    while not (first := children.read_text().split()):
+        time.sleep(0.001)
+    await_caught(int(first[0]))
+    os.kill(int(first[0]), signal.SIGTERM)
+    assert outside.wait(PATIENCE_S) == code
+
+
+def await_caught(pid: int) -> None:
+    """Wait until a process has a handler for SIGTERM."""
+    caught = 1 << (signal.SIGTERM - 1)
+    while not int(status(pid, "SigCgt"), 16) & caught:
+        time.sleep(0.001)
