@@ -18,6 +18,8 @@ FER_SIZE = 48
 # Of a face of a hundred thousand pixels.
 LEAST_SCALE = 1e-3
 ARCFACE_SIZE = 112
+# Makes x, y a complex number.
+PLANE = np.array([1, 1j])
 # Where ArcFace wants the five landmarks in a 112x112 crop (insightface, face_align).
 ARCFACE_TEMPLATE: F64 = np.array(
     [
@@ -105,14 +107,16 @@ def _shrunk(image: U8, matrix: F64, factor: int) -> tuple[U8, F64]:
 def similarity(source: F64, target: F64) -> F64:
     """Least-squares similarity (2, 3) that maps points `source` (N, 2) onto `target` (N, 2).
 
-    S. Umeyama, "Least-squares estimation of transformation parameters between two point
-    patterns", IEEE TPAMI 13(4), 1991, equations 40 to 43.
+    The problem of S. Umeyama, "Least-squares estimation of transformation parameters between two
+    point patterns", IEEE TPAMI 13(4), 1991, in the plane, where it is a regression with one complex
+    factor for scale and rotation (I. L. Dryden, K. V. Mardia, "Statistical Shape Analysis", 1998,
+    full Procrustes fit of planar shapes): no decomposition is needed, and no reflection can result.
     """
-    centre, goal = source.mean(axis=0), target.mean(axis=0)
-    a, b = source - centre, target - goal
-    u, d, vt = np.linalg.svd(b.T @ a / len(source))
-    sign = np.array([1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt)) or 1.0])
-    rotation = u @ np.diag(sign) @ vt
-    variance = max(float((a**2).sum() / len(source)), 1e-12)
-    scale = float((d * sign).sum()) / variance
-    return np.hstack([scale * rotation, (goal - scale * rotation @ centre)[:, None]])
+    points, goals = source @ PLANE, target @ PLANE
+    centre, goal = points.mean(), goals.mean()
+    spread = points - centre
+    factor = np.vdot(spread, goals - goal) / max(np.vdot(spread, spread).real, len(source) * 1e-12)
+    shift = goal - factor * centre
+    return np.array(
+        [[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]]
+    )

@@ -3,10 +3,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from service.alignment import ARCFACE_TEMPLATE, arcface_crop, fer_crop, similarity
 from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, U8, read
 
+F64 = NDArray[np.float64]
 angles = st.floats(-3, 3)
 
 
@@ -18,6 +20,27 @@ def test_similarity_recovers_rotation_scale_and_shift(
     moved = (ARCFACE_TEMPLATE - [x, y]) @ rotation / scale
     matrix = similarity(moved, ARCFACE_TEMPLATE)
     assert np.allclose(moved @ matrix[:, :2].T + matrix[:, 2], ARCFACE_TEMPLATE, atol=1e-6)
+
+
+def by_decomposition(source: F64, target: F64) -> F64:
+    """Umeyama's own way, equations 40 to 43: for any dimension, by singular values."""
+    centre, goal = source.mean(axis=0), target.mean(axis=0)
+    a, b = source - centre, target - goal
+    u, d, vt = np.linalg.svd(b.T @ a / len(source))
+    sign = np.array([1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt)) or 1.0])
+    turned = (u * sign) @ vt * (d * sign).sum() / max((a**2).sum() / len(source), 1e-12)
+    return np.hstack([turned, (goal - turned @ centre)[:, None]])
+
+
+coordinates = st.floats(-2000, 2000).map(lambda value: round(value, 3))
+
+
+@given(st.lists(st.tuples(coordinates, coordinates), min_size=5, max_size=5))
+def test_similarity_is_what_the_decomposition_gives(points: list[tuple[float, float]]) -> None:
+    """For landmarks that are no face, too: mirrored ones, and several or all on one point."""
+    for source in (np.array(points), np.array(points) * [-1, 1]):
+        found, wanted = (way(source, ARCFACE_TEMPLATE) for way in (similarity, by_decomposition))
+        assert np.allclose(found, wanted, rtol=1e-9, atol=1e-9)
 
 
 def test_a_single_point_does_not_fail() -> None:
