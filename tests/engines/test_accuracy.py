@@ -10,7 +10,7 @@ import pytest
 
 from engines import accuracy as metrics
 from training.emotion.recipe import Recipe, load_recipe, parse_sides
-from training.emotion.schedule import Progress, image_side, learning_rate
+from training.emotion.schedule import image_side, learning_rate
 from training.emotion.temperature import fit_temperature, held_out_calibration_error
 
 
@@ -66,11 +66,6 @@ def test_the_side_grows_with_the_share() -> None:
     assert [image_side(share, sides) for share in (0, 0.49, 0.5, 1)] == [32, 32, 48, 48]
     with pytest.raises(ValueError, match="start at 0"):
         parse_sides("0.5:48")
-
-
-def test_progress_ends_by_steps_or_by_the_clock() -> None:
-    assert Progress(steps=10, step=5).share == 0.5
-    assert Progress(steps=10, minutes=1, before=61).share == 1.0
 
 
 def test_a_recipe_comes_back_from_its_file(tmp_path: Path) -> None:

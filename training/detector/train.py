@@ -1,43 +1,34 @@
 """The training loop."""
 
-import csv
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from training import curve, loop
+from training.curve import Row
+from training.detector.average import average
 from training.detector.loader import Batches, Scenes, loader, normalise
 from training.detector.loss import Losses, distillation_losses
 from training.detector.network import RetinaFace
 from training.detector.pictures import Pictures
-from training.detector.schedule import Clock, average, learning_rate
 from training.detector.weights import load_backbone, load_wts, save_wts
+from training.schedule import Clock, learning_rate
+
+LEAST_RATE = 1e-3  # of the peak, at the end
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(loop.Settings):
     """Everything a run depends on; see `python -m training.detector train --help`."""
 
-    teacher: Path
     backbone: Path | None
-    out: Path
-    steps: int
-    minutes: float
-    batch: int
     size: int
-    rate: float
     decay: float
-    warmup: int
     average: float
     features: float
-    device: str
-    workers: int
-    seed: int
-    report: int
-    keep: int
 
 
 class Training:
@@ -69,9 +60,8 @@ class Training:
     def advance(self, images: Tensor) -> Losses:
         """One step; returns its losses."""
         settings = self.settings
-        rate = learning_rate(
-            settings.rate, self.step, self.clock.progress(self.step), settings.warmup
-        )
+        progress = self.clock.progress(self.step)
+        rate = learning_rate(settings.rate, self.step, progress, settings.warmup, LEAST_RATE)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         losses = self.losses(self.student, images)
@@ -84,8 +74,7 @@ class Training:
         return losses
 
     def save(self) -> None:
-        """Checkpoint and averaged weights, each replaced in one move."""
-        out = self.settings.out
+        """Checkpoint and averaged weights."""
         state = {
             "step": self.step,
             "spent": self.clock.elapsed(),
@@ -93,44 +82,21 @@ class Training:
             "averaged": self.averaged.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
-        torch.save(state, out / "checkpoint.tmp")
-        (out / "checkpoint.tmp").replace(out / "checkpoint.pt")
-        save_wts(out / "student.wts", self.averaged)
+        loop.save(self.settings.out, state)
+        save_wts(self.settings.out / "student.wts", self.averaged)
 
     def resume(self) -> None:
         """Go on from `out`'s checkpoint."""
-        state: dict[str, Any] = torch.load(
-            self.settings.out / "checkpoint.pt", map_location=self.device, weights_only=True
-        )
+        state = loop.load(self.settings.out / loop.CHECKPOINT, self.device)
         self.step, self.clock.spent = state["step"], state["spent"]
         self.student.load_state_dict(state["student"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
 
-    def validate(self, batches: list[Tensor]) -> dict[str, float]:
+    def validate(self, batches: list[Tensor]) -> Row:
         """Mean losses of the averaged weights over held-out batches."""
         with torch.no_grad():
-            rows = [self.losses(self.averaged, images).values() for images in batches]
-        return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
-
-
-def report(training: Training, losses: dict[str, float], held_out: dict[str, float]) -> None:
-    """Append a row to `curve.csv` and say it."""
-    row: dict[str, float] = {
-        "step": training.step,
-        "seconds": round(training.clock.elapsed(), 1),
-        "rate": training.optimiser.param_groups[0]["lr"],
-        **{f"train_{name}": value for name, value in losses.items()},
-        **{f"held_out_{name}": value for name, value in held_out.items()},
-    }
-    path = training.settings.out / "curve.csv"
-    fresh = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, row)
-        if fresh:
-            writer.writeheader()
-        writer.writerow(row)
-    print(" ".join(f"{name}={value:.4g}" for name, value in row.items()), flush=True)
+            return curve.mean([self.losses(self.averaged, images).values() for images in batches])
 
 
 def fit(training: Training, pictures: Pictures) -> None:
@@ -139,15 +105,6 @@ def fit(training: Training, pictures: Pictures) -> None:
     known, unknown = pictures.split()
     held_out = list(loader(Scenes(unknown, 1), Batches(0, 4, settings.batch, settings.size), 0))
     batches = Batches(training.step, settings.steps, settings.batch, settings.size)
-    seen: list[dict[str, float]] = []
-    for images in loader(Scenes(known, settings.seed), batches, settings.workers):
-        seen.append(training.advance(images).values())
-        done = training.clock.progress(training.step) >= 1
-        if training.step % settings.keep == 0 or done:
-            training.save()
-        if training.step % settings.report == 0 or done:
-            means = {name: sum(row[name] for row in seen) / len(seen) for name in seen[0]}
-            report(training, means, training.validate(held_out))
-            seen.clear()
-        if done:
-            return
+    scenes = loader(Scenes(known, settings.seed), batches, settings.workers)
+    steps = (training.advance(images).values() for images in scenes)
+    loop.fit(training, steps, lambda: training.validate(held_out))

@@ -1,16 +1,14 @@
 """The training loop: every block by itself, then the network as a whole."""
 
-import csv
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from training.detector.schedule import Clock
+from training import loop
+from training.curve import Row
 from training.embedder.augment import Views, batches, middle, normalised
 from training.embedder.faces import Faces
 from training.embedder.loss import cosine, distance, losses, spread, total
@@ -19,6 +17,7 @@ from training.embedder.pool import Pool
 from training.embedder.soap import Soap
 from training.embedder.start import start
 from training.embedder.weights import load_wts, save_wts
+from training.schedule import Clock, learning_rate
 
 LEAST_RATE = 0.01  # of the peak, at the end of a phase
 # Of the first kernel's rate: whitened pixels leave it large, and a small part of it moves much.
@@ -27,32 +26,19 @@ CAUTION = 0.1
 MEMORY, WORST = 0.9, 1.0
 LATE, LATE_POOL = 12, 8192  # the last block that halves, and images whose maps behind it are kept
 HELD_OUT = 64  # faces that the curve is drawn from
-Row = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(loop.Settings):
     """Everything a run depends on; see `python -m training.embedder train --help`."""
 
-    teacher: Path
-    out: Path
-    steps: int
-    minutes: float
     apart: float
-    batch: int
     blocks: int
     pool: int
     late: int
     reuse: int
-    rate: float
     fine_rate: float
-    warmup: int
     hints: float
-    device: str
-    workers: int
-    seed: int
-    report: int
-    keep: int
 
 
 class Training:
@@ -170,9 +156,7 @@ class Training:
         return alike.detach()
 
     def _prepare(self, peak: float, progress: float, step: int) -> None:
-        """Set the rate: a linear warm-up, then a cosine (arXiv 1608.03983)."""
-        cosine_now = 0.5 * (1 + math.cos(math.pi * min(progress, 1)))
-        rate = peak * min(1, (step + 1) / self.settings.warmup) * max(cosine_now, LEAST_RATE)
+        rate = learning_rate(peak, step, progress, self.settings.warmup, LEAST_RATE)
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["caution"]
         self.optimiser.zero_grad(set_to_none=True)
@@ -185,8 +169,7 @@ class Training:
         return {"cosine": float(alike.mean()), "cosine_p5": float(alike.quantile(0.05))}
 
     def save(self) -> None:
-        """Checkpoint and weights, each replaced in one move."""
-        out = self.settings.out
+        """Checkpoint and weights."""
         state = {
             "step": self.step,
             "joined": self.joined,
@@ -195,15 +178,12 @@ class Training:
             "student": self.student.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
-        torch.save(state, out / "checkpoint.tmp")
-        (out / "checkpoint.tmp").replace(out / "checkpoint.pt")
-        save_wts(out / "student.wts", self.student)
+        loop.save(self.settings.out, state)
+        save_wts(self.settings.out / "student.wts", self.student)
 
     def resume(self) -> None:
         """Go on from `out`'s checkpoint, with views that have not been seen."""
-        state: dict[str, Any] = torch.load(
-            self.settings.out / "checkpoint.pt", map_location=self.device, weights_only=True
-        )
+        state = loop.load(self.settings.out / loop.CHECKPOINT, self.device)
         self.step, self.joined, self.variances = state["step"], state["joined"], state["variances"]
         self.student.load_state_dict(state["student"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -213,34 +193,11 @@ class Training:
         self.clock = Clock(self.settings.steps, self.settings.minutes, state["spent"])
 
 
-def report(training: Training, seen: list[Row]) -> None:
-    """Append a row to `curve.csv` and say it."""
-    row: Row = {
-        "step": training.step,
-        "seconds": round(training.clock.elapsed(), 1),
-        "rate": training.optimiser.param_groups[0]["lr"],
-        **{f"train_{name}": sum(row[name] for row in seen) / len(seen) for name in seen[0]},
-        **{f"held_out_{name}": value for name, value in training.validate().items()},
-    }
-    path = training.settings.out / "curve.csv"
-    fresh = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, row)
-        if fresh:
-            writer.writeheader()
-        writer.writerow(row)
-    print(" ".join(f"{name}={value:.4g}" for name, value in row.items()), flush=True)
-
-
 def fit(training: Training) -> None:
     """Train until the clock has run out."""
-    settings, seen = training.settings, list[Row]()
-    done = False
-    while not done:
-        seen.append(training.advance())
-        done = training.clock.progress(training.step) >= 1
-        if training.step % settings.keep == 0 or done:
-            training.save()
-        if training.step % settings.report == 0 or done:
-            report(training, seen)
-            seen.clear()
+
+    def steps() -> Iterator[Row]:
+        while True:
+            yield training.advance()
+
+    loop.fit(training, steps(), training.validate)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import deque
 from pathlib import Path
@@ -13,13 +12,15 @@ import numpy.typing as npt
 
 from engines.accuracy import accuracy, negative_log_likelihood, softmax
 from engines.fer2013 import Split, read_split
+from training import curve
 from training.emotion.batches import Batches
 from training.emotion.checkpoint import averaged, compiled, save_model, save_weights
 from training.emotion.distil import Teachers
 from training.emotion.labels import mixed_targets
 from training.emotion.predict import predict
 from training.emotion.recipe import Recipe
-from training.emotion.schedule import Progress, image_side, learning_rate
+from training.emotion.schedule import image_side, learning_rate
+from training.schedule import Clock
 
 
 def train(recipe: Recipe, data: Path, out: Path) -> float:
@@ -34,7 +35,7 @@ def train(recipe: Recipe, data: Path, out: Path) -> float:
     keras.utils.set_random_seed(recipe.seed)
     run = Run(recipe, read_split(data, "train"), read_split(data, "public"), out)
     with run.batches:
-        while run.progress.share < 1:
+        while run.share < 1:
             run.epoch()
     return run.best
 
@@ -45,17 +46,22 @@ class Run:
     def __init__(self, recipe: Recipe, training: Split, public: Split, out: Path) -> None:
         self.recipe, self.public, self.out = recipe, public, out
         self.batches = _batches(recipe, training)
-        self.progress = Progress(recipe.epochs * len(self.batches), recipe.minutes)
-        self.number, self.best = 0, 0.0
+        self.clock = Clock(recipe.epochs * len(self.batches), recipe.minutes)
+        self.number, self.step, self.best = 0, 0, 0.0
         self.recent: deque[npt.NDArray[np.uint8]] = deque(maxlen=32)
         self.teachers = Teachers(
             [Path(run) for run in recipe.teachers.split(",") if run], recipe.teacher_share
         )
         self.model = self._resumed() if (out / "resume.json").exists() else compiled(recipe)
 
+    @property
+    def share(self) -> float:
+        """The share of the run that is done, 0 to 1."""
+        return self.clock.progress(self.step)
+
     def epoch(self) -> None:
         """Train one epoch or what the clock leaves of it, save it, validate the average."""
-        side = image_side(self.progress.share, self.recipe.sides)
+        side = image_side(self.share, self.recipe.sides)
         loss = self._steps(side)
         self.number += 1
         with averaged(self.model, self.recent):
@@ -66,13 +72,13 @@ class Run:
         self.model.reset_metrics()
         loss = float("nan")
         for faces, targets in self.batches.epoch(self.number, side):
-            rate = learning_rate(self.progress.share, self.recipe.rate)
+            rate = learning_rate(self.share, self.recipe.rate)
             self.model.optimizer.learning_rate = rate
             blended = self.teachers.targets(faces, targets)
             loss = float(self.model.train_on_batch(faces, blended))
             self.recent.append(faces)
-            self.progress.step += 1
-            if self.progress.share >= 1:
+            self.step += 1
+            if self.share >= 1:
                 break
         return loss
 
@@ -89,19 +95,15 @@ class Run:
     def _log(self, side: int, loss: float, score: float, nll: float) -> None:
         row = {
             "epoch": self.number,
-            "seconds": round(self.progress.seconds),
-            "share": round(self.progress.share, 4),
+            "seconds": round(self.clock.elapsed()),
+            "share": round(self.share, 4),
             "side": side,
             "loss": round(loss, 4),
             "accuracy": round(score, 4),
             "nll": round(nll, 4),
         }
         print(row, flush=True)
-        with (self.out / "curve.csv").open("a", newline="") as file:
-            writer = csv.DictWriter(file, row)
-            if not file.tell():
-                writer.writeheader()
-            writer.writerow(row)
+        curve.append(self.out, row)
 
     def _save_resume(self) -> None:
         save_weights(self.model, self.out / "raw.weights.h5")
@@ -109,15 +111,15 @@ class Run:
         state = {
             "number": self.number,
             "best": self.best,
-            "step": self.progress.step,
-            "seconds": self.progress.seconds,
+            "step": self.step,
+            "seconds": self.clock.elapsed(),
         }
         (self.out / "resume.json").write_text(json.dumps(state))
 
     def _resumed(self) -> keras.Model:
         state = json.loads((self.out / "resume.json").read_text())
         self.number, self.best = state["number"], state["best"]
-        self.progress.step, self.progress.before = state["step"], state["seconds"]
+        self.step, self.clock.spent = state["step"], state["seconds"]
         return keras.models.load_model(self.out / "resume.keras")
 
 

@@ -7,11 +7,11 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch lives in the environment for training")
 
+from training.detector.average import average  # noqa: E402
 from training.detector.loader import Batches, Scenes, loader, normalise  # noqa: E402
 from training.detector.loss import distillation_losses  # noqa: E402
 from training.detector.network import RetinaFace  # noqa: E402
 from training.detector.pictures import Pictures  # noqa: E402
-from training.detector.schedule import Clock, average, learning_rate  # noqa: E402
 from training.detector.train import Settings, Training, fit  # noqa: E402
 from training.detector.weights import save_wts  # noqa: E402
 
@@ -89,17 +89,6 @@ def test_workers_make_the_same_scenes(pictures: Pictures) -> None:
         list(loader(Scenes(pictures, 0), Batches(0, 3, 4, 64), workers)) for workers in (0, 1)
     )
     assert all(torch.equal(one, other) for one, other in zip(alone, helped, strict=True))
-
-
-def test_rate_rises_then_falls() -> None:
-    assert learning_rate(1.0, 0, 0.0, 10) == pytest.approx(0.1)
-    assert learning_rate(1.0, 20, 0.5, 10) == pytest.approx(0.5)
-    assert learning_rate(1.0, 99, 1.0, 10) == pytest.approx(1e-3)
-
-
-def test_the_clock_ends_with_steps_or_minutes() -> None:
-    assert Clock(100).progress(50) == pytest.approx(0.5)
-    assert Clock(100, minutes=1.0, spent=60.0).progress(1) == 1
 
 
 def test_the_average_starts_near_the_newest_weights() -> None:
