@@ -80,3 +80,14 @@ def test_the_gpu_image_adds_to_the_service_and_changes_nothing() -> None:
 def test_the_gpu_images_libraries_are_those_of_its_bindings() -> None:
     version = dict(text.partition("=")[::2] for text in of(read(GPU), "ARG"))["TENSORRT_VERSION"]
     assert pins(ROOT / "docker" / "gpu.txt")["tensorrt-cu13-bindings"] == {version}
+
+
+def test_every_package_below_one_that_ships_ships_too() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = set(project["tool"]["setuptools"]["packages"])
+    found = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for top in {name.split(".")[0] for name in packages}
+        for path in (ROOT / top).rglob("__init__.py")
+    }
+    assert found == packages
