@@ -11,6 +11,7 @@ from engines.runner import ENGINES
 from service import building, keys, models
 from service.console import say, tell, told
 from service.exporting import export
+from service.logs import configure
 from service.settings import Settings
 from service.startup import load_catalog
 from service.tables import Form, check_video
@@ -107,6 +108,7 @@ def predict(
     from service.predict import Job, predict  # noqa: PLC0415
 
     settings = settings_with(min_score=min_score)
+    configure(settings)
     try:
         job = Job(paths, out, form, resume, embeddings, url, fps, identities)
         failed = predict(settings, job, say)
@@ -156,7 +158,9 @@ def webcam(
     check_video()
     from service.live import watch  # noqa: PLC0415
 
-    watch(settings_with(), source, out, url, say)
+    settings = settings_with()
+    configure(settings)
+    watch(settings, source, out, url, say)
 
 
 def _chosen(names: list[str] | None, settings: Settings) -> list[ModelSpec]:

@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from service.tracks import SAME_PERSON
-
 # What is kept of a face for going on later; the cosine moves by less than 1e-3.
 KEPT = np.dtype("<f2")
 HEAD = np.dtype("<u4")
@@ -17,12 +15,15 @@ FILE = "embeddings.f16"
 class Identities:
     """People in the order they are first seen, numbered from 1.
 
-    A face belongs to the person whose mean embedding it is most like, or begins a new one: leader
-    clustering, which sees each face once and keeps a vector a person, not a face.
+    A face belongs to the person whose mean embedding it is most like, or begins a new one where that
+    cosine is below `same_person`: leader clustering, which sees each face once and keeps a vector a
+    person, not a face.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, same_person: float) -> None:
+        self._same_person = same_person
         self._sums = np.zeros((0, 0))
+        self._lengths = np.zeros(0)
         self._people = 0
 
     def number(self, embedding: Sequence[float] | NDArray[np.floating]) -> int:
@@ -33,28 +34,35 @@ class Identities:
             best = self._people
             self._people += 1
             self._make_room(len(vector))
-        self._sums[best] += vector
+        self._add(best, vector)
         return best + 1
 
     def put_back(self, embedding: NDArray[np.floating], number: int) -> None:
         """Go on after a run that gave this face this number."""
         self._people = max(self._people, number)
         self._make_room(len(embedding))
-        self._sums[number - 1] += np.asarray(embedding, np.float64)
+        self._add(number - 1, np.asarray(embedding, np.float64))
+
+    def _add(self, person: int, vector: NDArray[np.float64]) -> None:
+        self._sums[person] += vector
+        self._lengths[person] = max(float(np.linalg.norm(self._sums[person])), 1e-9)
 
     def _most_like(self, vector: NDArray[np.float64]) -> int | None:
         if not self._people:
             return None
-        sums = self._sums[: self._people]
-        cosines = sums @ vector / np.maximum(np.linalg.norm(sums, axis=1), 1e-9)
+        cosines = self._sums[: self._people] @ vector / self._lengths[: self._people]
         best = int(cosines.argmax())
-        return best if cosines[best] >= SAME_PERSON else None
+        return best if cosines[best] >= self._same_person else None
 
     def _make_room(self, width: int) -> None:
         if self._people > len(self._sums):
             grown = np.zeros((2 * self._people, width))
             grown[: len(self._sums), : self._sums.shape[1]] = self._sums
             self._sums = grown
+            # One whom no embedding was put back for has none that is like another.
+            lengths = np.ones(len(grown))
+            lengths[: len(self._lengths)] = self._lengths
+            self._lengths = lengths
 
 
 class Kept:
@@ -64,13 +72,13 @@ class Kept:
     little-endian.
     """
 
-    def __init__(self, folder: Path, numbers: Sequence[int]) -> None:
+    def __init__(self, folder: Path, numbers: Sequence[int], same_person: float) -> None:
         """Open the file for the rows that the table kept, whose people are `numbers`.
 
         Raises:
             ValueError: it holds fewer embeddings than the table rows.
         """
-        self._people = Identities()
+        self._people = Identities(same_person)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / FILE
         path.touch()

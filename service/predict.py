@@ -4,15 +4,18 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
+import uvloop
 from numpy.typing import NDArray
 from rich.console import Console
 
-from engines.plan import staged
+from engines import cores
 from service.annotate import annotate
 from service.errors import ServiceError
 from service.files import SUFFIXES, Source, find, printable
@@ -26,6 +29,8 @@ from service.tables import Form, OutputRefused, Tables, check, check_video, conv
 U8 = NDArray[np.uint8]
 Seen = Callable[[ImageResult], None]
 PICTURES, VIDEOS = "pictures", "videos"
+# For JPEG, PNG and WebP in this order: each takes what it knows.
+ENCODING: dict[str, Any] = {"quality": 90, "compress_level": 1, "method": 1}
 
 
 class Sink(Protocol):
@@ -63,17 +68,21 @@ class Folder:
     def __init__(self, folder: Path, tables: Tables) -> None:
         self._folder, self._tables = folder / PICTURES, tables
         self.done: Container[str] = tables.done
-        for left_over in self._folder.rglob(".staged-*"):  # of a run that was killed
-            left_over.unlink()
 
     def draw(self, image: U8, result: ImageResult) -> None:
-        """Write the annotated picture below the folder, in the original's format."""
+        """Write the annotated picture below the folder, in the original's format.
+
+        What a kill cuts off is written anew: an image counts as done by its row, which comes later.
+        """
         path = self._folder / result.id
         if path.suffix.lower() not in SUFFIXES:
             path = path.with_name(path.name + ".jpg")
-        picture = annotate(image, result.faces)
-        with staged(path) as temporary:
-            picture.save(temporary, quality=90, compress_level=1, method=1)
+        save = partial(annotate(image, result.faces).save, path, **ENCODING)
+        try:
+            save()
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save()
 
     def add(self, result: ImageResult) -> None:
         """Write the rows."""
@@ -105,7 +114,7 @@ def predict(settings: Settings, job: Job, console: Console) -> int:
     check(job.form)
     if any(True for _ in find(job.paths, job.out, videos=True)):
         _check_videos(job)
-    return asyncio.run(_predict(settings, job, console))
+    return uvloop.run(_predict(settings, job, console))
 
 
 def _check_videos(job: Job) -> None:
@@ -115,6 +124,9 @@ def _check_videos(job: Job) -> None:
 
 
 async def _predict(settings: Settings, job: Job, console: Console) -> int:
+    # More threads would draw and encode beside networks that have every core already.
+    pool = ThreadPoolExecutor(cores.available(), thread_name_prefix="picture")
+    asyncio.get_running_loop().set_default_executor(pool)
     keep = job.out is not None
     options = Options(settings.min_score, settings.max_faces, job.embeddings, keep)
     async with opened(settings, options, job.url, identify=keep and job.identities) as reader:
@@ -131,7 +143,7 @@ async def _into_folder(reader: Reader, job: Job, out: Path, console: Console) ->
         out,
         reader.labels,
         embeddings=job.embeddings,
-        identities=reader.embeds and job.identities,
+        same_person=reader.same_person if reader.embeds and job.identities else None,
         resume=job.resume,
     )
     with closing(tables):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from engines.catalog import SAME_PERSON
 from service import image as images
 from service.errors import ServiceError
 from service.metrics import Metrics
@@ -38,6 +39,7 @@ class Reader(Protocol):
 
     labels: tuple[str, ...]
     embeds: bool
+    same_person: float  # see `ModelSpec`
 
     async def read(self, name: str, data: bytes) -> tuple[ImageResult, U8 | None]:
         """Give the result, and the upright pixels if they were asked for.
@@ -77,19 +79,21 @@ async def local(settings: Settings, options: Options, identify: bool) -> AsyncIt
         EngineError: a plan is missing or does not fit; the message names the command to run.
     """
     patient = settings.model_copy(update={"max_queue": AHEAD * settings.max_faces})
-    pipeline = open_pipeline(patient, find_models(settings), Metrics())
+    models = find_models(settings)
+    pipeline = open_pipeline(patient, models, Metrics(), isolated=settings.isolate)
     pipeline.start()
     embeds = pipeline.embedder is not None
     embeddings = options.embeddings or (identify and embeds)
+    same_person = models.embedder.spec.same_person if models.embedder else SAME_PERSON
     try:
-        yield _Local(pipeline, options._replace(embeddings=embeddings))
+        yield _Local(pipeline, options._replace(embeddings=embeddings), same_person)
     finally:
         await asyncio.to_thread(pipeline.close)
 
 
 class _Local:
-    def __init__(self, pipeline: Pipeline, options: Options) -> None:
-        self._pipeline, self._options = pipeline, options
+    def __init__(self, pipeline: Pipeline, options: Options, same_person: float) -> None:
+        self._pipeline, self._options, self.same_person = pipeline, options, same_person
         self.labels, self.embeds = pipeline.labels, pipeline.embedder is not None
 
     async def read(self, name: str, data: bytes) -> tuple[ImageResult, U8 | None]:
@@ -135,6 +139,7 @@ async def remote(
             client,
             labels=models["emotion"].labels,
             embeds=embeds,
+            same_person=(embeds and models["embedder"].same_person) or SAME_PERSON,
             options=options._replace(embeddings=options.embeddings or (identify and embeds)),
             limits=limits,
         )
@@ -148,10 +153,11 @@ class _Remote:
         *,
         labels: tuple[str, ...],
         embeds: bool,
+        same_person: float,
         options: Options,
         limits: images.ImageLimits,
     ) -> None:
-        self.labels, self.embeds = labels, embeds
+        self.labels, self.embeds, self.same_person = labels, embeds, same_person
         self._url, self._client = url, client
         self._options, self._limits = options, limits
 

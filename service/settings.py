@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     isolate: bool = Field(
         default=True,
         description="Run the networks in a process of their own, started anew when it dies or "
-        "hangs (Linux); serving only",
+        "hangs (Linux)",
     )
     batch_limit_s: float | None = Field(
         default=None,

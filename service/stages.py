@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import cv2
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from service.alignment import ARCFACE_SIZE, FER_SIZE, arcface_crop, fer_crop, to
 from service.closeups import CloseUps
 from service.detection import Detections, Letterbox, letterbox, select
 from service.image import ImageLimits, Picture
+
+# Every core has an image of its own; threads within one would only take turns with these.
+cv2.setNumThreads(1)
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]

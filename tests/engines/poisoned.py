@@ -1,6 +1,6 @@
 """`python -m tests.engines.poisoned`: ONNX Runtime, but some plain colours are poison to it.
 
-`python -m tests.engines.poisoned serve …` is the service with that worker.
+`python -m tests.engines.poisoned COMMAND …` is the `emotions` command with that worker.
 """
 
 import os
@@ -40,13 +40,13 @@ class Poisoned(OnnxRuntime):
 
 
 def main() -> None:
-    if sys.argv[1:2] != ["serve"]:
+    if sys.argv[1:2] not in (["serve"], ["predict"]):
         run(Poisoned, opener)
         return
-    from service.__main__ import main as serve  # noqa: PLC0415
+    from service.__main__ import main as emotions  # noqa: PLC0415
 
     process.command = lambda *_: [sys.executable, "-m", "tests.engines.poisoned"]
-    serve()
+    emotions()
 
 
 if __name__ == "__main__":

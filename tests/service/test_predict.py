@@ -24,9 +24,12 @@ from service.predict import predict as predict_here
 from service.readers import RemoteFailed
 from service.settings import Settings
 from service.tables import LANDMARKS, OutputRefused, Tables
+from tests.engines.poisoned import DIES
 from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, HOPPER_FILE, encode, group, iou, read
 from tests.server import Server, serving
 
+# On a machine that does much else at the same time.
+PATIENCE_S = 100
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
 
@@ -44,9 +47,11 @@ def photographs(tmp_path: Path) -> Path:
     return folder
 
 
-def command(plans: Path, *arguments: str | Path) -> "subprocess.Popen[str]":
+def command(
+    plans: Path, *arguments: str | Path, module: str = "service"
+) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "service", "predict", *map(str, arguments)],
+        [sys.executable, "-m", module, "predict", *map(str, arguments)],
         env=os.environ | {"EMOTIONS_PLANS": str(plans), "EMOTIONS_ENGINE": "onnxruntime"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -56,16 +61,31 @@ def command(plans: Path, *arguments: str | Path) -> "subprocess.Popen[str]":
 
 def predict(plans: Path, *arguments: str | Path, status: int = 0) -> str:
     process = command(plans, *arguments)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == status, told
     assert "Traceback" not in told
     return told
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the networks have a process on Linux only")
+def test_an_image_that_kills_the_networks_costs_no_other(plans: Path, photographs: Path) -> None:
+    poison = np.full((640, 640, 3), DIES, np.uint8)
+    (photographs / "b.png").write_bytes(encode(poison, "PNG"))
+    process = command(plans, photographs, module="tests.engines.poisoned")
+    lines, told = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 1
+    results = {Path(line["id"]).name: line for line in map(json.loads, lines.splitlines())}
+    errors = {name: line["error"]["code"] for name, line in results.items() if line["error"]}
+    assert errors == {"b.png": "inference_failed", "broken.jpg": "corrupt_image"}, told
+    assert len(results["a.png"]["faces"]) == 1
+    assert len(results["crowd.webp"]["faces"]) == 6
+    assert "is started anew" in told
+
+
 def within(plans: Path, *paths: Path, **job: Any) -> tuple[int, str]:
     """As `predict`, in this process: how many failed, and what was told."""
     told = io.StringIO()
-    settings = Settings(plans=plans, engine="onnxruntime")
+    settings = Settings(plans=plans, engine="onnxruntime", isolate=False)
     failed = predict_here(settings, Job(paths, **job), Console(file=told, soft_wrap=True))
     return failed, told.getvalue()
 
@@ -176,7 +196,7 @@ def test_tables_drop_what_a_kill_cut_off(tmp_path: Path) -> None:
     with pytest.raises(OutputRefused, match="other columns"):
         Tables(tmp_path, LABELS[:3], resume=True)
     with pytest.raises(OutputRefused, match="--no-identities"):
-        Tables(tmp_path, LABELS, identities=True, resume=True)
+        Tables(tmp_path, LABELS, same_person=SAME_PERSON, resume=True)
 
 
 def test_parquet_holds_the_same_rows(plans: Path, photographs: Path) -> None:
