@@ -20,6 +20,7 @@ from engines.onnxruntime import OnnxRuntime
 from engines.runner import Array, Feeds
 from service.analysis import Analyst
 from service.app import create_app
+from service.refusals import Refusals
 from service.settings import Settings
 from service.wiring import open_pipeline
 
@@ -75,6 +76,7 @@ async def hollow(settings: Settings) -> AsyncIterator[FastAPI]:
     state = app.state
     models = state.models._replace(engine=HollowEngine())
     state.pipeline = open_pipeline(settings, models, state.metrics)
+    state.refusals = Refusals(state.pipeline.gate, settings, state.metrics)
     state.analyst = Analyst(state.pipeline, state.metrics, state.fetcher, settings.max_body_bytes)
     async with app.router.lifespan_context(app):
         yield app

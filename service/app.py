@@ -14,6 +14,7 @@ from service.fetch import Fetcher
 from service.keyring import KeyRing
 from service.metrics import Metrics
 from service.middleware import Observed
+from service.refusals import Refusals
 from service.settings import Settings
 from service.shares import Shares
 from service.startup import find_models
@@ -51,6 +52,7 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
     app.state.pipeline = open_pipeline(
         settings, models, metrics, tracing, isolated=settings.isolate
     )
+    app.state.refusals = Refusals(app.state.pipeline.gate, settings, metrics)
     app.state.fetcher = _fetcher(settings)
     app.state.analyst = Analyst(
         app.state.pipeline, metrics, app.state.fetcher, settings.max_body_bytes
@@ -88,6 +90,7 @@ def _fetcher(settings: Settings) -> Fetcher:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.pipeline.start()
     yield
+    app.state.refusals.tell()
     await app.state.fetcher.close()
     await asyncio.to_thread(app.state.pipeline.close)
     await asyncio.to_thread(app.state.tracing.close)

@@ -11,10 +11,13 @@ from typing import Any, cast
 
 import httptools
 from fastapi import FastAPI
+from starlette.types import Scope
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from service.headers import HEADERS
+from service import problems
+from service.refusals import Refusals
 from service.schemas import Problem
 from service.settings import Settings
 
@@ -27,7 +30,9 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, config: Config, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
-        settings: Settings = cast("FastAPI", config.app).state.settings
+        state = cast("FastAPI", config.app).state
+        settings: Settings = state.settings
+        self._refusals: Refusals = state.refusals
         self._patience_s = settings.patience_s
         self._timer: asyncio.TimerHandle | None = None
         self._in_head, self._whole = True, True
@@ -66,9 +71,9 @@ class Connection(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        self._stop_waiting()
         super().on_headers_complete()
         self._in_head = False
-        self._stop_waiting()
 
     def on_message_complete(self) -> None:
         self._in_head, self._whole, self._bytes = True, True, 0
@@ -82,6 +87,18 @@ class Connection(HttpToolsProtocol):
         # its connection reset instead of its answer.
         if not self._whole or self.transport.get_write_buffer_size():
             self._wait()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Turn the request away here if it would be; not where other answers are to leave first."""
+        alone = cycle.keep_alive and not self.pipeline and not self.flow.write_paused
+        told = self.server_state.default_headers
+        answer = self._refusals.answer(cast("Scope", cycle.scope), told) if alone else None
+        if answer is None:
+            super()._start_asgi_task(cycle, app)
+            return
+        cycle.response_started = cycle.response_complete = True
+        self.transport.write(answer)
+        cycle.on_response()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -102,7 +119,9 @@ class Connection(HttpToolsProtocol):
             return
         waiting = not self._in_head and not self.cycle.response_started and not self.pipeline
         if waiting or (self._in_head and self._answered):
-            self.transport.write(_problem(status, detail or status.description))
+            problem = _problem(status, detail or status.description)
+            told = [*self.server_state.default_headers, (b"connection", b"close")]
+            self.transport.write(problems.whole(problem, told))
         self.transport.close()
 
     def _wait(self) -> None:
@@ -130,22 +149,11 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
 
 
-def _problem(status: HTTPStatus, detail: str) -> bytes:
-    number = uuid.uuid4().hex
-    problem = Problem(
+def _problem(status: HTTPStatus, detail: str) -> Problem:
+    return Problem(
         title=status.phrase,
         status=status,
         code=status.name.lower(),
         detail=detail,
-        request_id=number,
+        request_id=uuid.uuid4().hex,
     )
-    body = problem.model_dump_json().encode()
-    told = {
-        "Content-Type": "application/problem+json",
-        "Content-Length": str(len(body)),
-        "Connection": "close",
-        "X-Request-ID": number,
-    }
-    lines = [f"{name}: {value}" for name, value in (HEADERS | told).items()]
-    head = f"HTTP/1.1 {status} {status.phrase}\r\n" + "\r\n".join(lines) + "\r\n\r\n"
-    return head.encode("latin-1") + body

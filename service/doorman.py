@@ -44,7 +44,7 @@ class Doorman:
         self._serve = serve
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != ROUTE or scope["method"] != "POST":
+        if scope["type"] != "http" or not wanted(scope):
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
@@ -57,13 +57,26 @@ class Doorman:
 
     async def _admit(self, request: Request, send: Send) -> None:
         state, scope = request.app.state, request.scope
-        gate: Gate = state.pipeline.gate
-        gate.check(1, time.monotonic() + _patience(scope, state.settings))
+        check(scope, state.pipeline.gate, state.settings)
         shares: Shares = state.shares
         with shares.take(await authorize(request)) as share:
             request.state.share = share
             answer = await self._serve(request)
             await answer(scope, request.receive, send)
+
+
+def wanted(scope: Scope) -> bool:
+    """Whether a request is one for images."""
+    return bool(scope["path"] == ROUTE and scope["method"] == "POST")
+
+
+def check(scope: Scope, gate: Gate, settings: Settings) -> None:
+    """See whether an image of this request would be let in.
+
+    Raises:
+        Overloaded: see `Gate.check`.
+    """
+    gate.check(1, time.monotonic() + _patience(scope, settings))
 
 
 def _patience(scope: Scope, settings: Settings) -> float:

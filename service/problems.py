@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem details; the one place where an exception becomes an answer."""
 
+from collections.abc import Iterable
 from http import HTTPStatus
 
 import structlog
@@ -14,6 +15,8 @@ from service.record import current
 from service.schemas import Problem
 
 MEDIA_TYPE = "application/problem+json"
+# Of an answer that no application makes.
+_GUARD = {name.lower().encode(): value.encode() for name, value in HEADERS.items()}
 UNKNOWN = (500, "internal", "something went wrong inside; the log has this request's id")
 log = structlog.get_logger("emotions.http")
 
@@ -34,6 +37,21 @@ def answer(
     problem = _problem(request, status, code, detail)
     told = HEADERS | {"X-Request-ID": problem.request_id} | (headers or {})
     return Response(problem.model_dump_json(), status, told, MEDIA_TYPE)
+
+
+def whole(problem: Problem, headers: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
+    """Render a problem as all bytes of an HTTP/1.1 answer, with the headers of every answer."""
+    body = problem.model_dump_json().encode()
+    told = (
+        *_GUARD.items(),
+        *headers,
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", b"%d" % len(body)),
+        (b"x-request-id", problem.request_id.encode()),
+    )
+    head = b"".join([b"%b: %b\r\n" % pair for pair in told])
+    line = f"HTTP/1.1 {problem.status} {problem.title}\r\n".encode()
+    return line + head + b"\r\n" + body
 
 
 def problem_of(request: Request, error: Exception) -> Problem:
