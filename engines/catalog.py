@@ -12,6 +12,8 @@ Task = Literal["detector", "emotion", "embedder"]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 OptionValue = int | float | str | bool | tuple[int, ...]
 
+# What an embedder has whose entry does not say it.
+SAME_PERSON = 0.45
 BUILTIN = Path(__file__).with_name("catalog.toml")
 
 
@@ -36,6 +38,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     `network` names an entry of `tensorrtx.NETWORKS` and `options` its keyword arguments. `weights`
     is a path relative to the catalog file, `url` where to download it from; `sha256` is of that
     file. `batches` are the batch sizes that traffic makes, the last one is the largest.
+    `same_person` is an embedder's: the cosine, above 0 and up to 1, from which two faces among
+    those of many people are taken for one person's.
     """
 
     name: str
@@ -51,6 +55,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     size: int | None = None
     options: dict[str, OptionValue] = {}
     labels: tuple[str, ...] = ()
+    same_person: float = SAME_PERSON
     limits: dict[Precision, Limits] = {}
     root: Path = Path()
 
@@ -115,6 +120,8 @@ def _checked(spec: ModelSpec, path: Path) -> ModelSpec:
         raise CatalogError(f"{path}: {spec.name}: batches must be rising numbers from 1 up")
     if spec.task == "emotion" and not spec.labels:
         raise CatalogError(f"{path}: {spec.name}: an emotion model needs its labels")
+    if not 0 < spec.same_person <= 1:
+        raise CatalogError(f"{path}: {spec.name}: same_person must be a cosine above 0, up to 1")
     if spec.url is not None and spec.sha256 is None:
         raise CatalogError(f"{path}: {spec.name}: a url needs the sha256 of what it gives")
     if spec.name != Path(spec.name).name:

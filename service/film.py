@@ -49,7 +49,7 @@ async def film(
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
     try:
-        with _Film(staged, name, reader.labels) as work:
+        with _Film(staged, name, reader.labels, reader.same_person) as work:
 
             async def add(frame: Frame, result: ImageResult) -> None:
                 await asyncio.to_thread(work.add, frame, result)
@@ -90,9 +90,10 @@ async def each(
 class _Film:
     """The output of a video, frame by frame."""
 
-    def __init__(self, folder: Path, name: str, labels: Sequence[str]) -> None:
+    def __init__(self, folder: Path, name: str, labels: Sequence[str], same_person: float) -> None:
         self._folder, self._name, self._labels = folder, name, labels
-        self._tracker = Tracker(labels)
+        self._same_person = same_person
+        self._tracker = Tracker(labels, same_person)
         self._portraits: dict[int, tuple[float, Image.Image]] = {}
         self._end = 0.0
         self._count = 0
@@ -143,7 +144,7 @@ class _Film:
 
     def conclude(self) -> list[Person]:
         """Tell people apart, put them into the faces' table, and write the report."""
-        everybody = people(self._tracker.tracks)
+        everybody = people(self._tracker.tracks, self._same_person)
         self._identify({t.number: p.number for p in everybody for t in p.tracks})
         found = [person for person in everybody if person.seconds >= LEAST_S]
         report.timeline(found, self._labels, self._end).save(self._folder / "timeline.png")

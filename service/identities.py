@@ -15,9 +15,9 @@ FILE = "embeddings.f16"
 class Identities:
     """People in the order they are first seen, numbered from 1.
 
-    A face belongs to the person whose mean embedding it is most like, or begins a new one where that
-    cosine is below `same_person`: leader clustering, which sees each face once and keeps a vector a
-    person, not a face.
+    A face belongs to the person whose mean embedding it is most like, or begins a new one where
+    that cosine is below `same_person`: leader clustering, which sees each face once and keeps a
+    vector a person, not a face.
     """
 
     def __init__(self, same_person: float) -> None:

@@ -143,6 +143,7 @@ async def list_models(request: Request) -> ModelCards:
             precision=sidecar.fingerprint.precision,
             batches=list(spec.batches),
             plan=sidecar.fingerprint.digest,
+            same_person=spec.same_person if spec.task == "embedder" else None,
             parity=sidecar.parity or {},
         )
         for spec, _, sidecar in models.all

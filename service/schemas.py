@@ -140,6 +140,10 @@ class ModelCard(_Document):
     precision: str
     batches: list[int]
     plan: str = Field(description="Fingerprint of the plan")
+    same_person: float | None = Field(
+        description="Of an embedder: from this cosine up, two faces among those of many people are "
+        "taken for one person's"
+    )
     parity: dict[str, float] = Field(description="Distance from the reference, by figure")
 
 

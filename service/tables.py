@@ -31,7 +31,8 @@ class Tables:
 
     An image's faces are written before its own row: an image counts as done when its row is
     whole. Going on drops what a kill cut off, and the rows of images that failed, which are
-    tried again. With `identities` the faces carry embeddings, and their rows people's numbers.
+    tried again. With `same_person`, see `Identities`, the faces carry embeddings, and their rows
+    people's numbers.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class Tables:
         *,
         resume: bool,
         embeddings: bool = False,
-        identities: bool = False,
+        same_person: float | None = None,
     ) -> None:
         faces, images = folder / "faces.csv", folder / "images.csv"
         if images.exists() and not resume:
@@ -52,7 +53,7 @@ class Tables:
         self._labels, self._embeddings = labels, embeddings
         self.done = {row["file"] for row in _rows(images, columns) if not row["error"]}
         rows = (row for row in _rows(faces, face_columns) if row["file"] in self.done)
-        self._kept = _keep(folder, rows) if identities else None
+        self._kept = _keep(folder, rows, same_person) if same_person else None
         self._faces = _reopen(faces, face_columns, lambda row: row["file"] in self.done)
         self._images = _reopen(images, columns, lambda row: not row["error"])
 
@@ -124,9 +125,9 @@ def _reopen(path: Path, columns: Sequence[str], keep: Callable[[Row], bool]) -> 
     return _Appender(path.open("a", newline="", encoding="utf-8"), columns)
 
 
-def _keep(folder: Path, faces: Iterator[Row]) -> Kept:
+def _keep(folder: Path, faces: Iterator[Row], same_person: float) -> Kept:
     try:
-        return Kept(folder, [int(row["identity"]) for row in faces])
+        return Kept(folder, [int(row["identity"]) for row in faces], same_person)
     except ValueError as error:
         raise OutputRefused(
             f"{folder} was written without identities, or by another embedder; go on with "

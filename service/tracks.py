@@ -10,9 +10,6 @@ from service.schemas import Face
 
 F64 = NDArray[np.float64]
 LEAST_IOU = 0.25
-# Among many people; two faces alone are told apart best at a lower cosine. Both are derived in
-# docs/models/arcface-mobilefacenet.md.
-SAME_PERSON = 0.45
 # In one place, but so unlike that the film must have cut to somebody else.
 OTHER_PERSON = 0.1
 LOST_AFTER_S = 1.0
@@ -74,10 +71,13 @@ class Track:
 
 
 class Tracker:
-    """Links faces greedily, the most alike first: overlap of boxes plus cosine of embeddings."""
+    """Links faces greedily, the most alike first: overlap of boxes plus cosine of embeddings.
 
-    def __init__(self, labels: Sequence[str]) -> None:
-        self._labels = labels
+    Apart from where it is, a face goes on with a track from the cosine `same_person` up.
+    """
+
+    def __init__(self, labels: Sequence[str], same_person: float) -> None:
+        self._labels, self._same_person = labels, same_person
         self.tracks: list[Track] = []
         self._open: list[Track] = []
 
@@ -106,7 +106,7 @@ class Tracker:
             for i, face in enumerate(faces):
                 alike = _cosine(track, face)
                 near = overlaps[i] >= LEAST_IOU and (alike is None or alike >= OTHER_PERSON)
-                if near or (alike is not None and alike >= SAME_PERSON):
+                if near or (alike is not None and alike >= self._same_person):
                     yield float(overlaps[i]) + (alike or 0.0), i, track
 
 
@@ -147,12 +147,15 @@ class Person:
         return {key: sums / count for key, (sums, count) in sorted(merged.items())}
 
 
-def people(tracks: Iterable[Track]) -> list[Person]:
-    """Group tracks by their embeddings, in the order of time; without them each stands alone."""
+def people(tracks: Iterable[Track], same_person: float) -> list[Person]:
+    """Group tracks whose embeddings' cosine is `same_person` and more, in the order of time.
+
+    Tracks without embeddings stand alone.
+    """
     found: list[Person] = []
     for track in tracks:
         best = max(found, key=lambda person: person.might_be(track), default=None)
-        if best is None or best.might_be(track) < SAME_PERSON:
+        if best is None or best.might_be(track) < same_person:
             best = Person(len(found) + 1)
             found.append(best)
         best.tracks.append(track)

@@ -26,7 +26,6 @@ from service.pipeline import Pipeline
 from service.settings import Settings
 from service.stages import Options
 from service.startup import find_models
-from service.tracks import SAME_PERSON
 from service.wiring import open_pipeline
 from training.probe import ASTRONAUT, HOPPER
 
@@ -122,7 +121,9 @@ def main() -> None:
 
 async def draw(settings: Settings, folder: Path) -> None:
     """Write the sheets into `folder`, that of the embedder where one is built."""
-    pipeline = open_pipeline(settings, find_models(settings), Metrics())
+    models = find_models(settings)
+    same_person = models.embedder.spec.same_person if models.embedder else 1.0
+    pipeline = open_pipeline(settings, models, Metrics())
     pipeline.start()
     try:
         sheets = {
@@ -131,7 +132,7 @@ async def draw(settings: Settings, folder: Path) -> None:
                 for name, row in ladders()
             ],
             "failures-embedder.png": [
-                (name, _compared([await _embed(pipeline, cell) for cell in row]))
+                (name, _compared([await _embed(pipeline, cell) for cell in row], same_person))
                 for name, row in ladders()
                 if pipeline.embedder is not None
             ],
@@ -192,7 +193,7 @@ async def _embed(pipeline: Pipeline, portrait: Portrait) -> tuple[U8, Array]:
     return crop, (await pipeline.embedder.submit(crop, time.monotonic() + 60))["embedding"]
 
 
-def _compared(row: list[tuple[U8, Array]]) -> list[Cell]:
+def _compared(row: list[tuple[U8, Array]], same_person: float) -> list[Cell]:
     """Cosines to the plain portrait of the same person and, behind a bar, of the other one."""
     half = len(row) // 2
     cells = []
@@ -200,7 +201,7 @@ def _compared(row: list[tuple[U8, Array]]) -> list[Cell]:
         own, other = (
             float(embedding @ row[at][1]) for at in ((0, half) if place < half else (half, 0))
         )
-        right = own >= SAME_PERSON > other
+        right = own >= same_person > other
         cells.append(Cell(Image.fromarray(crop), f"{own:.2f} | {other:.2f}", right))
     return cells
 

@@ -48,7 +48,11 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Model(msgspec.Struct, frozen=True):
-    """A model that the service has in use."""
+    """A model that the service has in use.
+
+    `same_person` is an embedder's: the cosine from which two faces among those of many people are
+    taken for one person's.
+    """
 
     name: str
     task: str
@@ -57,6 +61,7 @@ class Model(msgspec.Struct, frozen=True):
     labels: tuple[str, ...]
     engine: str
     precision: str
+    same_person: float | None = None
 
 
 class ModelList(msgspec.Struct, frozen=True):

@@ -53,6 +53,7 @@ def test_a_catalog_of_ones_own_adds_and_replaces(tmp_path: Path) -> None:
         (('name = "mine"', 'name = "../mine"'), "name"),
         (('name = "mine"', 'name = "mine"\nurl = "http://localhost/x"'), "sha256"),
         (('task = "emotion"', 'task = "mood"'), "mood"),
+        (('name = "mine"', 'name = "mine"\nsame_person = 0.0'), "same_person"),
         (("[[model]]", "[[model"), "mine.toml"),
     ],
 )

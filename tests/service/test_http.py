@@ -167,6 +167,7 @@ def test_health_models_docs_and_metrics(server: Server) -> None:
     assert (ready["ready"], ready["engine"]) == (True, "onnxruntime")
     assert [model["task"] for model in models] == ["detector", "emotion", "embedder"]
     assert models[1]["labels"] == LABELS
+    assert [model["same_person"] for model in models] == [None, None, 0.45]
     assert 'emotions_batch_items_count{network="detector"}' in metrics
     assert 'emotions_queued_items{network="emotion"} 0.0' in metrics
     assert 'emotions_images_total{outcome="ok"}' in metrics

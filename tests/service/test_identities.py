@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engines.catalog import SAME_PERSON
 from service.identities import FILE, Identities, Kept
 from service.schemas import Face, ImageResult
 from service.tables import OutputRefused, Tables
@@ -26,7 +27,7 @@ def faces_of(people: list[int], seed: int = 0) -> list[list[float]]:
 
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=40))
 def test_people_are_numbered_as_they_appear(people: list[int]) -> None:
-    known = Identities()
+    known = Identities(SAME_PERSON)
     order = list(dict.fromkeys(people))
     expected = [order.index(person) + 1 for person in people]
     assert [known.number(face) for face in faces_of(people)] == expected
@@ -55,6 +56,13 @@ def test_a_folder_of_another_embedder_is_refused(tmp_path: Path) -> None:
         write(tmp_path, faces_of([0, 1]), resume=True)
 
 
+def test_the_embedder_s_own_cosine_tells_people_apart() -> None:
+    faces = np.array([[1.0, 0.0], [0.6, 0.8]])
+    for same_person, expected in ((0.5, [1, 1]), (0.7, [1, 2])):
+        known = Identities(same_person)
+        assert [known.number(face) for face in faces] == expected
+
+
 def test_without_an_embedder_nobody_is_numbered(tmp_path: Path) -> None:
     tables = Tables(tmp_path, LABELS, resume=False)
     tables.add(result("a.jpg", None))
@@ -64,13 +72,13 @@ def test_without_an_embedder_nobody_is_numbered(tmp_path: Path) -> None:
 
 
 def test_an_empty_file_is_kept_for_no_faces(tmp_path: Path) -> None:
-    Kept(tmp_path, []).close()
+    Kept(tmp_path, [], SAME_PERSON).close()
     with pytest.raises(ValueError, match="does not fit"):
-        Kept(tmp_path, [1])
+        Kept(tmp_path, [1], SAME_PERSON)
 
 
 def write(folder: Path, faces: list[list[float]], *, resume: bool = False) -> None:
-    tables = Tables(folder, LABELS, identities=True, resume=resume)
+    tables = Tables(folder, LABELS, same_person=SAME_PERSON, resume=resume)
     for i, face in enumerate(faces):
         if f"{i}.jpg" not in tables.done:
             tables.add(result(f"{i}.jpg", face))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from engines.catalog import SAME_PERSON
 from service.schemas import Face
 from service.tracks import Tracker, people
 
@@ -23,7 +24,7 @@ def face(x: float, happy: float = 0.5, embedding: tuple[float, ...] | None = Non
 
 
 def test_faces_that_move_and_cross_frames_keep_their_tracks() -> None:
-    tracker = Tracker(LABELS)
+    tracker = Tracker(LABELS, SAME_PERSON)
     numbers = set()
     for i in range(50):
         pair = [face(10 * i), face(900 - 10 * i)] if i < 40 else [face(10 * i)]
@@ -34,7 +35,7 @@ def test_faces_that_move_and_cross_frames_keep_their_tracks() -> None:
 
 
 def test_a_short_gap_is_bridged_and_a_long_one_is_not() -> None:
-    tracker = Tracker(LABELS)
+    tracker = Tracker(LABELS, SAME_PERSON)
     (first,) = tracker.update([face(0)], 0.0)
     assert tracker.update([], 0.3) == []
     assert tracker.update([face(5)], 0.6) == [first]
@@ -42,7 +43,7 @@ def test_a_short_gap_is_bridged_and_a_long_one_is_not() -> None:
 
 
 def test_a_cut_to_somebody_else_begins_a_track() -> None:
-    tracker = Tracker(LABELS)
+    tracker = Tracker(LABELS, SAME_PERSON)
     (anna,) = tracker.update([face(0, embedding=ANNA)], 0.0)
     (boris,) = tracker.update([face(0, embedding=BORIS)], 0.04)
     assert boris is not anna
@@ -50,23 +51,33 @@ def test_a_cut_to_somebody_else_begins_a_track() -> None:
 
 
 def test_people_come_back_but_are_never_in_one_frame_twice() -> None:
-    tracker = Tracker(LABELS)
+    tracker = Tracker(LABELS, SAME_PERSON)
     tracker.update([face(0, embedding=ANNA)], 0.0)
     tracker.update([face(500, embedding=BORIS)], 5.0)
     tracker.update([face(0, embedding=ANNA), face(500, embedding=ANNA)], 9.0)
-    grouped = [[track.number for track in person.tracks] for person in people(tracker.tracks)]
+    found = people(tracker.tracks, SAME_PERSON)
+    grouped = [[track.number for track in person.tracks] for person in found]
     assert grouped == [[1, 3], [2], [4]]
 
 
+def test_the_embedder_s_own_cosine_groups_tracks() -> None:
+    alike = (0.6, 0.8, 0.0)
+    for same_person, expected in ((0.5, 1), (0.7, 2)):
+        tracker = Tracker(LABELS, same_person)
+        tracker.update([face(0, embedding=ANNA)], 0.0)
+        tracker.update([face(500, embedding=alike)], 9.0)
+        assert len(people(tracker.tracks, same_person)) == expected
+
+
 def test_without_embeddings_every_track_is_somebody() -> None:
-    tracker = Tracker(LABELS)
+    tracker = Tracker(LABELS, SAME_PERSON)
     tracker.update([face(0)], 0.0)
     tracker.update([face(0)], 9.0)
-    assert [person.number for person in people(tracker.tracks)] == [1, 2]
+    assert [person.number for person in people(tracker.tracks, SAME_PERSON)] == [1, 2]
 
 
 def test_scores_are_smoothed_and_stay_a_softmax() -> None:
-    tracker = Tracker(LABELS)
+    tracker = Tracker(LABELS, SAME_PERSON)
     rng = np.random.default_rng(0)
     raw, smooth = [], []
     for i in range(100):
@@ -78,6 +89,6 @@ def test_scores_are_smoothed_and_stay_a_softmax() -> None:
         smooth.append(shown.scores["happy"])
     assert np.std(smooth[25:]) < 0.5 * np.std(raw[25:])
     assert np.mean(smooth[25:]) == pytest.approx(np.mean(raw[25:]), abs=0.05)
-    (person,) = people(tracker.tracks)
+    (person,) = people(tracker.tracks, SAME_PERSON)
     assert person.seconds == pytest.approx(99 / 25)
     assert len(person.bins) == 16

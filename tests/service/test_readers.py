@@ -1,0 +1,31 @@
+"""What a reader says of the networks that it asks: one here, and one of a service elsewhere."""
+
+from pathlib import Path
+
+import pytest
+
+from engines.catalog import BUILTIN
+from service.readers import opened
+from service.settings import Settings
+from service.stages import Options
+from tests.server import serving
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Path:
+    """Our entries for people who are more alike."""
+    path = tmp_path / "mine.toml"
+    text = BUILTIN.read_text().replace("same_person = 0.45", "same_person = 0.625")
+    path.write_text(text.replace('"models/', f'"{BUILTIN.parent}/models/'))
+    return path
+
+
+async def test_people_are_told_apart_by_the_entry_of_the_embedder(
+    plans: Path, catalog: Path
+) -> None:
+    settings = Settings(plans=plans, engine="onnxruntime", isolate=False, catalog=catalog)
+    async with opened(settings, Options()) as here:
+        assert here.same_person == 0.625
+    with serving(plans, catalog=str(catalog)) as server:
+        async with opened(Settings(), Options(), server.url) as there:
+            assert there.same_person == 0.625
