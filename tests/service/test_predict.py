@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from engines.catalog import SAME_PERSON
 from service import files, tables
 from service.annotate import annotate
 from service.predict import Job
