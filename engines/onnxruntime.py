@@ -1,7 +1,6 @@
 """ONNX Runtime on the CPU: the embedded default, and the reference that others are held to."""
 
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import onnxruntime as ort
@@ -18,7 +17,7 @@ FACES = 32
 PROVIDERS = ["CPUExecutionProvider"]
 
 
-class OnnxRuntimeRunner:
+class OnnxRuntimeRunner(Runner):
     """One session with one thread of its own; a core is kept busy by a worker, not by a pool.
 
     Several such sessions beat one with all threads, most of all where cores are shared with
@@ -47,15 +46,7 @@ class OnnxRuntimeRunner:
             raise RunnerError(f"ONNX Runtime failed: {error}") from error
         return dict(zip(self._outputs, values, strict=True))
 
-    def __enter__(self) -> Runner:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         del self._session
 
 

@@ -9,7 +9,6 @@ import functools
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -50,7 +49,7 @@ class Networks(msgspec.Struct, frozen=True):
     compiled: dict[tuple[int, int], bytes]
 
 
-class OpenVinoRunner:
+class OpenVinoRunner(Runner):
     """Networks that compute in the calling thread; a core is kept busy by a worker, not a pool.
 
     A lower height is loaded when it comes for the first time: each takes 20 MB, and many services
@@ -86,15 +85,7 @@ class OpenVinoRunner:
             raise RunnerError(f"OpenVINO failed: {error}") from error
         return {name: np.asarray(results[i]) for i, name in enumerate(self._networks.outputs)}
 
-    def __enter__(self) -> Runner:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._requests.clear()
 
 

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("emotions.tensorrt")
 
 
-class TensorRTRunner:
+class TensorRTRunner(Runner):
     """Runs batches in pieces of the plan's batch sizes, on `lanes` streams in turn.
 
     While one lane computes, the next is filled and copied to the GPU. A device error ends the
@@ -106,15 +105,7 @@ class TensorRTRunner:
         """Run one of the plan's batch sizes on what is in its buffers: the engine's own time."""
         self._lanes[0].compute(bucket)
 
-    def __enter__(self) -> Runner:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stack.close()
         self._closed()
 
