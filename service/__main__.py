@@ -18,8 +18,13 @@ def main() -> None:
     if serving or os.getpid() == 1:
         status = 0 if serving else TERMINATED
         signal.signal(signal.SIGTERM, lambda number, frame: os._exit(status))
+    # Ctrl-C, too: where an import was broken off is of no use to anybody.
+    interrupted = signal.getsignal(signal.SIGINT)
+    if interrupted is signal.default_int_handler:  # else our parent wants us to ignore it
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from service.cli import app  # noqa: PLC0415
 
+    signal.signal(signal.SIGINT, interrupted)
     app()
 
 

@@ -43,7 +43,9 @@ def counted(console: Console, total: int | None, *, bar: bool) -> Iterator[Count
         yield Counted(console, None, total)
         return
     columns = (BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=console, speed_estimate_period=10) as progress:
+    with Progress(
+        *columns, console=console, speed_estimate_period=10, refresh_per_second=4
+    ) as progress:
         yield Counted(console, progress, total)
 
 

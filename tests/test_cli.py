@@ -1,6 +1,9 @@
 """The `emotions` command, as it is typed."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +28,16 @@ def emotions(*arguments: str | Path, status: int = 0) -> str:
     result = CliRunner().invoke(service.cli.app, [str(a) for a in arguments])
     assert result.exit_code == status, result.output
     return result.output
+
+
+def test_ctrl_c_before_all_is_imported_prints_no_traceback() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "service", "predict", "x.png"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert any("engines.catalog" in line for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        assert "Traceback" not in process.stderr.read()
+    assert process.returncode == -signal.SIGINT
 
 
 def test_build_says_that_what_is_there_is_up_to_date() -> None:
