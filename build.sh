@@ -31,19 +31,28 @@ environment() {
   [ -x "$VENV/bin/python" ] || { say "making $VENV"; "$(find_python)" -m venv "$VENV"; }
 }
 
-# set_up LOCK [ARGS …]: an environment with exactly the packages of requirements/LOCK.txt; ARGS go to
-# pip. A stamp of the lock's checksum makes the second time quick; tests' packages may stay when only
-# serving is asked.
+# set_up LOCK …: an environment with exactly the packages of requirements/LOCK.txt, of several locks in
+# one go; `pip_options` go to pip. A stamp of each lock's checksum makes the second time quick; tests'
+# packages may stay when only serving is asked.
 set_up() {
-  local lock=requirements/$1.txt want stamp=$VENV/.installed-$1
-  shift
-  want=$(cat "$lock" pyproject.toml | cksum)
+  local name missing=() files=()
   environment
-  [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && return
-  say "installing $lock into $VENV"
-  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes "$@" -r "$lock"
+  for name; do
+    [ "$(cat "$VENV/.installed-$name" 2>/dev/null)" = "$(stamp "$name")" ] && continue
+    missing+=("$name")
+    files+=(-r "requirements/$name.txt")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  say "installing ${missing[*]} of requirements/ into $VENV"
+  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
+    ${pip_options:-} "${files[@]}"
   "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-  printf '%s' "$want" >"$stamp"
+  for name in "${missing[@]}"; do stamp "$name" >"$VENV/.installed-$name"; done
+}
+
+# stamp LOCK: the checksum of what its packages depend on.
+stamp() {
+  cat "requirements/$1.txt" pyproject.toml | cksum
 }
 
 # choose_engine ARGS …: --engine among the options of `emotions` is the engine of every command run
@@ -71,7 +80,7 @@ lock() {
 # that wants them (the only one that many an index has for Linux) gets those that it pins.
 set_up_training() {
   "$VENV/bin/python" -m pip show --quiet torch 2>/dev/null || install_torch
-  set_up training --no-deps
+  pip_options=--no-deps set_up training
   "$VENV/bin/python" -c 'import torch' 2>/dev/null && return
   say "PyTorch here is built for CUDA: installing CUDA's libraries"
   "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check torch==2.13.0
@@ -131,21 +140,17 @@ command=${1:-build}
 case $command in
   build)
     choose_engine "$@"
-    set_up "$(lock)"
-    set_up video
+    set_up "$(lock)" video
     "$VENV/bin/emotions" build "$@"
     ;;
   serve)
     choose_engine "$@"
-    set_up "$(lock)"
-    [ -z "${EMOTIONS_OTLP_URL:-}" ] || set_up otel
+    set_up "$(lock)" ${EMOTIONS_OTLP_URL:+otel}
     "$VENV/bin/emotions" build
     exec "$VENV/bin/emotions" serve "$@"
     ;;
   test)
-    set_up test
-    set_up docs
-    set_up tensorrt-rtx
+    set_up test docs tensorrt-rtx
     types_of_tensorrt
     "$VENV/bin/ruff" format --check .
     "$VENV/bin/ruff" check .
@@ -157,8 +162,7 @@ case $command in
     exec "$VENV/bin/python" -m tests.audit
     ;;
   fuzz)
-    set_up test
-    set_up fuzz
+    set_up test fuzz
     exec "$VENV/bin/python" -m bench.fuzz --seconds "${1:-60}"
     ;;
   docs)

@@ -46,9 +46,15 @@ def test_setting_up_brings_what_videos_need_and_does_it_once(environment: Path) 
     first = calls(environment, "build", "--engine", "onnxruntime")
     assert [line for line in first if "--require-hashes" in line] == [
         "python onnxruntime -m pip install --quiet --disable-pip-version-check --require-hashes"
-        f" -r requirements/{lock}.txt"
-        for lock in ("service", "video")
+        " -r requirements/service.txt -r requirements/video.txt"
     ]
     assert calls(environment, "build", "--engine", "onnxruntime") == [
         "emotions onnxruntime build --engine onnxruntime"
     ]
+
+
+def test_what_is_there_already_is_not_installed_again(environment: Path) -> None:
+    calls(environment, "build", "--engine", "onnxruntime")
+    said = calls(environment, "build", "--engine", "tensorrt-rtx")
+    (installed,) = [line for line in said if "--require-hashes" in line]
+    assert installed.endswith("--require-hashes -r requirements/tensorrt-rtx.txt")
