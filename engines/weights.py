@@ -3,8 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-
-import httpx
+from urllib.parse import urlsplit
 
 from engines.catalog import ModelSpec, Task
 from engines.errors import ChecksumMismatch, DownloadFailed, WeightsMissing
@@ -48,7 +47,7 @@ def shipped(spec: ModelSpec) -> Path | None:
 
 def downloaded(spec: ModelSpec, cache: Path) -> Path | None:
     """Where `pull` puts the file of `spec`, if it can be pulled."""
-    return cache / f"{spec.name}{Path(httpx.URL(spec.url).path).suffix}" if spec.url else None
+    return cache / f"{spec.name}{Path(urlsplit(spec.url).path).suffix}" if spec.url else None
 
 
 def sha256(path: Path) -> str:
@@ -72,6 +71,8 @@ def pull(spec: ModelSpec, cache: Path, progress: Progress = lambda done, total: 
         raise WeightsMissing(f"{spec.name} has no url: {_remedy(spec, DROPPED.get(spec.task))}")
     if target.is_file() and sha256(target) == spec.sha256:
         return target
+    import httpx  # noqa: PLC0415  (no other command needs it; it takes longer than most do)
+
     part = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -97,6 +98,8 @@ def pull(spec: ModelSpec, cache: Path, progress: Progress = lambda done, total: 
 
 
 def _fetch(url: str, part: Path, progress: Progress) -> None:
+    import httpx  # noqa: PLC0415
+
     have = part.stat().st_size if part.exists() else 0
     headers = {"Accept-Encoding": "identity"}
     if have:

@@ -148,7 +148,7 @@ async def _into_folder(reader: Reader, job: Job, out: Path, console: Console) ->
     )
     with closing(tables):
         total = sum(1 for file in find(job.paths, out) if file.name not in tables.done)
-        with counted(console, total, bar=True) as seen:
+        with counted(console, total, bar=total > 0) as seen:
             await run(reader, find(job.paths, out), Folder(out, tables), seen)
     failed = seen.failed
     for file in find(job.paths, out, videos=True):
