@@ -47,9 +47,7 @@ def run(load: Callable[[], Engine], opener: Opener = plain) -> None:
 
 
 def _outlive_nothing() -> None:
-    """Leave signals to the service, which answers what it has accepted; end when it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    """End when the service ends, which answers what it has accepted first."""
     faulthandler.enable()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

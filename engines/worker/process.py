@@ -171,6 +171,8 @@ class Worker:
 
     def _watch(self) -> None:
         """Start a process, and another whenever it ends. PR_SET_PDEATHSIG is of this thread."""
+        # What is started inherits it: Ctrl-C is for the service, which answers what it accepted.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         useless = 0
         while True:
             how, useful = self._live()

@@ -1,5 +1,6 @@
 """OpenVINO against the reference on real faces; batches, precisions, and what `auto` takes."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -204,3 +205,12 @@ def _rounded(tensor: TensorProto) -> TensorProto:
     bits = numpy_helper.to_array(tensor).view(np.uint32).astype(np.uint64)
     nearest = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000
     return numpy_helper.from_array(nearest.astype(np.uint32).view(np.float32), tensor.name)
+
+
+def test_openvino_is_kept_from_reporting_its_use() -> None:
+    code = (
+        "import engines.openvino, openvino.tools.ovc; "
+        "print(type(openvino.tools.ovc.telemetry).__module__)"
+    )
+    output = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert output.strip() == "openvino.tools.ovc.telemetry_stub"

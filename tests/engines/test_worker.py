@@ -1,6 +1,8 @@
 """Runners in a process of their own: what they answer, and what happens when it ends."""
 
 import logging
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -288,3 +290,16 @@ def test_pauses_grow_to_a_limit() -> None:
     assert pauses[0] == 0
     assert pauses == sorted(pauses)
     assert pauses[-1] == process.LONGEST_PAUSE_S
+
+
+def test_signals_are_left_to_the_service_from_the_first_moment() -> None:
+    """A terminal sends Ctrl-C to all, also to a worker that is still importing."""
+    with working(FAULTY) as worker:
+        while worker.pid is None:
+            time.sleep(0.001)
+        first = worker.pid
+        os.kill(first, signal.SIGINT)
+        os.kill(first, signal.SIGTERM)
+        with worker.open(PLAN, SPEC) as runner:
+            runner.infer(FINE)
+        assert worker.pid == first
