@@ -15,6 +15,7 @@ from engines.fer2013 import Split
 from training.emotion.labels import prior_shift
 from training.emotion.networks import build
 from training.emotion.recipe import Recipe, load_recipe
+from training.emotion.schedule import image_side
 
 
 def compiled(recipe: Recipe) -> keras.Model:
@@ -78,8 +79,12 @@ def save_model(model: keras.Model, path: Path) -> None:
 
 
 def load_run(run: Path, weights: str = "best") -> keras.Model:
-    """Return the network of a run's folder in float32, with its best or last weights."""
-    model = build(replace(load_recipe(run / "recipe.json"), start=""))
+    """Return the network of a run's folder in float32, with its best or last weights.
+
+    It takes faces of 48 pixels and reads them at the side that the run ended with.
+    """
+    recipe = load_recipe(run / "recipe.json")
+    model = build(replace(recipe, start=""), image_side(1.0, recipe.sides))
     model.load_weights(run / f"{weights}.weights.h5")
     return model
 

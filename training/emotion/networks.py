@@ -6,20 +6,23 @@ preprocessing with it.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import keras
 from keras import layers, ops
 
-from engines.fer2013 import LABELS
+from engines.fer2013 import LABELS, SIDE
 from engines.keras import classic_body
 from training.emotion.recipe import Recipe
 from training.emotion.transfer import load_trunk, mobileface_body
 
 
-def build(recipe: Recipe) -> keras.Model:
+def build(recipe: Recipe, side: int = SIDE) -> keras.Model:
     """Return the recipe's network, with weights from ``recipe.start`` where that names a file.
+
+    Where ``side`` is another than 48, faces of 48 pixels are shrunk to it first (`Shrunk`).
 
     Raises:
         ValueError: no network of that name.
@@ -27,11 +30,11 @@ def build(recipe: Recipe) -> keras.Model:
     """
     match recipe.network:
         case "fer48":
-            model = fer48(recipe.width, recipe.blocks, recipe.dropout)
+            model = fer48(recipe.width, recipe.blocks, recipe.dropout, side)
         case "classic":
             model = classic()
         case "mobileface":
-            model = mobileface(recipe.dropout)
+            model = mobileface(recipe.dropout, side)
         case "resnet50":
             model = resnet50(weights="imagenet" if recipe.start == "imagenet" else None)
         case unknown:
@@ -68,7 +71,44 @@ class Standardize(layers.Layer):  # type: ignore[misc]
         return (*input_shape, 1)
 
 
-def fer48(width: int = 40, blocks: int = 1, dropout: float = 0.3) -> keras.Model:
+@keras.saving.register_keras_serializable("emotions")
+class Shrunk(layers.Layer):  # type: ignore[misc]
+    """Pixels uint8 (N, 48, 48) -> float32 (N, side, side), each the mean of the area it covers.
+
+    A network whose training ended on smaller images is shown what it has learnt to read.
+    """
+
+    def __init__(self, side: int, **kwargs: Any) -> None:
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+        self.side = side
+
+    def call(self, faces: Any) -> Any:
+        """Repeat pixels until a whole number of them makes one."""
+        common = math.gcd(self.side, SIDE)
+        pixels = ops.expand_dims(ops.cast(faces, "float32"), -1)
+        for axis in (1, 2):
+            pixels = ops.repeat(pixels, self.side // common, axis)
+        return ops.squeeze(ops.average_pool(pixels, SIDE // common), -1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the input's shape with the side."""
+        return (input_shape[0], self.side, self.side)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what the layer is made from."""
+        return {**super().get_config(), "side": self.side}
+
+
+def _seen(side: int) -> tuple[Any, Any]:
+    """The input, of a free side where `side` is 48, and what a network is to see of it."""
+    free = side == SIDE
+    faces = layers.Input((None, None) if free else (SIDE, SIDE), dtype="uint8", name="faces")
+    shown = faces if free else Shrunk(side, name="shrunk")(faces)
+    return faces, Standardize(name="standardize")(shown)
+
+
+def fer48(width: int = 40, blocks: int = 1, dropout: float = 0.3, side: int = SIDE) -> keras.Model:
     """Return the network that ships: a small residual CNN with squeeze-and-excitation.
 
     uint8 (N, H, W) -> logits (N, 7). A stem at full resolution, then three
@@ -77,8 +117,8 @@ def fer48(width: int = 40, blocks: int = 1, dropout: float = 0.3) -> keras.Model
     (He et al., arXiv 1512.03385; Hu et al., arXiv 1709.01507). Global pooling
     leaves the side free, so that training may begin on smaller images.
     """
-    faces = layers.Input((None, None), dtype="uint8", name="faces")
-    x = _conv_bn_relu(Standardize(name="standardize")(faces), 16)
+    faces, x = _seen(side)
+    x = _conv_bn_relu(x, 16)
     for multiple in (1, 2, 4):
         x = _conv_bn_relu(x, width * multiple, strides=2)
         for _ in range(blocks):
@@ -88,15 +128,15 @@ def fer48(width: int = 40, blocks: int = 1, dropout: float = 0.3) -> keras.Model
     return keras.Model(faces, _logits(x), name="fer48")
 
 
-def mobileface(dropout: float = 0.3) -> keras.Model:
+def mobileface(dropout: float = 0.3, side: int = SIDE) -> keras.Model:
     """Return MobileFaceNet as an emotion network, for transfer from face recognition.
 
     uint8 (N, H, W) -> logits (N, 7), 0.97 M weights, 160 M multiply-adds at 48x48; see
     `training.emotion.transfer`.
     """
-    faces = layers.Input((None, None), dtype="uint8", name="faces")
-    x = mobileface_body(Standardize(name="standardize")(faces))
-    return keras.Model(faces, _logits(layers.Dropout(dropout)(x)), name="mobileface")
+    faces, x = _seen(side)
+    x = layers.Dropout(dropout)(mobileface_body(x))
+    return keras.Model(faces, _logits(x), name="mobileface")
 
 
 def classic() -> keras.Model:

@@ -19,7 +19,7 @@ from tensorrtx import wts
 from training.embedder.weights import load_wts
 from training.emotion.checkpoint import load_run
 from training.emotion.export import export
-from training.emotion.networks import build
+from training.emotion.networks import Shrunk, build
 from training.emotion.predict import predict
 from training.emotion.recipe import Recipe
 from training.emotion.train import train
@@ -108,3 +108,24 @@ def test_a_file_without_a_layer_is_refused(tmp_path: Path) -> None:
     wts.write(tmp_path / "short.wts", tensors)
     with pytest.raises(KeyError, match="conv_1_relu_gamma"):
         build(replace(RECIPE, start=str(tmp_path / "short.wts")))
+
+
+@pytest.mark.parametrize("side", [32, 40])
+def test_faces_are_shrunk_as_training_shrinks_them(faces: np.ndarray, side: int) -> None:
+    ours = keras.ops.convert_to_numpy(Shrunk(side)(faces))
+    area = [
+        cv2.resize(f.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA) for f in faces
+    ]
+    np.testing.assert_allclose(ours, np.stack(area), atol=1e-3)
+
+
+def test_a_run_that_ended_on_smaller_faces_goes_on_seeing_them(
+    faces: np.ndarray, tmp_path: Path
+) -> None:
+    recipe = replace(RECIPE, sides={0.0: 32})
+    trained = build(recipe)
+    trained.save_weights(tmp_path / "best.weights.h5")
+    recipe.save(tmp_path / "recipe.json")
+    model = load_run(tmp_path)
+    np.testing.assert_allclose(predict(model, faces), predict(trained, faces, 32), atol=0.05)
+    assert export(model, tmp_path / "small.onnx") < 1e-4
