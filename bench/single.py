@@ -16,7 +16,7 @@ from bench.scenes import scene
 from bench.wire import Line, run
 from bench.work import Work
 
-ONE_FACE, LARGE = "640x480, 1 face", "4000x3000, 30 faces"
+ONE_FACE, LARGE = "640x480, 1 face", "4000x3000, 1 face"
 IMAGES = 32
 
 
