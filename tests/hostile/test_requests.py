@@ -4,7 +4,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bench.corpus import bodies, images
@@ -114,6 +114,7 @@ def test_any_headers(hollow_ask: Ask, headers: dict[str, bytes]) -> None:
         max_size=4,
     ).map(lambda pairs: "&".join(f"{name}={value}" for name, value in pairs).encode())
 )
+@example(b"embeddings=true")
 def test_any_query(hollow_ask: Ask, query: bytes) -> None:
     check(hollow_ask(JPEG, kind("image/jpeg"), query))
 
