@@ -17,7 +17,7 @@ from starlette.types import Message, Scope
 
 from engines.catalog import ModelSpec
 from engines.onnxruntime import OnnxRuntime
-from engines.runner import Array, Feeds
+from engines.runner import Array, Feeds, Runner
 from service.analysis import Analyst
 from service.app import create_app
 from service.refusals import Refusals
@@ -29,16 +29,13 @@ FACE, EYES = (40.0, 20.0, 140.0, 150.0), (70.0, 60.0)
 LENGTH = 128  # of an embedding
 
 
-class HollowRunner:
+class HollowRunner(Runner):
     """Answers at once, and always the same."""
 
     def __init__(self, spec: ModelSpec) -> None:
         self._spec = spec
 
-    def __enter__(self) -> "HollowRunner":
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         pass
 
     def infer(self, feeds: Feeds) -> dict[str, Array]:

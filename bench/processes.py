@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -109,12 +109,17 @@ def _status(pid: int) -> dict[str, str]:
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
+def children(pid: int) -> list[int]:
+    """The processes that one has started and that are still there."""
+    found: list[int] = []
+    for listed in (PROC / str(pid) / "task").glob("*/children"):
+        with suppress(OSError):  # the thread has ended
+            found += [int(child) for child in listed.read_text().split()]
+    return found
+
+
 def _tree(pid: int) -> list[int]:
     found = [pid]
     for each in found:
-        for children in (PROC / str(each) / "task").glob("*/children"):
-            try:
-                found += [int(child) for child in children.read_text().split()]
-            except OSError:
-                continue
+        found += children(each)
     return found

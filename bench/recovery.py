@@ -8,9 +8,9 @@ import asyncio
 import os
 import signal
 import time
-from pathlib import Path
 
 from bench.load import Result, closed_loop, requests
+from bench.processes import children
 from bench.scenes import SIZES
 from bench.wire import Line, request, run
 
@@ -26,7 +26,7 @@ async def measure(url: str, pid: int, kills: int, clients: int) -> tuple[list[fl
     for _ in range(kills):
         await asyncio.sleep(2)
         killed = time.perf_counter()
-        os.kill(_worker(pid), signal.SIGKILL)
+        os.kill(children(pid)[0], signal.SIGKILL)
         await _until(line, ready=False)
         await _until(line, ready=True)
         took.append(time.perf_counter() - killed)
@@ -38,12 +38,6 @@ async def _until(line: Line, *, ready: bool) -> None:
     asked = request(path="/readyz", method="GET")
     while ((await line.send(asked)).status == 200) != ready:  # noqa: ASYNC110  (another process)
         await asyncio.sleep(POLL_S)
-
-
-def _worker(pid: int) -> int:
-    listed = (path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
-    worker, *_ = [int(child) for children in listed for child in children.split()]
-    return worker
 
 
 def main() -> None:

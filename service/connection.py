@@ -18,7 +18,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from service import problems
 from service.refusals import Refusals
-from service.schemas import Problem
 from service.settings import Settings
 
 MAX_HEAD_BYTES = 64 << 10
@@ -119,7 +118,8 @@ class Connection(HttpToolsProtocol):
             return
         waiting = not self._in_head and not self.cycle.response_started and not self.pipeline
         if waiting or (self._in_head and self._answered):
-            problem = _problem(status, detail or status.description)
+            detail = detail or status.description
+            problem = problems.made(status, status.name.lower(), detail, uuid.uuid4().hex)
             told = [*self.server_state.default_headers, (b"connection", b"close")]
             self.transport.write(problems.whole(problem, told))
         self.transport.close()
@@ -147,13 +147,3 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
         else:
             self.transport.abort()
-
-
-def _problem(status: HTTPStatus, detail: str) -> Problem:
-    return Problem(
-        title=status.phrase,
-        status=status,
-        code=status.name.lower(),
-        detail=detail,
-        request_id=uuid.uuid4().hex,
-    )

@@ -65,12 +65,17 @@ def problem_of(request: Request, error: Exception) -> Problem:
 def _problem(request: Request, status: int, code: str, detail: str) -> Problem:
     if (record := current()) is not None:
         record.code = code
+    return made(status, code, detail, request.scope.get("state", {}).get("request_id", ""))
+
+
+def made(status: int, code: str, detail: str, request_id: str) -> Problem:
+    """Make a problem, also where there is no request of the application yet."""
     return Problem(
         title=HTTPStatus(status).phrase,
         status=status,
         code=code,
         detail=detail,
-        request_id=request.scope.get("state", {}).get("request_id", ""),
+        request_id=request_id,
     )
 
 

@@ -6,7 +6,6 @@ Under overload that is what happens to most, on the cores that the images of the
 import asyncio
 import time
 from collections.abc import Iterable
-from http import HTTPStatus
 
 import structlog
 from starlette.types import Scope
@@ -17,7 +16,6 @@ from service.gate import Gate
 from service.metrics import Metrics
 from service.middleware import request_id
 from service.record import Record
-from service.schemas import Problem
 from service.settings import Settings
 
 # A line for each would cost more than the rest of its answer.
@@ -48,7 +46,8 @@ class Refusals:
         try:
             doorman.check(scope, self._gate, self._settings)
         except Overloaded as error:
-            answer = problems.whole(_problem(scope, error), [*headers, *RETRY])
+            problem = problems.made(error.status, error.code, str(error), request_id(scope))
+            answer = problems.whole(problem, [*headers, *RETRY])
             self._note(error, time.perf_counter() - started)
             return answer
         return None
@@ -69,14 +68,3 @@ class Refusals:
 
 def _foreign(scope: Scope) -> bool:
     return any(name == b"origin" for name, _ in scope["headers"])
-
-
-def _problem(scope: Scope, error: Overloaded) -> Problem:
-    status = HTTPStatus(error.status)
-    return Problem(
-        title=status.phrase,
-        status=status,
-        code=error.code,
-        detail=str(error),
-        request_id=request_id(scope),
-    )

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ SLACK = 4
 Gone = Callable[[bool], RunnerError]
 
 
-class RemoteRunner:
+class RemoteRunner(Runner):
     """A `Runner` at the other end of a channel.
 
     Whatever the worker does, a call returns or raises within `limit_s`, or longer only where the
@@ -75,15 +74,7 @@ class RemoteRunner:
         except (EOFError, OSError) as error:
             raise self._gone(False) from error
 
-    def __enter__(self) -> Runner:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         try:
             self._channel.hang_up(self._limit_s)
         except TimeoutError:

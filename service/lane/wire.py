@@ -1,13 +1,12 @@
 """A lane as a `Runner` of batches of one, so that it may be in another process."""
 
 from collections.abc import Mapping
-from types import TracebackType
-from typing import NamedTuple, Self, get_args
+from typing import NamedTuple, get_args
 
 import msgspec
 import numpy as np
 
-from engines.runner import Array, Feeds
+from engines.runner import Array, Feeds, Runner
 from service import errors
 from service.detection import Detections
 from service.errors import ServiceError
@@ -47,7 +46,7 @@ class Passed(NamedTuple):
     samples: list[Sample]
 
 
-class LaneRunner:
+class LaneRunner(Runner):
     """Answers `feeds` of one task each; what a client did wrong is an answer too."""
 
     def __init__(self, lane: Lane) -> None:
@@ -64,16 +63,8 @@ class LaneRunner:
         arrays["samples"] = np.array(samples, np.float64)
         return {name: array[None] for name, array in arrays.items()}
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._lane.__exit__(kind, error, trace)
+    def __exit__(self, *error: object) -> None:
+        self._lane.__exit__(*error)
 
 
 def feeds(task: Task) -> dict[str, Array]:

@@ -5,10 +5,10 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from pathlib import Path
 
 import httpx
 
+from bench.processes import children
 from tests.photographs import ASTRONAUT_FILE
 from tests.server import Server
 
@@ -20,9 +20,7 @@ PATIENCE_S = 100
 
 def workers(server: Server) -> list[int]:
     """The processes that the server has started and that are still there."""
-    pid = server.process.pid
-    children = (path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children"))
-    return [int(child) for listed in children for child in listed]
+    return children(server.process.pid)
 
 
 def worker(server: Server) -> int:

@@ -111,7 +111,7 @@ def _seen(side: int) -> tuple[Any, Any]:
 
 
 def fer48(width: int = 40, blocks: int = 1, dropout: float = 0.3, side: int = SIDE) -> keras.Model:
-    """Return the network that ships: a small residual CNN with squeeze-and-excitation.
+    """Return a small residual CNN with squeeze-and-excitation.
 
     uint8 (N, H, W) -> logits (N, 7). A stem at full resolution, then three
     stages at a half, a quarter and an eighth of it with ``width``, 2 and 4 times
