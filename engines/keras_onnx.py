@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engines import plan
 from engines.errors import ModelRefused
+from engines.keras_prelu import joined
 
 OPSET = 17
 SIDE = 48  # of the faces that the service cuts, pixels
@@ -34,8 +35,9 @@ def to_onnx(scores: Callable[[Any], Any], classes: int) -> onnx.ModelProto:
     _rename_output(proto, "scores")
     _set_shape(proto.graph.input[0], (SIDE, SIDE))
     _set_shape(proto.graph.output[0], (classes,))
+    proto = joined(proto)
     onnx.checker.check_model(proto, full_check=True)
-    return cast("onnx.ModelProto", proto)
+    return proto
 
 
 def write(

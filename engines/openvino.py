@@ -30,7 +30,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     import onnx
 
-FACES = 32
+FACES = 8
 # Grows whenever `Networks` changes.
 FORM = "2"
 # Either makes bfloat16 faster than float32; elsewhere OpenVINO would silently compute in float32.

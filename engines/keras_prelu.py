@@ -1,0 +1,40 @@
+"""PReLU as one operator where an exporter has taken it apart: engines have kernels for it."""
+
+import onnx
+from onnx import helper
+
+
+def joined(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the graph with ReLU(x) + a (x - ReLU(x)) as PRelu(x, a), and nothing left over."""
+    makers = {name: node for node in model.graph.node for name in node.output}
+    nodes = []
+    for node in model.graph.node:
+        found = _taken_apart(node, makers)
+        nodes.append(helper.make_node("PRelu", found, node.output, node.name) if found else node)
+    needed = {value.name for value in model.graph.output}
+    kept: list[onnx.NodeProto] = []
+    for node in reversed(nodes):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            kept.insert(0, node)
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    del result.graph.node[:], result.graph.initializer[:]
+    result.graph.node.extend(kept)
+    result.graph.initializer.extend(t for t in model.graph.initializer if t.name in needed)
+    return result
+
+
+def _taken_apart(node: onnx.NodeProto, makers: dict[str, onnx.NodeProto]) -> tuple[str, str] | None:
+    """(x, a) where a node is the sum of ReLU(x) and a (x - ReLU(x))."""
+    if node.op_type != "Add":
+        return None
+    for above, scaled in (node.input, node.input[::-1]):
+        relu, product = makers.get(above), makers.get(scaled)
+        if relu is None or product is None or (relu.op_type, product.op_type) != ("Relu", "Mul"):
+            continue
+        for below, slope in (product.input, product.input[::-1]):
+            rest = makers.get(below)
+            if rest is not None and (rest.op_type, *rest.input) == ("Sub", relu.input[0], above):
+                return relu.input[0], slope
+    return None
