@@ -35,7 +35,7 @@ def graph(spec: ModelSpec, weights_file: Path, heights: tuple[int, ...] = ()) ->
         EngineError: the weights do not fit the network; the message names the tensor.
     """
     free = {"free_height": True} if len(heights) > 1 else {}
-    return export(spec.network, weights_file, {**spec.options, **free})
+    return export(spec.network, weights_file, {**weights.options(spec, weights_file), **free})
 
 
 def export(network: str, weights_file: Path, options: Mapping[str, OptionValue]) -> onnx.ModelProto:

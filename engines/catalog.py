@@ -37,7 +37,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     `network` names an entry of `tensorrtx.NETWORKS` and `options` its keyword arguments. `weights`
     is a path relative to the catalog file, `url` where to download it from; `sha256` is of that
-    file. `batches` are the batch sizes that traffic makes, the last one is the largest.
+    file, and for no other do `weights_options` hold, further arguments. `batches` are the batch
+    sizes that traffic makes, the last one is the largest.
     `same_person` is an embedder's: the cosine, above 0 and up to 1, from which two faces among
     those of many people are taken for one person's.
     """
@@ -54,6 +55,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     sha256: str | None = None
     size: int | None = None
     options: dict[str, OptionValue] = {}
+    weights_options: dict[str, OptionValue] = {}
     labels: tuple[str, ...] = ()
     same_person: float = SAME_PERSON
     limits: dict[Precision, Limits] = {}

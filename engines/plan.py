@@ -13,7 +13,7 @@ import tensorrtx
 from engines.catalog import ModelSpec, Precision
 from engines.errors import EngineError, PlanDamaged, PlanMissing
 from engines.runner import Engine
-from engines.weights import sha256
+from engines.weights import options, sha256
 
 DEFAULT_FOLDER = Path(__file__).with_name("plans")
 
@@ -53,15 +53,15 @@ class Sidecar(msgspec.Struct, frozen=True):
 
 
 def fingerprint(
-    spec: ModelSpec, weights: Path, engine: Engine, precision: Precision = "fp32"
+    spec: ModelSpec, source: Path, engine: Engine, precision: Precision = "fp32"
 ) -> Fingerprint:
-    """Take the fingerprint that a plan of `spec` for this engine and hardware must have."""
+    """Take the fingerprint of a plan of `spec`, with weights from `source`, for this machine."""
     network, heights = tensorrtx.NETWORKS[spec.network], engine.heights(spec)
     return Fingerprint(
         model=f"{spec.name} {spec.version}",
-        weights=sha256(weights),
+        weights=sha256(source),
         network=f"{network.name} {network.version}",
-        options=msgspec.json.encode(spec.options, order="deterministic").decode(),
+        options=msgspec.json.encode(options(spec, source), order="deterministic").decode(),
         batches=spec.batches,
         precision=precision,
         engine=engine.name,

@@ -48,7 +48,7 @@ class _Links:
     def readers(self, value: str) -> list[onnx.NodeProto]:
         """The nodes that take a value; in place of a padding with zeros, those that take its."""
         found = []
-        for each in self.takers[value]:
+        for each in self.takers.get(value, []):
             zeros = each.op_type == "Pad" and len(each.input) == 2 and not each.attribute
             found.extend(self.readers(each.output[0]) if zeros else [each])
         return found

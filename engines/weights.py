@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from engines.catalog import ModelSpec, Task
+from engines.catalog import ModelSpec, OptionValue, Task
 from engines.errors import ChecksumMismatch, DownloadFailed, WeightsMissing
 
 ROOT = Path(__file__).parents[1]
@@ -38,6 +38,15 @@ def find(spec: ModelSpec, cache: Path, dropped: dict[Task, Path] | None = None) 
         if place is not None and place.is_file():
             return _verified(place, spec)
     raise WeightsMissing(f"no weights for {spec.name}: {_remedy(spec, folder)}")
+
+
+def options(spec: ModelSpec, source: Path) -> dict[str, OptionValue]:
+    """Keyword arguments of the network for the weights in `source`.
+
+    What was put in place of the catalog's file is computed plainly: as wherever it came from.
+    """
+    its = spec.weights_options if spec.weights_options and sha256(source) == spec.sha256 else {}
+    return {**spec.options, **its}
 
 
 def shipped(spec: ModelSpec) -> Path | None:

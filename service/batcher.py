@@ -36,6 +36,7 @@ class Batcher(Generic[T, R]):
     is entered anew after that function has raised, and after `renew`. A batch that failed is run
     again item by item, so that one bad item does not take the others with it; what may have killed
     a process that runs the batches of several batchers goes through their common `quarantine`.
+    What waits is shared out evenly among the workers that are idle, or as if among `takers`.
     """
 
     def __init__(
@@ -46,13 +47,14 @@ class Batcher(Generic[T, R]):
         workers: int,
         max_batch: int,
         capacity: int,
+        takers: int | None = None,
         observers: Sequence[Observer] = (),
         quarantine: Quarantine | None = None,
         reopen_delay: float = 0.2,
     ) -> None:
         self.name = name
         self._open_run = open_run
-        self._max_batch = max_batch
+        self._max_batch, self._takers = max_batch, takers
         self._observers = observers
         self._quarantine = quarantine or Quarantine()
         self._reopen_delay = reopen_delay
@@ -205,7 +207,7 @@ class Batcher(Generic[T, R]):
                         return []
                     self._jobs.drop_dead()
                     if self._jobs or self._closed:
-                        return self._jobs.share(self._idle, self._max_batch)
+                        return self._jobs.share(self._takers or self._idle, self._max_batch)
                     self._changed.wait()
             finally:
                 self._idle -= 1

@@ -37,9 +37,9 @@ class Queue(Generic[T, R]):
         """Put jobs at the front, in their order."""
         self._jobs.extendleft(reversed(jobs))
 
-    def share(self, idle: int, largest: int) -> list[Job[T, R]]:
-        """Take an even share for one of `idle` workers, up to the largest batch."""
-        count = min(largest, math.ceil(len(self._jobs) / idle))
+    def share(self, takers: int, largest: int) -> list[Job[T, R]]:
+        """Take an even share for one of so many, up to the largest batch."""
+        count = min(largest, math.ceil(len(self._jobs) / takers))
         batch: list[Job[T, R]] = []
         while len(batch) < count and not (batch and self._jobs[0].alone):
             batch.append(self._jobs.popleft())

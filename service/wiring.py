@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from engines import cores, verify
+from engines.catalog import ModelSpec
 from engines.runner import Runner
 from engines.worker import channel, process
 from engines.worker.pool import Workers
@@ -32,6 +33,9 @@ from service.tracing import Tracing
 FACES_A_FRAME = 4
 # Two tries of a batch that hangs fit into a request's deadline, with time for the rest.
 BATCH_SHARE, LEAST_BATCH_LIMIT_S = 3, 5.0
+# Images that a lane is handed at once where many wait, and how often what waits is to suffice for
+# every lane: where it does not, images wait for each other in one lane while the next is idle.
+TOGETHER, ROUNDS = 4, 2
 STAGES: dict[str, Stage] = {"detector": "detect", "emotion": "classify", "embedder": "embed"}
 
 
@@ -100,7 +104,12 @@ class Wiring:
     def at_once(self) -> int:
         """Twice what threads and networks take: the next are ready when those are done."""
         threads = self._settings.workers or cores.available()
-        return 2 * (threads + self._runners * self._engine.batch(self._models.detector.spec))
+        return 2 * (threads + self._runners * self._batch(self._models.detector.spec))
+
+    def _batch(self, spec: ModelSpec) -> int:
+        """How many items are handed over at once."""
+        lane = self.one_by_one and spec.task == "detector"
+        return TOGETHER if lane else self._engine.batch(spec)
 
     def lanes(self) -> Finder:
         """An image at a time, a lane a core."""
@@ -142,7 +151,8 @@ class Wiring:
             spec.task,
             open_run,
             workers=self._runners,
-            max_batch=self._engine.batch(spec),
+            max_batch=self._batch(spec),
+            takers=self._runners * ROUNDS if self.one_by_one and spec.task == "detector" else None,
             capacity=capacity,
             quarantine=self._quarantine,
             observers=(noted, *self._observers(spec.task)),
@@ -152,7 +162,7 @@ class Wiring:
             queued=lambda: batcher.queued,
             ready=lambda: batcher.ready,
             capacity=capacity,
-            max_batch=self._engine.batch(spec),
+            max_batch=self._batch(spec),
         )
         self._metrics.describe_engine(
             spec.task,

@@ -1,10 +1,10 @@
-"""One image after the other through detector and emotion network, where batches gain nothing."""
+"""Images through detector, one after the other, and emotion network: all on one core."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import msgspec
 import numpy as np
@@ -15,6 +15,7 @@ from engines.runner import Array, Engine, Runner
 from service import closeups
 from service.alignment import FER_SIZE
 from service.detection import Letterbox
+from service.errors import ServiceError
 from service.record import Sample, Stage
 from service.stages import U8, Cut, Options, Rules, Source, cut, prepared
 
@@ -30,17 +31,35 @@ class Networks(msgspec.Struct, frozen=True):
     rules: Rules
 
 
+class Task(NamedTuple):
+    """An image and what is asked of it."""
+
+    source: Source
+    options: Options
+
+
+class Passed(NamedTuple):
+    """What a lane gives: faces, or what is wrong with the image; and the time of each stage.
+
+    `read` is how many faces were read in one go, this image's among them; it is told with the first
+    of the images that they are of, and 0 with the others.
+    """
+
+    outcome: Cut | ServiceError
+    samples: list[Sample]
+    read: int = 0
+
+
 class Lane:
     """Owns a runner of each network; used by one thread. Warm once it is made."""
 
     def __init__(
-        self, detector: Runner, emotion: Runner, rules: Rules, few: int = FEW_FACES
+        self, detector: Runner, emotion: Runner, rules: Rules, few: int, at_once: int
     ) -> None:
         self._runners = ExitStack()
         self._detector = self._runners.enter_context(detector)
         self._emotion = self._runners.enter_context(emotion)
-        self._rules, self._few = rules, few
-        self.samples: list[Sample] = []
+        self._rules, self._few, self._at_once = rules, few, at_once
         self._infer(np.zeros((*rules.size, 3), np.uint8))
         self._read([np.zeros((FER_SIZE, FER_SIZE), np.uint8)])
 
@@ -57,28 +76,44 @@ class Lane:
         except BaseException:
             detector.__exit__(None, None, None)
             raise
-        return cls(detector, emotion, networks.rules, few)
+        return cls(detector, emotion, networks.rules, few, engine.batch(networks.emotion[1]))
 
-    def take(self, source: Source, options: Options) -> Cut:
-        """Find the faces of one image, and read their emotions if they are few.
-
-        `samples` has the stages that it came through, also where it raises.
+    def take(self, tasks: Sequence[Task]) -> list[Passed]:
+        """Find the faces of one image after the other, then read those of all that have few.
 
         Raises:
-            ServiceError: see `image.open_picture`.
             RunnerError: an engine failed.
         """
-        self.samples = []
-        with self._timed("decode"):
-            ready = prepared(source, options, self._rules)
-        with self._timed("detect"):
+        passed = [self._found(task) for task in tasks]
+        cuts = {
+            index: outcome
+            for index, (outcome, *_) in enumerate(passed)
+            if isinstance(outcome, Cut) and 0 < len(outcome.crops) <= self._few
+        }
+        started = time.monotonic()
+        scores = self._read([crop for found in cuts.values() for crop in found.crops])
+        sample, told = Sample("classify", started, time.monotonic()), len(scores)
+        for index, found in cuts.items():
+            own, scores = np.split(scores, [len(found.crops)])
+            read = found._replace(crops=[], scores=own)
+            passed[index] = Passed(read, [*passed[index].samples, sample], told)
+            told = 0
+        return passed
+
+    def _found(self, task: Task) -> Passed:
+        samples: list[Sample] = []
+        try:
+            return Passed(self._cut(task, samples), samples)
+        except ServiceError as error:
+            return Passed(error, samples)
+
+    def _cut(self, task: Task, samples: list[Sample]) -> Cut:
+        with _timed("decode", samples):
+            ready = prepared(task.source, task.options, self._rules)
+        with _timed("detect", samples):
             row = self._detect(ready.canvas, ready.box)
-        with self._timed("align"):
-            found = cut(source, ready, row, options, self._rules)
-        if 0 < len(found.crops) <= self._few:
-            with self._timed("classify"):
-                found = found._replace(crops=[], scores=self._read(found.crops))
-        return found
+        with _timed("align", samples):
+            return cut(task.source, ready, row, task.options, self._rules)
 
     def _detect(self, canvas: U8, box: Letterbox) -> dict[str, Array]:
         row = self._infer(canvas)
@@ -92,18 +127,22 @@ class Lane:
         return {name: array[0] for name, array in outputs.items()}
 
     def _read(self, crops: list[U8]) -> Array:
-        return self._emotion.infer({verify.input_name("emotion"): np.stack(crops)})["scores"]
-
-    @contextmanager
-    def _timed(self, stage: Stage) -> Iterator[None]:
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            self.samples.append(Sample(stage, started, time.monotonic()))
+        pieces = [crops[at : at + self._at_once] for at in range(0, len(crops), self._at_once)]
+        name = verify.input_name("emotion")
+        scores = [self._emotion.infer({name: np.stack(piece)})["scores"] for piece in pieces]
+        return np.concatenate(scores) if scores else np.empty((0, 0), np.float32)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._runners.close()
+
+
+@contextmanager
+def _timed(stage: Stage, samples: list[Sample]) -> Iterator[None]:
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        samples.append(Sample(stage, started, time.monotonic()))

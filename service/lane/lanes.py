@@ -9,7 +9,7 @@ from engines.runner import Runner
 from service.batcher import Batcher
 from service.errors import ServiceError
 from service.lane import wire
-from service.lane.wire import Passed, Task
+from service.lane.lane import Passed, Task
 from service.record import Batch, Observer, current
 from service.stages import Cut, Options, Source
 
@@ -17,7 +17,7 @@ LaneBatcher = Batcher[Task, Passed]
 
 
 class Lanes:
-    """Hands each image whole to the next free lane; an image is never in a batch with others.
+    """Hands images whole to the next free lane: one, or some where many wait (docs/adr/0004).
 
     `observers` are told of the faces that were read in lanes, as a batch each time.
     """
@@ -28,16 +28,16 @@ class Lanes:
 
     async def find(self, source: Source, options: Options, deadline: float) -> Cut:
         """Find and cut the faces of an image; see `image.open_picture` and `Batcher` for errors."""
-        outcome, samples = await self.batcher.submit(Task(source, options), deadline)
+        outcome, samples, read = await self.batcher.submit(Task(source, options), deadline)
         record = current()
         if record is not None:
             record.samples += samples
         if isinstance(outcome, ServiceError):
             raise outcome
-        if outcome.scores is not None:
+        if read:
             _, started, ended = samples[-1]
             waited = {} if record is None else {record: started}
-            batch = Batch(len(outcome.scores), waited, started, started, ended)
+            batch = Batch(read, waited, started, started, ended)
             for observer in self._observers:
                 observer.ran(batch)
         return outcome
@@ -66,7 +66,7 @@ def answers_of(
     with opened() as runner:
 
         def run(tasks: list[Task]) -> list[Passed]:
-            return [wire.passed(runner.infer(wire.feeds(task))) for task in tasks]
+            return wire.passed(runner.infer(wire.feeds(tasks)))
 
         run([Task(np.zeros((64, 64, 3), np.uint8), Options())])
         yield run

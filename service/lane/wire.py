@@ -1,7 +1,7 @@
-"""A lane as a `Runner` of batches of one, so that it may be in another process."""
+"""A lane as a `Runner` of tasks, so that it may be in another process."""
 
-from collections.abc import Mapping
-from typing import NamedTuple, get_args
+from collections.abc import Mapping, Sequence
+from typing import get_args
 
 import msgspec
 import numpy as np
@@ -10,9 +10,9 @@ from engines.runner import Array, Feeds, Runner
 from service import errors
 from service.detection import Detections
 from service.errors import ServiceError
-from service.lane.lane import Lane, Networks
+from service.lane.lane import Lane, Networks, Passed, Task
 from service.record import Sample, Stage
-from service.stages import Cut, Options, Source
+from service.stages import Cut, Options
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
@@ -32,67 +32,69 @@ def decode(data: bytes) -> Networks:
     return msgspec.msgpack.decode(data, type=Networks, dec_hook=lambda kind, value: kind(value))
 
 
-class Task(NamedTuple):
-    """An image and what is asked of it."""
-
-    source: Source
-    options: Options
-
-
-class Passed(NamedTuple):
-    """What a lane gives: faces, or what is wrong with the image; and the time of each stage."""
-
-    outcome: Cut | ServiceError
-    samples: list[Sample]
-
-
 class LaneRunner(Runner):
-    """Answers `feeds` of one task each; what a client did wrong is an answer too."""
+    """Answers `feeds` of some tasks; what a client did wrong is an answer too."""
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
 
     def infer(self, feeds: Feeds) -> dict[str, Array]:
-        """Take one image; see `Runner.infer` and `passed`."""
-        try:
-            arrays = _arrays(self._lane.take(*_task(feeds)))
-        except ServiceError as error:
-            told = msgspec.json.encode((type(error).__name__, str(error)))
-            arrays = {"error": np.frombuffer(told, np.uint8)}
-        samples = [(STAGES.index(s.stage), s.started, s.ended) for s in self._lane.samples]
-        arrays["samples"] = np.array(samples, np.float64)
-        return {name: array[None] for name, array in arrays.items()}
+        """Take the images of a message; see `Runner.infer` and `passed`."""
+        return {
+            f"{index}/{name}": array
+            for index, each in enumerate(self._lane.take(_tasks(feeds)))
+            for name, array in _told(each).items()
+        }
 
     def __exit__(self, *error: object) -> None:
         self._lane.__exit__(*error)
 
 
-def feeds(task: Task) -> dict[str, Array]:
-    """A task as arrays (1, ...)."""
-    source = task.source
-    if isinstance(source, bytes):
-        image = {"body": np.frombuffer(source, np.uint8)[None]}
+def feeds(tasks: Sequence[Task]) -> dict[str, Array]:
+    """Tasks as arrays: `options`, a row each, and each image by its number."""
+    images = {
+        str(index): np.frombuffer(source, np.uint8) if isinstance(source, bytes) else source
+        for index, (source, _) in enumerate(tasks)
+    }
+    return {"options": np.array([task.options for task in tasks], np.float64), **images}
+
+
+def passed(outputs: Mapping[str, Array]) -> list[Passed]:
+    """What a lane gave for each task."""
+    found: dict[int, dict[str, Array]] = {}
+    for key, array in outputs.items():
+        index, name = key.split("/")
+        found.setdefault(int(index), {})[name] = array
+    return [_passed(found[index]) for index in range(len(found))]
+
+
+def _tasks(feeds: Feeds) -> list[Task]:
+    tasks = []
+    for index, (score, most, embeddings, keep) in enumerate(feeds["options"].tolist()):
+        image = feeds[str(index)]
+        source = image.tobytes() if image.ndim == 1 else image
+        tasks.append(Task(source, Options(score, int(most), bool(embeddings), bool(keep))))
+    return tasks
+
+
+def _told(passed: Passed) -> dict[str, Array]:
+    outcome = passed.outcome
+    if isinstance(outcome, ServiceError):
+        told = msgspec.json.encode((type(outcome).__name__, str(outcome)))
+        arrays: dict[str, Array] = {"error": np.frombuffer(told, np.uint8)}
     else:
-        image = {"pixels": source[None]}
-    return image | {"options": np.array([task.options], np.float64)}
+        arrays = _arrays(outcome)
+    samples = [(STAGES.index(s.stage), s.started, s.ended) for s in passed.samples]
+    return arrays | {"samples": np.array(samples, np.float64), "read": np.array(passed.read)}
 
 
-def passed(outputs: Mapping[str, Array]) -> Passed:
-    """What a lane gave for one task."""
-    found = {name: array[0] for name, array in outputs.items()}
+def _passed(found: Mapping[str, Array]) -> Passed:
+    """The inverse of `_told`."""
     samples = [Sample(STAGES[int(which)], *times) for which, *times in found["samples"].tolist()]
     if "error" not in found:
-        return Passed(_cut(found), samples)
+        return Passed(_cut(found), samples, int(found["read"]))
     kind, text = msgspec.json.decode(found["error"].tobytes(), type=tuple[str, str])
     return Passed(getattr(errors, kind)(text), samples)
-
-
-def _task(feeds: Feeds) -> Task:
-    score, most, embeddings, keep = feeds["options"][0].tolist()
-    options = Options(score, int(most), bool(embeddings), bool(keep))
-    if "pixels" in feeds:
-        return Task(feeds["pixels"][0], options)
-    return Task(feeds["body"][0].tobytes(), options)
 
 
 def _arrays(cut: Cut) -> dict[str, Array]:

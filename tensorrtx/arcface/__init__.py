@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import numpy as np
 import onnx
 from onnx import TensorProto
 
@@ -19,12 +20,18 @@ UNUSED = ("fc7_",)
 
 
 def build(
-    weights: Weights, network: Name, raw: bool = False, scale: float = 128.0
+    weights: Weights,
+    network: Name,
+    raw: bool = False,
+    scale: float = 128.0,
+    mirror: bool = False,
 ) -> onnx.ModelProto:
     """Write the network for any batch N of aligned faces; D is 512, of MobileFaceNet 128.
 
     Deployed: ``faces`` uint8 (N, 112, 112, 3) RGB, normalised to (x - 127.5) / ``scale`` inside ->
-    ``embedding`` float32 (N, D) of length 1 (0 if the network gives 0).
+    ``embedding`` float32 (N, D) of length 1 (0 if the network gives 0). With ``mirror`` it is
+    of the sum of a face's and its mirror image's, as ArcFace is evaluated (deepinsight/insightface,
+    verification.py), for twice the work.
     Raw: ``input`` float32 (N, 3, 112, 112), normalised before -> ``embedding`` of any length.
 
     Raises:
@@ -35,7 +42,9 @@ def build(
         raise ValueError(f"scale {scale}: must be positive")
     graph = Graph()
     x = "input" if raw else graph.pixels("faces", (MEAN, MEAN, MEAN))
+    x = mirrored(graph, x) if mirror else x
     embedding, dimensions = _embed(graph, weights, network, x, 1.0 if raw else scale)
+    embedding = summed(graph, embedding) if mirror else embedding
     weights.finish(UNUSED)
     return graph.model(
         f"arcface_{network}_raw" if raw else f"arcface_{network}",
@@ -52,6 +61,17 @@ def _embed(graph: Graph, weights: Weights, network: Name, x: str, scale: float) 
         return mobilefacenet.embed(layers, x, scale), mobilefacenet.DIMENSIONS
     layers = Layers(graph, weights, iresnet.EPSILON)
     return iresnet.embed(layers, x, iresnet.UNITS[network], scale), iresnet.DIMENSIONS
+
+
+def mirrored(graph: Graph, x: str) -> str:
+    """(N, 3, h, w) -> (2 N, 3, h, w): the images, then their mirror images."""
+    columns = graph.constant("mirrored", np.arange(SIDE)[::-1].copy())
+    return graph.node("Concat", x, graph.node("Gather", x, columns, axis=3), axis=0)
+
+
+def summed(graph: Graph, embedding: str) -> str:
+    """(2 N, D) -> (N, D): each embedding of the first half plus that of the second."""
+    return graph.node("Add", *graph.nodes("Split", 2, embedding, axis=0))
 
 
 def unit(graph: Graph, embedding: str) -> str:

@@ -134,7 +134,7 @@ def test_bfloat16_is_the_default_where_the_cpu_has_it_and_refused_elsewhere(
     assert not wants_bfloat16(graph(EMOTION))
 
 
-@pytest.mark.parametrize("name", [*SHIPPED, "arcface-mobilefacenet"])
+@pytest.mark.parametrize("name", SHIPPED)
 def test_rounding_to_bfloat16_stays_within_the_limits(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

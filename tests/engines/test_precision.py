@@ -18,8 +18,7 @@ from tests import photographs
 from tests.engines import seeded
 
 U8 = NDArray[np.uint8]
-SHIPPED = ("retinaface-mnet025", "emotion-fer48")
-SHARED = Path(__file__).parents[3] / "shared" / "weights" / "arcface_mobilefacenet.wts"
+SHIPPED = ("retinaface-mnet025", "emotion-fer48", "arcface-mobilefacenet")
 # Head and shoulders of Grace Hopper, x1 y1 x2 y2.
 HOPPER_BOX = (160, 30, 400, 330)
 
@@ -29,10 +28,6 @@ def spec_of(name: str) -> ModelSpec:
 
 
 def graph(name: str) -> onnx.ModelProto:
-    if name == "arcface-mobilefacenet":
-        if not SHARED.is_file():
-            pytest.skip("trained weights lie in ../shared, which is not here")
-        return build.graph(spec_of(name), SHARED)
     return seeded.graph(spec_of(name))
 
 
@@ -60,7 +55,7 @@ def fitted(pictures: list[U8], size: tuple[int, ...]) -> U8:
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
-@pytest.mark.parametrize("name", [*SHIPPED, "arcface-mobilefacenet"])
+@pytest.mark.parametrize("name", SHIPPED)
 def test_photographs_give_the_same_within_the_limits(
     name: str, precision: Precision, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -131,3 +131,14 @@ def test_missing_weights_name_the_command(tmp_path: Path) -> None:
         weights.find(model("http://localhost"), tmp_path, {})
     with pytest.raises(WeightsMissing, match="no url"):
         weights.pull(model(None), tmp_path)
+
+
+def test_options_of_the_catalogs_file_hold_for_no_other(tmp_path: Path) -> None:
+    spec = msgspec.structs.replace(
+        model(None), options={"scale": 128.0}, weights_options={"mirror": True}
+    )
+    ours, another = tmp_path / "ours.wts", tmp_path / "m.wts"
+    ours.write_bytes(CONTENT)
+    another.write_bytes(b"trained elsewhere")
+    assert weights.options(spec, ours) == {"scale": 128.0, "mirror": True}
+    assert weights.options(spec, another) == {"scale": 128.0}

@@ -43,7 +43,12 @@ class Doubler:
 
 @asynccontextmanager
 async def batching(
-    runner: Doubler, *, workers: int = 1, max_batch: int = 8, capacity: int = 100
+    runner: Doubler,
+    *,
+    workers: int = 1,
+    max_batch: int = 8,
+    capacity: int = 100,
+    takers: int | None = None,
 ) -> AsyncIterator[Numbers]:
     batcher: Numbers = Batcher(
         "doubler",
@@ -51,6 +56,7 @@ async def batching(
         workers=workers,
         max_batch=max_batch,
         capacity=capacity,
+        takers=takers,
         reopen_delay=0.01,
     )
     batcher.start()
@@ -84,6 +90,19 @@ async def test_what_queues_while_the_runner_is_busy_becomes_the_next_batch() -> 
         runner.gate.set()
         assert await asyncio.gather(first, *rest) == [2 * i for i in range(12)]
     assert [len(batch) for batch in runner.batches] == [1, 8, 3]
+
+
+async def test_a_queue_shared_among_more_takers_than_workers_is_taken_in_smaller_batches() -> None:
+    runner = Doubler()
+    async with batching(runner, takers=4) as batcher:
+        runner.gate.clear()
+        first = asyncio.create_task(batcher.submit(0, soon()))
+        await until(lambda: runner.begun == 1)
+        rest = asyncio.create_task(batcher.submit_all(range(1, 12), soon()))
+        await until(lambda: batcher.queued == 11)
+        runner.gate.set()
+        assert [await first, *await rest] == [2 * i for i in range(12)]
+    assert [len(batch) for batch in runner.batches] == [1, 3, 2, 2, 1, 1, 1, 1]
 
 
 async def test_idle_workers_share() -> None:

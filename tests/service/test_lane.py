@@ -1,5 +1,7 @@
 """Lanes: the same faces as stage by stage, here and in a worker process."""
 
+import asyncio
+import re
 import time
 from pathlib import Path
 
@@ -10,8 +12,8 @@ from engines.worker import channel
 from service import image as images
 from service.errors import CorruptImage
 from service.lane import wire
-from service.lane.lane import FEW_FACES, Lane, Networks
-from service.lane.wire import LaneRunner, Passed, Task
+from service.lane.lane import FEW_FACES, Lane, Networks, Passed, Task
+from service.lane.wire import LaneRunner
 from service.metrics import Metrics
 from service.record import recording
 from service.settings import Settings
@@ -39,7 +41,8 @@ def runner(networks: Networks, plans: Path) -> LaneRunner:
 
 
 def taken(runner: LaneRunner, source: Source) -> Passed:
-    return wire.passed(runner.infer(wire.feeds(Task(source, Options()))))
+    [passed] = wire.passed(runner.infer(wire.feeds([Task(source, Options())])))
+    return passed
 
 
 async def test_lanes_give_what_stages_give(plans: Path) -> None:
@@ -84,6 +87,39 @@ def test_what_is_wrong_with_an_image_is_an_answer(runner: LaneRunner) -> None:
     assert [sample.stage for sample in passed.samples] == ["decode"]
     assert "send it whole" in str(passed.outcome)
     assert isinstance(taken(runner, IMAGES[0]).outcome, Cut), "and the lane goes on"
+
+
+def test_images_taken_together_are_answered_as_alone(runner: LaneRunner) -> None:
+    sources: list[Source] = [IMAGES[0], IMAGES[5], TILED, ASTRONAUT, *IMAGES[1:3]]
+    tasks = [Task(each, Options()) for each in sources]
+    together = runner.infer(wire.feeds(tasks))
+    for index, task in enumerate(tasks):
+        for name, array in runner.infer(wire.feeds([task])).items():
+            if name not in {"0/samples", "0/read"}:
+                assert np.array_equal(array, together[name.replace("0", str(index), 1)]), name
+
+
+def test_faces_of_images_taken_together_are_read_in_one_batch(runner: LaneRunner) -> None:
+    sources: list[Source] = [IMAGES[5], ASTRONAUT, TILED, ASTRONAUT]
+    tasks = [Task(each, Options()) for each in sources]
+    passed = wire.passed(runner.infer(wire.feeds(tasks)))
+    assert [each.read for each in passed] == [0, 2, 0, 0], "told with the first of them"
+    first, second = passed[1].samples[-1], passed[3].samples[-1]
+    assert first == second
+    assert first.stage == "classify"
+
+
+async def test_what_waits_is_handed_to_lanes_some_at_once(plans: Path) -> None:
+    metrics = Metrics()
+    async with running(plans, metrics=metrics) as pipeline:
+        alone = await analyze(pipeline, IMAGES[0])
+        results = await asyncio.gather(*(analyze(pipeline, IMAGES[0]) for _ in range(40)))
+        assert all(same(alone, each) for each in results)
+    told = metrics.render().decode()
+    assert 'emotions_batch_items_bucket{le="2.0",network="detector"}' in told
+    held = re.search(r'batch_items_count{network="detector"} (\d+)', told)
+    assert held is not None
+    assert int(held[1]) < 41, "not one by one"
 
 
 async def test_a_record_has_every_stage_of_a_lane(plans: Path) -> None:

@@ -49,6 +49,21 @@ def test_deployed_normalises_pixels_and_embedding(scale: float) -> None:
     assert golden.relative(deployed(crops)[0], expected) < 1e-4
 
 
+@pytest.mark.parametrize("network", ["mobilefacenet", "r50"])
+def test_mirrored_sums_a_face_and_its_mirror_image(network: arcface.Name) -> None:
+    raw = Session(arcface.build(MadeUp({}, "made up"), network, raw=True))
+    both = Session(arcface.build(MadeUp({}, "made up"), network, mirror=True))
+    crops = golden.load("arcface_r50")["crops_rgb"]
+    planes = golden.planes((crops - np.float32(127.5)) / np.float32(128))
+    expected = raw(planes)[0] + raw(np.ascontiguousarray(planes[..., ::-1]))[0]
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    (together,) = both(crops)
+    assert golden.relative(together, expected) < 1e-4
+    assert golden.relative(both(crops[:, :, ::-1])[0], expected) < 1e-4, "either way round"
+    for i in range(len(crops)):
+        np.testing.assert_array_equal(both(crops[i : i + 1])[0][0], together[i])
+
+
 class Silent(MadeUp):
     """Weights whose last layer gives zeros."""
 

@@ -34,10 +34,11 @@ def evaluate(student: MobileFaceNet, teacher: MobileFaceNet, faces: Faces) -> di
 
 
 def embed(network: MobileFaceNet, crops: U8) -> Floats:
-    """Embeddings of length 1, (N, 128)."""
+    """Embeddings of length 1, (N, 128): of each face and its mirror image, as they are served."""
     device = next(network.parameters()).device
     with torch.no_grad():
-        rows = [network(part.to(device)).cpu() for part in normalised(crops).split(BATCH)]
+        parts = [part.to(device) for part in normalised(crops).split(BATCH)]
+        rows = [(network(part) + network(part.flip(3))).cpu() for part in parts]
     embeddings = torch.cat(rows).double().numpy()
     return np.asarray(embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True), np.float64)
 
