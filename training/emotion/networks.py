@@ -84,14 +84,15 @@ class Shrunk(layers.Layer):  # type: ignore[misc]
         self.side = side
 
     def call(self, faces: Any) -> Any:
-        """Repeat pixels until a whole number of them makes one."""
+        """Repeat rows until a whole number of them makes one, then columns."""
         common = math.gcd(self.side, SIDE)
-        times = self.side // common
-        pixels = ops.cast(faces, "float32")
+        times, made = self.side // common, SIDE // common
+        pixels = ops.expand_dims(ops.cast(faces, "float32"), -1)
         # Stacked and reshaped: engines know these better than what Keras repeats by.
-        wide = ops.reshape(ops.stack([pixels] * times, 3), (-1, SIDE, SIDE * times))
-        large = ops.reshape(ops.stack([wide] * times, 2), (-1, SIDE * times, SIDE * times, 1))
-        return ops.squeeze(ops.average_pool(large, SIDE // common, data_format="channels_last"), -1)
+        tall = ops.reshape(ops.stack([pixels] * times, 2), (-1, SIDE * times, SIDE, 1))
+        low = ops.average_pool(tall, (made, 1), data_format="channels_last")
+        wide = ops.reshape(ops.stack([low] * times, 3), (-1, self.side, SIDE * times, 1))
+        return ops.squeeze(ops.average_pool(wide, (1, made), data_format="channels_last"), -1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the input's shape with the side."""
