@@ -1,7 +1,6 @@
 """The service's own work on one image, in one thread: what limit and peers are measured with."""
 
 import sys
-from collections.abc import Sequence
 from typing import Any, Self
 
 from engines import verify
@@ -9,7 +8,7 @@ from service.errors import ServiceError
 from service.image import ImageLimits
 from service.lane.lane import Lane, Networks, Task
 from service.settings import Settings
-from service.stages import Cut, Options, Rules, opened
+from service.stages import Options, Rules, opened
 from service.startup import Models, find_models
 
 
@@ -46,14 +45,7 @@ class Work(Lane):
 
     def answer(self, body: bytes, *, whole: bool = False) -> dict[str, Any]:
         """One encoded image to what a client is told of its faces; `whole` decodes all of it."""
-        return self.answers([body], whole=whole)[0]
-
-    def answers(self, bodies: Sequence[bytes], *, whole: bool = False) -> list[dict[str, Any]]:
-        """Some images, whose faces are read together."""
-        taken = self.take([Task(body, Options(keep_image=whole)) for body in bodies])
-        return [self._told(outcome) for outcome, *_ in taken]
-
-    def _told(self, cut: Cut | ServiceError) -> dict[str, Any]:
+        [(cut, *_)] = self.take([Task(body, Options(keep_image=whole))])
         if isinstance(cut, ServiceError):
             raise cut
         scores = [] if cut.scores is None else cut.scores.tolist()

@@ -12,7 +12,6 @@ from mosec import Server, Worker
 
 from bench.work import Work
 from engines import cores
-from service.wiring import TOGETHER
 
 
 class Emotions(Worker):  # type: ignore[misc]  # it is not installed where types are checked
@@ -30,19 +29,12 @@ class Emotions(Worker):  # type: ignore[misc]  # it is not installed where types
         """JSON."""
         return msgspec.json.encode(data)
 
-    def forward(self, data: list[bytes]) -> list[dict[str, Any]]:
-        """Faces of some JPEGs."""
-        return self._work.answers(data)
+    def forward(self, data: bytes) -> dict[str, Any]:
+        """Faces of one JPEG."""
+        return self._work.answer(data)
 
 
 if __name__ == "__main__":
     server = Server()
-    server.append_worker(
-        Emotions,
-        num=cores.available(),
-        max_batch_size=TOGETHER,
-        max_wait_time=1,
-        timeout=60,
-        start_method="spawn",
-    )
+    server.append_worker(Emotions, num=cores.available(), timeout=60, start_method="spawn")
     server.run()
