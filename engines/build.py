@@ -34,8 +34,9 @@ def graph(spec: ModelSpec, weights_file: Path, heights: tuple[int, ...] = ()) ->
     Raises:
         EngineError: the weights do not fit the network; the message names the tensor.
     """
+    options = weights.options(spec, weights.sha256(weights_file))
     free = {"free_height": True} if len(heights) > 1 else {}
-    return export(spec.network, weights_file, {**weights.options(spec, weights_file), **free})
+    return export(spec.network, weights_file, {**options, **free})
 
 
 def export(network: str, weights_file: Path, options: Mapping[str, OptionValue]) -> onnx.ModelProto:

@@ -1,4 +1,4 @@
-"""What of the CPU this process may really use: how many cores, and which instructions."""
+"""What of the CPU this process may really use: cores and instructions; and what a core likes."""
 
 import functools
 import math
@@ -6,10 +6,21 @@ import os
 import platform
 from pathlib import Path
 
+from engines.catalog import ModelSpec
+
 CGROUP = Path("/sys/fs/cgroup")
 CPUINFO = Path("/proc/cpuinfo")
+FACES = 8
 # Of those that inference kernels are chosen by, as Linux names them.
 FAMILIES = ("avx", "amx", "fma", "asimd", "sve", "bf16", "i8mm")
+
+
+def batch(spec: ModelSpec) -> int:
+    """One image, or some faces: on a CPU a larger batch costs memory and saves nothing.
+
+    See docs/adr/0004.
+    """
+    return 1 if spec.task == "detector" else min(FACES, spec.max_batch)
 
 
 def available(cgroup: Path = CGROUP) -> int:

@@ -3,6 +3,8 @@
 import onnx
 from onnx import helper
 
+from tensorrtx.invariance import drop_unused
+
 
 def joined(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the graph with ReLU(x) + a (x - ReLU(x)) as PRelu(x, a), and nothing left over."""
@@ -16,12 +18,12 @@ def joined(model: onnx.ModelProto) -> onnx.ModelProto:
     for node in reversed(nodes):
         if needed.intersection(node.output):
             needed.update(node.input)
-            kept.insert(0, node)
+            kept.append(node)
     result = onnx.ModelProto()
     result.CopyFrom(model)
-    del result.graph.node[:], result.graph.initializer[:]
-    result.graph.node.extend(kept)
-    result.graph.initializer.extend(t for t in model.graph.initializer if t.name in needed)
+    del result.graph.node[:]
+    result.graph.node.extend(reversed(kept))
+    drop_unused(result.graph)
     return result
 
 

@@ -13,7 +13,6 @@ from engines.runner import Array, Feeds, Report, Runner, in_pieces
 if TYPE_CHECKING:
     import onnx
 
-FACES = 8
 # Grows whenever what `compile` writes changes.
 FORM = "2"
 PROVIDERS = ["CPUExecutionProvider"]
@@ -71,11 +70,8 @@ class OnnxRuntime:
         return cores.available()
 
     def batch(self, spec: ModelSpec) -> int:
-        """One image, or some faces: on a CPU a larger batch costs memory and saves nothing.
-
-        See docs/adr/0004.
-        """
-        return 1 if spec.task == "detector" else min(FACES, spec.max_batch)
+        """See `cores.batch`."""
+        return cores.batch(spec)
 
     def heights(self, spec: ModelSpec) -> tuple[int, ...]:
         """All that the network has: a free height costs nothing. See docs/adr/0009."""

@@ -30,7 +30,6 @@ except ImportError as error:
 if TYPE_CHECKING:
     import onnx
 
-FACES = 8
 # Grows whenever `Networks` changes.
 FORM = "2"
 # Either makes bfloat16 faster than float32; elsewhere OpenVINO would silently compute in float32.
@@ -116,8 +115,8 @@ class OpenVino:
         return cores.available()
 
     def batch(self, spec: ModelSpec) -> int:
-        """One image, or some faces; see docs/adr/0004."""
-        return 1 if spec.task == "detector" else min(FACES, spec.max_batch)
+        """See `cores.batch`."""
+        return cores.batch(spec)
 
     def heights(self, spec: ModelSpec) -> tuple[int, ...]:
         """Those of common formats: each is compiled, for fixed shapes run faster."""

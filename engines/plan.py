@@ -57,11 +57,12 @@ def fingerprint(
 ) -> Fingerprint:
     """Take the fingerprint of a plan of `spec`, with weights from `source`, for this machine."""
     network, heights = tensorrtx.NETWORKS[spec.network], engine.heights(spec)
+    digest = sha256(source)
     return Fingerprint(
         model=f"{spec.name} {spec.version}",
-        weights=sha256(source),
+        weights=digest,
         network=f"{network.name} {network.version}",
-        options=msgspec.json.encode(options(spec, source), order="deterministic").decode(),
+        options=msgspec.json.encode(options(spec, digest), order="deterministic").decode(),
         batches=spec.batches,
         precision=precision,
         engine=engine.name,

@@ -11,6 +11,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from tensorrtx.invariance import drop_unused
+
 Array = NDArray[np.floating]
 
 
@@ -30,10 +32,9 @@ def unrolled(model: onnx.ModelProto) -> onnx.ModelProto:
             result.graph.node.append(node)
         elif (slopes := _slopes(node, links)).size and _turned(node, slopes, links):
             result.graph.node.extend(_three(node, slopes, result.graph))
-            if len(links.takers[node.input[1]]) == 1:
-                result.graph.initializer.remove(links.constants[node.input[1]])
         else:
             result.graph.node.extend(_four(node))
+    drop_unused(result.graph)
     return result
 
 

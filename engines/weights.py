@@ -40,13 +40,12 @@ def find(spec: ModelSpec, cache: Path, dropped: dict[Task, Path] | None = None) 
     raise WeightsMissing(f"no weights for {spec.name}: {_remedy(spec, folder)}")
 
 
-def options(spec: ModelSpec, source: Path) -> dict[str, OptionValue]:
-    """Keyword arguments of the network for the weights in `source`.
+def options(spec: ModelSpec, digest: str) -> dict[str, OptionValue]:
+    """Keyword arguments of the network for the weights with this sha256.
 
     What was put in place of the catalog's file is computed plainly: as wherever it came from.
     """
-    its = spec.weights_options if spec.weights_options and sha256(source) == spec.sha256 else {}
-    return {**spec.options, **its}
+    return {**spec.options, **(spec.weights_options if digest == spec.sha256 else {})}
 
 
 def shipped(spec: ModelSpec) -> Path | None:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from engines import cores, verify
-from engines.catalog import ModelSpec
 from engines.runner import Runner
 from engines.worker import channel, process
 from engines.worker.pool import Workers
@@ -104,20 +103,22 @@ class Wiring:
     def at_once(self) -> int:
         """Twice what threads and networks take: the next are ready when those are done."""
         threads = self._settings.workers or cores.available()
-        return 2 * (threads + self._runners * self._batch(self._models.detector.spec))
-
-    def _batch(self, spec: ModelSpec) -> int:
-        """How many items are handed over at once."""
-        lane = self.one_by_one and spec.task == "detector"
-        return TOGETHER if lane else self._engine.batch(spec)
+        images = TOGETHER if self.one_by_one else self._engine.batch(self._models.detector.spec)
+        return 2 * (threads + self._runners * images)
 
     def lanes(self) -> Finder:
-        """An image at a time, a lane a core."""
+        """A lane a core, and one image or a few of those that wait for it."""
         model = self._models.detector
         emotion = self._models.emotion
         networks = Networks((model.plan, model.spec), (emotion.plan, emotion.spec), self._rules)
         return Lanes(
-            self._batcher(model, partial(answers_of, self._opener(networks)), Waited()),
+            self._batcher(
+                model,
+                partial(answers_of, self._opener(networks)),
+                Waited(),
+                max_batch=TOGETHER,
+                takers=self._runners * ROUNDS,
+            ),
             self._observers("emotion"),
         )
 
@@ -137,22 +138,31 @@ class Wiring:
             verify.input_name(spec.task),
             np.zeros(verify.input_shape(spec), np.uint8),
         )
-        return self._batcher(model, rows, Noted(STAGES[spec.task]))
+        noted = Noted(STAGES[spec.task])
+        return self._batcher(model, rows, noted, max_batch=self._engine.batch(spec))
 
     def _opener(self, networks: Networks) -> Callable[[], AbstractContextManager[Runner]]:
         if self.workers:
             return partial(self.workers.open, *networks.detector, wire.encode(networks))
         return lambda: wire.LaneRunner(Lane.open(self._engine, networks))
 
-    def _batcher(self, model: Model, open_run: Any, noted: Observer) -> Batcher[Any, Any]:
+    def _batcher(
+        self,
+        model: Model,
+        open_run: Any,
+        noted: Observer,
+        *,
+        max_batch: int,
+        takers: int | None = None,
+    ) -> Batcher[Any, Any]:
         settings, spec = self._settings, model.spec
         capacity = settings.max_queue * (1 if spec.task == "detector" else FACES_A_FRAME)
         batcher: Batcher[Any, Any] = Batcher(
             spec.task,
             open_run,
             workers=self._runners,
-            max_batch=self._batch(spec),
-            takers=self._runners * ROUNDS if self.one_by_one and spec.task == "detector" else None,
+            max_batch=max_batch,
+            takers=takers,
             capacity=capacity,
             quarantine=self._quarantine,
             observers=(noted, *self._observers(spec.task)),
@@ -162,7 +172,7 @@ class Wiring:
             queued=lambda: batcher.queued,
             ready=lambda: batcher.ready,
             capacity=capacity,
-            max_batch=self._batch(spec),
+            max_batch=max_batch,
         )
         self._metrics.describe_engine(
             spec.task,

@@ -28,7 +28,7 @@ def imagewise(model: onnx.ModelProto) -> onnx.ModelProto:
     ]
     del changed.graph.node[:]
     changed.graph.node.extend(nodes)
-    _drop_unused(changed.graph)
+    drop_unused(changed.graph)
     return changed
 
 
@@ -120,7 +120,8 @@ def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
     return {a.name: helper.get_attribute_value(a) for a in node.attribute}
 
 
-def _drop_unused(graph: onnx.GraphProto) -> None:
+def drop_unused(graph: onnx.GraphProto) -> None:
+    """Take out the constants that no node of the graph takes."""
     used = {name for node in graph.node for name in node.input}
     kept = [tensor for tensor in graph.initializer if tensor.name in used]
     del graph.initializer[:]

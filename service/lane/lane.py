@@ -11,7 +11,7 @@ import numpy as np
 
 from engines import verify
 from engines.catalog import ModelSpec
-from engines.runner import Array, Engine, Runner
+from engines.runner import Array, Engine, Runner, in_pieces
 from service import closeups
 from service.alignment import FER_SIZE
 from service.detection import Letterbox
@@ -90,6 +90,8 @@ class Lane:
             for index, (outcome, *_) in enumerate(passed)
             if isinstance(outcome, Cut) and 0 < len(outcome.crops) <= self._few
         }
+        if not cuts:
+            return passed
         started = time.monotonic()
         scores = self._read([crop for found in cuts.values() for crop in found.crops])
         sample, told = Sample("classify", started, time.monotonic()), len(scores)
@@ -127,10 +129,8 @@ class Lane:
         return {name: array[0] for name, array in outputs.items()}
 
     def _read(self, crops: list[U8]) -> Array:
-        pieces = [crops[at : at + self._at_once] for at in range(0, len(crops), self._at_once)]
-        name = verify.input_name("emotion")
-        scores = [self._emotion.infer({name: np.stack(piece)})["scores"] for piece in pieces]
-        return np.concatenate(scores) if scores else np.empty((0, 0), np.float32)
+        feeds = {verify.input_name("emotion"): np.stack(crops)}
+        return in_pieces(self._emotion.infer, feeds, self._at_once)["scores"]
 
     def __enter__(self) -> Self:
         return self

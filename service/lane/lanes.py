@@ -17,7 +17,7 @@ LaneBatcher = Batcher[Task, Passed]
 
 
 class Lanes:
-    """Hands images whole to the next free lane: one, or some where many wait (docs/adr/0004).
+    """Hands images whole to the next free lane: one, or some where many wait (docs/adr/0011).
 
     `observers` are told of the faces that were read in lanes, as a batch each time.
     """

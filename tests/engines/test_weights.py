@@ -140,5 +140,5 @@ def test_options_of_the_catalogs_file_hold_for_no_other(tmp_path: Path) -> None:
     ours, another = tmp_path / "ours.wts", tmp_path / "m.wts"
     ours.write_bytes(CONTENT)
     another.write_bytes(b"trained elsewhere")
-    assert weights.options(spec, ours) == {"scale": 128.0, "mirror": True}
-    assert weights.options(spec, another) == {"scale": 128.0}
+    assert weights.options(spec, weights.sha256(ours)) == {"scale": 128.0, "mirror": True}
+    assert weights.options(spec, weights.sha256(another)) == {"scale": 128.0}

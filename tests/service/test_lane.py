@@ -116,7 +116,6 @@ async def test_what_waits_is_handed_to_lanes_some_at_once(plans: Path) -> None:
         results = await asyncio.gather(*(analyze(pipeline, IMAGES[0]) for _ in range(40)))
         assert all(same(alone, each) for each in results)
     told = metrics.render().decode()
-    assert 'emotions_batch_items_bucket{le="2.0",network="detector"}' in told
     held = re.search(r'batch_items_count{network="detector"} (\d+)', told)
     assert held is not None
     assert int(held[1]) < 41, "not one by one"
