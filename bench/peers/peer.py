@@ -20,6 +20,7 @@ from bench.wire import fetch, request
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ROOT / ".venv-peers"
 READY_S, STOP_S = 600.0, 30.0
+STARTS = 3
 # pytriton's Triton is linked to the Python of Debian 12, and no other one runs its functions.
 DEBIANS_PYTHON = "/usr/bin/python3.11"
 
@@ -102,9 +103,24 @@ def running(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a server on the CPUs `cores`, wait until it answers `probe`, and stop it at the end.
 
+    One that ends before it answers is started again: now and then the functions' process of Triton
+    finds the socket that it is configured through not open yet.
+
     Raises:
-        RuntimeError: it ended, or did not answer in time; the message names its log.
+        RuntimeError: it ended each time, or did not answer in time; the message names its log.
     """
+    for _ in range(STARTS):
+        with _started(peer, port, log, cores) as process:
+            if _answers(peer, process, port, probe):
+                yield process
+                return
+    raise RuntimeError(f"{peer.name} does not answer; see {log}")
+
+
+@contextmanager
+def _started(
+    peer: Peer, port: int, log: Path, cores: set[int]
+) -> Iterator[subprocess.Popen[bytes]]:
     command = [str(peer.interpreter), "-m", *peer.module, str(port)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with log.open("wb") as output:
@@ -113,7 +129,6 @@ def running(
         )
     os.sched_setaffinity(process.pid, cores)
     try:
-        _await_answer(peer, process, port, log, probe)
         yield process
     finally:
         process.terminate()
@@ -124,12 +139,11 @@ def running(
         process.wait()
 
 
-def _await_answer(
-    peer: Peer, process: subprocess.Popen[bytes], port: int, log: Path, probe: bytes
-) -> None:
+def _answers(peer: Peer, process: subprocess.Popen[bytes], port: int, probe: bytes) -> bool:
+    """Whether it answers before it ends, or `READY_S` are over."""
     content, deadline = peer.call(probe), time.monotonic() + READY_S
     while time.monotonic() < deadline and process.poll() is None:
         if fetch(f"http://127.0.0.1:{port}", content).status == 200:
-            return
+            return True
         time.sleep(0.2)
-    raise RuntimeError(f"{peer.name} does not answer; see {log}")
+    return False

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench import networks
-from bench.peers.measure import Found, Turn, rounds
-from bench.peers.peer import PEERS, as_json, as_tensor
+from bench.peers.measure import PORT, Found, Turn, rounds
+from bench.peers.peer import PEERS, Peer, as_body, as_json, as_tensor, running
 from bench.peers.report import draw, table
 from bench.scenes import scene
 from service.settings import Settings
@@ -31,6 +31,19 @@ def test_a_peer_is_started_loaded_and_stopped(plans: Path, monkeypatch: pytest.M
     assert turn.failed == 0
     assert turn.mib > 0
     assert turn.cpu_ms > 0
+
+
+def test_a_peer_that_ends_before_it_answers_is_started_again(tmp_path: Path) -> None:
+    peer = Peer("flaky", ("tests.bench.flaky", str(tmp_path / "started")), as_body)
+    log, cores = tmp_path / "log", os.sched_getaffinity(0)
+    with running(peer, PORT, log, b"", cores) as process:
+        assert process.poll() is None
+    assert process.poll() is not None
+    never = Peer("never", ("tests.bench.never",), as_body)
+    gone = pytest.raises(RuntimeError, match=r"never does not answer; see .*log")
+    with gone, running(never, PORT, log, b"", cores):
+        pass
+    assert "No module named tests.bench.never" in log.read_text()
 
 
 def test_ratios_are_the_medians_of_the_rounds(tmp_path: Path) -> None:

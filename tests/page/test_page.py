@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, ViewportSize, expect
 
+from tests.page.pictures import DESK, PHONE, draw
 from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, HOPPER_FILE, encode, group, iou, read
 from tests.server import Server, serving
 
 ASTRONAUT = ASTRONAUT_FILE.read_bytes()
 BROKEN = HOPPER_FILE.read_bytes()[:5000]
 SEEN_MS = 20_000
-DESK = ViewportSize(width=1280, height=800)
-PHONE = ViewportSize(width=390, height=844)
 Open = Callable[[str], Page]
 
 
@@ -122,6 +121,16 @@ def test_by_keyboard(server: Server, open_page: Open) -> None:
     page.get_by_role("button", name="Remove a.png").press("Enter")
     expect(page.locator(".result")).to_have_count(0)
     expect(page.locator("#files")).to_be_focused()
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_pictures_of_it_are_drawn_anew(
+    server: Server, browser: Browser, tmp_path: Path, size: ViewportSize
+) -> None:
+    draw(browser, server.url, tmp_path / "page.png", size, "dark")
+    height, width, _ = read(tmp_path / "page.png").shape
+    assert width == size["width"]
+    assert height >= size["height"]
 
 
 def test_the_camera(server: Server, open_page: Open) -> None:

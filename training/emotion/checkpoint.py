@@ -23,11 +23,27 @@ def compiled(recipe: Recipe) -> keras.Model:
     if recipe.mixed_precision:
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
     model = build(recipe)
+    if recipe.frozen:
+        freeze(model, recipe.frozen)
     optimizer = _optimizer(recipe)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias", "slope"])
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     model.compile(optimizer, loss, jit_compile=recipe.jit)
     return model
+
+
+def freeze(model: keras.Model, last: str) -> None:
+    """Keep the weights of the layers up to the one named ``last``, which spares their gradients.
+
+    Raises:
+        ValueError: no layer has that name; the message gives those that there are.
+
+    """
+    names = [layer.name for layer in model.layers]
+    if last not in names:
+        raise ValueError(f"no layer {last!r} to freeze up to; there are {', '.join(names)}")
+    for layer in model.layers[: names.index(last) + 1]:
+        layer.trainable = False
 
 
 def _optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:

@@ -16,9 +16,10 @@ class Recipe:
     """Everything but the data. Written beside a run's checkpoints as ``recipe.json``.
 
     ``sides`` maps the share of the run at which it starts to an image side:
-    small images first cost a third (progressive resizing). ``minutes`` ends the
-    schedule by the clock if that comes before ``epochs``. ``teachers`` are folders
-    of runs, separated by commas, which have ``teacher_share`` of every target.
+    small images first cost a third (progressive resizing). ``frozen`` names the
+    layer up to which weights stay as they start. ``minutes`` ends the schedule by
+    the clock if that comes before ``epochs``. ``teachers`` are folders of runs,
+    separated by commas, which have ``teacher_share`` of every target.
     """
 
     network: str = "fer48"
@@ -26,6 +27,7 @@ class Recipe:
     blocks: int = 1
     dropout: float = 0.3
     start: str = ""
+    frozen: str = ""
     epochs: int = 60
     minutes: float = math.inf
     batch: int = 128

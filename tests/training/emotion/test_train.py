@@ -18,7 +18,7 @@ import keras
 from engines.accuracy import softmax
 from engines.fer2013 import LABELS
 from training.emotion.augment import Strength
-from training.emotion.checkpoint import load_run
+from training.emotion.checkpoint import compiled, load_run
 from training.emotion.distil import Teachers
 from training.emotion.evaluate import evaluate, repeated
 from training.emotion.export import export
@@ -100,6 +100,25 @@ def test_a_cut_run_goes_on_where_it_was(data: Path, tmp_path: Path) -> None:
     train(Recipe(**{**TINY.__dict__, "epochs": 1}), data, tmp_path)
     train(Recipe(**{**TINY.__dict__, "epochs": 2}), data, tmp_path)
     assert [row["epoch"] for row in curve(tmp_path)] == ["1", "2"]
+
+
+def test_what_is_frozen_stays_as_it_starts(data: Path, tmp_path: Path) -> None:
+    start, last = tmp_path / "start.weights.h5", "dconv_23_conv_dw_relu"
+    recipe = replace(TINY, network="mobileface", epochs=1, rate=0.001)
+    build(recipe).save_weights(start)
+    recipe = replace(recipe, start=str(start), frozen=last)
+    train(recipe, data, tmp_path / "run")
+    train(replace(recipe, epochs=2), data, tmp_path / "run")  # frozen when it goes on, too
+    before, after = build(recipe), load_run(tmp_path / "run", "raw")
+    kept = [
+        all(map(np.array_equal, one.get_weights(), other.get_weights()))
+        for one, other in zip(before.layers, after.layers, strict=True)
+    ]
+    first = [layer.name for layer in before.layers].index(last) + 1
+    assert all(kept[:first])
+    assert not all(kept[first:])
+    with pytest.raises(ValueError, match=r"no layer 'logit' to freeze up to; there are .*logits"):
+        compiled(replace(TINY, frozen="logit"))
 
 
 def test_evaluate_names_every_class(run: Path, data: Path) -> None:

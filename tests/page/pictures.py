@@ -1,0 +1,34 @@
+"""`python -m tests.page.pictures`: the README's pictures of the page, with what serves now."""
+
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Browser, ViewportSize, expect
+
+from service.settings import Settings
+from tests.page.chromium import browsing, found
+from tests.photographs import ASTRONAUT_FILE
+from tests.server import serving
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+DESK = ViewportSize(width=1280, height=800)
+PHONE = ViewportSize(width=390, height=844)
+
+
+def draw(
+    browser: Browser, url: str, out: Path, size: ViewportSize, scheme: Literal["light", "dark"]
+) -> None:
+    """Show a photograph to the page and write what is seen; of a phone all that is scrolled to."""
+    with browser.new_context(viewport=size, color_scheme=scheme) as context:
+        page = context.new_page()
+        page.goto(url)
+        page.set_input_files("#files", ASTRONAUT_FILE)
+        expect(page.locator(".result .face .row")).to_have_count(7)
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=out, full_page=size == PHONE)
+
+
+if __name__ == "__main__":
+    with serving(Settings().plans) as running, browsing(found()) as browser:
+        draw(browser, running.url, IMAGES / "page-desk.png", DESK, "light")
+        draw(browser, running.url, IMAGES / "page-phone.png", PHONE, "dark")
