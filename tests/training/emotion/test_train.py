@@ -103,10 +103,11 @@ def test_a_cut_run_goes_on_where_it_was(data: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_frozen_stays_as_it_starts(data: Path, tmp_path: Path) -> None:
-    start, last = tmp_path / "start.weights.h5", "dconv_23_conv_dw_relu"
-    recipe = replace(TINY, network="mobileface", epochs=1, rate=0.001)
-    build(recipe).save_weights(start)
-    recipe = replace(recipe, start=str(start), frozen=last)
+    start = tmp_path / "start.weights.h5"
+    keras.backend.clear_session()  # layers are numbered from nought, as in a process of their own
+    build(TINY).save_weights(start)
+    keras.backend.clear_session()
+    recipe = replace(TINY, start=str(start), frozen="conv2d_2", epochs=1)
     train(recipe, data, tmp_path / "run")
     train(replace(recipe, epochs=2), data, tmp_path / "run")  # frozen when it goes on, too
     before, after = build(recipe), load_run(tmp_path / "run", "raw")
@@ -114,9 +115,8 @@ def test_what_is_frozen_stays_as_it_starts(data: Path, tmp_path: Path) -> None:
         all(map(np.array_equal, one.get_weights(), other.get_weights()))
         for one, other in zip(before.layers, after.layers, strict=True)
     ]
-    first = [layer.name for layer in before.layers].index(last) + 1
-    assert all(kept[:first])
-    assert not all(kept[first:])
+    assert all(kept[:9])
+    assert not kept[9]  # the normalisation behind it
     with pytest.raises(ValueError, match=r"no layer 'logit' to freeze up to; there are .*logits"):
         compiled(replace(TINY, frozen="logit"))
 
