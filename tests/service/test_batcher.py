@@ -68,6 +68,14 @@ async def batching(
         await asyncio.to_thread(batcher.close)
 
 
+async def busy(runner: Doubler, batcher: Numbers, item: int) -> asyncio.Task[int]:
+    """Keep the runner on an item until its gate is opened."""
+    runner.gate.clear()
+    held = asyncio.create_task(batcher.submit(item, soon()))
+    await until(lambda: runner.begun == 1)
+    return held
+
+
 def soon() -> float:
     return time.monotonic() + 10
 
@@ -82,9 +90,7 @@ async def test_a_lone_item_waits_for_nobody() -> None:
 async def test_what_queues_while_the_runner_is_busy_becomes_the_next_batch() -> None:
     runner = Doubler()
     async with batching(runner) as batcher:
-        runner.gate.clear()
-        first = asyncio.create_task(batcher.submit(0, soon()))
-        await until(lambda: runner.begun == 1)
+        first = await busy(runner, batcher, 0)
         rest = [asyncio.create_task(batcher.submit(i, soon())) for i in range(1, 12)]
         await until(lambda: batcher.queued == 11)
         runner.gate.set()
@@ -95,9 +101,7 @@ async def test_what_queues_while_the_runner_is_busy_becomes_the_next_batch() -> 
 async def test_a_queue_shared_among_more_takers_than_workers_is_taken_in_smaller_batches() -> None:
     runner = Doubler()
     async with batching(runner, takers=4) as batcher:
-        runner.gate.clear()
-        first = asyncio.create_task(batcher.submit(0, soon()))
-        await until(lambda: runner.begun == 1)
+        first = await busy(runner, batcher, 0)
         rest = asyncio.create_task(batcher.submit_all(range(1, 12), soon()))
         await until(lambda: batcher.queued == 11)
         runner.gate.set()
@@ -116,9 +120,7 @@ async def test_idle_workers_share() -> None:
 async def test_a_full_queue_refuses_all_or_nothing() -> None:
     runner = Doubler()
     async with batching(runner, capacity=3) as batcher:
-        runner.gate.clear()
-        first = asyncio.create_task(batcher.submit(0, soon()))
-        await until(lambda: runner.begun == 1)
+        first = await busy(runner, batcher, 0)
         second = asyncio.create_task(batcher.submit_all([1, 2], soon()))
         await until(lambda: batcher.queued == 2)
         with pytest.raises(Overloaded):
@@ -136,9 +138,7 @@ async def test_more_items_than_the_capacity_pass_when_nothing_waits() -> None:
 async def test_late_and_cancelled_items_cost_no_batch() -> None:
     runner = Doubler()
     async with batching(runner) as batcher:
-        runner.gate.clear()
-        first = asyncio.create_task(batcher.submit(0, soon()))
-        await until(lambda: runner.begun == 1)
+        first = await busy(runner, batcher, 0)
         late = asyncio.create_task(batcher.submit(1, time.monotonic() - 1))
         cancelled = asyncio.create_task(batcher.submit(2, soon()))
         good = asyncio.create_task(batcher.submit(3, soon()))
@@ -252,9 +252,7 @@ async def test_an_idle_runner_is_opened_anew_on_request() -> None:
 async def test_a_busy_runner_is_opened_anew_after_its_batch() -> None:
     runner = Doubler()
     async with batching(runner) as batcher:
-        runner.gate.clear()
-        held = asyncio.create_task(batcher.submit(3, soon()))
-        await until(lambda: runner.begun == 1)
+        held = await busy(runner, batcher, 3)
         batcher.renew()
         runner.gate.set()
         assert await held == 6
@@ -266,9 +264,7 @@ async def test_closing_opens_a_runner_anew_for_what_waits_but_not_twice(reopens:
     runner = Doubler()
     runner.fails = lambda items: items == [0]
     async with batching(runner) as batcher:
-        runner.gate.clear()
-        bad = asyncio.create_task(batcher.submit(0, soon()))
-        await until(lambda: runner.begun == 1)
+        bad = await busy(runner, batcher, 0)
         good = [asyncio.create_task(batcher.submit(i, soon())) for i in (1, 2)]
         await until(lambda: batcher.queued == 2)
         closing = asyncio.create_task(asyncio.to_thread(batcher.close))
