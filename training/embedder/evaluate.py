@@ -8,7 +8,7 @@ from training.detector.degrade import degrade
 from training.embedder.augment import middle, normalised, tiny
 from training.embedder.faces import U8, Faces
 from training.embedder.network import MobileFaceNet
-from training.embedder.pairs import verification
+from training.embedder.pairs import grouping, verification
 
 SEED = 2  # of the damage
 BATCH = 32
@@ -27,6 +27,7 @@ def evaluate(student: MobileFaceNet, teacher: MobileFaceNet, faces: Faces) -> di
     return {
         "faces": len(crops),
         "people": len(set(people)),
+        "crowd": grouping(ours, people),
         "cosine_to_teacher": alike,
         "student": verification(ours, people),
         "teacher": verification(theirs, people),

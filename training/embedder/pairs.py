@@ -1,14 +1,19 @@
-"""Verification: are two faces of one person? The threshold comes from other people."""
+"""Verification: are two faces of one person? And grouping: who are the people in a crowd?"""
 
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.identities import Identities
+
 Floats = NDArray[np.float64]
 MOST_A_PERSON = 40  # pairs of one person; else the most photographed would be the whole test
 FALSE_ACCEPTS = (1e-2, 1e-3)
 STEPS = np.linspace(-0.2, 1.0, 1201)
+CROWDS = (0.24, 0.35, 0.4, 0.45, 0.5, 0.55)  # cosines at which a crowd is grouped
 
 
 class Cosines(NamedTuple):
@@ -62,6 +67,29 @@ def verification(embeddings: Floats, people: tuple[str, ...]) -> dict[str, objec
         "confused": float((whole.other >= threshold).mean()),
         "true_accepts": {str(rate): whole.accepted(rate) for rate in FALSE_ACCEPTS},
     }
+
+
+def grouping(embeddings: Floats, people: tuple[str, ...]) -> dict[str, dict[str, float]]:
+    """A crowd's faces numbered as `emotions predict` does, at each cosine of `CROWDS`.
+
+    `own` is the share of faces in a group that is mostly their own person's, `together` of faces
+    in the group that has most of their person's.
+    """
+    found = {}
+    for threshold in CROWDS:
+        crowd = Identities(threshold)
+        groups = [crowd.number(row) for row in embeddings]
+        own, together = _of_the_most(groups, people), _of_the_most(people, groups)
+        found[str(threshold)] = {"groups": len(set(groups)), "own": own, "together": together}
+    return found
+
+
+def _of_the_most(whole: Sequence[Hashable], parts: Sequence[Hashable]) -> float:
+    """The share of items that are of the part which has most of their whole's."""
+    counts: dict[Hashable, Counter[Hashable]] = {}
+    for one, part in zip(whole, parts, strict=True):
+        counts.setdefault(one, Counter())[part] += 1
+    return sum(max(each.values()) for each in counts.values()) / len(whole)
 
 
 def halves(people: tuple[str, ...]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -4,7 +4,7 @@ import pytest
 from service.alignment import arcface_crop
 from tests.photographs import ASTRONAUT_FILE, read
 from training.embedder.faces import MARGIN, SIDE, Faces, cut, person
-from training.embedder.pairs import MOST_A_PERSON, Floats, cosines, halves, verification
+from training.embedder.pairs import MOST_A_PERSON, Floats, cosines, grouping, halves, verification
 
 
 def faces(names: tuple[str, ...]) -> Faces:
@@ -41,6 +41,14 @@ def test_clear_embeddings_are_told_apart_and_random_ones_are_not() -> None:
     assert clear["missed"] == pytest.approx(0, abs=0.02)
     vague = verification(embeddings(PEOPLE, 100.0), PEOPLE)
     assert vague["accuracy_on_other_half"] == pytest.approx([0.5, 0.5], abs=0.1)
+
+
+def test_a_crowd_is_grouped_and_the_groups_are_judged() -> None:
+    clear = grouping(embeddings(PEOPLE, 0.3), PEOPLE)
+    assert clear["0.45"] == {"groups": 20, "own": 1, "together": 1}
+    one = np.eye(3)[[0, 0, 1, 1, 2, 0]]  # of "b" one is alone, and one is among those of "a"
+    found = grouping(one, ("a", "a", "b", "b", "b", "b"))
+    assert found["0.5"] == {"groups": 3, "own": 5 / 6, "together": 4 / 6}
 
 
 def test_no_person_is_more_than_a_share_of_the_pairs() -> None:
