@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engines import build, verify
+from engines import build, cores, verify
 from engines.catalog import ModelSpec, Precision
 from engines.errors import EngineError
 from engines.runner import Engine, Runner, load_engine
@@ -23,8 +23,6 @@ from service.startup import load_catalog
 
 ENGINES = ("onnxruntime", "openvino")
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "int8")
-# Of the engines' own batches on a CPU: one image, one face, some faces.
-BATCHES = {"detector": (1,), "emotion": (1, 32), "embedder": (1, 32)}
 # Runs of one engine before the next has its turn.
 BURST = 3
 
@@ -59,7 +57,7 @@ def report(settings: Settings, names: list[str], rounds: int) -> Iterator[str]:
     for spec in [catalog.get(name) for name in names or used]:
         plans, refused = _plans(spec, settings)
         yield from (f"| {spec.name} | | {head} | | | {why} |" for head, why in refused.items())
-        for batch in BATCHES[spec.task]:
+        for batch in sorted({1, cores.batch(spec)}):
             found = _turns(spec, plans, batch, rounds)
             for head, (passed, cpu, parity) in found.items():
                 yield f"| {spec.name} | {batch} | {head} | {passed:.2f} | {cpu:.2f} | {parity} |"

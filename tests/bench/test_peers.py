@@ -75,4 +75,4 @@ def test_networks_are_measured_by_engine_and_precision(
     monkeypatch.setattr(networks, "ENGINES", ("onnxruntime",))
     monkeypatch.setattr(networks, "PRECISIONS", ("fp32",))
     lines = list(networks.report(Settings(plans=plans), ["emotion-fer48"], rounds=1))
-    assert any(line.startswith("| emotion-fer48 | 32 | onnxruntime | fp32 |") for line in lines)
+    assert any(line.startswith("| emotion-fer48 | 8 | onnxruntime | fp32 |") for line in lines)
