@@ -73,6 +73,6 @@ def compact(value: Any, indent: str = "") -> str:
 if __name__ == "__main__":
     from service.settings import Settings
 
-    with serving(Settings().plans) as running:
+    with serving(Settings().plans, engine="onnxruntime") as running:
         block = f"```json\n{compact(answer(running))}\n```"
     README.write_text(ANSWER.sub(lambda _: block, README.read_text()))

@@ -1,4 +1,4 @@
-"""The command line: ``python -m training.emotion train | evaluate | export``."""
+"""The command line: ``python -m training.emotion train | join | evaluate | export``."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ def main() -> None:
     """Parse the command line and run what it names."""
     parser = argparse.ArgumentParser(prog="python -m training.emotion", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, run in (("train", _train), ("evaluate", _evaluate), ("export", _export)):
-        command = commands.add_parser(name)
+    for run in (_train, _join, _evaluate, _export):
+        command = commands.add_parser(run.__name__[1:])
         command.set_defaults(run=run)
-        command.add_argument("--data", type=Path, required=True, help=".npz, .csv or folder")
         command.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for all")
-        if name == "train":
-            command.add_argument("--out", type=Path, required=True, help="folder of the run")
-            add_options(command)
-        else:
+        if run is not _join:
+            command.add_argument("--data", type=Path, required=True, help=".npz, .csv or folder")
+        if run is not _train:
             command.add_argument("run_folder", type=Path, metavar="RUN")
             command.add_argument("--weights", choices=("best", "last", "raw"), default="best")
+    add_options(commands.choices["train"])
+    commands.choices["join"].add_argument("second", type=Path, metavar="RUN")
     commands.choices["evaluate"].add_argument("--split", default="public")
-    commands.choices["export"].add_argument("--out", type=Path, required=True, help="file.onnx")
+    for name, what in (("train", "run's folder"), ("join", "run's folder"), ("export", ".onnx")):
+        commands.choices[name].add_argument("--out", type=Path, required=True, help=what)
     options = parser.parse_args()
     _limit_threads(options.threads)
     options.run(options)
@@ -37,6 +38,12 @@ def _train(options: argparse.Namespace) -> None:
     from training.emotion.train import train  # noqa: PLC0415 - threads are set before Keras
 
     print(f"best accuracy {train(from_options(options), options.data, options.out):.4f}")
+
+
+def _join(options: argparse.Namespace) -> None:
+    from training.emotion.join import join  # noqa: PLC0415
+
+    join(options.run_folder, options.second, options.out, options.weights)
 
 
 def _evaluate(options: argparse.Namespace) -> None:

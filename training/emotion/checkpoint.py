@@ -23,6 +23,8 @@ def compiled(recipe: Recipe) -> keras.Model:
     if recipe.mixed_precision:
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
     model = build(recipe)
+    if recipe.below:
+        _take_below(model, load_run(Path(recipe.below), "last"), recipe.frozen)
     if recipe.frozen:
         freeze(model, recipe.frozen)
     optimizer = _optimizer(recipe)
@@ -33,7 +35,13 @@ def compiled(recipe: Recipe) -> keras.Model:
 
 
 def freeze(model: keras.Model, last: str) -> None:
-    """Keep the weights of the layers up to the one named ``last``, which spares their gradients.
+    """Keep the weights of the layers up to the one named ``last``, which spares their gradients."""
+    for layer in up_to(model, last):
+        layer.trainable = False
+
+
+def up_to(model: keras.Model, last: str) -> list[keras.layers.Layer]:
+    """Return the layers with weights up to the one named ``last``.
 
     Raises:
         ValueError: no layer has that name; the message gives those that there are.
@@ -41,9 +49,13 @@ def freeze(model: keras.Model, last: str) -> None:
     """
     names = [layer.name for layer in model.layers]
     if last not in names:
-        raise ValueError(f"no layer {last!r} to freeze up to; there are {', '.join(names)}")
-    for layer in model.layers[: names.index(last) + 1]:
-        layer.trainable = False
+        raise ValueError(f"no layer {last!r}; there are {', '.join(names)}")
+    return [layer for layer in model.layers[: names.index(last) + 1] if layer.weights]
+
+
+def _take_below(model: keras.Model, other: keras.Model, last: str) -> None:
+    for layer, source in zip(up_to(model, last), up_to(other, last), strict=True):
+        layer.set_weights(source.get_weights())
 
 
 def _optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:

@@ -34,7 +34,7 @@ def build(recipe: Recipe, side: int = SIDE) -> keras.Model:
         case "classic":
             model = classic()
         case "mobileface":
-            model = mobileface(recipe.dropout, side)
+            model = mobileface(recipe.dropout, side, recipe.branches)
         case "resnet50":
             model = resnet50(weights="imagenet" if recipe.start == "imagenet" else None)
         case unknown:
@@ -131,14 +131,14 @@ def fer48(width: int = 40, blocks: int = 1, dropout: float = 0.3, side: int = SI
     return keras.Model(faces, _logits(x), name="fer48")
 
 
-def mobileface(dropout: float = 0.3, side: int = SIDE) -> keras.Model:
+def mobileface(dropout: float = 0.3, side: int = SIDE, branches: int = 1) -> keras.Model:
     """Return MobileFaceNet as an emotion network, for transfer from face recognition.
 
     uint8 (N, H, W) -> logits (N, 7), 0.97 M weights, 160 M multiply-adds at 48x48; see
-    `training.emotion.transfer`.
+    `training.emotion.transfer`. Two ``branches`` need half as much again.
     """
     faces, x = _seen(side)
-    x = layers.Dropout(dropout)(mobileface_body(x))
+    x = layers.Dropout(dropout)(mobileface_body(x, branches))
     return keras.Model(faces, _logits(x), name="mobileface")
 
 

@@ -20,12 +20,17 @@ from tensorrtx.arcface.mobilefacenet import EPSILON, STAGES
 from tensorrtx.layers import batch_norm
 
 F32 = npt.NDArray[np.float32]
+Stage = tuple[int, int, int, int, int]
 STATISTICS = ("gamma", "beta", "moving_mean", "moving_var")
 STEM = 64
 HEAD = 512
 # What a standardised face (unit deviation) is scaled by: the deviation of the crops that the trunk
 # was trained on, as (x - 127.5) / 128.
 DEVIATION = 0.45
+# The last layer that the branches of a network share.
+FORK = "dconv_34_conv_dw_relu"
+# What the names of a second branch's layers begin with.
+SECOND = "second_"
 # Rows of a picture enlarged twice, bilinearly, as shares of its own rows: those that a kernel of
 # three at every second row sees of it are made of the three rows about one.
 ENLARGED = np.array([[0.75, 0.25, 0.0], [0.25, 0.75, 0.0], [0.0, 0.75, 0.25]])
@@ -46,21 +51,19 @@ class Slope(layers.Layer):  # type: ignore[misc]
         return above + self.slope * (x - above)
 
 
-def mobileface_body(x: Any) -> Any:
-    """(N, H, W, 1), unit deviation -> (N, 512): MobileFaceNet on faces as if enlarged twice.
+def mobileface_body(x: Any, branches: int = 1) -> Any:
+    """(N, H, W, 1), unit deviation -> (N, 512 * branches): MobileFaceNet on faces enlarged twice.
 
     The first convolution goes over every pixel instead of every second one, which is the same as
     enlarging faces of 48 pixels to 96 before it. Normalisations are folded into the convolutions.
     The depth-wise 7x7 at the end, which sees where on the face a feature lies, gives way to a mean.
+    Behind `FORK` each of one or two branches has layers of its own; see `training.emotion.join`.
     """
-    x = _conv(x, "conv_1", STEM, 3)
-    x = _depthwise(x, "conv_2_dw")
-    for number, wide, residuals, width, out in STAGES:
-        x = _bottleneck(x, f"dconv_{number}", wide, out, strides=2)
-        for index in range(residuals):
-            y = _bottleneck(x, f"res_{number % 10}_block{index}", width, out)
-            x = layers.Add()([x, y])
-    return layers.GlobalAveragePooling2D()(_conv(x, "conv_6sep", HEAD, 1))
+    x = _depthwise(_conv(x, "conv_1", STEM, 3), "conv_2_dw")
+    first, second, _ = STAGES
+    x = _widened(_stage(_widened(x, first), first), second)
+    features = [_branch(x, SECOND * number) for number in range(branches)]
+    return layers.Concatenate()(features) if branches > 1 else features[0]
 
 
 def load_trunk(model: keras.Model, path: Path) -> None:
@@ -95,10 +98,32 @@ def _stem(kernel: F32) -> F32:
     return np.asarray(np.einsum("ay,abio,bx->yxio", ENLARGED, grey, ENLARGED), np.float32)
 
 
-def _bottleneck(x: Any, name: str, wide: int, out: int, strides: int = 1) -> Any:
-    x = _conv(x, f"{name}_conv_sep", wide, 1)
-    x = _depthwise(x, f"{name}_conv_dw", strides)
-    return layers.Conv2D(out, 1, name=f"{name}_conv_proj")(x)
+def _branch(x: Any, branch: str) -> Any:
+    """The layers behind `FORK`, and the mean of their last maps."""
+    _, second, third = STAGES
+    x = _stage(x, second, branch)
+    x = _stage(_widened(x, third, branch), third, branch)
+    return layers.GlobalAveragePooling2D()(_conv(x, f"{branch}conv_6sep", HEAD, 1))
+
+
+def _widened(x: Any, stage: Stage, branch: str = "") -> Any:
+    """The first half of a stage's first block, on maps half as high and wide."""
+    return _wide(x, f"{branch}dconv_{stage[0]}", stage[1], strides=2)
+
+
+def _stage(x: Any, stage: Stage, branch: str = "") -> Any:
+    """The second half of a stage's first block, and its residual blocks."""
+    number, _, residuals, width, out = stage
+    x = layers.Conv2D(out, 1, name=f"{branch}dconv_{number}_conv_proj")(x)
+    for index in range(residuals):
+        name = f"{branch}res_{number % 10}_block{index}"
+        y = layers.Conv2D(out, 1, name=f"{name}_conv_proj")(_wide(x, name, width))
+        x = layers.Add()([x, y])
+    return x
+
+
+def _wide(x: Any, name: str, width: int, strides: int = 1) -> Any:
+    return _depthwise(_conv(x, f"{name}_conv_sep", width, 1), f"{name}_conv_dw", strides)
 
 
 def _conv(x: Any, name: str, filters: int, side: int) -> Any:
