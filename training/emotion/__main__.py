@@ -15,20 +15,23 @@ def main() -> None:
     """Parse the command line and run what it names."""
     parser = argparse.ArgumentParser(prog="python -m training.emotion", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for run in (_train, _join, _evaluate, _export):
-        command = commands.add_parser(run.__name__[1:])
+    runs = {"train": _train, "join": _join, "evaluate": _evaluate, "export": _export}
+    for name, run in runs.items():
+        command = commands.add_parser(name)
         command.set_defaults(run=run)
         command.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for all")
-        if run is not _join:
+        if name != "join":
             command.add_argument("--data", type=Path, required=True, help=".npz, .csv or folder")
-        if run is not _train:
+        if name != "train":
             command.add_argument("run_folder", type=Path, metavar="RUN")
+        if name != "evaluate":
+            what = "file.onnx" if name == "export" else "folder of the run"
+            command.add_argument("--out", type=Path, required=True, help=what)
+        if name in {"evaluate", "export"}:
             command.add_argument("--weights", choices=("best", "last", "raw"), default="best")
     add_options(commands.choices["train"])
     commands.choices["join"].add_argument("second", type=Path, metavar="RUN")
     commands.choices["evaluate"].add_argument("--split", default="public")
-    for name, what in (("train", "run's folder"), ("join", "run's folder"), ("export", ".onnx")):
-        commands.choices[name].add_argument("--out", type=Path, required=True, help=what)
     options = parser.parse_args()
     _limit_threads(options.threads)
     options.run(options)
@@ -43,7 +46,7 @@ def _train(options: argparse.Namespace) -> None:
 def _join(options: argparse.Namespace) -> None:
     from training.emotion.join import join  # noqa: PLC0415
 
-    join(options.run_folder, options.second, options.out, options.weights)
+    join(options.run_folder, options.second, options.out)
 
 
 def _evaluate(options: argparse.Namespace) -> None:

@@ -49,7 +49,7 @@ def up_to(model: keras.Model, last: str) -> list[keras.layers.Layer]:
     """
     names = [layer.name for layer in model.layers]
     if last not in names:
-        raise ValueError(f"no layer {last!r}; there are {', '.join(names)}")
+        raise ValueError(f"no layer {last!r} to freeze up to; there are {', '.join(names)}")
     return [layer for layer in model.layers[: names.index(last) + 1] if layer.weights]
 
 

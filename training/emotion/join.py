@@ -14,16 +14,17 @@ from training.emotion.recipe import load_recipe
 from training.emotion.transfer import FORK, SECOND
 
 
-def join(first: Path, second: Path, out: Path, weights: str = "last") -> None:
+def join(first: Path, second: Path, out: Path) -> None:
     """Write the run `out`: both runs' branches behind the layers that they have in common.
 
-    Each was shown the same pixels, so faces are read at the side that `first` ended with.
+    The last weights of both count, which are those that ``--below`` takes. Faces are read at the
+    side that `first` ended with.
 
     Raises:
         ValueError: a layer that they are to share is not the same in both.
 
     """
-    ones, others = load_run(first, weights), load_run(second, weights)
+    ones, others = load_run(first, "last"), load_run(second, "last")
     _require_shared(ones, others)
     recipe = replace(load_recipe(first / "recipe.json"), branches=2, start="", below="")
     model = build(recipe)
@@ -34,13 +35,12 @@ def join(first: Path, second: Path, out: Path, weights: str = "last") -> None:
     model.get_layer("logits").set_weights(_mean_logits(ones, others))
     out.mkdir(parents=True, exist_ok=True)
     recipe.save(out / "recipe.json")
-    save_weights(model, out / f"{weights}.weights.h5")
+    save_weights(model, out / "last.weights.h5")
 
 
 def _require_shared(ones: keras.Model, others: keras.Model) -> None:
-    for layer in up_to(ones, FORK):
-        ours, theirs = layer.get_weights(), others.get_layer(layer.name).get_weights()
-        if not all(map(np.array_equal, ours, theirs)):
+    for layer, other in zip(up_to(ones, FORK), up_to(others, FORK), strict=True):
+        if not all(map(np.array_equal, layer.get_weights(), other.get_weights())):
             raise ValueError(
                 f"{layer.name!r} differs between the runs; train the second"
                 f" with --frozen {FORK} --below the first"

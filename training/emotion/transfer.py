@@ -62,7 +62,7 @@ def mobileface_body(x: Any, branches: int = 1) -> Any:
     x = _depthwise(_conv(x, "conv_1", STEM, 3), "conv_2_dw")
     first, second, _ = STAGES
     x = _widened(_stage(_widened(x, first), first), second)
-    features = [_branch(x, SECOND * number) for number in range(branches)]
+    features = [_branch(x, branch) for branch in ("", SECOND)[:branches]]
     return layers.Concatenate()(features) if branches > 1 else features[0]
 
 

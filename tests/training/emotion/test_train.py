@@ -117,7 +117,7 @@ def test_what_is_frozen_stays_as_it_starts(data: Path, tmp_path: Path) -> None:
     ]
     assert all(kept[:9])
     assert not kept[9]  # the normalisation behind it
-    with pytest.raises(ValueError, match=r"no layer 'logit'; there are .*logits"):
+    with pytest.raises(ValueError, match=r"no layer 'logit' to freeze up to; there are .*logits"):
         compiled(replace(TINY, frozen="logit"))
 
 

@@ -132,12 +132,8 @@ def test_a_run_that_ended_on_smaller_faces_goes_on_seeing_them(
     assert export(model, tmp_path / "small.onnx") < 1e-4
 
 
-def saved(recipe: Recipe, run: Path, logits: int) -> None:
-    """Write a run of the recipe whose last layer is not nought."""
-    model = build(recipe)
-    kernel, bias = model.get_layer("logits").get_weights()
-    drawn = np.random.default_rng(logits).normal(0, 0.1, kernel.shape)
-    model.get_layer("logits").set_weights([drawn, bias])
+def save(model: keras.Model, recipe: Recipe, run: Path) -> None:
+    """Write the model as a run of the recipe that has ended."""
     run.mkdir()
     model.save_weights(run / "last.weights.h5")
     recipe.save(run / "recipe.json")
@@ -149,9 +145,9 @@ def test_two_runs_that_share_their_first_layers_are_joined_to_the_mean_of_both(
     labels = np.arange(7)
     np.savez(tmp_path / "d.npz", x_train=faces, y_train=labels, x_public=faces, y_public=labels)
     first, second = tmp_path / "first", tmp_path / "second"
-    saved(replace(RECIPE, sides={0.0: 32}), first, logits=1)
-    recipe = replace(RECIPE, frozen=FORK, below=str(first), sides={0.0: 32})
-    train(recipe, tmp_path / "d.npz", second)
+    small = replace(RECIPE, sides={0.0: 32})
+    save(build(small), small, first)
+    train(replace(small, frozen=FORK, below=str(first)), tmp_path / "d.npz", second)
     join(first, second, tmp_path / "joined")
     one, other, both = (
         predict(load_run(run, "last"), faces) for run in (first, second, tmp_path / "joined")
@@ -161,13 +157,11 @@ def test_two_runs_that_share_their_first_layers_are_joined_to_the_mean_of_both(
 
 
 def test_runs_with_first_layers_of_their_own_are_not_joined(tmp_path: Path) -> None:
-    saved(RECIPE, tmp_path / "first", logits=1)
+    save(build(RECIPE), RECIPE, tmp_path / "first")
     other = build(RECIPE)
     stem = other.get_layer("conv_1")
     stem.set_weights([2 * each for each in stem.get_weights()])
-    (tmp_path / "second").mkdir()
-    other.save_weights(tmp_path / "second" / "last.weights.h5")
-    RECIPE.save(tmp_path / "second" / "recipe.json")
+    save(other, RECIPE, tmp_path / "second")
     with pytest.raises(ValueError, match=r"'conv_1' differs .* --below the first"):
         join(tmp_path / "first", tmp_path / "second", tmp_path / "joined")
 
@@ -178,10 +172,9 @@ def test_layers_below_come_from_another_run_and_those_behind_from_the_start(
     below = build(RECIPE)
     for layer in below.layers:
         layer.set_weights([2 * each for each in layer.get_weights()])
-    below.save_weights(tmp_path / "last.weights.h5")
-    RECIPE.save(tmp_path / "recipe.json")
+    save(below, RECIPE, tmp_path / "below")
     started = build(RECIPE)
-    model = compiled(replace(RECIPE, frozen=FORK, below=str(tmp_path)))
+    model = compiled(replace(RECIPE, frozen=FORK, below=str(tmp_path / "below")))
     for name, source in ((FORK, below), ("conv_1", below), ("dconv_34_conv_proj", started)):
         ours, theirs = (each.get_layer(name).get_weights() for each in (model, source))
         assert all(map(np.array_equal, ours, theirs)), name
