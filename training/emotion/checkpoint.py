@@ -19,7 +19,14 @@ from training.emotion.schedule import image_side
 
 
 def compiled(recipe: Recipe) -> keras.Model:
-    """Return the recipe's network with its optimizer and loss."""
+    """Return the recipe's network with its optimizer and loss.
+
+    Raises:
+        ValueError: ``below`` without ``frozen``, or a layer or an optimizer of no such name.
+
+    """
+    if recipe.below and not recipe.frozen:
+        raise ValueError("--below RUN gives its weights to frozen layers: add --frozen LAYER")
     if recipe.mixed_precision:
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
     model = build(recipe)
@@ -106,13 +113,14 @@ def save_model(model: keras.Model, path: Path) -> None:
     temporary.replace(path)
 
 
-def load_run(run: Path, weights: str = "best") -> keras.Model:
+def load_run(run: Path, weights: str = "best", side: int | None = None) -> keras.Model:
     """Return the network of a run's folder in float32, with its best or last weights.
 
-    It takes faces of 48 pixels and reads them at the side that the run ended with.
+    It takes faces of 48 pixels and reads them at the side that the run ended with, or at ``side``;
+    with a ``side`` of 48, faces of any side are read as they are.
     """
     recipe = load_recipe(run / "recipe.json")
-    model = build(replace(recipe, start=""), image_side(1.0, recipe.sides))
+    model = build(replace(recipe, start=""), side or image_side(1.0, recipe.sides))
     model.load_weights(run / f"{weights}.weights.h5")
     return model
 

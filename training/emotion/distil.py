@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engines.accuracy import softmax
+from engines.fer2013 import SIDE
 from training.emotion.checkpoint import load_run
 
 Targets = npt.NDArray[np.float32]
@@ -23,7 +24,8 @@ class Teachers:
     """
 
     def __init__(self, runs: Sequence[Path], share: float) -> None:
-        self._models = [load_run(run, "raw") for run in runs]
+        # Views come in the student's side, whatever the teacher's own is.
+        self._models = [load_run(run, "last", SIDE) for run in runs]
         self._share = share
 
     def targets(self, faces: npt.NDArray[np.uint8], targets: Targets) -> Targets:

@@ -11,22 +11,25 @@ import numpy as np
 from training.emotion.checkpoint import load_run, save_weights, up_to
 from training.emotion.networks import build
 from training.emotion.recipe import load_recipe
+from training.emotion.schedule import image_side
 from training.emotion.transfer import FORK, SECOND
 
 
 def join(first: Path, second: Path, out: Path) -> None:
     """Write the run `out`: both runs' branches behind the layers that they have in common.
 
-    The last weights of both count, which are those that ``--below`` takes. Faces are read at the
-    side that `first` ended with.
+    The last weights of both count, which are those that ``--below`` takes.
 
     Raises:
-        ValueError: a layer that they are to share is not the same in both.
+        ValueError: they ended at different sides, or a layer that they are to share is not the
+            same in both.
 
     """
+    recipe = load_recipe(first / "recipe.json")
+    _require_side(image_side(1.0, recipe.sides), second)
     ones, others = load_run(first, "last"), load_run(second, "last")
     _require_shared(ones, others)
-    recipe = replace(load_recipe(first / "recipe.json"), branches=2, start="", below="")
+    recipe = replace(recipe, branches=2, start="", below="")
     model = build(recipe)
     for layer in model.layers:
         source = others if layer.name.startswith(SECOND) else ones
@@ -36,6 +39,14 @@ def join(first: Path, second: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     recipe.save(out / "recipe.json")
     save_weights(model, out / "last.weights.h5")
+
+
+def _require_side(side: int, run: Path) -> None:
+    own = image_side(1.0, load_recipe(run / "recipe.json").sides)
+    if own != side:
+        raise ValueError(
+            f"{run} ended at side {own}, the first at {side}; train with --sides 0:{side}"
+        )
 
 
 def _require_shared(ones: keras.Model, others: keras.Model) -> None:

@@ -77,7 +77,7 @@ def test_the_loss_falls(run: Path) -> None:
 def test_a_student_learns_what_its_teachers_say(run: Path, data: Path, tmp_path: Path) -> None:
     faces, labels = bars(14, 2)
     given = np.eye(7, dtype=np.float32)[labels]
-    said = softmax(predict(load_run(run, "raw"), faces))
+    said = softmax(predict(load_run(run, "last"), faces))
     blended = Teachers([run, run], 0.25).targets(faces, given)
     np.testing.assert_allclose(blended, 0.75 * given + 0.25 * said, atol=1e-5)
     assert Teachers([], 0.25).targets(faces, given) is given

@@ -15,9 +15,11 @@ pytest.importorskip("torch", reason="PyTorch is in the training environment only
 import keras
 import torch
 
+from engines.accuracy import softmax
 from tensorrtx import wts
 from training.embedder.weights import load_wts
 from training.emotion.checkpoint import compiled, load_run
+from training.emotion.distil import Teachers
 from training.emotion.export import export
 from training.emotion.join import join
 from training.emotion.networks import Shrunk, build
@@ -132,6 +134,19 @@ def test_a_run_that_ended_on_smaller_faces_goes_on_seeing_them(
     assert export(model, tmp_path / "small.onnx") < 1e-4
 
 
+def test_a_teacher_that_ended_on_smaller_faces_reads_views_of_any_side(
+    faces: np.ndarray, tmp_path: Path
+) -> None:
+    small, run = replace(RECIPE, sides={0.0: 32}), tmp_path / "run"
+    trained = build(small)
+    save(trained, small, run)
+    given = np.eye(7, dtype=np.float32)
+    for side in (40, 48):
+        views = faces[:, :side, :side]
+        said = softmax(trained.predict_on_batch(views))
+        np.testing.assert_allclose(Teachers([run], 1.0).targets(views, given), said, atol=1e-5)
+
+
 def save(model: keras.Model, recipe: Recipe, run: Path) -> None:
     """Write the model as a run of the recipe that has ended."""
     run.mkdir()
@@ -164,6 +179,19 @@ def test_runs_with_first_layers_of_their_own_are_not_joined(tmp_path: Path) -> N
     save(other, RECIPE, tmp_path / "second")
     with pytest.raises(ValueError, match=r"'conv_1' differs .* --below the first"):
         join(tmp_path / "first", tmp_path / "second", tmp_path / "joined")
+
+
+def test_runs_that_ended_at_different_sides_are_not_joined(tmp_path: Path) -> None:
+    for name, side in (("first", 40), ("second", 32)):
+        recipe = replace(RECIPE, sides={0.0: 48, 0.5: side})
+        save(build(recipe), recipe, tmp_path / name)
+    with pytest.raises(ValueError, match=r"second ended at side 32, .*--sides 0:40"):
+        join(tmp_path / "first", tmp_path / "second", tmp_path / "joined")
+
+
+def test_layers_below_without_frozen_layers_are_refused() -> None:
+    with pytest.raises(ValueError, match="add --frozen LAYER"):
+        compiled(replace(RECIPE, below="training/runs/first"))
 
 
 def test_layers_below_come_from_another_run_and_those_behind_from_the_start(
