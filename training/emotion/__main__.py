@@ -20,8 +20,7 @@ def main() -> None:
         command = commands.add_parser(name)
         command.set_defaults(run=run)
         command.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for all")
-        if name != "join":
-            command.add_argument("--data", type=Path, required=True, help=".npz, .csv or folder")
+        command.add_argument("--data", type=Path, required=True, help=".npz, .csv or folder")
         if name != "train":
             command.add_argument("run_folder", type=Path, metavar="RUN")
         if name != "evaluate":
@@ -44,9 +43,11 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _join(options: argparse.Namespace) -> None:
+    from engines.fer2013 import read_split  # noqa: PLC0415
     from training.emotion.join import join  # noqa: PLC0415
 
-    join(options.run_folder, options.second, options.out)
+    split = read_split(options.data, "train")
+    join(options.run_folder, options.second, options.out, split)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -58,14 +59,16 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _export(options: argparse.Namespace) -> None:
     from engines.fer2013 import read_split  # noqa: PLC0415
-    from training.emotion.checkpoint import load_run, save_shifted  # noqa: PLC0415
+    from training.emotion.checkpoint import load_shifted, save_weights  # noqa: PLC0415
     from training.emotion.evaluate import evaluate  # noqa: PLC0415
     from training.emotion.export import export  # noqa: PLC0415
 
-    save_shifted(options.run_folder, options.weights, read_split(options.data, "train"))
+    split = read_split(options.data, "train")
+    model = load_shifted(options.run_folder, options.weights, split)
+    # Beside the others, because `evaluate` reads a run's weights by name.
+    save_weights(model, options.run_folder / "shifted.weights.h5")
     measured = evaluate(options.run_folder, options.data, "public", "shifted")
     about = {"accuracy_public_test": f"{measured['accuracy']:.4f}", "licence": LICENCE}
-    model = load_run(options.run_folder, "shifted")
     difference = export(model, options.out, measured["temperature"], about)
     print(json.dumps(measured, indent=2))
     print(f"{options.out}: equal to Keras to {difference:.1e}")

@@ -90,8 +90,9 @@ def averaged(model: keras.Model, batches: Iterable[npt.NDArray[np.uint8]]) -> It
     """
     trained = [keras.ops.convert_to_numpy(each) for each in model.weights]
     model.optimizer.finalize_variable_values(model.trainable_variables)
-    for faces in batches:
-        model(faces, training=True)
+    if any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers):
+        for faces in batches:
+            model(faces, training=True)
     try:
         yield
     finally:
@@ -125,15 +126,11 @@ def load_run(run: Path, weights: str = "best", side: int | None = None) -> keras
     return model
 
 
-def shift_prior(model: keras.Model, shift: npt.NDArray[np.float32]) -> None:
-    """Add ``shift`` float32 (7,) to the bias of the logits."""
-    kernel, bias = model.get_layer("logits").get_weights()
-    model.get_layer("logits").set_weights([kernel, bias + shift])
-
-
-def save_shifted(run: Path, weights: str, split: Split) -> None:
-    """Write ``shifted.weights.h5``: the weights with the labels' own prior, from ``split``."""
+def load_shifted(run: Path, weights: str, split: Split) -> keras.Model:
+    """Return the run's network with the labels' own prior, from the training part ``split``."""
     model = load_run(run, weights)
     recipe = load_recipe(run / "recipe.json")
-    shift_prior(model, prior_shift(split.labels, split.votes, recipe.label_weight))
-    save_weights(model, run / "shifted.weights.h5")
+    kernel, bias = model.get_layer("logits").get_weights()
+    shift = prior_shift(split.labels, split.votes, recipe.label_weight)
+    model.get_layer("logits").set_weights([kernel, bias + shift])
+    return model

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,8 @@ import numpy.typing as npt
 from engines.accuracy import softmax
 from engines.fer2013 import SIDE
 from training.emotion.checkpoint import load_run
+from training.emotion.fast import fast
+from training.emotion.recipe import load_recipe
 
 Targets = npt.NDArray[np.float32]
 
@@ -23,9 +27,8 @@ class Teachers:
     1503.02531; Beyer et al., arXiv 2106.05237).
     """
 
-    def __init__(self, runs: Sequence[Path], share: float) -> None:
-        # Views come in the student's side, whatever the teacher's own is.
-        self._models = [load_run(run, "last", SIDE) for run in runs]
+    def __init__(self, runs: Sequence[Path], share: float, mixed_precision: bool = False) -> None:
+        self._models = [_teacher(run, mixed_precision) for run in runs]
         self._share = share
 
     def targets(self, faces: npt.NDArray[np.uint8], targets: Targets) -> Targets:
@@ -35,3 +38,9 @@ class Teachers:
         said = np.mean([softmax(model.predict_on_batch(faces)) for model in self._models], axis=0)
         blended = (1 - self._share) * targets + self._share * said
         return np.asarray(blended, np.float32)
+
+
+def _teacher(run: Path, mixed_precision: bool) -> Any:
+    recipe = replace(load_recipe(run / "recipe.json"), mixed_precision=mixed_precision)
+    # Views come in the student's side, whatever the teacher's own is.
+    return fast(load_run(run, "last", SIDE), recipe)

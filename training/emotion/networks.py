@@ -131,11 +131,11 @@ def fer48(width: int = 40, blocks: int = 1, dropout: float = 0.3, side: int = SI
     return keras.Model(faces, _logits(x), name="fer48")
 
 
-def mobileface(dropout: float = 0.3, side: int = SIDE, branches: int = 1) -> keras.Model:
+def mobileface(dropout: float = 0.3, side: int = SIDE, branches: str = "1") -> keras.Model:
     """Return MobileFaceNet as an emotion network, for transfer from face recognition.
 
     uint8 (N, H, W) -> logits (N, 7), 0.97 M weights, 160 M multiply-adds at 48x48; see
-    `training.emotion.transfer`. Two ``branches`` need half as much again.
+    `training.emotion.transfer`. A second branch needs half as much again, a second trunk as much.
     """
     faces, x = _seen(side)
     x = layers.Dropout(dropout)(mobileface_body(x, branches))

@@ -19,15 +19,15 @@ class Recipe:
     small images first cost a third (progressive resizing). ``frozen`` names the
     layer up to which weights stay as they start. ``minutes`` ends the schedule by
     the clock if that comes before ``epochs``. ``below`` is the folder of a run
-    whose last weights the frozen layers get. ``branches`` is how many ends a
-    ``mobileface`` has, see `training.emotion.join`. ``teachers`` are folders of runs,
+    whose last weights the frozen layers get. ``branches`` are the ends that the
+    trunks of a ``mobileface`` have, see `training.emotion.join`. ``teachers`` are folders of runs,
     separated by commas, which have ``teacher_share`` of every target.
     """
 
     network: str = "fer48"
     width: int = 40
     blocks: int = 1
-    branches: int = 1
+    branches: str = "1"
     dropout: float = 0.3
     start: str = ""
     frozen: str = ""

@@ -16,6 +16,7 @@ from training import curve
 from training.emotion.batches import Batches
 from training.emotion.checkpoint import averaged, compiled, save_model, save_weights
 from training.emotion.distil import Teachers
+from training.emotion.fast import fast
 from training.emotion.labels import mixed_targets
 from training.emotion.predict import predict
 from training.emotion.recipe import Recipe
@@ -50,9 +51,12 @@ class Run:
         self.number, self.step, self.best = 0, 0, 0.0
         self.recent: deque[npt.NDArray[np.uint8]] = deque(maxlen=32)
         self.teachers = Teachers(
-            [Path(run) for run in recipe.teachers.split(",") if run], recipe.teacher_share
+            [Path(run) for run in recipe.teachers.split(",") if run],
+            recipe.teacher_share,
+            recipe.mixed_precision,
         )
         self.model = self._resumed() if (out / "resume.json").exists() else compiled(recipe)
+        self.network = fast(self.model, recipe)
 
     @property
     def share(self) -> float:
@@ -75,7 +79,7 @@ class Run:
             rate = learning_rate(self.share, self.recipe.rate)
             self.model.optimizer.learning_rate = rate
             blended = self.teachers.targets(faces, targets)
-            loss = float(self.model.train_on_batch(faces, blended))
+            loss = float(self.network.train_on_batch(faces, blended))
             self.recent.append(faces)
             self.step += 1
             if self.share >= 1:
@@ -83,7 +87,7 @@ class Run:
         return loss
 
     def _validate(self, side: int, loss: float) -> None:
-        probabilities = softmax(predict(self.model, self.public.faces, side))
+        probabilities = softmax(predict(self.network, self.public.faces, side))
         score = accuracy(probabilities, self.public.labels)
         nll = negative_log_likelihood(probabilities, self.public.labels)
         self._log(side, loss, score, nll)

@@ -29,7 +29,7 @@ HEAD = 512
 DEVIATION = 0.45
 # The last layer that the branches of a network share.
 FORK = "dconv_34_conv_dw_relu"
-# What the names of a second branch's layers begin with.
+# What the names of a second branch's layers begin with, behind those of its trunk.
 SECOND = "second_"
 # Rows of a picture enlarged twice, bilinearly, as shares of its own rows: those that a kernel of
 # three at every second row sees of it are made of the three rows about one.
@@ -51,19 +51,26 @@ class Slope(layers.Layer):  # type: ignore[misc]
         return above + self.slope * (x - above)
 
 
-def mobileface_body(x: Any, branches: int = 1) -> Any:
+def mobileface_body(x: Any, branches: str = "1") -> Any:
     """(N, H, W, 1), unit deviation -> (N, 512 * branches): MobileFaceNet on faces enlarged twice.
 
     The first convolution goes over every pixel instead of every second one, which is the same as
     enlarging faces of 48 pixels to 96 before it. Normalisations are folded into the convolutions.
     The depth-wise 7x7 at the end, which sees where on the face a feature lies, gives way to a mean.
-    Behind `FORK` each of one or two branches has layers of its own; see `training.emotion.join`.
+    ``branches`` are one or two for each trunk, as "1" or "2,1": trunks have nothing but the face in
+    common, branches of one have the layers up to `FORK`. See `training.emotion.join`.
     """
-    x = _depthwise(_conv(x, "conv_1", STEM, 3), "conv_2_dw")
-    first, second, _ = STAGES
-    x = _widened(_stage(_widened(x, first), first), second)
-    features = [_branch(x, branch) for branch in ("", SECOND)[:branches]]
-    return layers.Concatenate()(features) if branches > 1 else features[0]
+    features = []
+    for index, count in enumerate(branches.split(",")):
+        trunk = trunk_name(index)
+        maps = _trunk(x, trunk)
+        features += [_branch(maps, trunk + name) for name in ("", SECOND)[: int(count)]]
+    return layers.Concatenate()(features) if len(features) > 1 else features[0]
+
+
+def trunk_name(index: int) -> str:
+    """Return what the names of the layers of a trunk begin with: nothing for the first, index 0."""
+    return f"trunk_{index + 1}_" if index else ""
 
 
 def load_trunk(model: keras.Model, path: Path) -> None:
@@ -98,6 +105,14 @@ def _stem(kernel: F32) -> F32:
     return np.asarray(np.einsum("ay,abio,bx->yxio", ENLARGED, grey, ENLARGED), np.float32)
 
 
+def _trunk(x: Any, trunk: str) -> Any:
+    """The layers up to `FORK`."""
+    first, second, _ = STAGES
+    x = _depthwise(_conv(x, f"{trunk}conv_1", STEM, 3), f"{trunk}conv_2_dw")
+    x = _stage(_widened(x, first, trunk), first, trunk)
+    return _widened(x, second, trunk)
+
+
 def _branch(x: Any, branch: str) -> Any:
     """The layers behind `FORK`, and the mean of their last maps."""
     _, second, third = STAGES
@@ -106,12 +121,12 @@ def _branch(x: Any, branch: str) -> Any:
     return layers.GlobalAveragePooling2D()(_conv(x, f"{branch}conv_6sep", HEAD, 1))
 
 
-def _widened(x: Any, stage: Stage, branch: str = "") -> Any:
+def _widened(x: Any, stage: Stage, branch: str) -> Any:
     """The first half of a stage's first block, on maps half as high and wide."""
     return _wide(x, f"{branch}dconv_{stage[0]}", stage[1], strides=2)
 
 
-def _stage(x: Any, stage: Stage, branch: str = "") -> Any:
+def _stage(x: Any, stage: Stage, branch: str) -> Any:
     """The second half of a stage's first block, and its residual blocks."""
     number, _, residuals, width, out = stage
     x = layers.Conv2D(out, 1, name=f"{branch}dconv_{number}_conv_proj")(x)

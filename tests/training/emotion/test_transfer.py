@@ -16,15 +16,17 @@ import keras
 import torch
 
 from engines.accuracy import softmax
+from engines.fer2013 import Split
 from tensorrtx import wts
 from training.embedder.weights import load_wts
 from training.emotion.checkpoint import compiled, load_run
 from training.emotion.distil import Teachers
 from training.emotion.export import export
 from training.emotion.join import join
+from training.emotion.labels import prior_shift
 from training.emotion.networks import Shrunk, build
 from training.emotion.predict import predict
-from training.emotion.recipe import Recipe
+from training.emotion.recipe import Recipe, load_recipe
 from training.emotion.train import train
 from training.emotion.transfer import DEVIATION, FORK
 
@@ -163,7 +165,7 @@ def test_two_runs_that_share_their_first_layers_are_joined_to_the_mean_of_both(
     small = replace(RECIPE, sides={0.0: 32})
     save(build(small), small, first)
     train(replace(small, frozen=FORK, below=str(first)), tmp_path / "d.npz", second)
-    join(first, second, tmp_path / "joined")
+    join(first, second, tmp_path / "joined", Split(faces, labels, None))
     one, other, both = (
         predict(load_run(run, "last"), faces) for run in (first, second, tmp_path / "joined")
     )
@@ -171,22 +173,66 @@ def test_two_runs_that_share_their_first_layers_are_joined_to_the_mean_of_both(
     np.testing.assert_allclose(both, (one + other) / 2, atol=1e-4)
 
 
-def test_runs_with_first_layers_of_their_own_are_not_joined(tmp_path: Path) -> None:
-    save(build(RECIPE), RECIPE, tmp_path / "first")
-    other = build(RECIPE)
-    stem = other.get_layer("conv_1")
-    stem.set_weights([2 * each for each in stem.get_weights()])
-    save(other, RECIPE, tmp_path / "second")
-    with pytest.raises(ValueError, match=r"'conv_1' differs .* --below the first"):
-        join(tmp_path / "first", tmp_path / "second", tmp_path / "joined")
+def logits(run: Path, faces: np.ndarray) -> np.ndarray:
+    """What the last weights of a run say, without the tracing that many models in one test pay."""
+    return np.asarray(keras.ops.convert_to_numpy(load_run(run, "last")(faces)))
 
 
-def test_runs_that_ended_at_different_sides_are_not_joined(tmp_path: Path) -> None:
+def changed(recipe: Recipe, run: Path) -> None:
+    """Write a run of the recipe whose weights are nobody else's."""
+    model = build(recipe)
+    for layer in model.layers:
+        layer.set_weights([1.1 * each for each in layer.get_weights()])
+    save(model, recipe, run)
+
+
+def test_runs_with_first_layers_of_their_own_are_joined_side_by_side(
+    faces: np.ndarray, tmp_path: Path
+) -> None:
+    first, second, third = (tmp_path / name for name in ("first", "second", "third"))
+    small = replace(RECIPE, sides={0.0: 32})
+    two_ended = replace(small, start="", branches="2")
+    split = Split(faces, np.arange(7), None)
+    keras.utils.set_random_seed(3)
+    save(build(two_ended), two_ended, first)
+    save(build(small), small, second)
+    changed(small, third)
+    join(first, second, tmp_path / "both", split)
+    join(tmp_path / "both", third, tmp_path / "all", split)
+    join(third, first, tmp_path / "turned", split)
+    runs = (first, second, third, tmp_path / "both", tmp_path / "all", tmp_path / "turned")
+    one, two, three, both, every, turned = (logits(run, faces) for run in runs)
+    # The first has two ends, and every end counts alike.
+    np.testing.assert_allclose(both, (2 * one + two) / 3, atol=1e-4 * np.abs(both).max())
+    np.testing.assert_allclose(every, (2 * one + two + three) / 4, atol=1e-4 * np.abs(every).max())
+    np.testing.assert_allclose(turned, (2 * one + three) / 3, atol=1e-4 * np.abs(turned).max())
+
+
+def test_runs_that_learnt_different_targets_are_joined_under_the_labels_prior(
+    faces: np.ndarray, tmp_path: Path
+) -> None:
+    votes = np.tile([6, 0, 0, 0, 4, 0, 0, 0, 0, 0], (7, 1))  # neutral before anger
+    split = Split(faces, np.arange(7), votes)
+    recipes = [replace(RECIPE, sides={0.0: 32}, label_weight=weight) for weight in (0.7, 1.0)]
+    first, second, both = (tmp_path / name for name in ("first", "second", "both"))
+    changed(recipes[0], first)
+    save(build(recipes[1]), recipes[1], second)
+    join(first, second, both, split)
+    one, two = (logits(run, faces) for run in (first, second))
+    mean = (one + prior_shift(split.labels, votes, 0.7) + two) / 2
+    np.testing.assert_allclose(logits(both, faces), mean, atol=1e-4 * np.abs(mean).max())
+    assert load_recipe(both / "recipe.json").label_weight == 1.0
+
+
+def test_runs_that_ended_at_different_sides_are_not_joined(
+    faces: np.ndarray, tmp_path: Path
+) -> None:
+    split = Split(faces, np.arange(7), None)
     for name, side in (("first", 40), ("second", 32)):
         recipe = replace(RECIPE, sides={0.0: 48, 0.5: side})
         save(build(recipe), recipe, tmp_path / name)
     with pytest.raises(ValueError, match=r"second ended at side 32, .*--sides 0:40"):
-        join(tmp_path / "first", tmp_path / "second", tmp_path / "joined")
+        join(tmp_path / "first", tmp_path / "second", tmp_path / "joined", split)
 
 
 def test_layers_below_without_frozen_layers_are_refused() -> None:

@@ -1,0 +1,103 @@
+"""Print how far the fused `mobileface` is from Keras on PyTorch: run by `test_fused.py`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import redirect_stdout
+from csv import DictReader
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import keras
+import numpy as np
+import torch
+from torch.nn import functional
+
+from training.emotion.checkpoint import compiled
+from training.emotion.fused import Fused, fused
+from training.emotion.networks import build
+from training.emotion.recipe import Recipe
+from training.emotion.train import train
+
+FACES = np.random.default_rng(0).integers(0, 256, (7, 16, 16)).astype(np.uint8)
+TARGETS = np.eye(7, dtype=np.float32)
+
+
+def main(start: str) -> None:
+    """Compare logits and gradients with the weights `start`, then train a little."""
+    recipe = Recipe(
+        network="mobileface",
+        start=start,
+        optimizer="adamw",
+        rate=3e-4,
+        dropout=0.0,
+        jit=False,
+        frozen="conv_1_relu",
+    )
+    keras.utils.set_random_seed(0)
+    model = compiled(recipe)
+    ours = Fused(model, recipe.dropout)
+    theirs = keras.ops.convert_to_numpy(model(FACES))
+    result: dict[str, Any] = {
+        "logits": float(np.abs(ours.predict_on_batch(FACES) - theirs).max() / np.abs(theirs).max()),
+        "cosine": cosine(gradients(model, model(FACES)), gradients(model, ours.logits(FACES))),
+        "losses": [ours.train_on_batch(FACES, TARGETS) for _ in range(24)],
+        "stem kept": bool(np.array_equal(model.get_layer("conv_1").get_weights()[0], stem(start))),
+    }
+    mixed = Recipe(network="mobileface", mixed_precision=True)
+    small = build(recipe, 40)  # which shows faces of 48 pixels shrunk
+    chosen = [(model, mixed), (model, recipe), (small, mixed)]
+    result["chosen"] = [fused(*each) is not None for each in chosen]
+    with TemporaryDirectory() as folder:
+        result["seconds"] = [row["seconds"] for row in trained(start, Path(folder))]
+    json.dump(result, sys.stdout)
+
+
+def trained(start: str, folder: Path) -> list[dict[str, str]]:
+    """The curve of a run that ended, went on, and learnt from another."""
+    data, first, second = folder / "data.npz", folder / "first", folder / "second"
+    faces, labels = FACES.repeat(3, 1).repeat(3, 2), np.arange(7)
+    np.savez(data, x_train=faces, y_train=labels, x_public=faces, y_public=labels)
+    recipe = Recipe(
+        network="mobileface",
+        start=start,
+        optimizer="adamw",
+        rate=1e-4,
+        epochs=1,
+        batch=7,
+        sides={0.0: 16},
+        jit=False,
+        mixed_precision=True,
+    )
+    with redirect_stdout(sys.stderr):
+        train(recipe, data, first)
+        train(replace(recipe, epochs=2), data, first)
+        train(replace(recipe, teachers=str(first)), data, second)
+    with (first / "curve.csv").open() as curve, (second / "curve.csv").open() as other:
+        return [*DictReader(curve), *DictReader(other)]
+
+
+def stem(start: str) -> np.ndarray:
+    """The kernel of the first layer as the start has it."""
+    fresh = compiled(Recipe(network="mobileface", start=start))
+    return np.asarray(fresh.get_layer("conv_1").get_weights()[0])
+
+
+def gradients(model: keras.Model, logits: torch.Tensor) -> torch.Tensor:
+    """All gradients of the loss as one vector."""
+    model.zero_grad()
+    functional.cross_entropy(logits, torch.from_numpy(TARGETS)).backward()
+    every = [variable.value.grad.flatten() for variable in model.trainable_variables]
+    return torch.cat(every).clone()
+
+
+def cosine(one: torch.Tensor, other: torch.Tensor) -> float:
+    """The cosine of the angle between two vectors."""
+    return float(functional.cosine_similarity(one, other, 0))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,50 @@
+"""The depth-wise kernel for CPUs with bfloat16, beside PyTorch's own operations."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is in the training environment only")
+
+from torch.nn import functional  # noqa: E402
+
+from training.emotion.depthwise import Weights, available, depthwise  # noqa: E402
+
+pytestmark = pytest.mark.skipif(
+    not available(), reason="this machine lacks AVX-512 BF16 or a C++ compiler"
+)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("shape", [(2, 10, 10, 32), (5, 7, 4, 16), (1, 1, 1, 64)])
+def test_it_gives_what_three_operations_give_and_their_gradients(
+    shape: tuple[int, int, int, int], stride: int, threads: int
+) -> None:
+    torch.manual_seed(0)
+    channels = shape[3]
+    maps = torch.randn(shape).bfloat16()
+    before, bias, after = (torch.rand(channels, requires_grad=True) for _ in range(3))
+    kernel = torch.randn(9, channels, requires_grad=True)
+    weights = Weights(before, kernel, bias, after)
+
+    plain = maps.float().requires_grad_()
+    inner = functional.prelu(plain.permute(0, 3, 1, 2), before)
+    filters = kernel.T.reshape(channels, 1, 3, 3)
+    inner = functional.conv2d(inner, filters, bias, stride, padding=1, groups=channels)
+    expected = functional.prelu(inner, after).permute(0, 2, 3, 1)
+    given = torch.randn(expected.shape).bfloat16()
+    theirs = torch.autograd.grad((expected * given).sum(), [plain, *weights])
+
+    allowed = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        maps.requires_grad_()
+        ours = depthwise(maps, weights, stride)
+        gradients = torch.autograd.grad((ours.float() * given).sum(), [maps, *weights])
+    finally:
+        torch.set_num_threads(allowed)
+    assert ours.dtype == torch.bfloat16
+    for own, other in zip([ours, *gradients], [expected, *theirs], strict=True):
+        # A bfloat16 has 8 bits, so the last of them is 1/256 of the value.
+        assert (own.float() - other).abs().max() <= other.abs().max() / 128
