@@ -1,7 +1,7 @@
 """The network `mobileface` on CPUs with bfloat16: its matrix products there, `depthwise` between.
 
-A step over faces of 40 pixels takes less than half of the time that it takes Keras (`docs/LOG.md`). The
-weights are the Keras model's own, and so is the optimizer.
+A step over faces of 40 pixels takes less than half of the time that it takes Keras
+(`docs/LOG.md`). The weights are the Keras model's own, and so is the optimizer.
 """
 
 from __future__ import annotations
