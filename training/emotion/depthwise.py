@@ -23,6 +23,8 @@ import torch
 from torch import Tensor
 
 SOURCE = Path(__file__).with_suffix(".cpp")
+# Channels that the kernel takes at once.
+LANES = 16
 
 
 def available() -> bool:
@@ -44,8 +46,14 @@ def depthwise(maps: Tensor, weights: Weights, stride: int = 1) -> Tensor:
     """bfloat16 (N, H, W, C) -> bfloat16 (N, ceil(H / stride), ceil(W / stride), C).
 
     A PReLU (arXiv 1502.01852) with the slopes ``before``, the convolution with a pixel of zeros
-    around the maps, a PReLU with the slopes ``after``; C is a multiple of 16.
+    around the maps, a PReLU with the slopes ``after``.
+
+    Raises:
+        ValueError: the maps are not bfloat16, or C is no multiple of 16.
+
     """
+    if maps.dtype != torch.bfloat16 or maps.shape[3] % LANES:
+        raise ValueError(f"maps are bfloat16 with {LANES}, {2 * LANES}, … channels: {maps.shape}")
     return torch.as_tensor(_Depthwise.apply(maps, stride, *weights))
 
 
@@ -108,6 +116,6 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 def _library() -> ctypes.CDLL:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "depthwise.so"
-        flags = ["-std=c++17", "-O3", "-march=native", "-ffast-math", "-shared", "-fPIC"]
+        flags = ["-std=c++17", "-O3", "-march=native", "-shared", "-fPIC"]
         subprocess.run(["c++", *flags, str(SOURCE), "-o", str(path)], check=True)  # noqa: S603, S607
         return ctypes.CDLL(str(path))

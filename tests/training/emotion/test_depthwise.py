@@ -48,3 +48,11 @@ def test_it_gives_what_three_operations_give_and_their_gradients(
     for own, other in zip([ours, *gradients], [expected, *theirs], strict=True):
         # A bfloat16 has 8 bits, so the last of them is 1/256 of the value.
         assert (own.float() - other).abs().max() <= other.abs().max() / 128
+
+
+@pytest.mark.parametrize("maps", [torch.zeros(1, 4, 4, 16), torch.zeros(1, 4, 4, 20).bfloat16()])
+def test_maps_that_it_would_misread_are_refused(maps: torch.Tensor) -> None:
+    channels = maps.shape[3]
+    slopes = torch.zeros(channels)
+    with pytest.raises(ValueError, match="maps are bfloat16 with 16, 32, … channels"):
+        depthwise(maps, Weights(slopes, torch.zeros(9, channels), slopes, slopes))
