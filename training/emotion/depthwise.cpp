@@ -45,6 +45,10 @@ struct Shape {
   int64_t outer() const { return out_height() * out_width() * channels; }
   int64_t row() const { return (width + 2) * LANES; }
   int64_t plane() const { return (height + 2) * row(); }
+  // What the i-th weight of nine sees where a window of a plane begins at `corner`.
+  __m512 seen(const float* corner, int i) const {
+    return _mm512_load_ps(corner + i / 3 * row() + i % 3 * LANES);
+  }
 };
 
 // A map of sixteen channels with a border of zeros.
@@ -79,11 +83,10 @@ extern "C" void depthwise_forward(int64_t faces, int64_t height, int64_t width, 
       for (int i = 0; i < 9; ++i) weight[i] = _mm512_loadu_ps(kernel + i * channels + c);
       for (int64_t y = 0; y < shape.out_height(); ++y)
         for (int64_t x = 0; x < shape.out_width(); ++x) {
-          const float* seen = plane.get() + y * stride * shape.row() + x * stride * LANES;
+          const float* corner = plane.get() + y * stride * shape.row() + x * stride * LANES;
           __m512 sum = _mm512_loadu_ps(bias + c);
           for (int i = 0; i < 9; ++i)
-            sum = _mm512_fmadd_ps(
-                weight[i], _mm512_load_ps(seen + i / 3 * shape.row() + i % 3 * LANES), sum);
+            sum = _mm512_fmadd_ps(weight[i], shape.seen(corner, i), sum);
           const int64_t at =
               face * shape.outer() + (y * shape.out_width() + x) * channels + c;
           store(middle + at, sum);
@@ -121,19 +124,16 @@ extern "C" void depthwise_backward(int64_t faces, int64_t height, int64_t width,
           of_bias = _mm512_add_ps(of_bias, slope);
           const int64_t corner = y * stride * shape.row() + x * stride * LANES;
           for (int i = 0; i < 9; ++i)
-            of_weight[i] = _mm512_fmadd_ps(
-                slope,
-                _mm512_load_ps(plane.get() + corner + i / 3 * shape.row() + i % 3 * LANES),
-                of_weight[i]);
+            of_weight[i] =
+                _mm512_fmadd_ps(slope, shape.seen(plane.get() + corner, i), of_weight[i]);
           _mm512_store_ps(scattered.get() + corner + shape.row() + LANES, slope);
         }
       for (int64_t y = 0; y < height; ++y)
         for (int64_t x = 0; x < width; ++x) {
-          const float* seen = scattered.get() + y * shape.row() + x * LANES;
+          const float* corner = scattered.get() + y * shape.row() + x * LANES;
           __m512 sum = _mm512_setzero_ps();
           for (int i = 0; i < 9; ++i)
-            sum = _mm512_fmadd_ps(
-                weight[8 - i], _mm512_load_ps(seen + i / 3 * shape.row() + i % 3 * LANES), sum);
+            sum = _mm512_fmadd_ps(weight[8 - i], shape.seen(corner, i), sum);
           const int64_t at = (y * width + x) * channels;
           const __m512 value = load(own + at);
           of_first = _mm512_mask3_fmadd_ps(sum, value, of_first, negative(value));

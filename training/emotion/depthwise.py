@@ -64,9 +64,11 @@ class _Depthwise(torch.autograd.Function):
         shape = (faces, (height - 1) // stride + 1, (width - 1) // stride + 1, channels)
         middle, out = (torch.empty(shape, dtype=torch.bfloat16) for _ in range(2))
 
+        library = _library()  # compiled before the threads ask for it
+
         def run(part: slice, _: int) -> None:
             given = [maps[part], *weights, middle[part], out[part]]
-            _library().depthwise_forward(*_sizes(maps[part], stride), *map(_pointer, given))
+            library.depthwise_forward(*_sizes(maps[part], stride), *map(_pointer, given))
 
         _for_parts(run, faces)
         context.save_for_backward(maps, middle, *weights)
@@ -94,7 +96,7 @@ def _for_parts(run: Callable[[slice, int], None], faces: int) -> None:
     threads = torch.get_num_threads()
     edges = [faces * i // threads for i in range(threads + 1)]
     parts = [slice(*edges[i : i + 2]) for i in range(threads)]
-    list(_pool(threads).map(run, parts, range(threads))) if threads > 1 else run(parts[0], 0)
+    list(_pool(threads).map(run, parts, range(threads)))
 
 
 def _sizes(maps: Tensor, stride: int) -> list[ctypes.c_int64]:

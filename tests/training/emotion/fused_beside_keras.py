@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from engines.fer2013 import read_split
 from training.emotion.checkpoint import compiled
 from training.emotion.fused import Fused, fused
 from training.emotion.networks import build
 from training.emotion.recipe import Recipe
-from training.emotion.train import train
+from training.emotion.train import Run, train
 
 FACES = np.random.default_rng(0).integers(0, 256, (7, 16, 16)).astype(np.uint8)
 TARGETS = np.eye(7, dtype=np.float32)
@@ -52,12 +53,13 @@ def main(start: str) -> None:
     chosen = [(model, mixed), (model, recipe), (small, mixed)]
     result["chosen"] = [fused(*each) is not None for each in chosen]
     with TemporaryDirectory() as folder:
-        result["seconds"] = [row["seconds"] for row in trained(start, Path(folder))]
+        result["used"], curve = trained(start, Path(folder))
+        result["seconds"] = [row["seconds"] for row in curve]
     json.dump(result, sys.stdout)
 
 
-def trained(start: str, folder: Path) -> list[dict[str, str]]:
-    """The curve of a run that ended, went on, and learnt from another."""
+def trained(start: str, folder: Path) -> tuple[list[bool], list[dict[str, str]]]:
+    """Whether network and teacher of a run are fused; the curve of one that went on, and of it."""
     data, first, second = folder / "data.npz", folder / "first", folder / "second"
     faces, labels = FACES.repeat(3, 1).repeat(3, 2), np.arange(7)
     np.savez(data, x_train=faces, y_train=labels, x_public=faces, y_public=labels)
@@ -75,9 +77,12 @@ def trained(start: str, folder: Path) -> list[dict[str, str]]:
     with redirect_stdout(sys.stderr):
         train(recipe, data, first)
         train(replace(recipe, epochs=2), data, first)
-        train(replace(recipe, teachers=str(first)), data, second)
+        pupil = replace(recipe, teachers=str(first))
+        train(pupil, data, second)
+    run = Run(pupil, read_split(data, "train"), read_split(data, "public"), second)
+    used = [isinstance(each, Fused) for each in (run.network, *run.teachers._models)]
     with (first / "curve.csv").open() as curve, (second / "curve.csv").open() as other:
-        return [*DictReader(curve), *DictReader(other)]
+        return used, [*DictReader(curve), *DictReader(other)]
 
 
 def stem(start: str) -> np.ndarray:

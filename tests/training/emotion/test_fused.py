@@ -32,4 +32,5 @@ def test_it_reads_and_learns_as_keras_does() -> None:
     assert result["losses"][-1] < result["losses"][0] / 2
     assert result["stem kept"]
     assert result["chosen"] == [True, False, False]
+    assert result["used"] == [True, True]
     assert len(result["seconds"]) == 3
