@@ -1,36 +1,58 @@
 """MobileFaceNet (Chen et al., 2018) as InsightFace trained it: inverted residuals with PReLU."""
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import numpy as np
 
 from tensorrtx.arcface.layers import Layers
 
 EPSILON = 1e-3
 DIMENSIONS = 128
+STEM = 64
+HEAD = 512
 # After each block that halves the map: (its names' number, channels inside it, residual blocks
 # behind it, channels inside those, channels out).
 STAGES = ((23, 128, 4, 128, 64), (34, 256, 6, 256, 128), (45, 512, 2, 256, 128))
 
 
+class Block(NamedTuple):
+    """Widened by a 1x1 convolution, filtered depth-wise, projected; a residual at stride 1.
+
+    The names of its layers begin with `name`; `widths` are channels in, inside and out.
+    """
+
+    name: str
+    widths: tuple[int, int, int]
+    stride: int
+
+
+def blocks() -> Iterator[Block]:
+    """All blocks, in the order in which they are computed."""
+    inner = STEM
+    for number, wide, residuals, width, out in STAGES:
+        yield Block(f"dconv_{number}", (inner, wide, out), 2)
+        inner = out
+        for index in range(residuals):
+            yield Block(f"res_{number % 10}_block{index}", (out, width, out), 1)
+
+
 def embed(layers: Layers, x: str, scale: float) -> str:
     """(N, 3, 112, 112) -> (N, 128)."""
-    x = _conv(layers, x, "conv_1", (64, 3, 3), stride=2, scale=scale)
-    x = _conv(layers, x, "conv_2_dw", (64, 1, 3))
-    inner = 64
-    for number, wide, blocks, width, out in STAGES:
-        x = _block(layers, x, f"dconv_{number}", (inner, wide, out), stride=2)
-        inner = out
-        for block in range(blocks):
-            y = _block(layers, x, f"res_{number % 10}_block{block}", (inner, width, out), stride=1)
-            x = layers.graph.node("Add", y, x)
-    x = _conv(layers, x, "conv_6sep", (512, inner, 1))
-    x = _linear(layers, x, "conv_6dw7_7", (512, 1, 7), padding=0)
-    kernel = layers.weights.take("fc1_weight", (DIMENSIONS, 512))
+    x = _conv(layers, x, "conv_1", (STEM, 3, 3), stride=2, scale=scale)
+    x = _conv(layers, x, "conv_2_dw", (STEM, 1, 3))
+    for block in blocks():
+        y = _block(layers, x, block)
+        x = layers.graph.node("Add", y, x) if block.stride == 1 else y
+    x = _conv(layers, x, "conv_6sep", (HEAD, STAGES[-1][-1], 1))
+    x = _linear(layers, x, "conv_6dw7_7", (HEAD, 1, 7), padding=0)
+    kernel = layers.weights.take("fc1_weight", (DIMENSIONS, HEAD))
     bias = layers.weights.take("pre_fc1_bias", (DIMENSIONS,))
     return layers.dense(x, kernel.astype(np.float64), bias)
 
 
-def _block(layers: Layers, x: str, name: str, widths: tuple[int, int, int], *, stride: int) -> str:
-    inner, wide, out = widths
+def _block(layers: Layers, x: str, block: Block) -> str:
+    name, (inner, wide, out), stride = block
     x = _conv(layers, x, f"{name}_conv_sep", (wide, inner, 1))
     x = _conv(layers, x, f"{name}_conv_dw", (wide, 1, 3), stride=stride)
     return _linear(layers, x, f"{name}_conv_proj", (out, wide, 1))

@@ -13,11 +13,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's own abbreviation
 from torch import Tensor, nn
 
-from tensorrtx.arcface.mobilefacenet import DIMENSIONS, STAGES
+from tensorrtx.arcface.mobilefacenet import DIMENSIONS, HEAD, STEM, blocks
 
 SIDE = 112
-STEM = 64
-HEAD = 512
 
 
 class PRelu(torch.autograd.Function):
@@ -108,13 +106,10 @@ class MobileFaceNet(nn.Module):
         super().__init__()
         first = Layer("conv_1", (3, STEM), 3, stride=2), Layer("conv_2_dw", (1, STEM), 3)
         self.blocks = nn.Sequential()
-        inner = STEM
-        for number, wide, residuals, width, out in STAGES:
-            halving = bottleneck(f"dconv_{number}", (inner, wide, out), stride=2)
-            self.blocks.append(halving if self.blocks else Block(*first, *halving))
-            names = (f"res_{number % 10}_block{index}" for index in range(residuals))
-            self.blocks.extend(bottleneck(name, (out, width, out)) for name in names)
-            inner = out
+        for name, widths, stride in blocks():
+            block = bottleneck(name, widths, stride)
+            self.blocks.append(block if self.blocks else Block(*first, *block))
+            inner = widths[-1]
         self.blocks.append(head(inner))
 
     def features(self, images: Tensor) -> list[Tensor]:

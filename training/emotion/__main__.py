@@ -1,4 +1,4 @@
-"""The command line: ``python -m training.emotion train | join | evaluate | export``."""
+"""The command line: ``python -m training.emotion frames | train | join | evaluate | export``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 from training.emotion.recipe import add_options, from_options
 
+DATA = {"frames": "folder of the zip archives"}
+OUT = {"frames": "file.npz", "export": "file.onnx"}
 LICENCE = "trained on FER-2013, whose images are for research"
 
 
@@ -15,16 +17,24 @@ def main() -> None:
     """Parse the command line and run what it names."""
     parser = argparse.ArgumentParser(prog="python -m training.emotion", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    runs = {"train": _train, "join": _join, "evaluate": _evaluate, "export": _export}
+    runs = {
+        "frames": _frames,
+        "train": _train,
+        "join": _join,
+        "evaluate": _evaluate,
+        "export": _export,
+    }
     for name, run in runs.items():
         command = commands.add_parser(name)
         command.set_defaults(run=run)
         command.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for all")
-        command.add_argument("--data", type=Path, required=True, help=".npz, .csv or folder")
-        if name != "train":
+        command.add_argument(
+            "--data", type=Path, required=True, help=DATA.get(name, ".npz, .csv or folder")
+        )
+        if name in {"join", "evaluate", "export"}:
             command.add_argument("run_folder", type=Path, metavar="RUN")
         if name != "evaluate":
-            what = "file.onnx" if name == "export" else "folder of the run"
+            what = OUT.get(name, "folder of the run")
             command.add_argument("--out", type=Path, required=True, help=what)
         if name in {"evaluate", "export"}:
             command.add_argument("--weights", choices=("best", "last", "raw"), default="best")
@@ -34,6 +44,12 @@ def main() -> None:
     options = parser.parse_args()
     _limit_threads(options.threads)
     options.run(options)
+
+
+def _frames(options: argparse.Namespace) -> None:
+    from training.emotion.frames import cut_frames  # noqa: PLC0415 - needs no Keras
+
+    print(f"{cut_frames(options.data, options.out)} faces")
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -6,8 +6,6 @@ A step over faces of 40 pixels takes less than half of the time that it takes Ke
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import keras
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +13,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's own abbreviation
 from torch import Tensor
 
-from tensorrtx.arcface.mobilefacenet import STAGES
+from tensorrtx.arcface.mobilefacenet import blocks
 from training.emotion.depthwise import Weights, available, depthwise
 from training.emotion.recipe import Recipe
+from training.emotion.transfer import POINTWISE, SEPARABLE
 
 
 class Fused:
@@ -47,11 +46,13 @@ class Fused:
     def logits(self, faces: npt.NDArray[np.uint8], *, training: bool = False) -> Tensor:
         """Logits float32 (N, 7) of faces uint8 (N, H, W), with what their gradients need."""
         x = self._filtered(self._stem(faces), "conv_1_relu", "conv_2_dw")
-        for name, residual in _blocks():
+        if any(layer.name == POINTWISE for layer in self._model.layers):
+            x = self._product(x, POINTWISE).relu()
+        for name, _, stride in blocks():
             y = self._product(x, f"{name}_conv_sep")
-            y = self._filtered(y, f"{name}_conv_sep_relu", f"{name}_conv_dw", 1 if residual else 2)
+            y = self._filtered(y, f"{name}_conv_sep_relu", f"{name}_conv_dw", stride)
             y = self._product(y, f"{name}_conv_proj")
-            x = x + y if residual else y
+            x = x + y if stride == 1 else y
         maps = self._product(x, "conv_6sep").float().flatten(1, 2).transpose(1, 2)
         features = F.prelu(maps, self._weights("conv_6sep_relu")[0]).mean(2)
         kernel, bias = self._weights("logits")
@@ -82,7 +83,8 @@ class Fused:
 
 def fused(model: keras.Model, recipe: Recipe) -> Fused | None:
     """Return the model's fused network where recipe, machine and what it reads allow for one."""
-    fits = recipe.network == "mobileface" and recipe.branches == "1" and recipe.mixed_precision
+    whole = recipe.network == "mobileface" and recipe.branches in {"1", f"1{SEPARABLE}"}
+    fits = whole and recipe.mixed_precision
     plain = all(layer.name != "shrunk" for layer in model.layers)
     ours = available() and not torch.cuda.is_available()
     return Fused(model, recipe.dropout) if fits and plain and ours else None
@@ -90,10 +92,3 @@ def fused(model: keras.Model, recipe: Recipe) -> Fused | None:
 
 def _linear(x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
     return F.linear(x, kernel.T.to(x.dtype), bias.to(x.dtype))
-
-
-def _blocks() -> Iterator[tuple[str, bool]]:
-    """The names of the blocks behind the stem, and whether they are residual."""
-    for number, _, residuals, _, _ in STAGES:
-        yield f"dconv_{number}", False
-        yield from ((f"res_{number % 10}_block{index}", True) for index in range(residuals))

@@ -21,7 +21,8 @@ class Recipe:
     the clock if that comes before ``epochs``. ``below`` is the folder of a run
     whose last weights the frozen layers get. ``branches`` are the ends that the
     trunks of a ``mobileface`` have, see `training.emotion.join`. ``teachers`` are folders of runs,
-    separated by commas, which have ``teacher_share`` of every target.
+    separated by commas, which have ``teacher_share`` of every target. ``unlabelled`` is a file of
+    `training.emotion.frames`, whose faces they have the whole target of.
     """
 
     network: str = "fer48"
@@ -44,6 +45,7 @@ class Recipe:
     mixup: float = 0.0
     teachers: str = ""
     teacher_share: float = 0.7
+    unlabelled: str = ""
     sides: dict[float, int] = field(default_factory=lambda: {0.0: 48})
     strength: Strength = field(default_factory=Strength)
     mixed_precision: bool = False

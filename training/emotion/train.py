@@ -17,6 +17,7 @@ from training.emotion.batches import Batches
 from training.emotion.checkpoint import averaged, compiled, save_model, save_weights
 from training.emotion.distil import Teachers
 from training.emotion.fast import fast
+from training.emotion.frames import load_frames
 from training.emotion.labels import mixed_targets
 from training.emotion.predict import predict
 from training.emotion.recipe import Recipe
@@ -26,6 +27,8 @@ from training.schedule import Clock
 
 def train(recipe: Recipe, data: Path, out: Path) -> float:
     """Train on the split ``train`` of ``data``, validate on ``public``; return the best accuracy.
+
+    Raises `ValueError` for faces without labels where there is no teacher.
 
     ``out`` receives ``recipe.json``, ``curve.csv``, ``last.weights.h5`` and
     ``best.weights.h5`` (averaged weights), ``raw.weights.h5`` (not averaged), and
@@ -131,8 +134,17 @@ def _batches(recipe: Recipe, training: Split) -> Batches:
     targets = mixed_targets(
         training.labels, training.votes, recipe.label_weight, recipe.smoothing
     ).astype(np.float32)
+    faces = training.faces
+    if recipe.unlabelled:
+        if not recipe.teachers:
+            raise ValueError(
+                "faces without labels need somebody who reads them: add --teachers RUN"
+            )
+        unlabelled = load_frames(Path(recipe.unlabelled))
+        faces = np.concatenate([faces, unlabelled])
+        targets = np.concatenate([targets, np.zeros((len(unlabelled), 7), np.float32)])
     return Batches(
-        training.faces,
+        faces,
         targets,
         recipe.batch,
         recipe.seed,

@@ -1,0 +1,101 @@
+"""Faces without labels: cut from photographs, and left to the teachers."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("keras", reason="Keras is in the training environment only")
+
+from engines.accuracy import softmax
+from engines.fer2013 import Split
+from service.alignment import fer_crop
+from training.emotion.distil import Teachers
+from training.emotion.frames import cut_frames, load_frames
+from training.emotion.networks import fer48
+from training.emotion.recipe import Recipe
+from training.emotion.train import Run, train
+from training.photographs import ARCHIVES, middle_faces
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
+
+SCENE = Path(__file__).parents[3] / "engines/probe/scene.jpg"
+TINY = Recipe(width=8, epochs=1, batch=7, jit=False)
+FACES = np.random.default_rng(0).integers(0, 256, (7, 48, 48)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two archives of a photograph with faces and a picture without any."""
+    folder = tmp_path_factory.mktemp("archives")
+    scene = cv2.imread(str(SCENE))
+    assert scene is not None
+    pictures = {"A_0001.jpg": scene, "B_0001.jpg": np.zeros_like(scene)}
+    for archive in ARCHIVES:
+        with zipfile.ZipFile(folder / archive, "w") as file:
+            for name, picture in pictures.items():
+                file.writestr(f"faces/{name}", cv2.imencode(".jpg", picture)[1].tobytes())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("teacher")
+    fer48(8).save_weights(run / "last.weights.h5")
+    TINY.save(run / "recipe.json")
+    return run
+
+
+def test_the_face_of_each_photograph_is_cut_as_the_service_cuts_it(
+    archives: Path, tmp_path: Path
+) -> None:
+    assert cut_frames(archives, tmp_path / "made" / "frames.npz") == 2
+    found = list(middle_faces(archives))
+    assert [each.name for each in found] == ["A_0001", "_A_0001"]
+    cut = [fer_crop(each.image, each.box) for each in found]
+    np.testing.assert_array_equal(load_frames(tmp_path / "made" / "frames.npz"), cut)
+
+
+def test_what_labels_leave_of_a_target_is_the_teachers(teacher: Path) -> None:
+    teachers = Teachers([teacher], 0.6)
+    said = softmax(fer48_of(teacher, FACES))
+    label = np.zeros((7, 7), np.float32)
+    label[0, 3], label[1, 3] = 1.0, 0.5  # labelled, half blended with a face that is not
+    targets = teachers.targets(FACES, label)
+    np.testing.assert_allclose(targets[0], 0.4 * label[0] + 0.6 * said[0], atol=1e-5)
+    np.testing.assert_allclose(targets[1], 0.4 * label[1] + 0.8 * said[1], atol=1e-5)
+    np.testing.assert_allclose(targets[2:], said[2:], atol=1e-5)
+
+
+def fer48_of(run: Path, faces: np.ndarray) -> np.ndarray:
+    """Logits of the small network of a run."""
+    model = fer48(8)
+    model.load_weights(run / "last.weights.h5")
+    return np.asarray(model.predict_on_batch(faces))
+
+
+def test_they_are_trained_on_beside_those_with_labels(teacher: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "frames.npz", x=FACES)
+    split = Split(FACES, np.arange(7), None)
+    recipe = replace(TINY, teachers=str(teacher), unlabelled=str(tmp_path / "frames.npz"))
+    run = Run(recipe, split, split, tmp_path)
+    assert len(run.batches) == 2
+    assert sorted(run.batches.targets.sum(1).round(4)) == [0] * 7 + [1] * 7
+    run.epoch()
+    assert run.share == 1
+
+
+def test_without_teachers_they_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", x_train=FACES, y_train=range(7), x_public=FACES, y_public=range(7))
+    np.savez(tmp_path / "frames.npz", x=FACES)
+    recipe = replace(TINY, unlabelled=str(tmp_path / "frames.npz"))
+    with pytest.raises(ValueError, match="add --teachers RUN"):
+        train(recipe, tmp_path / "d.npz", tmp_path / "run")

@@ -1,0 +1,98 @@
+"""Photographs in archives, and the face in the middle of each, found by the service's detector."""
+
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+import tensorrtx
+from engines.catalog import Catalog
+from engines.onnxruntime import OnnxRuntime
+from engines.runner import Runner
+from service.detection import MAX_ENLARGEMENT, letterbox, select
+
+ARCHIVES = ("faces_unlabelled.zip", "faces_landmarks.zip")
+DETECTOR = "retinaface-mnet025"
+STRIDE = 32  # of the detector: its input's sides are multiples
+U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A picture RGB uint8 (h, w, 3), and in its pixels a face's box (4,) and landmarks (5, 2)."""
+
+    name: str
+    image: U8
+    box: F32
+    landmarks: F32
+
+
+def middle_faces(data: Path) -> Iterator[Found]:
+    """The face nearest to the middle of every photograph of `ARCHIVES` that shows one.
+
+    Names of `faces_landmarks.zip`, which are nobody's, begin with `_`.
+    """
+    for archive in ARCHIVES:
+        yield from _of_archive(data / archive)
+
+
+def _of_archive(path: Path) -> Iterator[Found]:
+    with zipfile.ZipFile(path) as archive:
+        names = sorted(name for name in archive.namelist() if name.endswith(".jpg"))
+        size = _enlarged(_read(archive, names[0]))
+        with _detector(size) as runner:
+            for name in names:
+                image = _read(archive, name)
+                prefix = "_" if "landmarks" in path.stem else ""
+                if (found := _middle(runner, image, size, prefix + Path(name).stem)) is not None:
+                    yield found
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> U8:
+    """One picture as RGB.
+
+    Raises `ValueError` where it is none.
+    """
+    image = cv2.imdecode(np.frombuffer(archive.read(name), np.uint8), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise ValueError(f"{name} is not a picture")
+    return np.asarray(image, np.uint8)
+
+
+def _enlarged(image: U8) -> tuple[int, int]:
+    """The smallest input of the detector that shows the image as the service would."""
+    height, width = (-(-int(side * MAX_ENLARGEMENT) // STRIDE) * STRIDE for side in image.shape[:2])
+    return height, width
+
+
+def _detector(size: tuple[int, int]) -> Runner:
+    """The service's detector for inputs of one size."""
+    spec = Catalog.load().get(DETECTOR)
+    options: dict[str, Any] = {**spec.options, "size": size}
+    model = tensorrtx.export(spec.network, spec.root / str(spec.weights), **options)
+    with tempfile.TemporaryDirectory() as folder:
+        plan = Path(folder, "plan.onnx")
+        plan.write_bytes(model.SerializeToString())
+        return OnnxRuntime().open(plan, spec)
+
+
+def _middle(runner: Runner, image: U8, size: tuple[int, int], name: str) -> Found | None:
+    """The face nearest to the middle, or none."""
+    canvas, box = letterbox(image, size)
+    rows = runner.infer({"images": canvas[None]})
+    row = {output: values[0] for output, values in rows.items()}
+    faces = select(row, box, min_score=0.5, nms_iou=0.4, max_faces=10)
+    if not len(faces.boxes):
+        return None
+    centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2
+    middle = np.array(image.shape[1::-1]) / 2
+    nearest = np.linalg.norm(centres - middle, axis=1).argmin()
+    found = (np.asarray(each[nearest], np.float32) for each in (faces.boxes, faces.landmarks))
+    return Found(name, image, *found)
