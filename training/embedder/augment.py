@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from service.alignment import ARCFACE_SIZE
 from training.detector.degrade import degrade, jpeg
-from training.embedder.faces import SIDE, U8
+from training.embedder.faces import SIDE
+from training.photographs import U8
 
 MEAN, DEVIATION = 127.5, 128.0
 PLAIN = 0.4  # of the views: neither blended nor damaged

@@ -6,9 +6,10 @@ from numpy.typing import NDArray
 
 from training.detector.degrade import degrade
 from training.embedder.augment import middle, normalised, tiny
-from training.embedder.faces import U8, Faces
+from training.embedder.faces import Faces
 from training.embedder.network import MobileFaceNet
 from training.embedder.pairs import grouping, verification
+from training.photographs import U8
 
 SEED = 2  # of the damage
 BATCH = 32

@@ -16,7 +16,6 @@ from torch import Tensor
 from tensorrtx.arcface.mobilefacenet import blocks
 from training.emotion.depthwise import Weights, available, depthwise
 from training.emotion.recipe import Recipe
-from training.emotion.transfer import POINTWISE, SEPARABLE
 
 
 class Fused:
@@ -46,8 +45,6 @@ class Fused:
     def logits(self, faces: npt.NDArray[np.uint8], *, training: bool = False) -> Tensor:
         """Logits float32 (N, 7) of faces uint8 (N, H, W), with what their gradients need."""
         x = self._filtered(self._stem(faces), "conv_1_relu", "conv_2_dw")
-        if any(layer.name == POINTWISE for layer in self._model.layers):
-            x = self._product(x, POINTWISE).relu()
         for name, _, stride in blocks():
             y = self._product(x, f"{name}_conv_sep")
             y = self._filtered(y, f"{name}_conv_sep_relu", f"{name}_conv_dw", stride)
@@ -83,8 +80,7 @@ class Fused:
 
 def fused(model: keras.Model, recipe: Recipe) -> Fused | None:
     """Return the model's fused network where recipe, machine and what it reads allow for one."""
-    whole = recipe.network == "mobileface" and recipe.branches in {"1", f"1{SEPARABLE}"}
-    fits = whole and recipe.mixed_precision
+    fits = recipe.network == "mobileface" and recipe.branches == "1" and recipe.mixed_precision
     plain = all(layer.name != "shrunk" for layer in model.layers)
     ours = available() and not torch.cuda.is_available()
     return Fused(model, recipe.dropout) if fits and plain and ours else None

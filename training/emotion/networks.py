@@ -16,7 +16,7 @@ from keras import layers, ops
 from engines.fer2013 import LABELS, SIDE
 from engines.keras import classic_body
 from training.emotion.recipe import Recipe
-from training.emotion.transfer import load_graph, load_trunk, mobileface_body
+from training.emotion.transfer import load_trunk, mobileface_body
 
 
 def build(recipe: Recipe, side: int = SIDE) -> keras.Model:
@@ -41,8 +41,6 @@ def build(recipe: Recipe, side: int = SIDE) -> keras.Model:
             raise ValueError(f"unknown network {unknown!r}: fer48, mobileface, classic or resnet50")
     if recipe.start.endswith(".wts"):
         load_trunk(model, Path(recipe.start))
-    elif recipe.start.endswith(".onnx"):
-        load_graph(model, Path(recipe.start))
     elif recipe.start not in {"", "imagenet"}:
         model.load_weights(recipe.start)
     return model

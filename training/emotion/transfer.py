@@ -13,9 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
-import onnx
 from keras import layers, ops
-from onnx import numpy_helper
 
 from tensorrtx import wts
 from tensorrtx.arcface.mobilefacenet import EPSILON, HEAD, STEM, Block, blocks
@@ -32,9 +30,6 @@ BLOCKS = tuple(blocks())
 FORKED = next(index for index, block in enumerate(BLOCKS) if FORK.startswith(block.name))
 # What the names of a second branch's layers begin with, behind those of its trunk.
 SECOND = "second_"
-# Behind a trunk's branches: it has one layer more, a convolution 1x1 behind the first depth-wise.
-SEPARABLE = "+"
-POINTWISE = "conv_2_sep"
 # Rows of a picture enlarged twice, bilinearly, as shares of its own rows: those that a kernel of
 # three at every second row sees of it are made of the three rows about one.
 ENLARGED = np.array([[0.75, 0.25, 0.0], [0.25, 0.75, 0.0], [0.0, 0.75, 0.25]])
@@ -61,16 +56,14 @@ def mobileface_body(x: Any, branches: str = "1") -> Any:
     The first convolution goes over every pixel instead of every second one, which is the same as
     enlarging faces of 48 pixels to 96 before it. Normalisations are folded into the convolutions.
     The depth-wise 7x7 at the end, which sees where on the face a feature lies, gives way to a mean.
-    ``branches`` are one or two for each trunk, as "1" or "2,1+": trunks have nothing but the face
-    in common, branches of one have the layers up to `FORK`. See `training.emotion.join`. A trunk
-    with `SEPARABLE` behind it has the one layer more that some MobileFaceNets have.
+    ``branches`` are one or two for each trunk, as "1" or "2,1": trunks have nothing but the face in
+    common, branches of one have the layers up to `FORK`. See `training.emotion.join`.
     """
     features = []
     for index, count in enumerate(branches.split(",")):
         trunk = trunk_name(index)
-        maps = _trunk(x, trunk, separable=count.endswith(SEPARABLE))
-        ends = ("", SECOND)[: int(count.rstrip(SEPARABLE))]
-        features += [_branch(maps, trunk + name) for name in ends]
+        maps = _trunk(x, trunk)
+        features += [_branch(maps, trunk + name) for name in ("", SECOND)[: int(count)]]
     return layers.Concatenate()(features) if len(features) > 1 else features[0]
 
 
@@ -92,31 +85,6 @@ def load_trunk(model: keras.Model, path: Path) -> None:
             layer.set_weights(_folded(tensors, layer))
 
 
-def load_graph(model: keras.Model, path: Path) -> None:
-    """Fill the trunk of `model` from the ONNX graph of a MobileFaceNet with ReLU or ReLU6.
-
-    The graph's convolutions, with their normalisations folded into them, are the trunk's in the
-    same order; what follows them there is left out. Raises `ValueError` where they do not fit.
-    """
-    graph = onnx.load(path).graph
-    tensors = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
-    convolutions = [
-        [tensors[name] for name in node.input[1:]] for node in graph.node if node.op_type == "Conv"
-    ]
-    for layer in model.layers:
-        if isinstance(layer, Slope):
-            layer.set_weights([np.zeros(layer.slope.shape)])
-        elif isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D):
-            kernel, bias = convolutions.pop(0)
-            weights = [_laid_out(kernel, layer), bias]
-            if [each.shape for each in weights] != [tuple(each.shape) for each in layer.weights]:
-                raise ValueError(
-                    f"{path}: a convolution of {kernel.shape} does not fit {layer.name}; "
-                    f'one of 1x1 behind the first depth-wise one wants --branches "1{SEPARABLE}"'
-                )
-            layer.set_weights(weights)
-
-
 def _folded(tensors: dict[str, F32], layer: layers.Layer) -> list[F32]:
     """A convolution's kernel and bias with its normalisation in them, as Keras lays them out."""
     norm = f"{layer.name}_batchnorm"
@@ -124,14 +92,10 @@ def _folded(tensors: dict[str, F32], layer: layers.Layer) -> list[F32]:
     scale, shift = batch_norm(gamma, beta, mean, variance, EPSILON)
     side = layer.kernel_size[0]
     kernel = tensors[f"{layer.name}_conv2d_weight"].reshape(len(scale), -1, side, side)
-    return [_laid_out(np.asarray(kernel * scale[:, None, None, None], np.float32), layer), shift]
-
-
-def _laid_out(kernel: F32, layer: layers.Layer) -> F32:
-    """A kernel (out, in, h, w) as the layer has it."""
+    kernel = np.asarray(kernel * scale[:, None, None, None], np.float32)
     deep = isinstance(layer, layers.DepthwiseConv2D)
     kernel = kernel.transpose(2, 3, 0, 1) if deep else kernel.transpose(2, 3, 1, 0)
-    return _stem(kernel) if layer.name == "conv_1" else kernel
+    return [_stem(kernel) if layer.name == "conv_1" else kernel, shift]
 
 
 def _stem(kernel: F32) -> F32:
@@ -140,11 +104,9 @@ def _stem(kernel: F32) -> F32:
     return np.asarray(np.einsum("ay,abio,bx->yxio", ENLARGED, grey, ENLARGED), np.float32)
 
 
-def _trunk(x: Any, trunk: str, *, separable: bool) -> Any:
+def _trunk(x: Any, trunk: str) -> Any:
     """The layers up to `FORK`."""
     x = _depthwise(_conv(x, f"{trunk}conv_1", STEM, 3), f"{trunk}conv_2_dw")
-    if separable:
-        x = layers.ReLU()(layers.Conv2D(STEM, 1, name=f"{trunk}{POINTWISE}")(x))
     for block in BLOCKS[:FORKED]:
         x = _projected(_widened(x, block, trunk), x, block, trunk)
     return _widened(x, BLOCKS[FORKED], trunk)

@@ -50,12 +50,7 @@ def main(start: str) -> None:
     }
     mixed = Recipe(network="mobileface", mixed_precision=True)
     small = build(recipe, 40)  # which shows faces of 48 pixels shrunk
-    other = replace(mixed, branches="1+")
-    separable = build(other)
-    theirs = keras.ops.convert_to_numpy(separable(FACES))
-    apart = np.abs(Fused(separable, recipe.dropout).predict_on_batch(FACES) - theirs).max()
-    result["separable"] = float(apart / np.abs(theirs).max())
-    chosen = [(model, mixed), (model, recipe), (small, mixed), (separable, other)]
+    chosen = [(model, mixed), (model, recipe), (small, mixed)]
     result["chosen"] = [fused(*each) is not None for each in chosen]
     with TemporaryDirectory() as folder:
         result["used"], curve = trained(start, Path(folder))

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnx
-import onnxruntime
 import pytest
 
 pytest.importorskip("keras", reason="Keras is in the training environment only")
@@ -30,16 +28,14 @@ from training.emotion.networks import Shrunk, build
 from training.emotion.predict import predict
 from training.emotion.recipe import Recipe, load_recipe
 from training.emotion.train import train
-from training.emotion.transfer import DEVIATION, FORK, SEPARABLE
+from training.emotion.transfer import DEVIATION, FORK
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::UserWarning"),
 ]
 
-ROOT = Path(__file__).parents[3]
-EMBEDDER = ROOT / "engines/models/arcface-mobilefacenet.wts"
-OTHER = ROOT.parent / "shared/weights/mobilefacenet_reference.onnx"
+EMBEDDER = Path(__file__).parents[3] / "engines/models/arcface-mobilefacenet.wts"
 RECIPE = Recipe(
     network="mobileface",
     start=str(EMBEDDER),
@@ -109,60 +105,6 @@ def test_it_learns_is_read_back_without_its_start_and_exported(
     if keras.backend.backend() == "tensorflow":
         pytest.importorskip("tf2onnx", reason="tf2onnx is in the training environment only")
         assert export(model, tmp_path / "m.onnx") < 1e-4
-
-
-def graph_of(model: keras.Model, path: Path) -> None:
-    """Write the convolutions of a model as those of a graph, the first with three colours."""
-    nodes, tensors = [], []
-    for layer in model.layers:
-        if not layer.name.startswith(("conv_", "dconv_", "res_")) or layer.name.endswith("_relu"):
-            continue
-        kernel, bias = layer.get_weights()
-        deep = isinstance(layer, keras.layers.DepthwiseConv2D)
-        kernel = kernel.transpose((2, 3, 0, 1) if deep else (3, 2, 0, 1))
-        kernel = np.repeat(kernel, 3, 1) if layer.name == "conv_1" else kernel
-        names = [f"{layer.name}_{part}" for part in ("kernel", "bias")]
-        tensors += map(onnx.numpy_helper.from_array, (kernel, bias), names)
-        nodes.append(onnx.helper.make_node("Conv", ["x", *names], [layer.name]))
-    onnx.save(onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [], [], tensors)), path)
-
-
-def test_it_starts_from_a_graph_whose_convolutions_are_its_own(tmp_path: Path) -> None:
-    recipe = replace(RECIPE, start="", branches=f"1{SEPARABLE}")
-    theirs = build(recipe)
-    graph_of(theirs, tmp_path / "start.onnx")
-    ours = build(replace(recipe, start=str(tmp_path / "start.onnx")))
-    for one, other in zip(ours.layers, theirs.layers, strict=True):
-        if one.name.endswith("_relu"):  # the graph's own have no slope
-            assert not np.any(one.get_weights()), one.name
-        elif one.name not in {"conv_1", "logits"}:
-            assert all(map(np.array_equal, one.get_weights(), other.get_weights())), one.name
-
-
-def test_a_graph_with_a_layer_more_than_the_trunk_is_refused(tmp_path: Path) -> None:
-    recipe = replace(RECIPE, start="", branches=f"1{SEPARABLE}")
-    graph_of(build(recipe), tmp_path / "start.onnx")
-    with pytest.raises(ValueError, match=r'does not fit .* --branches "1\+"'):
-        build(replace(recipe, start=str(tmp_path / "start.onnx"), branches="1"))
-
-
-@pytest.mark.skipif(not OTHER.exists(), reason="the reference weights are not here")
-def test_begun_from_a_graph_its_layers_see_what_the_graph_sees(faces: np.ndarray) -> None:
-    model = build(replace(RECIPE, start=str(OTHER), branches=f"1{SEPARABLE}"))
-    faces = np.stack([cv2.resize(each, (56, 56)) for each in faces])
-    names = ("standardize", "conv_6sep_relu")
-    tap = keras.Model(model.inputs, [model.get_layer(name).output for name in names])
-    shown, ours = (keras.ops.convert_to_numpy(each) for each in tap(faces))
-    graph = onnx.load(OTHER)
-    last = [node.output[0] for node in graph.graph.node if node.op_type == "Clip"][-1]
-    graph.graph.output.append(onnx.helper.make_empty_tensor_value_info(last))
-    session = onnxruntime.InferenceSession(graph.SerializeToString())
-    for face, maps in zip(shown, ours, strict=True):
-        large = cv2.resize(DEVIATION * face[..., 0], (112, 112), interpolation=cv2.INTER_LINEAR)
-        (theirs,) = session.run([last], {"input": np.repeat(large[None, None], 3, 1)})
-        one, other = maps.mean((0, 1)), theirs[0].mean((1, 2))
-        # ReLU6 there, ReLU here, and the picture's border.
-        assert one @ other / np.linalg.norm(one) / np.linalg.norm(other) > 0.98
 
 
 def test_a_file_without_a_layer_is_refused(tmp_path: Path) -> None:
