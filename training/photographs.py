@@ -16,6 +16,7 @@ from engines.catalog import Catalog
 from engines.onnxruntime import OnnxRuntime
 from engines.runner import Runner
 from service.detection import MAX_ENLARGEMENT, letterbox, select
+from training.detector.pictures import decode, names_in
 
 ARCHIVES = ("faces_unlabelled.zip", "faces_landmarks.zip")
 DETECTOR = "retinaface-mnet025"
@@ -45,7 +46,7 @@ def middle_faces(data: Path) -> Iterator[Found]:
 
 def _of_archive(path: Path) -> Iterator[Found]:
     with zipfile.ZipFile(path) as archive:
-        names = sorted(name for name in archive.namelist() if name.endswith(".jpg"))
+        names = names_in(archive)
         size = _enlarged(_read(archive, names[0]))
         with _detector(size) as runner:
             for name in names:
@@ -56,14 +57,8 @@ def _of_archive(path: Path) -> Iterator[Found]:
 
 
 def _read(archive: zipfile.ZipFile, name: str) -> U8:
-    """One picture as RGB.
-
-    Raises `ValueError` where it is none.
-    """
-    image = cv2.imdecode(np.frombuffer(archive.read(name), np.uint8), cv2.IMREAD_COLOR_RGB)
-    if image is None:
-        raise ValueError(f"{name} is not a picture")
-    return np.asarray(image, np.uint8)
+    """One picture as RGB."""
+    return np.asarray(cv2.cvtColor(decode(archive.read(name), name), cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _enlarged(image: U8) -> tuple[int, int]:

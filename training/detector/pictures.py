@@ -18,9 +18,14 @@ def decode_archive(path: Path, limit: int | None = None) -> NDArray[np.uint8]:
     `limit` takes that many, evenly spread. Raises `ValueError` where a picture cannot be read.
     """
     with zipfile.ZipFile(path) as archive:
-        names = sorted(name for name in archive.namelist() if name.endswith(".jpg"))
+        names = names_in(archive)
         chosen = names if limit is None else names[:: max(1, len(names) // limit)][:limit]
         return np.stack([decode(archive.read(name), name) for name in chosen])
+
+
+def names_in(archive: zipfile.ZipFile) -> list[str]:
+    """What the archive's JPEGs are called, sorted."""
+    return sorted(name for name in archive.namelist() if name.endswith(".jpg"))
 
 
 def decode(data: bytes, name: str) -> Image:

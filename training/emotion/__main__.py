@@ -27,7 +27,10 @@ def main() -> None:
     for name, run in runs.items():
         command = commands.add_parser(name)
         command.set_defaults(run=run)
-        command.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for all")
+        if name == "frames":  # which no framework of networks takes part in
+            command.set_defaults(threads=0)
+        else:
+            command.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for all")
         command.add_argument(
             "--data", type=Path, required=True, help=DATA.get(name, ".npz, .csv or folder")
         )

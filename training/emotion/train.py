@@ -142,7 +142,9 @@ def _batches(recipe: Recipe, training: Split) -> Batches:
             )
         unlabelled = load_frames(Path(recipe.unlabelled))
         faces = np.concatenate([faces, unlabelled])
-        targets = np.concatenate([targets, np.zeros((len(unlabelled), 7), np.float32)])
+        targets = np.concatenate(
+            [targets, np.zeros((len(unlabelled), targets.shape[1]), np.float32)]
+        )
     return Batches(
         faces,
         targets,

@@ -114,7 +114,7 @@ def _trunk(x: Any, trunk: str) -> Any:
 
 def _branch(x: Any, branch: str) -> Any:
     """The layers behind `FORK`, and the mean of their last maps."""
-    x = _projected(x, x, BLOCKS[FORKED], branch)
+    x = _projected(x, x, BLOCKS[FORKED], branch)  # halves the maps, so it adds no input
     for block in BLOCKS[FORKED + 1 :]:
         x = _projected(_widened(x, block, branch), x, block, branch)
     return layers.GlobalAveragePooling2D()(_conv(x, f"{branch}conv_6sep", HEAD, 1))

@@ -29,15 +29,8 @@ TARGETS = np.eye(7, dtype=np.float32)
 
 def main(start: str) -> None:
     """Compare logits and gradients with the weights `start`, then train a little."""
-    recipe = Recipe(
-        network="mobileface",
-        start=start,
-        optimizer="adamw",
-        rate=3e-4,
-        dropout=0.0,
-        jit=False,
-        frozen="conv_1_relu",
-    )
+    base = Recipe(network="mobileface", start=start, optimizer="adamw", jit=False)
+    recipe = replace(base, rate=3e-4, dropout=0.0, frozen="conv_1_relu")
     keras.utils.set_random_seed(0)
     model = compiled(recipe)
     ours = Fused(model, recipe.dropout)
@@ -53,27 +46,17 @@ def main(start: str) -> None:
     chosen = [(model, mixed), (model, recipe), (small, mixed)]
     result["chosen"] = [fused(*each) is not None for each in chosen]
     with TemporaryDirectory() as folder:
-        result["used"], curve = trained(start, Path(folder))
+        result["used"], curve = trained(base, Path(folder))
         result["seconds"] = [row["seconds"] for row in curve]
     json.dump(result, sys.stdout)
 
 
-def trained(start: str, folder: Path) -> tuple[list[bool], list[dict[str, str]]]:
+def trained(base: Recipe, folder: Path) -> tuple[list[bool], list[dict[str, str]]]:
     """Whether network and teacher of a run are fused; the curve of one that went on, and of it."""
     data, first, second = folder / "data.npz", folder / "first", folder / "second"
     faces, labels = FACES.repeat(3, 1).repeat(3, 2), np.arange(7)
     np.savez(data, x_train=faces, y_train=labels, x_public=faces, y_public=labels)
-    recipe = Recipe(
-        network="mobileface",
-        start=start,
-        optimizer="adamw",
-        rate=1e-4,
-        epochs=1,
-        batch=7,
-        sides={0.0: 16},
-        jit=False,
-        mixed_precision=True,
-    )
+    recipe = replace(base, rate=1e-4, epochs=1, batch=7, sides={0.0: 16}, mixed_precision=True)
     with redirect_stdout(sys.stderr):
         train(recipe, data, first)
         train(replace(recipe, epochs=2), data, first)

@@ -15,9 +15,11 @@ pytest.importorskip("keras", reason="Keras is in the training environment only")
 from engines.accuracy import softmax
 from engines.fer2013 import Split
 from service.alignment import fer_crop
+from training.emotion.checkpoint import load_run
 from training.emotion.distil import Teachers
 from training.emotion.frames import cut_frames, load_frames
 from training.emotion.networks import fer48
+from training.emotion.predict import predict
 from training.emotion.recipe import Recipe
 from training.emotion.train import Run, train
 from training.photographs import ARCHIVES, middle_faces
@@ -66,20 +68,13 @@ def test_the_face_of_each_photograph_is_cut_as_the_service_cuts_it(
 
 def test_what_labels_leave_of_a_target_is_the_teachers(teacher: Path) -> None:
     teachers = Teachers([teacher], 0.6)
-    said = softmax(fer48_of(teacher, FACES))
+    said = softmax(predict(load_run(teacher, "last"), FACES))
     label = np.zeros((7, 7), np.float32)
     label[0, 3], label[1, 3] = 1.0, 0.5  # labelled, half blended with a face that is not
     targets = teachers.targets(FACES, label)
     np.testing.assert_allclose(targets[0], 0.4 * label[0] + 0.6 * said[0], atol=1e-5)
     np.testing.assert_allclose(targets[1], 0.4 * label[1] + 0.8 * said[1], atol=1e-5)
     np.testing.assert_allclose(targets[2:], said[2:], atol=1e-5)
-
-
-def fer48_of(run: Path, faces: np.ndarray) -> np.ndarray:
-    """Logits of the small network of a run."""
-    model = fer48(8)
-    model.load_weights(run / "last.weights.h5")
-    return np.asarray(model.predict_on_batch(faces))
 
 
 def test_they_are_trained_on_beside_those_with_labels(teacher: Path, tmp_path: Path) -> None:
