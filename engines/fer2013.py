@@ -6,7 +6,6 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -90,6 +89,8 @@ def _read_folders(root: Path, name: str) -> Split:
 
 
 def _read_face(path: Path) -> npt.NDArray[np.uint8]:
+    import cv2  # noqa: PLC0415 - arrays are read, and trained on, where there is no OpenCV
+
     image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if image is None:
         raise ValueError(f"{path}: not an image")

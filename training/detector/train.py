@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from training import curve, loop
+from training.average import average
 from training.curve import Row
-from training.detector.average import average
 from training.detector.loader import Batches, Scenes, loader, normalise
 from training.detector.loss import Losses, distillation_losses
 from training.detector.network import RetinaFace

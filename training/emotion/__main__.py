@@ -56,9 +56,12 @@ def _frames(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from training.emotion.train import train  # noqa: PLC0415 - threads are set before Keras
-
-    print(f"best accuracy {train(from_options(options), options.data, options.out):.4f}")
+    recipe = from_options(options)
+    if recipe.device:
+        from training.emotion.device.train import train  # noqa: PLC0415 - needs no Keras
+    else:
+        from training.emotion.train import train  # noqa: PLC0415 - threads are set before Keras
+    print(f"best accuracy {train(recipe, options.data, options.out):.4f}")
 
 
 def _join(options: argparse.Namespace) -> None:

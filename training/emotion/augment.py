@@ -6,24 +6,11 @@ that a seed fixes it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
 from training.emotion.degrade import Image, Rng, as_image, change_tone, degrade, erase
-
-
-@dataclass(frozen=True)
-class Strength:
-    """How far views go. Probabilities are a view's; lengths are shares of the side."""
-
-    scale: tuple[float, float] = (0.85, 1.25)
-    shift: float = 0.12
-    rotation: float = 30.0
-    tone: float = 0.5
-    degrade: float = 0.25
-    erase: float = 0.25
+from training.emotion.recipe import Strength
 
 
 def view(face: Image, rng: Rng, side: int = 48, strength: Strength | None = None) -> Image:

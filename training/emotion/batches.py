@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from training.emotion.augment import Strength, view
+from training.emotion.augment import view
+from training.emotion.recipe import Strength
 
 Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]
 Job = tuple[int, int, npt.NDArray[np.int64], int]

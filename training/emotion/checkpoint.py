@@ -122,7 +122,12 @@ def load_run(run: Path, weights: str = "best", side: int | None = None) -> keras
     """
     recipe = load_recipe(run / "recipe.json")
     model = build(replace(recipe, start=""), side or image_side(1.0, recipe.sides))
-    model.load_weights(run / f"{weights}.weights.h5")
+    arrays = run / f"{weights}.npz"
+    if arrays.exists():  # trained on a device
+        with np.load(arrays) as file:
+            model.set_weights(list(file.values()))
+    else:
+        model.load_weights(run / f"{weights}.weights.h5")
     return model
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from service.alignment import fer_crop
 from training.photographs import middle_faces
@@ -20,9 +19,3 @@ def cut_frames(data: Path, out: Path) -> int:
     out.parent.mkdir(parents=True, exist_ok=True)
     np.savez(out, x=faces)
     return len(faces)
-
-
-def load_frames(path: Path) -> npt.NDArray[np.uint8]:
-    """Faces uint8 (N, 48, 48) of a file that `cut_frames` wrote."""
-    with np.load(path) as file:
-        return np.asarray(file["x"], np.uint8)

@@ -8,7 +8,17 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-from training.emotion.augment import Strength
+
+@dataclass(frozen=True)
+class Strength:
+    """How far views go. Probabilities are a view's; lengths are shares of the side."""
+
+    scale: tuple[float, float] = (0.85, 1.25)
+    shift: float = 0.12
+    rotation: float = 30.0
+    tone: float = 0.5
+    degrade: float = 0.25
+    erase: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -22,7 +32,8 @@ class Recipe:
     whose last weights the frozen layers get. ``branches`` are the ends that the
     trunks of a ``mobileface`` have, see `training.emotion.join`. ``teachers`` are folders of runs,
     separated by commas, which have ``teacher_share`` of every target. ``unlabelled`` is a file of
-    `training.emotion.frames`, whose faces they have the whole target of.
+    `training.emotion.frames`, whose faces they have the whole target of. With a ``device``, as
+    ``cuda``, all of the training stays there: see `training.emotion.device`.
     """
 
     network: str = "fer48"
@@ -51,6 +62,7 @@ class Recipe:
     mixed_precision: bool = False
     jit: bool = True
     workers: int = 0
+    device: str = ""
     seed: int = 0
 
     def save(self, path: Path) -> None:

@@ -16,9 +16,8 @@ from training import curve
 from training.emotion.batches import Batches
 from training.emotion.checkpoint import averaged, compiled, save_model, save_weights
 from training.emotion.distil import Teachers
+from training.emotion.examples import examples
 from training.emotion.fast import fast
-from training.emotion.frames import load_frames
-from training.emotion.labels import mixed_targets
 from training.emotion.predict import predict
 from training.emotion.recipe import Recipe
 from training.emotion.schedule import image_side, learning_rate
@@ -131,20 +130,7 @@ class Run:
 
 
 def _batches(recipe: Recipe, training: Split) -> Batches:
-    targets = mixed_targets(
-        training.labels, training.votes, recipe.label_weight, recipe.smoothing
-    ).astype(np.float32)
-    faces = training.faces
-    if recipe.unlabelled:
-        if not recipe.teachers:
-            raise ValueError(
-                "faces without labels need somebody who reads them: add --teachers RUN"
-            )
-        unlabelled = load_frames(Path(recipe.unlabelled))
-        faces = np.concatenate([faces, unlabelled])
-        targets = np.concatenate(
-            [targets, np.zeros((len(unlabelled), targets.shape[1]), np.float32)]
-        )
+    faces, targets = examples(recipe, training)
     return Batches(
         faces,
         targets,

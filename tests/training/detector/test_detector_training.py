@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch lives in the environment for training")
 
-from training.detector.average import average  # noqa: E402
+from training.average import average  # noqa: E402
 from training.detector.loader import Batches, Scenes, loader, normalise  # noqa: E402
 from training.detector.loss import distillation_losses  # noqa: E402
 from training.detector.network import RetinaFace  # noqa: E402

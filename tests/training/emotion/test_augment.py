@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from training.emotion import degrade
-from training.emotion.augment import Strength, jitter_frame, view
+from training.emotion.augment import jitter_frame, view
 from training.emotion.degrade import Image, Rng
+from training.emotion.recipe import Strength
 
 faces = hnp.arrays(np.uint8, (48, 48))
 seeds = st.integers(0, 2**32 - 1)

@@ -17,7 +17,8 @@ from engines.fer2013 import Split
 from service.alignment import fer_crop
 from training.emotion.checkpoint import load_run
 from training.emotion.distil import Teachers
-from training.emotion.frames import cut_frames, load_frames
+from training.emotion.examples import load_frames
+from training.emotion.frames import cut_frames
 from training.emotion.networks import fer48
 from training.emotion.predict import predict
 from training.emotion.recipe import Recipe

@@ -17,14 +17,13 @@ import keras
 
 from engines.accuracy import softmax
 from engines.fer2013 import LABELS
-from training.emotion.augment import Strength
 from training.emotion.checkpoint import compiled, load_run
 from training.emotion.distil import Teachers
 from training.emotion.evaluate import evaluate, repeated
 from training.emotion.export import export
 from training.emotion.networks import build, classic, fer48
 from training.emotion.predict import predict
-from training.emotion.recipe import Recipe
+from training.emotion.recipe import Recipe, Strength
 from training.emotion.train import train
 
 # Keras itself and its backends warn of what they do to each other.

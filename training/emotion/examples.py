@@ -1,0 +1,39 @@
+"""The faces and targets that a recipe learns from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from engines.fer2013 import Split
+from training.emotion.labels import mixed_targets
+from training.emotion.recipe import Recipe
+
+Examples = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]
+
+
+def examples(recipe: Recipe, training: Split) -> Examples:
+    """Return faces uint8 (N, 48, 48) and targets float32 (N, 7), of zeros without a label.
+
+    Raises:
+        ValueError: faces without labels and no teacher.
+
+    """
+    targets = mixed_targets(
+        training.labels, training.votes, recipe.label_weight, recipe.smoothing
+    ).astype(np.float32)
+    if not recipe.unlabelled:
+        return training.faces, targets
+    if not recipe.teachers:
+        raise ValueError("faces without labels need somebody who reads them: add --teachers RUN")
+    unlabelled = load_frames(Path(recipe.unlabelled))
+    none = np.zeros((len(unlabelled), targets.shape[1]), np.float32)
+    return np.concatenate([training.faces, unlabelled]), np.concatenate([targets, none])
+
+
+def load_frames(path: Path) -> npt.NDArray[np.uint8]:
+    """Faces uint8 (N, 48, 48) of a file that `training.emotion.frames` wrote."""
+    with np.load(path) as file:
+        return np.asarray(file["x"], np.uint8)
