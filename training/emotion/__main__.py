@@ -1,4 +1,4 @@
-"""The command line: ``python -m training.emotion frames | train | join | evaluate | export``."""
+"""The command line: ``python -m training.emotion start | train | join | evaluate | export …``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from training.emotion.recipe import add_options, from_options
 
 DATA = {"frames": "folder of the zip archives"}
-OUT = {"frames": "file.npz", "export": "file.onnx"}
+OUT = {"frames": "file.npz", "start": "file.npz", "export": "file.onnx"}
 LICENCE = "trained on FER-2013, whose images are for research"
 
 
@@ -19,6 +19,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     runs = {
         "frames": _frames,
+        "start": _start,
         "train": _train,
         "join": _join,
         "evaluate": _evaluate,
@@ -31,9 +32,10 @@ def main() -> None:
             command.set_defaults(threads=0)
         else:
             command.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for all")
-        command.add_argument(
-            "--data", type=Path, required=True, help=DATA.get(name, ".npz, .csv or folder")
-        )
+        if name != "start":
+            command.add_argument(
+                "--data", type=Path, required=True, help=DATA.get(name, ".npz, .csv or folder")
+            )
         if name in {"join", "evaluate", "export"}:
             command.add_argument("run_folder", type=Path, metavar="RUN")
         if name != "evaluate":
@@ -41,6 +43,7 @@ def main() -> None:
             command.add_argument("--out", type=Path, required=True, help=what)
         if name in {"evaluate", "export"}:
             command.add_argument("--weights", choices=("best", "last", "raw"), default="best")
+    add_options(commands.choices["start"])
     add_options(commands.choices["train"])
     commands.choices["join"].add_argument("second", type=Path, metavar="RUN")
     commands.choices["evaluate"].add_argument("--split", default="public")
@@ -53,6 +56,15 @@ def _frames(options: argparse.Namespace) -> None:
     from training.emotion.frames import cut_frames  # noqa: PLC0415 - needs no Keras
 
     print(f"{cut_frames(options.data, options.out)} faces")
+
+
+def _start(options: argparse.Namespace) -> None:
+    import numpy as np  # noqa: PLC0415
+
+    from training.emotion.networks import build  # noqa: PLC0415
+
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(options.out, *build(from_options(options)).get_weights())
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -19,12 +19,13 @@ pytest.importorskip("torch", reason="PyTorch is in the training environment only
 
 import torch
 
+from tensorrtx.arcface import mobilefacenet
 from tests.training.emotion.test_train import STILL, bars
 from training.emotion.checkpoint import load_run
-from training.emotion.device.network import Fer48, arrays, load_arrays
+from training.emotion.device.network import HEAD, STAGES, STEM, arrays, load_arrays, network
 from training.emotion.device.train import Run, train
 from training.emotion.device.views import Views, blend
-from training.emotion.networks import fer48
+from training.emotion.networks import build
 from training.emotion.predict import predict
 from training.emotion.recipe import Recipe, Strength, load_recipe
 
@@ -34,6 +35,7 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[3]
+EMBEDDER = ROOT / "engines/models/arcface-mobilefacenet.wts"
 CPU = torch.device("cpu")
 TINY = Recipe(width=8, epochs=40, batch=14, rate=0.05, ema=0.8, strength=STILL, device="cpu")
 
@@ -59,29 +61,58 @@ def rows(run: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize(("width", "blocks"), [(8, 1), (24, 2)])
-def test_the_network_is_keras_fer48(width: int, blocks: int) -> None:
+@pytest.mark.parametrize(
+    "recipe",
+    [Recipe(width=8), Recipe(width=24, blocks=2), Recipe(network="mobileface")],
+    ids=["fer48", "wider", "mobileface"],
+)
+def test_the_networks_are_those_of_keras(recipe: Recipe) -> None:
     torch.manual_seed(0)
-    network = Fer48(width, blocks).eval()
-    for name, tensor in network.state_dict().items():
+    twin = network(recipe).eval()
+    for name, tensor in twin.state_dict().items():
         if "running" in name or name.endswith("bias"):
             tensor.uniform_(0.1, 0.9)
-    model = fer48(width, blocks)
-    model.set_weights(arrays(network))
+    model = build(recipe)
+    model.set_weights(arrays(twin))
     for side in (48, 40, 32):
         faces = np.random.default_rng(side).integers(0, 256, (5, side, side)).astype(np.uint8)
-        ours = network(torch.from_numpy(faces)).detach().numpy()
+        ours = twin(torch.from_numpy(faces)).detach().numpy()
         theirs = np.asarray(model.predict_on_batch(faces))
         assert np.abs(theirs - ours).max() < 1e-5 * np.abs(theirs).max()
 
 
 def test_weights_go_back_and_those_of_another_network_are_refused() -> None:
-    first, second = Fer48(8), Fer48(8)
+    first, second = network(TINY), network(TINY)
     load_arrays(second, arrays(first))
     for one, other in zip(arrays(first), arrays(second), strict=True):
         assert np.array_equal(one, other)
-    with pytest.raises(ValueError, match="where the network has"):
-        load_arrays(Fer48(16), arrays(first))
+    with pytest.raises(ValueError, match="weights of"):
+        load_arrays(network(Recipe(width=16)), arrays(first))
+
+
+def test_mobileface_has_the_stages_of_the_engine() -> None:
+    assert (STEM, HEAD) == (mobilefacenet.STEM, mobilefacenet.HEAD)
+    assert tuple(stage[1:] for stage in mobilefacenet.STAGES) == STAGES
+
+
+def test_a_run_begins_with_the_arrays_of_a_start(data: Path, tmp_path: Path) -> None:
+    start = [sys.executable, "-m", "training.emotion", "start", "--network", "mobileface"]
+    options = ["--start", str(EMBEDDER), "--out", str(tmp_path / "start.npz")]
+    subprocess.run([*start, *options], cwd=ROOT, check=True, capture_output=True)
+    recipe = replace(
+        TINY,
+        network="mobileface",
+        start=str(tmp_path / "start.npz"),
+        optimizer="adamw",
+        rate=1e-6,
+        epochs=1,
+        sides={0.0: 32},
+    )
+    train(recipe, data, tmp_path / "run")
+    model = build(Recipe(network="mobileface", start=str(EMBEDDER)))
+    begun = zip(model.get_weights(), load_run(tmp_path / "run", "last").get_weights(), strict=True)
+    # But for the last layer, which each of them begins at random.
+    assert all(np.allclose(one, other, atol=1e-3) for one, other in list(begun)[:-2])
 
 
 def test_it_learns_and_keras_reads_what_it_wrote(run: Path, data: Path) -> None:
@@ -138,16 +169,17 @@ def test_targets_are_the_labels_and_the_teachers_share(run: Path, data: Path) ->
 @pytest.mark.parametrize(
     "recipe",
     [
-        replace(TINY, network="mobileface"),
+        replace(TINY, network="resnet50"),
         replace(TINY, start="x.wts"),
-        replace(TINY, optimizer="adamw"),
+        replace(TINY, frozen="conv_1"),
+        replace(TINY, optimizer="adam"),
     ],
-    ids=["network", "start", "optimizer"],
+    ids=["not resnet50", "training.emotion start", "drop --frozen", "sgd or adamw"],
 )
 def test_what_it_cannot_train_is_refused(
     recipe: Recipe, data: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    with pytest.raises(ValueError, match=f"drop --{request.node.callspec.id}, or --device"):
+    with pytest.raises(ValueError, match=request.node.callspec.id):
         train(recipe, data, tmp_path)
 
 
@@ -169,7 +201,7 @@ def test_it_needs_neither_keras_nor_opencv(data: Path, tmp_path: Path) -> None:
     assert (tmp_path / "run/last.npz").exists()
 
 
-def test_the_long_recipe_trains_teachers_and_a_student(data: Path, tmp_path: Path) -> None:
+def test_the_long_recipe_trains_teachers_and_students(data: Path, tmp_path: Path) -> None:
     python = Path(sys.executable).parent
     environment = os.environ | {
         "PATH": f"{python}:{os.environ['PATH']}",
@@ -177,13 +209,15 @@ def test_the_long_recipe_trains_teachers_and_a_student(data: Path, tmp_path: Pat
         "EPOCHS": "1",
         "OMP_NUM_THREADS": "1",
     }
-    for stage in ("teachers", "student"):
-        command = [ROOT / "training/long.sh", stage, data, tmp_path]
+    np.savez(tmp_path / "start.npz", *arrays(network(Recipe(network="mobileface"))))
+    for stage in ("teachers", "students"):
+        command = [ROOT / "training/long.sh", stage, data, tmp_path, tmp_path / "start.npz"]
         subprocess.run(command, env=environment, check=True, capture_output=True)
-    recipe = load_recipe(tmp_path / "student/recipe.json")
-    assert len(recipe.teachers.split(",")) == 4
-    model = load_run(tmp_path / "student", "last")
-    assert sum(weight.size * 4 for weight in map(np.asarray, model.get_weights())) < 12e6
+    for student in ("dense", "mobileface"):
+        recipe = load_recipe(tmp_path / student / "recipe.json")
+        assert len(recipe.teachers.split(",")) == 4
+        model = load_run(tmp_path / student, "last")
+        assert sum(weight.size * 4 for weight in map(np.asarray, model.get_weights())) < 12e6
 
 
 @pytest.mark.parametrize("side", [32, 40, 48])

@@ -15,7 +15,7 @@ from engines.accuracy import accuracy, negative_log_likelihood, softmax
 from engines.fer2013 import Split, read_split
 from training import curve, loop
 from training.average import average
-from training.emotion.device.network import Fer48, arrays, load_arrays
+from training.emotion.device.network import Network, arrays, load_arrays, network
 from training.emotion.device.views import Views, blend
 from training.emotion.examples import examples
 from training.emotion.recipe import Recipe, load_recipe
@@ -32,16 +32,10 @@ def train(recipe: Recipe, data: Path, out: Path) -> float:
     weights, as Keras orders them), and ``checkpoint.pt``, from which a run that was cut goes on.
 
     Raises:
-        ValueError: another network than ``fer48`` from random weights, or another optimizer.
+        ValueError: what cannot be trained so: the message names it.
 
     """
-    default = Recipe()
-    fixed = ("network", "start", "frozen", "below", "optimizer")
-    if changed := [name for name in fixed if getattr(recipe, name) != getattr(default, name)]:
-        raise ValueError(
-            f"--device trains fer48 from random weights by sgd: drop --{', --'.join(changed)},"
-            " or --device"
-        )
+    _require(recipe)
     out.mkdir(parents=True, exist_ok=True)
     recipe.save(out / "recipe.json")
     torch.manual_seed(recipe.seed)
@@ -59,9 +53,10 @@ class Run:
         self.device = torch.device(recipe.device)
         faces, targets = examples(recipe, training)
         self.faces, self.targets = (torch.from_numpy(x).to(self.device) for x in (faces, targets))
-        self.network = _network(recipe).to(self.device)
+        begun = _filled(recipe, Path(recipe.start)) if recipe.start else network(recipe)
+        self.network = begun.to(self.device)
         self.averaged = copy.deepcopy(self.network).eval()
-        self.optimiser = _optimiser(self.network, recipe.weight_decay)
+        self.optimiser = _optimiser(self.network, recipe)
         self.teachers = [self._teacher(Path(run)) for run in recipe.teachers.split(",") if run]
         self.random = np.random.default_rng(recipe.seed)
         self.batches = max(1, len(faces) // recipe.batch)
@@ -113,10 +108,10 @@ class Run:
         labelled = (1 - self.recipe.teacher_share) * targets
         return labelled + (1 - labelled.sum(1, keepdim=True)) * torch.stack(said).mean(0)
 
-    def _logits(self, network: torch.nn.Module, pixels: Tensor) -> Tensor:
+    def _logits(self, module: torch.nn.Module, pixels: Tensor) -> Tensor:
         mixed = self.recipe.mixed_precision
         with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
-            logits: Tensor = network(pixels)
+            logits: Tensor = module(pixels)
         return logits
 
     def _validate(self, side: int, loss: float) -> None:
@@ -148,10 +143,8 @@ class Run:
         return np.asarray(torch.cat(parts).cpu().numpy())
 
     def _teacher(self, run: Path) -> torch.nn.Module:
-        network = _network(load_recipe(run / "recipe.json"))
-        with np.load(run / "last.npz") as file:
-            load_arrays(network, file.values())
-        return network.to(self.device).eval().requires_grad_(requires_grad=False)
+        teacher = _filled(load_recipe(run / "recipe.json"), run / "last.npz")
+        return teacher.to(self.device).eval().requires_grad_(requires_grad=False)
 
     def _write(self, name: str) -> None:
         staged = self.out / "saving.npz"
@@ -176,19 +169,37 @@ class Run:
         torch.manual_seed(self.recipe.seed + self.number)  # no view of before is drawn again
 
 
-def _network(recipe: Recipe) -> Fer48:
-    network: Fer48 = Fer48(recipe.width, recipe.blocks, recipe.dropout).to(
-        memory_format=torch.channels_last
-    )
-    return network
+def _require(recipe: Recipe) -> None:
+    default = Recipe()
+    kept = ("frozen", "below", "branches")
+    if changed := [name for name in kept if getattr(recipe, name) != getattr(default, name)]:
+        raise ValueError(f"--device trains whole networks: drop --{', --'.join(changed)}")
+    if recipe.start and not recipe.start.endswith(".npz"):
+        raise ValueError(
+            f"--device reads arrays, not {recipe.start}: write them by"
+            " `python -m training.emotion start`"
+        )
 
 
-def _optimiser(network: torch.nn.Module, weight_decay: float) -> torch.optim.Optimizer:
-    """Kernels decay; scales, shifts and biases do not."""
-    kernels = [each for each in network.parameters() if each.ndim > 1]
-    others = [each for each in network.parameters() if each.ndim <= 1]
+def _optimiser(module: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Kernels decay; scales, slopes, shifts and biases do not."""
+    kernels = [each for each in module.parameters() if each.ndim > 1]
+    others = [each for each in module.parameters() if each.ndim <= 1]
     groups = [
-        {"params": kernels, "weight_decay": weight_decay},
+        {"params": kernels, "weight_decay": recipe.weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    return torch.optim.SGD(groups, lr=0.0, momentum=0.9, nesterov=True)
+    match recipe.optimizer:
+        case "sgd":
+            return torch.optim.SGD(groups, lr=0.0, momentum=0.9, nesterov=True)
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=0.0)
+        case unknown:
+            raise ValueError(f"unknown optimizer {unknown!r}: sgd or adamw")
+
+
+def _filled(recipe: Recipe, path: Path) -> Network:
+    filled = network(recipe)
+    with np.load(path) as file:
+        load_arrays(filled, file.values())
+    return filled
