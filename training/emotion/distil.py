@@ -14,6 +14,7 @@ from engines.accuracy import softmax
 from engines.fer2013 import SIDE
 from training.emotion.checkpoint import load_run
 from training.emotion.fast import fast
+from training.emotion.labels import shared
 from training.emotion.recipe import load_recipe
 
 Targets = npt.NDArray[np.float32]
@@ -32,16 +33,11 @@ class Teachers:
         self._share = share
 
     def targets(self, faces: npt.NDArray[np.uint8], targets: Targets) -> Targets:
-        """Blend the targets of a batch, float32 (N, 7), with what the teachers say of it.
-
-        A face without a label has a target of zeros, and one blended with it a part of a target:
-        what labels leave of each is the teachers'.
-        """
+        """Blend the targets of a batch, float32 (N, 7), with what the teachers say of it."""
         if not self._models:
             return targets
         said = np.mean([softmax(model.predict_on_batch(faces)) for model in self._models], axis=0)
-        labelled = (1 - self._share) * targets
-        return np.asarray(labelled + (1 - labelled.sum(1, keepdims=True)) * said, np.float32)
+        return np.asarray(shared(targets, said, self._share), np.float32)
 
 
 def _teacher(run: Path, mixed_precision: bool) -> Any:

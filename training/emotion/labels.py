@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -62,6 +64,16 @@ def mixed_targets(
         targets = np.where(voted[:, None], mixed, targets)
     smoothed: npt.NDArray[np.float32] = (1 - smoothing) * targets + smoothing / len(LABELS)
     return smoothed.astype(np.float32)
+
+
+def shared(targets: Any, said: Any, share: float) -> Any:
+    """Targets (N, 7), ``share`` of each the teachers' ``said`` (N, 7); arrays or tensors alike.
+
+    A face without a label has a target of zeros, and one blended with it a part of a target: what
+    labels leave of each is the teachers'.
+    """
+    labelled = (1 - share) * targets
+    return labelled + (1 - labelled.sum(1)[:, None]) * said
 
 
 def prior_shift(

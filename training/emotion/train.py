@@ -10,9 +10,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from engines.accuracy import accuracy, negative_log_likelihood, softmax
 from engines.fer2013 import Split, read_split
-from training import curve
 from training.emotion.batches import Batches
 from training.emotion.checkpoint import averaged, compiled, save_model, save_weights
 from training.emotion.distil import Teachers
@@ -21,6 +19,7 @@ from training.emotion.fast import fast
 from training.emotion.predict import predict
 from training.emotion.recipe import Recipe
 from training.emotion.schedule import image_side, learning_rate
+from training.emotion.validation import validate
 from training.schedule import Clock
 
 
@@ -89,27 +88,11 @@ class Run:
         return loss
 
     def _validate(self, side: int, loss: float) -> None:
-        probabilities = softmax(predict(self.network, self.public.faces, side))
-        score = accuracy(probabilities, self.public.labels)
-        nll = negative_log_likelihood(probabilities, self.public.labels)
-        self._log(side, loss, score, nll)
+        score = validate(self, side, loss, predict(self.network, self.public.faces, side))
         save_weights(self.model, self.out / "last.weights.h5")
         if score >= self.best:
             self.best = score
             save_weights(self.model, self.out / "best.weights.h5")
-
-    def _log(self, side: int, loss: float, score: float, nll: float) -> None:
-        row = {
-            "epoch": self.number,
-            "seconds": round(self.clock.elapsed()),
-            "share": round(self.share, 4),
-            "side": side,
-            "loss": round(loss, 4),
-            "accuracy": round(score, 4),
-            "nll": round(nll, 4),
-        }
-        print(row, flush=True)
-        curve.append(self.out, row)
 
     def _save_resume(self) -> None:
         save_weights(self.model, self.out / "raw.weights.h5")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import subprocess
 import sys
@@ -19,8 +18,9 @@ pytest.importorskip("torch", reason="PyTorch is in the training environment only
 
 import torch
 
+from engines.fer2013 import read_split
 from tensorrtx.arcface import mobilefacenet
-from tests.training.emotion.test_train import STILL, bars
+from tests.training.emotion.test_train import STILL, bars, curve, file_of_bars
 from training.emotion.checkpoint import load_run
 from training.emotion.device.network import HEAD, STAGES, STEM, arrays, load_arrays, network
 from training.emotion.device.train import Run, train
@@ -42,11 +42,7 @@ TINY = Recipe(width=8, epochs=40, batch=14, rate=0.05, ema=0.8, strength=STILL, 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("data") / "bars.npz"
-    x, y = bars(70, 0)
-    x_public, y_public = bars(28, 1)
-    np.savez(path, x_train=x, y_train=y, x_public=x_public, y_public=y_public)
-    return path
+    return file_of_bars(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +50,6 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "device"
     assert train(TINY, data, out) > 0.6
     return out
-
-
-def rows(run: Path) -> list[dict[str, str]]:
-    with (run / "curve.csv").open() as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.mark.parametrize(
@@ -116,14 +107,14 @@ def test_a_run_begins_with_the_arrays_of_a_start(data: Path, tmp_path: Path) -> 
 
 
 def test_it_learns_and_keras_reads_what_it_wrote(run: Path, data: Path) -> None:
-    curve = rows(run)
-    assert len(curve) == TINY.epochs
-    assert float(curve[-1]["loss"]) < float(curve[0]["loss"]) / 2
+    rows = curve(run)
+    assert len(rows) == TINY.epochs
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"]) / 2
     with np.load(data) as file:
         faces, labels = file["x_public"], file["y_public"]
     logits = predict(load_run(run, "last"), faces)
     assert (logits.argmax(1) == labels).mean() == pytest.approx(
-        float(curve[-1]["accuracy"]), abs=1e-3
+        float(rows[-1]["accuracy"]), abs=1e-3
     )
 
 
@@ -131,7 +122,7 @@ def test_a_run_that_was_cut_goes_on(data: Path, tmp_path: Path) -> None:
     short = replace(TINY, epochs=2)
     train(short, data, tmp_path)
     train(replace(TINY, epochs=4), data, tmp_path)
-    assert [row["epoch"] for row in rows(tmp_path)] == ["1", "2", "3", "4"]
+    assert [row["epoch"] for row in curve(tmp_path)] == ["1", "2", "3", "4"]
 
 
 def test_a_student_learns_faces_without_labels_from_its_teachers(
@@ -153,8 +144,6 @@ def test_a_student_learns_faces_without_labels_from_its_teachers(
 
 
 def test_targets_are_the_labels_and_the_teachers_share(run: Path, data: Path) -> None:
-    from engines.fer2013 import read_split  # noqa: PLC0415
-
     recipe = replace(TINY, teachers=f"{run},{run}", teacher_share=0.6)
     student = Run(recipe, read_split(data, "train"), read_split(data, "public"), run.parent)
     pixels = student.faces[:3].float()

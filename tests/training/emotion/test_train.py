@@ -46,13 +46,18 @@ def bars(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return faces, labels
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("data") / "bars.npz"
+def file_of_bars(folder: Path) -> Path:
+    """Write 70 of them to train on and 28 to validate on."""
     faces, labels = bars(70, 0)
     x_public, y_public = bars(28, 1)
+    path = folder / "bars.npz"
     np.savez(path, x_train=faces, y_train=labels, x_public=x_public, y_public=y_public)
     return path
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return file_of_bars(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")

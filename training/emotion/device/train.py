@@ -11,15 +11,16 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's own abbreviation
 from torch import Tensor
 
-from engines.accuracy import accuracy, negative_log_likelihood, softmax
-from engines.fer2013 import Split, read_split
-from training import curve, loop
+from engines.fer2013 import SIDE, Split, read_split
+from training import loop
 from training.average import average
 from training.emotion.device.network import Network, arrays, load_arrays, network
 from training.emotion.device.views import Views, blend
 from training.emotion.examples import examples
+from training.emotion.labels import shared
 from training.emotion.recipe import Recipe, load_recipe
 from training.emotion.schedule import image_side, learning_rate
+from training.emotion.validation import validate
 from training.schedule import Clock
 
 KEEP = 10  # epochs from checkpoint to checkpoint
@@ -58,6 +59,7 @@ class Run:
         self.averaged = copy.deepcopy(self.network).eval()
         self.optimiser = _optimiser(self.network, recipe)
         self.teachers = [self._teacher(Path(run)) for run in recipe.teachers.split(",") if run]
+        self.views = Views(SIDE, recipe.strength, self.device)
         self.random = np.random.default_rng(recipe.seed)
         self.batches = max(1, len(faces) // recipe.batch)
         self.clock = Clock(recipe.epochs * self.batches, recipe.minutes)
@@ -73,11 +75,12 @@ class Run:
     def epoch(self) -> None:
         """Train one epoch or what the clock leaves of it, validate the average, save both."""
         side = image_side(self.share, self.recipe.sides)
-        views = Views(side, self.recipe.strength, self.device)
+        if self.views.side != side:
+            self.views = Views(side, self.recipe.strength, self.device)
         order = torch.randperm(len(self.faces), device=self.device)
         losses = []
         for chosen in order.split(self.recipe.batch)[: self.batches]:
-            losses.append(self._step(views(self.faces[chosen]), self.targets[chosen]))
+            losses.append(self._step(self.views(self.faces[chosen]), self.targets[chosen]))
             if self.share >= 1:
                 break
         self.number += 1
@@ -105,8 +108,8 @@ class Run:
             return targets
         with torch.no_grad():
             said = [self._logits(teacher, pixels).softmax(1) for teacher in self.teachers]
-        labelled = (1 - self.recipe.teacher_share) * targets
-        return labelled + (1 - labelled.sum(1, keepdim=True)) * torch.stack(said).mean(0)
+        taught: Tensor = shared(targets, torch.stack(said).mean(0), self.recipe.teacher_share)
+        return taught
 
     def _logits(self, module: torch.nn.Module, pixels: Tensor) -> Tensor:
         mixed = self.recipe.mixed_precision
@@ -115,19 +118,7 @@ class Run:
         return logits
 
     def _validate(self, side: int, loss: float) -> None:
-        probabilities = softmax(self.predict(self.public.faces, side))
-        score = accuracy(probabilities, self.public.labels)
-        row = {
-            "epoch": self.number,
-            "seconds": round(self.clock.elapsed()),
-            "share": round(self.share, 4),
-            "side": side,
-            "loss": round(loss, 4),
-            "accuracy": round(score, 4),
-            "nll": round(negative_log_likelihood(probabilities, self.public.labels), 4),
-        }
-        print(row, flush=True)
-        curve.append(self.out, row)
+        score = validate(self, side, loss, self.predict(self.public.faces, side))
         self._write("last")
         if score >= self.best:
             self.best = score
