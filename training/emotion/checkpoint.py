@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from engines.fer2013 import Split
 from training.emotion.labels import prior_shift
+from training.emotion.logits import shift_logits
 from training.emotion.networks import build
 from training.emotion.recipe import Recipe, load_recipe
-from training.emotion.schedule import image_side
 
 
 def compiled(recipe: Recipe) -> keras.Model:
@@ -121,7 +121,7 @@ def load_run(run: Path, weights: str = "best", side: int | None = None) -> keras
     with a ``side`` of 48, faces of any side are read as they are.
     """
     recipe = load_recipe(run / "recipe.json")
-    model = build(replace(recipe, start=""), side or image_side(1.0, recipe.sides))
+    model = build(replace(recipe, start=""), side)
     arrays = run / f"{weights}.npz"
     if arrays.exists():  # trained on a device
         with np.load(arrays) as file:
@@ -135,7 +135,5 @@ def load_shifted(run: Path, weights: str, split: Split) -> keras.Model:
     """Return the run's network with the labels' own prior, from the training part ``split``."""
     model = load_run(run, weights)
     recipe = load_recipe(run / "recipe.json")
-    kernel, bias = model.get_layer("logits").get_weights()
-    shift = prior_shift(split.labels, split.votes, recipe.label_weight)
-    model.get_layer("logits").set_weights([kernel, bias + shift])
+    shift_logits(model, prior_shift(split.labels, split.votes, recipe.label_weight))
     return model

@@ -11,6 +11,7 @@ from engines.accuracy import softmax
 from engines.fer2013 import LABELS
 from engines.keras import require
 from engines.keras_onnx import SIDE, to_onnx, write
+from training.emotion.logits import scale_logits
 from training.emotion.predict import predict
 
 
@@ -33,13 +34,8 @@ def export(
 
     faces = np.random.default_rng(0).integers(0, 256, (64, SIDE, SIDE)).astype(np.uint8)
     expected = softmax(predict(model, faces) / temperature).astype(np.float32)
-    _fold_temperature(model, temperature)
+    scale_logits(model, 1 / temperature)
     proto = to_onnx(lambda faces: tf.nn.softmax(model(faces, training=False)), len(LABELS))
-    _fold_temperature(model, 1 / temperature)
+    scale_logits(model, temperature)
     entries = {"labels": ",".join(LABELS), "temperature": f"{temperature}"} | (about or {})
     return write(proto, path, faces, expected, entries)
-
-
-def _fold_temperature(model: keras.Model, temperature: float) -> None:
-    logits = model.get_layer("logits")
-    logits.set_weights([weights / temperature for weights in logits.get_weights()])

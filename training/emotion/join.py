@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,72 +11,73 @@ import numpy as np
 
 from engines.fer2013 import Split
 from training.emotion.checkpoint import load_shifted, save_weights, up_to
+from training.emotion.logits import networks, scale_logits
 from training.emotion.networks import build
 from training.emotion.recipe import Recipe, load_recipe
 from training.emotion.schedule import image_side
-from training.emotion.transfer import FORK, SECOND, trunk_name
+from training.emotion.transfer import FORK, SECOND
 
 
 def join(first: Path, second: Path, out: Path, split: Split) -> None:
     """Write the run `out`: both runs side by side, the layers up to `FORK` once where they agree.
 
+    They may be of different forms and have ended on different sides: each goes on seeing its own.
     The last weights of both count, which are those that ``--below`` takes. Runs may have learnt
     different mixtures of labels and votes: the logits of each get the labels' own prior, from the
     training part ``split``, before they are averaged.
-
-    Raises:
-        ValueError: they ended at different sides.
-
     """
-    recipe, other = (load_recipe(run / "recipe.json") for run in (first, second))
-    _require_side(recipe, other, second)
-    ones, others = (load_shifted(run, "last", split) for run in (first, second))
-    shared = recipe.branches == other.branches == "1" and _begin_alike(ones, others)
-    trunks = len(recipe.branches.split(","))
-    branches = "2" if shared else f"{recipe.branches},{other.branches}"
-    recipe = replace(recipe, branches=branches, start="", below="", label_weight=1.0)
-    model = build(recipe)
-    moved = {_moved(layer.name, None if shared else trunks): layer for layer in others.layers}
-    for layer in model.layers:
-        if layer.weights and layer.name != "logits":
-            source = moved.get(layer.name) or ones.get_layer(layer.name)
-            layer.set_weights(source.get_weights())
-    model.get_layer("logits").set_weights(_mean_logits(ones, others))
+    recipes = [load_recipe(run / "recipe.json") for run in (first, second)]
+    models = [load_shifted(run, "last", split) for run in (first, second)]
+    ends = [sum(each.branches for each in _parts(recipe)) for recipe in recipes]
+    for model, count in zip(models, ends, strict=True):
+        scale_logits(model, count / sum(ends))
+    joined = _branched if _begin_alike(recipes, models) else _side_by_side
+    recipe, model = joined(recipes, models)
     out.mkdir(parents=True, exist_ok=True)
     recipe.save(out / "recipe.json")
     save_weights(model, out / "last.weights.h5")
 
 
-def _require_side(recipe: Recipe, other: Recipe, run: Path) -> None:
-    side, own = (image_side(1.0, each.sides) for each in (recipe, other))
-    if own != side:
-        raise ValueError(
-            f"{run} ended at side {own}, the first at {side}; train with --sides 0:{side}"
-        )
+def _parts(recipe: Recipe) -> tuple[Recipe, ...]:
+    return recipe.parts or (replace(recipe, start="", below=""),)
 
 
-def _begin_alike(ones: keras.Model, others: keras.Model) -> bool:
-    """Whether two networks of one branch have the same layers up to `FORK`."""
-    both = zip(up_to(ones, FORK), up_to(others, FORK), strict=True)
+def _begin_alike(recipes: Sequence[Recipe], models: Sequence[keras.Model]) -> bool:
+    """Whether two networks of one branch have the same layers up to `FORK` and see the same."""
+    forms = {(each.network, each.branches, image_side(1.0, each.sides)) for each in recipes}
+    if len(forms) > 1 or next(iter(forms))[:2] != ("mobileface", 1):
+        return False
+    both = zip(*(up_to(model, FORK) for model in models), strict=True)
     return all(
         all(map(np.array_equal, one.get_weights(), other.get_weights())) for one, other in both
     )
 
 
-def _moved(name: str, trunks: int | None) -> str:
-    """What a layer of the second run is called behind so many trunks, or as a second branch."""
-    if trunks is None:
-        return SECOND + name
-    own = re.match(r"trunk_(\d+)_", name)
-    index, rest = (int(own[1]) - 1, name[own.end() :]) if own else (0, name)
-    return trunk_name(trunks + index) + rest
+def _branched(
+    recipes: Sequence[Recipe], models: Sequence[keras.Model]
+) -> tuple[Recipe, keras.Model]:
+    """One network with two ends."""
+    recipe = replace(*_parts(recipes[0]), branches=2, label_weight=1.0)
+    model, (ones, others) = build(recipe), models
+    for layer in model.layers:
+        if layer.weights and layer.name != "logits":
+            second = layer.name.startswith(SECOND)
+            source = others if second else ones
+            layer.set_weights(source.get_layer(layer.name.removeprefix(SECOND)).get_weights())
+    last = [each.get_layer("logits").get_weights() for each in models]
+    (kernel, bias), (kernel_2, bias_2) = last
+    model.get_layer("logits").set_weights([np.concatenate([kernel, kernel_2]), bias + bias_2])
+    return recipe, model
 
 
-def _mean_logits(ones: keras.Model, others: keras.Model) -> list[np.ndarray]:
-    """Kernel (512 * ends, 7) and bias (7,): every end counts alike."""
-    (kernel, bias), (kernel_2, bias_2) = (
-        model.get_layer("logits").get_weights() for model in (ones, others)
-    )
-    share = len(kernel) / (len(kernel) + len(kernel_2))
-    kernels = np.concatenate([kernel * share, kernel_2 * (1 - share)])
-    return [kernels, bias * share + bias_2 * (1 - share)]
+def _side_by_side(
+    recipes: Sequence[Recipe], models: Sequence[keras.Model]
+) -> tuple[Recipe, keras.Model]:
+    """All networks of both, added up."""
+    parts = tuple(part for recipe in recipes for part in _parts(recipe))
+    recipe = Recipe(network="joined", parts=parts, label_weight=1.0)
+    model = build(recipe)
+    sources = [each for one in models for each in networks(one)]
+    for network, source in zip(networks(model), sources, strict=True):
+        network.set_weights(source.get_weights())
+    return recipe, model

@@ -7,6 +7,7 @@ preprocessing with it.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,23 @@ from keras import layers, ops
 from engines.fer2013 import LABELS, SIDE
 from engines.keras import classic_body
 from training.emotion.recipe import Recipe
+from training.emotion.schedule import image_side
 from training.emotion.transfer import load_trunk, mobileface_body
 
 
-def build(recipe: Recipe, side: int = SIDE) -> keras.Model:
+def build(recipe: Recipe, side: int | None = SIDE) -> keras.Model:
     """Return the recipe's network, with weights from ``recipe.start`` where that names a file.
 
-    Where ``side`` is another than 48, faces of 48 pixels are shrunk to it first (`Shrunk`).
+    With a ``side`` of 48 it reads faces of any side as they are. For another, and for None, which
+    is the side that its training ended on, faces of 48 pixels are shrunk to it first (`Shrunk`).
 
     Raises:
         ValueError: no network of that name.
 
     """
+    if recipe.network == "joined":
+        return joined(recipe.parts, side)
+    side = side or image_side(1.0, recipe.sides)
     match recipe.network:
         case "fer48":
             model = fer48(recipe.width, recipe.blocks, recipe.dropout, side)
@@ -103,12 +109,37 @@ class Shrunk(layers.Layer):  # type: ignore[misc]
         return {**super().get_config(), "side": self.side}
 
 
+def _faces(side: int | None) -> Any:
+    """The input, of a free side where `side` is 48."""
+    return layers.Input((None, None) if side == SIDE else (SIDE, SIDE), dtype="uint8", name="faces")
+
+
 def _seen(side: int) -> tuple[Any, Any]:
-    """The input, of a free side where `side` is 48, and what a network is to see of it."""
-    free = side == SIDE
-    faces = layers.Input((None, None) if free else (SIDE, SIDE), dtype="uint8", name="faces")
-    shown = faces if free else Shrunk(side, name="shrunk")(faces)
+    """The input, and what a network is to see of it."""
+    faces = _faces(side)
+    shown = faces if side == SIDE else Shrunk(side, name="shrunk")(faces)
     return faces, Standardize(name="standardize")(shown)
+
+
+def joined(parts: Sequence[Recipe], side: int | None = None) -> keras.Model:
+    """Return networks side by side, each seeing faces as its own training ended or at ``side``.
+
+    uint8 (N, 48, 48), or of any side where that is 48 -> logits (N, 7), the sum of all networks':
+    their weights hold each one's share, see `training.emotion.join`.
+
+    Raises:
+        ValueError: no parts, which no option gives.
+
+    """
+    if not parts:
+        raise ValueError("a joined network is made of runs: `python -m training.emotion join`")
+    faces = _faces(side)
+    networks = [build(part, side) for part in parts]
+    named = [
+        keras.Model(each.input, each.output, name=f"network_{index}")
+        for index, each in enumerate(networks, 1)
+    ]
+    return keras.Model(faces, layers.Add()([each(faces) for each in named]), name="joined")
 
 
 def fer48(width: int = 40, blocks: int = 1, dropout: float = 0.3, side: int = SIDE) -> keras.Model:
@@ -131,11 +162,11 @@ def fer48(width: int = 40, blocks: int = 1, dropout: float = 0.3, side: int = SI
     return keras.Model(faces, _logits(x), name="fer48")
 
 
-def mobileface(dropout: float = 0.3, side: int = SIDE, branches: str = "1") -> keras.Model:
+def mobileface(dropout: float = 0.3, side: int = SIDE, branches: int = 1) -> keras.Model:
     """Return MobileFaceNet as an emotion network, for transfer from face recognition.
 
     uint8 (N, H, W) -> logits (N, 7), 0.97 M weights, 160 M multiply-adds at 48x48; see
-    `training.emotion.transfer`. A second branch needs half as much again, a second trunk as much.
+    `training.emotion.transfer`. A second branch needs half as much again.
     """
     faces, x = _seen(side)
     x = layers.Dropout(dropout)(mobileface_body(x, branches))

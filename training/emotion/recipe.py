@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -29,17 +30,18 @@ class Recipe:
     small images first cost a third (progressive resizing). ``frozen`` names the
     layer up to which weights stay as they start. ``minutes`` ends the schedule by
     the clock if that comes before ``epochs``. ``below`` is the folder of a run
-    whose last weights the frozen layers get. ``branches`` are the ends that the
-    trunks of a ``mobileface`` have, see `training.emotion.join`. ``teachers`` are folders of runs,
-    separated by commas, which have ``teacher_share`` of every target. ``unlabelled`` is a file of
-    `training.emotion.frames`, whose faces they have the whole target of. With a ``device``, as
-    ``cuda``, all of the training stays there: see `training.emotion.device`.
+    whose last weights the frozen layers get. ``branches`` are the ends, one or two, that a
+    ``mobileface`` has. ``parts`` are the networks of a ``joined`` one, see `training.emotion.join`.
+    ``teachers`` are folders of runs, separated by commas, which have ``teacher_share`` of every
+    target. ``unlabelled`` is a file of `training.emotion.frames`, whose faces they have the whole
+    target of. With a ``device``, as ``cuda``, all of the training stays there: see
+    `training.emotion.device`.
     """
 
     network: str = "fer48"
     width: int = 40
     blocks: int = 1
-    branches: str = "1"
+    branches: int = 1
     dropout: float = 0.3
     start: str = ""
     frozen: str = ""
@@ -64,6 +66,7 @@ class Recipe:
     workers: int = 0
     device: str = ""
     seed: int = 0
+    parts: tuple[Recipe, ...] = ()
 
     def save(self, path: Path) -> None:
         """Write the recipe as JSON."""
@@ -72,12 +75,16 @@ class Recipe:
 
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe that ``Recipe.save`` wrote; options it does not name keep their default."""
-    values = json.loads(path.read_text())
+    return _recipe(json.loads(path.read_text()))
+
+
+def _recipe(values: dict[str, Any]) -> Recipe:
     known = {each.name for each in fields(Recipe)}
     chosen = {name: value for name, value in values.items() if name in known}
     chosen["sides"] = {float(start): side for start, side in values["sides"].items()}
     strength = values["strength"]
     chosen["strength"] = Strength(**{**strength, "scale": tuple(strength["scale"])})
+    chosen["parts"] = tuple(map(_recipe, values.get("parts", ())))
     return Recipe(**chosen)
 
 
@@ -98,7 +105,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def from_options(options: argparse.Namespace) -> Recipe:
     """Return the recipe that the parsed options describe."""
     values = {
-        each.name: getattr(options, each.name) for each in fields(Recipe) if each.name != "strength"
+        each.name: getattr(options, each.name)
+        for each in fields(Recipe)
+        if each.name not in {"strength", "parts"}
     }
     strength = Strength(tone=options.tone, degrade=options.degrade, erase=options.erase)
     return Recipe(**values, strength=strength)

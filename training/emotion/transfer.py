@@ -28,7 +28,7 @@ DEVIATION = 0.45
 FORK = "dconv_34_conv_dw_relu"
 BLOCKS = tuple(blocks())
 FORKED = next(index for index, block in enumerate(BLOCKS) if FORK.startswith(block.name))
-# What the names of a second branch's layers begin with, behind those of its trunk.
+# What the names of a second branch's layers begin with.
 SECOND = "second_"
 # Rows of a picture enlarged twice, bilinearly, as shares of its own rows: those that a kernel of
 # three at every second row sees of it are made of the three rows about one.
@@ -50,26 +50,17 @@ class Slope(layers.Layer):  # type: ignore[misc]
         return above + self.slope * (x - above)
 
 
-def mobileface_body(x: Any, branches: str = "1") -> Any:
+def mobileface_body(x: Any, branches: int = 1) -> Any:
     """(N, H, W, 1), unit deviation -> (N, 512 * branches): MobileFaceNet on faces enlarged twice.
 
     The first convolution goes over every pixel instead of every second one, which is the same as
     enlarging faces of 48 pixels to 96 before it. Normalisations are folded into the convolutions.
     The depth-wise 7x7 at the end, which sees where on the face a feature lies, gives way to a mean.
-    ``branches`` are one or two for each trunk, as "1" or "2,1": trunks have nothing but the face in
-    common, branches of one have the layers up to `FORK`. See `training.emotion.join`.
+    Two ``branches`` have the layers up to `FORK` in common, see `training.emotion.join`.
     """
-    features = []
-    for index, count in enumerate(branches.split(",")):
-        trunk = trunk_name(index)
-        maps = _trunk(x, trunk)
-        features += [_branch(maps, trunk + name) for name in ("", SECOND)[: int(count)]]
-    return layers.Concatenate()(features) if len(features) > 1 else features[0]
-
-
-def trunk_name(index: int) -> str:
-    """Return what the names of the layers of a trunk begin with: nothing for the first, index 0."""
-    return f"trunk_{index + 1}_" if index else ""
+    maps = _trunk(x)
+    features = [_branch(maps, name) for name in ("", SECOND)[:branches]]
+    return layers.Concatenate()(features) if branches > 1 else features[0]
 
 
 def load_trunk(model: keras.Model, path: Path) -> None:
@@ -104,12 +95,12 @@ def _stem(kernel: F32) -> F32:
     return np.asarray(np.einsum("ay,abio,bx->yxio", ENLARGED, grey, ENLARGED), np.float32)
 
 
-def _trunk(x: Any, trunk: str) -> Any:
+def _trunk(x: Any) -> Any:
     """The layers up to `FORK`."""
-    x = _depthwise(_conv(x, f"{trunk}conv_1", STEM, 3), f"{trunk}conv_2_dw")
+    x = _depthwise(_conv(x, "conv_1", STEM, 3), "conv_2_dw")
     for block in BLOCKS[:FORKED]:
-        x = _projected(_widened(x, block, trunk), x, block, trunk)
-    return _widened(x, BLOCKS[FORKED], trunk)
+        x = _projected(_widened(x, block), x, block)
+    return _widened(x, BLOCKS[FORKED])
 
 
 def _branch(x: Any, branch: str) -> Any:
@@ -120,14 +111,14 @@ def _branch(x: Any, branch: str) -> Any:
     return layers.GlobalAveragePooling2D()(_conv(x, f"{branch}conv_6sep", HEAD, 1))
 
 
-def _widened(x: Any, block: Block, branch: str) -> Any:
+def _widened(x: Any, block: Block, branch: str = "") -> Any:
     """The first half of a block."""
     name, (_, wide, _), stride = block
     x = _conv(x, f"{branch}{name}_conv_sep", wide, 1)
     return _depthwise(x, f"{branch}{name}_conv_dw", stride)
 
 
-def _projected(wide: Any, x: Any, block: Block, branch: str) -> Any:
+def _projected(wide: Any, x: Any, block: Block, branch: str = "") -> Any:
     """The second half of a block whose input was ``x``."""
     name, (_, _, out), stride = block
     y = layers.Conv2D(out, 1, name=f"{branch}{name}_conv_proj")(wide)

@@ -19,7 +19,7 @@ from engines.accuracy import softmax
 from engines.fer2013 import Split
 from tensorrtx import wts
 from training.embedder.weights import load_wts
-from training.emotion.checkpoint import compiled, load_run
+from training.emotion.checkpoint import compiled, load_run, load_shifted
 from training.emotion.distil import Teachers
 from training.emotion.export import export
 from training.emotion.join import join
@@ -191,7 +191,7 @@ def test_runs_with_first_layers_of_their_own_are_joined_side_by_side(
 ) -> None:
     first, second, third = (tmp_path / name for name in ("first", "second", "third"))
     small = replace(RECIPE, sides={0.0: 32})
-    two_ended = replace(small, start="", branches="2")
+    two_ended = replace(small, start="", branches=2)
     split = Split(faces, np.arange(7), None)
     keras.utils.set_random_seed(3)
     save(build(two_ended), two_ended, first)
@@ -224,15 +224,33 @@ def test_runs_that_learnt_different_targets_are_joined_under_the_labels_prior(
     assert load_recipe(both / "recipe.json").label_weight == 1.0
 
 
-def test_runs_that_ended_at_different_sides_are_not_joined(
+def test_runs_of_different_forms_and_sides_are_joined_each_seeing_its_own(
     faces: np.ndarray, tmp_path: Path
 ) -> None:
+    recipes = {
+        "first": replace(RECIPE, sides={0.0: 48, 0.5: 40}),
+        "second": replace(RECIPE, start="", network="fer48", width=8, sides={0.0: 32}),
+        "third": replace(RECIPE, start="", network="fer48", width=8),
+    }
     split = Split(faces, np.arange(7), None)
-    for name, side in (("first", 40), ("second", 32)):
-        recipe = replace(RECIPE, sides={0.0: 48, 0.5: side})
+    for name, recipe in recipes.items():
         save(build(recipe), recipe, tmp_path / name)
-    with pytest.raises(ValueError, match=r"second ended at side 32, .*--sides 0:40"):
-        join(tmp_path / "first", tmp_path / "second", tmp_path / "joined", split)
+    first, second, third, both, every = (tmp_path / name for name in (*recipes, "both", "every"))
+    join(first, second, both, split)
+    join(both, third, every, split)
+    mean = np.mean([logits(run, faces) for run in (first, second, third)], axis=0)
+    np.testing.assert_allclose(logits(every, faces), mean, atol=1e-4 * np.abs(mean).max())
+    model = load_shifted(every, "last", split)
+    assert export(model, tmp_path / "every.onnx", temperature=0.9) < 1e-4
+    views = faces[:, :32, :32]
+    said = softmax(keras.ops.convert_to_numpy(load_run(every, "last", 48)(views)))
+    given = np.eye(7, dtype=np.float32)
+    np.testing.assert_allclose(Teachers([every], 1.0).targets(views, given), said, atol=1e-5)
+
+
+def test_a_joined_network_cannot_be_trained_from_options() -> None:
+    with pytest.raises(ValueError, match=r"python -m training\.emotion join"):
+        compiled(replace(RECIPE, network="joined"))
 
 
 def test_layers_below_without_frozen_layers_are_refused() -> None:
