@@ -26,7 +26,8 @@ def join(first: Path, second: Path, out: Path, split: Split) -> None:
     different mixtures of labels and votes: the logits of each get the labels' own prior, from the
     training part ``split``, before they are averaged.
     """
-    recipes = [load_recipe(run / "recipe.json") for run in (first, second)]
+    loaded = [load_recipe(run / "recipe.json") for run in (first, second)]
+    recipes = [replace(recipe, start="", below="") for recipe in loaded]
     models = [load_shifted(run, "last", split) for run in (first, second)]
     ends = [sum(each.branches for each in _parts(recipe)) for recipe in recipes]
     for model, count in zip(models, ends, strict=True):
@@ -39,7 +40,7 @@ def join(first: Path, second: Path, out: Path, split: Split) -> None:
 
 
 def _parts(recipe: Recipe) -> tuple[Recipe, ...]:
-    return recipe.parts or (replace(recipe, start="", below=""),)
+    return recipe.parts or (recipe,)
 
 
 def _begin_alike(recipes: Sequence[Recipe], models: Sequence[keras.Model]) -> bool:
@@ -57,7 +58,7 @@ def _branched(
     recipes: Sequence[Recipe], models: Sequence[keras.Model]
 ) -> tuple[Recipe, keras.Model]:
     """One network with two ends."""
-    recipe = replace(*_parts(recipes[0]), branches=2, label_weight=1.0)
+    recipe = replace(recipes[0], branches=2, label_weight=1.0)
     model, (ones, others) = build(recipe), models
     for layer in model.layers:
         if layer.weights and layer.name != "logits":
