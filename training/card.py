@@ -20,7 +20,7 @@ from service import evaluate
 from service.settings import Settings
 from service.startup import load_catalog
 from training import failures
-from training.emotion.labels import vote_distribution
+from training.emotion.votes import vote_distribution
 
 CARD = Path(__file__).parents[1] / "docs" / "models" / "emotion-fer48.md"
 BEGIN, END = "<!-- figures: python -m training.card -->", "<!-- /figures -->"

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from training.emotion.recipe import add_options, from_options
+from training.emotion.recipe import add_options, from_options, parse_view
 
 DATA = {"frames": "folder of the zip archives"}
 OUT = {"frames": "file.npz", "start": "file.npz", "export": "file.onnx"}
@@ -46,6 +46,9 @@ def main() -> None:
     add_options(commands.choices["start"])
     add_options(commands.choices["train"])
     commands.choices["join"].add_argument("second", type=Path, metavar="RUN")
+    commands.choices["join"].add_argument(
+        "--views", type=parse_view, nargs="+", default=(), help="one a network: plain mirrored,up=2"
+    )
     commands.choices["evaluate"].add_argument("--split", default="public")
     options = parser.parse_args()
     _limit_threads(options.threads)
@@ -81,7 +84,7 @@ def _join(options: argparse.Namespace) -> None:
     from training.emotion.join import join  # noqa: PLC0415
 
     split = read_split(options.data, "train")
-    join(options.run_folder, options.second, options.out, split)
+    join(options.run_folder, options.second, options.out, split, options.views)
 
 
 def _evaluate(options: argparse.Namespace) -> None:

@@ -135,5 +135,6 @@ def load_shifted(run: Path, weights: str, split: Split) -> keras.Model:
     """Return the run's network with the labels' own prior, from the training part ``split``."""
     model = load_run(run, weights)
     recipe = load_recipe(run / "recipe.json")
-    shift_logits(model, prior_shift(split.labels, split.votes, recipe.label_weight))
+    if not recipe.fit_votes:  # what is fitted to the labels has their prior
+        shift_logits(model, prior_shift(split.labels, split.votes, recipe.label_weight))
     return model

@@ -19,9 +19,9 @@ from engines.accuracy import (
 )
 from engines.fer2013 import Split, read_split
 from training.emotion.checkpoint import load_run
-from training.emotion.labels import vote_distribution
 from training.emotion.predict import predict
 from training.emotion.temperature import fit_temperature, held_out_calibration_error
+from training.emotion.votes import vote_distribution
 
 THREE = ("happy", "neutral", "sad")
 

@@ -22,8 +22,12 @@ def examples(recipe: Recipe, training: Split) -> Examples:
 
     """
     targets = mixed_targets(
-        training.labels, training.votes, recipe.label_weight, recipe.smoothing
-    ).astype(np.float32)
+        training.labels,
+        training.votes,
+        recipe.label_weight,
+        recipe.smoothing,
+        fit_votes=recipe.fit_votes,
+    )
     if not recipe.unlabelled:
         return training.faces, targets
     if not recipe.teachers:

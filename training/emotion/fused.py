@@ -81,7 +81,7 @@ class Fused:
 def fused(model: keras.Model, recipe: Recipe) -> Fused | None:
     """Return the model's fused network where recipe, machine and what it reads allow for one."""
     fits = recipe.network == "mobileface" and recipe.branches == 1 and recipe.mixed_precision
-    plain = all(layer.name != "shrunk" for layer in model.layers)
+    plain = all(layer.name != "resampled" for layer in model.layers)
     ours = available() and not torch.cuda.is_available()
     return Fused(model, recipe.dropout) if fits and plain and ours else None
 

@@ -13,15 +13,17 @@ from engines.fer2013 import Split
 from training.emotion.checkpoint import load_shifted, save_weights, up_to
 from training.emotion.logits import networks, scale_logits
 from training.emotion.networks import build
-from training.emotion.recipe import Recipe, load_recipe
+from training.emotion.recipe import Recipe, View, load_recipe
 from training.emotion.schedule import image_side
 from training.emotion.transfer import FORK, SECOND
 
 
-def join(first: Path, second: Path, out: Path, split: Split) -> None:
+def join(first: Path, second: Path, out: Path, split: Split, views: Sequence[View] = ()) -> None:
     """Write the run `out`: both runs side by side, the layers up to `FORK` once where they agree.
 
     They may be of different forms and have ended on different sides: each goes on seeing its own.
+    With ``views``, one a network, each is shown another view of the face: a part of what averages
+    over views give (Krizhevsky et al., NIPS 2012), at no cost.
     The last weights of both count, which are those that ``--below`` takes. Runs may have learnt
     different mixtures of labels and votes: the logits of each get the labels' own prior, from the
     training part ``split``, before they are averaged.
@@ -34,6 +36,8 @@ def join(first: Path, second: Path, out: Path, split: Split) -> None:
         scale_logits(model, count / sum(ends))
     joined = _branched if _begin_alike(recipes, models) else _side_by_side
     recipe, model = joined(recipes, models)
+    if views:
+        recipe = _viewed(recipe, views)
     out.mkdir(parents=True, exist_ok=True)
     recipe.save(out / "recipe.json")
     save_weights(model, out / "last.weights.h5")
@@ -41,6 +45,14 @@ def join(first: Path, second: Path, out: Path, split: Split) -> None:
 
 def _parts(recipe: Recipe) -> tuple[Recipe, ...]:
     return recipe.parts or (recipe,)
+
+
+def _viewed(recipe: Recipe, views: Sequence[View]) -> Recipe:
+    parts = _parts(recipe)
+    if len(views) != len(parts):
+        raise ValueError(f"{len(views)} views for {len(parts)} networks: give one for each")
+    shown = tuple(replace(part, view=view) for part, view in zip(parts, views, strict=True))
+    return replace(recipe, parts=shown) if recipe.parts else shown[0]
 
 
 def _begin_alike(recipes: Sequence[Recipe], models: Sequence[keras.Model]) -> bool:

@@ -1,4 +1,4 @@
-"""The seven classes, and FER+ votes as distributions over them."""
+"""Targets: distributions over the seven classes, of labels, FER+ votes and teachers."""
 
 from __future__ import annotations
 
@@ -8,20 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engines.fer2013 import LABELS
-
-FERPLUS_COLUMNS = (
-    "neutral",
-    "happiness",
-    "surprise",
-    "sadness",
-    "anger",
-    "disgust",
-    "fear",
-    "contempt",
-    "unknown",
-    "NF",
-)
-_FERPLUS_OF_LABEL = [4, 5, 6, 1, 3, 2, 0]
+from training.emotion.votes import fitted_votes, vote_distribution
 
 
 def one_hot(labels: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
@@ -30,35 +17,23 @@ def one_hot(labels: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
     return vectors
 
 
-def vote_distribution(votes: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
-    """FER+ votes (N, 10), -1 for none -> float32 (N, 7), rows of zeros without a usable vote.
-
-    Contempt, "unknown" and "not a face" have no class among the seven and are
-    dropped. Single votes are dropped too where others agree, as in Barsoum et
-    al., arXiv 1608.01041.
-    """
-    usable = np.clip(votes[:, _FERPLUS_OF_LABEL], 0, None).astype(np.float32)
-    agreed = np.where(usable > 1, usable, 0)
-    usable = np.where(agreed.sum(1, keepdims=True) > 0, agreed, usable)
-    total = usable.sum(1, keepdims=True)
-    distribution: npt.NDArray[np.float32] = usable / np.maximum(total, 1)
-    return distribution
-
-
 def mixed_targets(
     labels: npt.NDArray[np.integer],
     votes: npt.NDArray[np.integer] | None,
     label_weight: float = 0.7,
     smoothing: float = 0.05,
+    *,
+    fit_votes: bool = False,
 ) -> npt.NDArray[np.float32]:
     """Return float32 (N, 7) targets: ``label_weight`` of the label, the rest of the votes.
 
-    An image without usable votes keeps its label alone. ``smoothing`` spreads
-    that share evenly over all classes (Szegedy et al., arXiv 1512.00567).
+    With ``fit_votes`` the rest is not the votes' shares but the labels that such votes go with, see
+    `training.emotion.votes.fitted_votes`. An image without usable votes keeps its label alone.
+    ``smoothing`` spreads that share evenly over all classes (Szegedy et al., arXiv 1512.00567).
     """
     targets = one_hot(labels)
     if votes is not None:
-        distribution = vote_distribution(votes)
+        distribution = fitted_votes(votes, labels) if fit_votes else vote_distribution(votes)
         voted = distribution.sum(1) > 0
         mixed = label_weight * targets + (1 - label_weight) * distribution
         targets = np.where(voted[:, None], mixed, targets)

@@ -6,17 +6,17 @@ preprocessing with it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 from engines.fer2013 import LABELS, SIDE
 from engines.keras import classic_body
-from training.emotion.recipe import Recipe
+from training.emotion.inputs import PLAIN, pixels, seen
+from training.emotion.recipe import Recipe, View
 from training.emotion.schedule import image_side
 from training.emotion.transfer import load_trunk, mobileface_body
 
@@ -25,7 +25,7 @@ def build(recipe: Recipe, side: int | None = SIDE) -> keras.Model:
     """Return the recipe's network, with weights from ``recipe.start`` where that names a file.
 
     With a ``side`` of 48 it reads faces of any side as they are. For another, and for None, which
-    is the side that its training ended on, faces of 48 pixels are shrunk to it first (`Shrunk`).
+    is the side that its training ended on, it sees its view of faces of 48 pixels resampled to it.
 
     Raises:
         ValueError: no network of that name.
@@ -33,14 +33,15 @@ def build(recipe: Recipe, side: int | None = SIDE) -> keras.Model:
     """
     if recipe.network == "joined":
         return joined(recipe.parts, side)
+    view = PLAIN if side == SIDE else recipe.view
     side = side or image_side(1.0, recipe.sides)
     match recipe.network:
         case "fer48":
-            model = fer48(recipe.width, recipe.blocks, recipe.dropout, side)
+            model = fer48(recipe.width, recipe.blocks, recipe.dropout, side, view)
         case "classic":
             model = classic()
         case "mobileface":
-            model = mobileface(recipe.dropout, side, recipe.branches)
+            model = mobileface(recipe.dropout, side, recipe.branches, view)
         case "resnet50":
             model = resnet50(weights="imagenet" if recipe.start == "imagenet" else None)
         case unknown:
@@ -52,77 +53,10 @@ def build(recipe: Recipe, side: int | None = SIDE) -> keras.Model:
     return model
 
 
-@keras.saving.register_keras_serializable("emotions")
-class Standardize(layers.Layer):  # type: ignore[misc]
-    """Pixels uint8 (N, H, W) -> float32 (N, H, W, 1), zero mean and unit deviation a face.
-
-    Standardising each face by itself takes exposure and contrast out of the
-    question: a face in a dark scene arrives like one in daylight. The epsilon
-    (2.5 grey levels, squared) keeps a flat image finite.
-    """
-
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs["dtype"] = "float32"
-        super().__init__(**kwargs)
-
-    def call(self, faces: Any) -> Any:
-        """Return the standardised faces with a channel axis."""
-        pixels = ops.expand_dims(ops.cast(faces, "float32") / 255.0, -1)
-        centred = pixels - ops.mean(pixels, axis=(1, 2), keepdims=True)
-        variance = ops.mean(centred * centred, axis=(1, 2), keepdims=True)
-        return centred * ops.rsqrt(variance + 1e-4)
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return the input's shape with a channel axis."""
-        return (*input_shape, 1)
-
-
-@keras.saving.register_keras_serializable("emotions")
-class Shrunk(layers.Layer):  # type: ignore[misc]
-    """Pixels uint8 (N, 48, 48) -> float32 (N, side, side), each the mean of the area it covers.
-
-    A network whose training ended on smaller images is shown what it has learnt to read.
-    """
-
-    def __init__(self, side: int, **kwargs: Any) -> None:
-        kwargs["dtype"] = "float32"
-        super().__init__(**kwargs)
-        self.side = side
-
-    def call(self, faces: Any) -> Any:
-        """Repeat rows until a whole number of them makes one, then columns."""
-        common = math.gcd(self.side, SIDE)
-        times, made = self.side // common, SIDE // common
-        pixels = ops.expand_dims(ops.cast(faces, "float32"), -1)
-        # Stacked and reshaped: engines know these better than what Keras repeats by.
-        tall = ops.reshape(ops.stack([pixels] * times, 2), (-1, SIDE * times, SIDE, 1))
-        low = ops.average_pool(tall, (made, 1), data_format="channels_last")
-        wide = ops.reshape(ops.stack([low] * times, 3), (-1, self.side, SIDE * times, 1))
-        return ops.squeeze(ops.average_pool(wide, (1, made), data_format="channels_last"), -1)
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return the input's shape with the side."""
-        return (input_shape[0], self.side, self.side)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what the layer is made from."""
-        return {**super().get_config(), "side": self.side}
-
-
-def _faces(side: int | None) -> Any:
-    """The input, of a free side where `side` is 48."""
-    return layers.Input((None, None) if side == SIDE else (SIDE, SIDE), dtype="uint8", name="faces")
-
-
-def _seen(side: int) -> tuple[Any, Any]:
-    """The input, and what a network is to see of it."""
-    faces = _faces(side)
-    shown = faces if side == SIDE else Shrunk(side, name="shrunk")(faces)
-    return faces, Standardize(name="standardize")(shown)
-
-
 def joined(parts: Sequence[Recipe], side: int | None = None) -> keras.Model:
-    """Return networks side by side, each seeing faces as its own training ended or at ``side``.
+    """Return networks side by side, each with its own view of faces and as its training ended.
+
+    At a ``side`` of 48 all of them see faces as they are.
 
     uint8 (N, 48, 48), or of any side where that is 48 -> logits (N, 7), the sum of all networks':
     their weights hold each one's share, see `training.emotion.join`.
@@ -133,7 +67,7 @@ def joined(parts: Sequence[Recipe], side: int | None = None) -> keras.Model:
     """
     if not parts:
         raise ValueError("a joined network is made of runs: `python -m training.emotion join`")
-    faces = _faces(side)
+    faces = pixels(free=side == SIDE)
     networks = [build(part, side) for part in parts]
     named = [
         keras.Model(each.input, each.output, name=f"network_{index}")
@@ -142,7 +76,13 @@ def joined(parts: Sequence[Recipe], side: int | None = None) -> keras.Model:
     return keras.Model(faces, layers.Add()([each(faces) for each in named]), name="joined")
 
 
-def fer48(width: int = 40, blocks: int = 1, dropout: float = 0.3, side: int = SIDE) -> keras.Model:
+def fer48(
+    width: int = 40,
+    blocks: int = 1,
+    dropout: float = 0.3,
+    side: int = SIDE,
+    view: View = PLAIN,
+) -> keras.Model:
     """Return a small residual CNN with squeeze-and-excitation.
 
     uint8 (N, H, W) -> logits (N, 7). A stem at full resolution, then three
@@ -151,7 +91,7 @@ def fer48(width: int = 40, blocks: int = 1, dropout: float = 0.3, side: int = SI
     (He et al., arXiv 1512.03385; Hu et al., arXiv 1709.01507). Global pooling
     leaves the side free, so that training may begin on smaller images.
     """
-    faces, x = _seen(side)
+    faces, x = seen(side, view)
     x = _conv_bn_relu(x, 16)
     for multiple in (1, 2, 4):
         x = _conv_bn_relu(x, width * multiple, strides=2)
@@ -162,13 +102,15 @@ def fer48(width: int = 40, blocks: int = 1, dropout: float = 0.3, side: int = SI
     return keras.Model(faces, _logits(x), name="fer48")
 
 
-def mobileface(dropout: float = 0.3, side: int = SIDE, branches: int = 1) -> keras.Model:
+def mobileface(
+    dropout: float = 0.3, side: int = SIDE, branches: int = 1, view: View = PLAIN
+) -> keras.Model:
     """Return MobileFaceNet as an emotion network, for transfer from face recognition.
 
     uint8 (N, H, W) -> logits (N, 7), 0.97 M weights, 160 M multiply-adds at 48x48; see
     `training.emotion.transfer`. A second branch needs half as much again.
     """
-    faces, x = _seen(side)
+    faces, x = seen(side, view)
     x = layers.Dropout(dropout)(mobileface_body(x, branches))
     return keras.Model(faces, _logits(x), name="mobileface")
 

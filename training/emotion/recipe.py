@@ -23,19 +23,29 @@ class Strength:
 
 
 @dataclass(frozen=True)
+class View:
+    """What a network is shown of a face: ``up`` in rows of 48, a ``zoom`` above 1 is closer."""
+
+    mirrored: bool = False
+    zoom: float = 1.0
+    up: float = 0.0
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything but the data. Written beside a run's checkpoints as ``recipe.json``.
 
     ``sides`` maps the share of the run at which it starts to an image side:
     small images first cost a third (progressive resizing). ``frozen`` names the
-    layer up to which weights stay as they start. ``minutes`` ends the schedule by
-    the clock if that comes before ``epochs``. ``below`` is the folder of a run
-    whose last weights the frozen layers get. ``branches`` are the ends, one or two, that a
-    ``mobileface`` has. ``parts`` are the networks of a ``joined`` one, see `training.emotion.join`.
-    ``teachers`` are folders of runs, separated by commas, which have ``teacher_share`` of every
-    target. ``unlabelled`` is a file of `training.emotion.frames`, whose faces they have the whole
-    target of. With a ``device``, as ``cuda``, all of the training stays there: see
-    `training.emotion.device`.
+    layer up to which weights stay as they start. ``minutes`` ends the schedule
+    by the clock if that comes before ``epochs``. ``below`` is the folder of a run whose last
+    weights the frozen layers get. ``branches`` are the ends, one or two, that a ``mobileface`` has.
+    ``parts`` are the networks of a ``joined`` one and ``view`` what one of them is shown once it is
+    trained, see `training.emotion.join`. ``fit_votes`` makes of an image's FER+ votes the labels
+    that such votes go with. ``teachers`` are folders of runs, separated by commas, which have
+    ``teacher_share`` of every target. ``unlabelled`` is a file of `training.emotion.frames`, whose
+    faces they have the whole target of. With a ``device``, as ``cuda``, all of the training stays
+    there: see `training.emotion.device`.
     """
 
     network: str = "fer48"
@@ -55,6 +65,7 @@ class Recipe:
     ema: float = 0.998
     smoothing: float = 0.05
     label_weight: float = 0.7
+    fit_votes: bool = False
     mixup: float = 0.0
     teachers: str = ""
     teacher_share: float = 0.7
@@ -66,6 +77,7 @@ class Recipe:
     workers: int = 0
     device: str = ""
     seed: int = 0
+    view: View = field(default_factory=View)
     parts: tuple[Recipe, ...] = ()
 
     def save(self, path: Path) -> None:
@@ -84,6 +96,7 @@ def _recipe(values: dict[str, Any]) -> Recipe:
     chosen["sides"] = {float(start): side for start, side in values["sides"].items()}
     strength = values["strength"]
     chosen["strength"] = Strength(**{**strength, "scale": tuple(strength["scale"])})
+    chosen["view"] = View(**values.get("view", {}))
     chosen["parts"] = tuple(map(_recipe, values.get("parts", ())))
     return Recipe(**chosen)
 
@@ -107,7 +120,7 @@ def from_options(options: argparse.Namespace) -> Recipe:
     values = {
         each.name: getattr(options, each.name)
         for each in fields(Recipe)
-        if each.name not in {"strength", "parts"}
+        if each.name not in {"strength", "view", "parts"}
     }
     strength = Strength(tone=options.tone, degrade=options.degrade, erase=options.erase)
     return Recipe(**values, strength=strength)
@@ -125,3 +138,18 @@ def parse_sides(text: str) -> dict[float, int]:
     if 0.0 not in sides:
         raise ValueError("the first side must start at 0")
     return sides
+
+
+def parse_view(text: str) -> View:
+    """``mirrored,zoom=1.1,up=2``, any part of it or ``plain`` -> the view.
+
+    Raises:
+        ValueError: the text has another form.
+
+    """
+    given = dict(part.partition("=")[::2] for part in text.split(",") if part != "plain")
+    mirrored = given.pop("mirrored", None) is not None
+    lengths = {name: float(length) for name, length in given.items()}
+    if unknown := lengths.keys() - {"zoom", "up"}:
+        raise ValueError(f"a view is made of mirrored, zoom= and up=, not {', '.join(unknown)}")
+    return View(mirrored, **lengths)

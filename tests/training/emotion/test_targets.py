@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as hnp
 
 from engines.fer2013 import LABELS
 from training.emotion.batches import Batches, blend
-from training.emotion.labels import FERPLUS_COLUMNS, mixed_targets, prior_shift, vote_distribution
+from training.emotion.labels import mixed_targets, prior_shift
+from training.emotion.votes import FERPLUS_COLUMNS, fitted_votes, vote_distribution
 
 VOTES = hnp.arrays(np.int8, (5, 10), elements=st.integers(0, 10))
 
@@ -33,6 +34,20 @@ def test_votes_go_to_the_class_of_their_name() -> None:
 def test_contempt_unknown_no_face_and_single_votes_are_dropped() -> None:
     shares = vote_distribution(votes(anger=4, fear=1, contempt=3, unknown=1, NF=1))[0]
     assert of_label(shares) == {"angry": 1.0}
+
+
+def test_fitted_votes_are_the_labels_that_such_votes_go_with() -> None:
+    same = votes(neutral=7, sadness=3).repeat(40, 0)
+    happy, none = votes(happiness=10).repeat(20, 0), np.full((1, 10), -1, np.int8)
+    labels = np.array([4] * 30 + [6] * 10 + [3] * 20 + [0])
+    shares = fitted_votes(np.concatenate([same, happy, none]), labels)
+    # The majority says neutral, three labels of four sad.
+    np.testing.assert_allclose(shares[0], np.eye(7)[4] * 0.75 + np.eye(7)[6] * 0.25, atol=0.02)
+    assert shares[40, 3] > 0.95
+    assert shares[60].sum() == 0
+    targets = mixed_targets(labels, np.concatenate([same, happy, none]), 0.5, 0.0, fit_votes=True)
+    np.testing.assert_allclose(targets[0], (np.eye(7)[4] + shares[0]) / 2, atol=1e-6)
+    assert of_label(targets[60]) == {"angry": 1.0}
 
 
 @given(VOTES, hnp.arrays(np.int64, 5, elements=st.integers(0, 6)), st.floats(0, 1))

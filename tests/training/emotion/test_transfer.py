@@ -22,11 +22,12 @@ from training.embedder.weights import load_wts
 from training.emotion.checkpoint import compiled, load_run, load_shifted
 from training.emotion.distil import Teachers
 from training.emotion.export import export
+from training.emotion.inputs import Resampled, sampling
 from training.emotion.join import join
 from training.emotion.labels import prior_shift
-from training.emotion.networks import Shrunk, build
+from training.emotion.networks import build
 from training.emotion.predict import predict
-from training.emotion.recipe import Recipe, load_recipe
+from training.emotion.recipe import Recipe, View, load_recipe, parse_view
 from training.emotion.train import train
 from training.emotion.transfer import DEVIATION, FORK
 
@@ -117,7 +118,7 @@ def test_a_file_without_a_layer_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("side", [32, 40])
 def test_faces_are_shrunk_as_training_shrinks_them(faces: np.ndarray, side: int) -> None:
-    ours = keras.ops.convert_to_numpy(Shrunk(side)(faces))
+    ours = keras.ops.convert_to_numpy(Resampled(side)(faces))
     area = [
         cv2.resize(f.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA) for f in faces
     ]
@@ -246,6 +247,43 @@ def test_runs_of_different_forms_and_sides_are_joined_each_seeing_its_own(
     said = softmax(keras.ops.convert_to_numpy(load_run(every, "last", 48)(views)))
     given = np.eye(7, dtype=np.float32)
     np.testing.assert_allclose(Teachers([every], 1.0).targets(views, given), said, atol=1e-5)
+
+
+def test_networks_side_by_side_are_each_shown_a_view_of_their_own(
+    faces: np.ndarray, tmp_path: Path
+) -> None:
+    small = replace(RECIPE, start="", network="fer48", width=8, sides={0.0: 32})
+    first, second, both = (tmp_path / name for name in ("first", "second", "both"))
+    for seed, run in enumerate((first, second)):
+        keras.utils.set_random_seed(seed)
+        save(build(small), small, run)
+    views = [View(up=6), View(mirrored=True)]
+    join(first, second, both, Split(faces, np.arange(7), None), views)
+    raised = np.concatenate([faces[:, :1].repeat(6, 1), faces[:, :-6]], axis=1)
+    mean = (logits(first, raised) + logits(second, faces[:, :, ::-1])) / 2
+    np.testing.assert_allclose(logits(both, faces), mean, atol=1e-4 * np.abs(mean).max())
+    assert export(load_run(both, "last"), tmp_path / "both.onnx") < 1e-4
+    with pytest.raises(ValueError, match="2 views for 3 networks"):
+        join(both, first, tmp_path / "every", Split(faces, np.arange(7), None), views)
+
+
+@pytest.mark.parametrize("view", [View(), View(zoom=1.1, up=2), View(zoom=0.9), View(True)])
+def test_what_a_view_shows_is_an_average_of_pixels(view: View) -> None:
+    rows, columns = sampling(40, view)
+    np.testing.assert_allclose(rows.sum(1), 1, atol=1e-6)
+    np.testing.assert_allclose(columns.sum(1), 1, atol=1e-6)
+    centres = np.arange(48) - 23.5
+    # Pixels go by their middle, so what is cut through is a third of one off.
+    np.testing.assert_allclose((rows @ centres)[19:21].mean(), -view.up, atol=0.3)
+    (sight,) = np.diff((columns @ centres)[[4, 35]])  # 31 of 40 pixels apart
+    np.testing.assert_allclose(sight, (-1) ** view.mirrored * 37.2 / view.zoom, atol=0.3)
+
+
+def test_views_are_named_on_the_command_line() -> None:
+    assert parse_view("plain") == View()
+    assert parse_view("mirrored,zoom=1.1,up=-2") == View(True, 1.1, -2)
+    with pytest.raises(ValueError, match=r"mirrored, zoom= and up=, not turned"):
+        parse_view("turned=3")
 
 
 def test_a_joined_network_cannot_be_trained_from_options() -> None:
