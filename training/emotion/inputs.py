@@ -73,7 +73,9 @@ class Resampled(layers.Layer):  # type: ignore[misc]
     def call(self, faces: Any) -> Any:
         """Resample rows, then columns."""
         rows, columns = sampling(self.side, self.view)
-        return ops.matmul(ops.matmul(rows, ops.cast(faces, "float32")), columns.T)
+        pixels = ops.matmul(rows, ops.cast(faces, "float32"))
+        # With an axis for the faces, or Keras makes a product over one long matrix of it.
+        return ops.matmul(pixels, columns.T[None])
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the input's shape with the side."""
