@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -12,6 +13,7 @@ from keras import layers, ops
 from engines.fer2013 import SIDE
 from training.emotion.recipe import View
 
+Indices = npt.NDArray[np.int64]
 PLAIN = View()
 
 
@@ -61,8 +63,7 @@ class Standardize(layers.Layer):  # type: ignore[misc]
 class Resampled(layers.Layer):  # type: ignore[misc]
     """Pixels uint8 (N, 48, 48) -> float32 (N, side, side), each the mean of the area it covers.
 
-    A network whose training ended on smaller images is shown what it has learnt to read. Two
-    products with constant matrices, which every engine knows and which cost next to nothing.
+    A network whose training ended on smaller images is shown what it has learnt to read.
     """
 
     def __init__(self, side: int, view: View = PLAIN, **kwargs: Any) -> None:
@@ -71,29 +72,35 @@ class Resampled(layers.Layer):  # type: ignore[misc]
         self.side, self.view = side, view
 
     def call(self, faces: Any) -> Any:
-        """Resample rows, then columns."""
+        """Take rows until a whole number of them makes one, then columns.
+
+        A product with a matrix would do both, but precisions keep exact what comes before layers
+        with weights, and take a product for one.
+        """
         rows, columns = sampling(self.side, self.view)
-        pixels = ops.matmul(rows, ops.cast(faces, "float32"))
-        # With an axis for the faces, or Keras makes a product over one long matrix of it.
-        return ops.matmul(pixels, columns.T[None])
+        each = len(rows) // self.side
+        pixels = ops.expand_dims(ops.cast(faces, "float32"), -1)
+        low = _mean(ops.take(pixels, rows, axis=1), (each, 1))
+        return ops.squeeze(_mean(ops.take(low, columns, axis=2), (1, each)), -1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the input's shape with the side."""
         return (input_shape[0], self.side, self.side)
 
 
-def sampling(side: int, view: View) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Return what a view's rows, and its columns, have of an image's 48: two float32 (side, 48)."""
-    rows = _areas(side, view.zoom, -view.up)
-    columns = _areas(side, view.zoom, 0.0)
-    return rows, columns[::-1] if view.mirrored else columns
+def sampling(side: int, view: View) -> tuple[Indices, Indices]:
+    """Return which of an image's 48 rows, and columns, a view takes: as many for each of its own.
+
+    Where the image ends, its last ones go on for ever.
+    """
+    each = SIDE // math.gcd(side, SIDE)
+    at = (np.arange(side * each) + 0.5) / (side * each) - 0.5
+    row, column = (
+        np.floor(SIDE / 2 + shift + SIDE / view.zoom * at).clip(0, SIDE - 1).astype(np.int64)
+        for shift in (-view.up, 0.0)
+    )
+    return row, column[::-1].copy() if view.mirrored else column
 
 
-def _areas(side: int, zoom: float, shift: float) -> npt.NDArray[np.float32]:
-    """Rows of ``side`` pixels as shares of 48, which go on for ever where the image ends."""
-    width = SIDE / zoom
-    edges = SIDE / 2 + shift + width * (np.arange(side + 1) / side - 0.5)
-    first, last = np.arange(SIDE, dtype=float), np.arange(1, SIDE + 1, dtype=float)
-    first[0], last[-1] = -np.inf, np.inf
-    covered = np.minimum(edges[1:, None], last) - np.maximum(edges[:-1, None], first)
-    return np.asarray(covered.clip(0) * side / width, np.float32)
+def _mean(pixels: Any, of: tuple[int, int]) -> Any:
+    return ops.average_pool(pixels, of, data_format="channels_last")
