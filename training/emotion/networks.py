@@ -34,7 +34,7 @@ def build(recipe: Recipe, side: int | None = SIDE) -> keras.Model:
     if recipe.network == "joined":
         return joined(recipe.parts, side)
     view = PLAIN if side == SIDE else recipe.view
-    side = side or image_side(1.0, recipe.sides)
+    side = side or view.side or image_side(1.0, recipe.sides)
     match recipe.network:
         case "fer48":
             model = fer48(recipe.width, recipe.blocks, recipe.dropout, side, view)

@@ -24,11 +24,15 @@ class Strength:
 
 @dataclass(frozen=True)
 class View:
-    """What a network is shown of a face: ``up`` in rows of 48, a ``zoom`` above 1 is closer."""
+    """What a network is shown of a face: ``up`` in rows of 48, a ``zoom`` above 1 is closer.
+
+    A ``side`` of 0 is the one that its training ended on.
+    """
 
     mirrored: bool = False
     zoom: float = 1.0
     up: float = 0.0
+    side: int = 0
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ def parse_sides(text: str) -> dict[float, int]:
 
 
 def parse_view(text: str) -> View:
-    """``mirrored,zoom=1.1,up=2``, any part of it or ``plain`` -> the view.
+    """``mirrored,zoom=1.1,up=2,side=36``, any part of it or ``plain`` -> the view.
 
     Raises:
         ValueError: the text has another form.
@@ -149,7 +153,8 @@ def parse_view(text: str) -> View:
     """
     given = dict(part.partition("=")[::2] for part in text.split(",") if part != "plain")
     mirrored = given.pop("mirrored", None) is not None
-    lengths = {name: float(length) for name, length in given.items()}
-    if unknown := lengths.keys() - {"zoom", "up"}:
-        raise ValueError(f"a view is made of mirrored, zoom= and up=, not {', '.join(unknown)}")
-    return View(mirrored, **lengths)
+    if unknown := given.keys() - {"zoom", "up", "side"}:
+        named = "mirrored, zoom=, up= and side="
+        raise ValueError(f"a view is made of {named}, not {', '.join(unknown)}")
+    side = int(given.pop("side", 0))
+    return View(mirrored, **{name: float(length) for name, length in given.items()}, side=side)

@@ -257,10 +257,12 @@ def test_networks_side_by_side_are_each_shown_a_view_of_their_own(
     for seed, run in enumerate((first, second)):
         keras.utils.set_random_seed(seed)
         save(build(small), small, run)
-    views = [View(up=6), View(mirrored=True)]
+    views = [View(up=6), View(mirrored=True, side=40)]
     join(first, second, both, Split(faces, np.arange(7), None), views)
     raised = np.concatenate([faces[:, :1].repeat(6, 1), faces[:, :-6]], axis=1)
-    mean = (logits(first, raised) + logits(second, faces[:, :, ::-1])) / 2
+    mirrored = np.ascontiguousarray(faces[:, :, ::-1])
+    larger = keras.ops.convert_to_numpy(load_run(second, "last", 40)(mirrored))
+    mean = (logits(first, raised) + larger) / 2
     np.testing.assert_allclose(logits(both, faces), mean, atol=1e-4 * np.abs(mean).max())
     assert export(load_run(both, "last"), tmp_path / "both.onnx") < 1e-4
     with pytest.raises(ValueError, match="2 views for 3 networks"):
@@ -280,8 +282,8 @@ def test_a_view_is_as_large_and_where_it_says(view: View) -> None:
 
 def test_views_are_named_on_the_command_line() -> None:
     assert parse_view("plain") == View()
-    assert parse_view("mirrored,zoom=1.1,up=-2") == View(True, 1.1, -2)
-    with pytest.raises(ValueError, match=r"mirrored, zoom= and up=, not turned"):
+    assert parse_view("mirrored,zoom=1.1,up=-2,side=36") == View(True, 1.1, -2, 36)
+    with pytest.raises(ValueError, match=r"mirrored, zoom=, up= and side=, not turned"):
         parse_view("turned=3")
 
 
