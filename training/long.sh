@@ -15,7 +15,8 @@ stage=$1 data=$2 runs=$3 start=$4 jobs=()
 train() { # NAME OPTION...
     python3 -m training.emotion train --device "${DEVICE:-cuda}" --data "$data" --out "$runs/$1" \
         --batch "${BATCH:-256}" --epochs "${EPOCHS:-600}" --minutes "${MINUTES:-9}" --rate 0.1 \
-        --mixup 0.2 --label-weight 0.5 --fit-votes --mixed-precision --tone 0.3 --degrade 0.12 "${@:2}" &
+        --mixup 0.2 --label-weight 0.5 --fit-votes --mixed-precision \
+        --tone 0.3 --degrade 0.12 "${@:2}" &
     jobs+=($!)
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 import keras
@@ -86,6 +87,15 @@ class Resampled(layers.Layer):  # type: ignore[misc]
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the input's shape with the side."""
         return (input_shape[0], self.side, self.side)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what the layer is made from."""
+        return {**super().get_config(), "side": self.side, "view": asdict(self.view)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Resampled:
+        """Return the layer that ``get_config`` tells of."""
+        return cls(**{**config, "view": View(**config["view"])})
 
 
 def sampling(side: int, view: View) -> tuple[Indices, Indices]:

@@ -27,6 +27,10 @@ def join(first: Path, second: Path, out: Path, split: Split, views: Sequence[Vie
     The last weights of both count, which are those that ``--below`` takes. Runs may have learnt
     different mixtures of labels and votes: the logits of each get the labels' own prior, from the
     training part ``split``, before they are averaged.
+
+    Raises:
+        ValueError: views, but not one for each network.
+
     """
     loaded = [load_recipe(run / "recipe.json") for run in (first, second)]
     recipes = [replace(recipe, start="", below="") for recipe in loaded]

@@ -33,7 +33,7 @@ def mixed_targets(
     """
     targets = one_hot(labels)
     if votes is not None:
-        distribution = fitted_votes(votes, labels) if fit_votes else vote_distribution(votes)
+        distribution = fitted_votes(votes, targets) if fit_votes else vote_distribution(votes)
         voted = distribution.sum(1) > 0
         mixed = label_weight * targets + (1 - label_weight) * distribution
         targets = np.where(voted[:, None], mixed, targets)

@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from engines.accuracy import softmax
-from engines.fer2013 import LABELS
 
 F32 = npt.NDArray[np.float32]
 FERPLUS_COLUMNS = (
@@ -40,23 +39,23 @@ def vote_distribution(votes: npt.NDArray[np.integer]) -> F32:
     return distribution
 
 
-def fitted_votes(votes: npt.NDArray[np.integer], labels: npt.NDArray[np.integer]) -> F32:
-    """FER+ votes (N, 10), -1 for none, and classes (N,) -> float32 (N, 7), zeros without a vote.
+def fitted_votes(votes: npt.NDArray[np.integer], classes: F32) -> F32:
+    """FER+ votes (N, 10), -1 for none, and labels (N, 7) -> float32 (N, 7), zeros without a vote.
 
     The people who voted call many faces neutral that FER-2013's labels do not. A softmax regression
     from the votes to the labels says what label such votes go with, and so takes out both that pull
     and the labels' own noise. It has some 500 weights for 28,709 images, so it knows none by heart.
     """
     voted = votes.clip(0).sum(1) > 0
-    inputs, classes = _features(votes[voted]), np.eye(len(LABELS), dtype=np.float32)[labels[voted]]
-    distribution = np.zeros((len(votes), len(LABELS)), np.float32)
-    distribution[voted] = softmax(inputs @ _regression(inputs, classes))
+    inputs = _features(votes[voted].clip(0))
+    distribution = np.zeros_like(classes)
+    distribution[voted] = softmax(inputs @ _regression(inputs, classes[voted]))
     return distribution
 
 
-def _features(votes: npt.NDArray[np.integer]) -> F32:
+def _features(counts: npt.NDArray[np.integer]) -> F32:
     """Each class's share of the votes, its root, whether it has any, pairs of roots, and one."""
-    share = votes.clip(0) / np.maximum(votes.clip(0).sum(1, keepdims=True), 1)
+    share = counts / counts.sum(1, keepdims=True)
     root = np.sqrt(share)
     one, other = np.triu_indices(share.shape[1], 1)
     parts = [share, root, share > 0, root[:, one] * root[:, other], np.ones((len(share), 1))]

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from engines.fer2013 import LABELS
 from training.emotion.batches import Batches, blend
-from training.emotion.labels import mixed_targets, prior_shift
+from training.emotion.labels import mixed_targets, one_hot, prior_shift
 from training.emotion.votes import FERPLUS_COLUMNS, fitted_votes, vote_distribution
 
 VOTES = hnp.arrays(np.int8, (5, 10), elements=st.integers(0, 10))
@@ -40,7 +40,7 @@ def test_fitted_votes_are_the_labels_that_such_votes_go_with() -> None:
     same = votes(neutral=7, sadness=3).repeat(40, 0)
     happy, none = votes(happiness=10).repeat(20, 0), np.full((1, 10), -1, np.int8)
     labels = np.array([4] * 30 + [6] * 10 + [3] * 20 + [0])
-    shares = fitted_votes(np.concatenate([same, happy, none]), labels)
+    shares = fitted_votes(np.concatenate([same, happy, none]), one_hot(labels))
     # The majority says neutral, three labels of four sad.
     np.testing.assert_allclose(shares[0], np.eye(7)[4] * 0.75 + np.eye(7)[6] * 0.25, atol=0.02)
     assert shares[40, 3] > 0.95

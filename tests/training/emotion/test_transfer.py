@@ -278,6 +278,8 @@ def test_a_view_is_as_large_and_where_it_says(view: View) -> None:
     assert rows[19:21].mean() == pytest.approx(-view.up, abs=0.3)
     apart = 1.2 * 31 / view.zoom * (-1 if view.mirrored else 1)
     assert columns[35] - columns[4] == pytest.approx(apart, abs=0.3)
+    again = Resampled.from_config(Resampled(40, view).get_config())
+    assert (again.side, again.view) == (40, view)
 
 
 def test_views_are_named_on_the_command_line() -> None:
