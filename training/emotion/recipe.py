@@ -27,12 +27,21 @@ class View:
     """What a network is shown of a face: ``up`` in rows of 48, a ``zoom`` above 1 is closer.
 
     A ``side`` of 0 is the one that its training ended on.
+
+    Raises:
+        ValueError: a zoom that is not above 0, or a side below it.
+
     """
 
     mirrored: bool = False
     zoom: float = 1.0
     up: float = 0.0
     side: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what no face can be shown at."""
+        if self.zoom <= 0 or self.side < 0:
+            raise ValueError(f"a view has a zoom above 0 and a side of at least 0, not {self}")
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,10 @@ class Recipe:
     ``teacher_share`` of every target. ``unlabelled`` is a file of `training.emotion.frames`, whose
     faces they have the whole target of. With a ``device``, as ``cuda``, all of the training stays
     there: see `training.emotion.device`.
+
+    Raises:
+        ValueError: another number of branches than one or two.
+
     """
 
     network: str = "fer48"
@@ -83,6 +96,11 @@ class Recipe:
     seed: int = 0
     view: View = field(default_factory=View)
     parts: tuple[Recipe, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a network that cannot be built."""
+        if self.branches not in {1, 2}:
+            raise ValueError(f"a network has one branch or two, not {self.branches}")
 
     def save(self, path: Path) -> None:
         """Write the recipe as JSON."""
@@ -151,10 +169,11 @@ def parse_view(text: str) -> View:
         ValueError: the text has another form.
 
     """
-    given = dict(part.partition("=")[::2] for part in text.split(",") if part != "plain")
-    mirrored = given.pop("mirrored", None) is not None
+    named = [part for part in text.split(",") if part != "plain"]
+    given = dict(part.partition("=")[::2] for part in named if part != "mirrored")
     if unknown := given.keys() - {"zoom", "up", "side"}:
-        named = "mirrored, zoom=, up= and side="
-        raise ValueError(f"a view is made of {named}, not {', '.join(unknown)}")
+        made_of = "mirrored, zoom=, up= and side="
+        raise ValueError(f"a view is made of {made_of}, not {', '.join(unknown)}")
     side = int(given.pop("side", 0))
-    return View(mirrored, **{name: float(length) for name, length in given.items()}, side=side)
+    lengths = {name: float(length) for name, length in given.items()}
+    return View("mirrored" in named, **lengths, side=side)

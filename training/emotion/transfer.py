@@ -66,27 +66,35 @@ def mobileface_body(x: Any, branches: int = 1) -> Any:
 def load_trunk(model: keras.Model, path: Path) -> None:
     """Fill the trunk of `model` from InsightFace's MobileFaceNet, a `.wts` file of tensorrtx.
 
+    Both branches of a network of two begin with the same.
+
     Raises `KeyError` for a missing tensor and `ValueError` for one of the wrong size.
     """
     tensors = wts.read(path)
     for layer in model.layers:
         if isinstance(layer, Slope):
-            layer.set_weights([tensors[f"{layer.name}_gamma"]])
+            layer.set_weights([tensors[f"{_named(layer)}_gamma"]])
         elif isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D):
             layer.set_weights(_folded(tensors, layer))
 
 
 def _folded(tensors: dict[str, F32], layer: layers.Layer) -> list[F32]:
     """A convolution's kernel and bias with its normalisation in them, as Keras lays them out."""
-    norm = f"{layer.name}_batchnorm"
+    name = _named(layer)
+    norm = f"{name}_batchnorm"
     gamma, beta, mean, variance = (tensors[f"{norm}_{part}"] for part in STATISTICS)
     scale, shift = batch_norm(gamma, beta, mean, variance, EPSILON)
     side = layer.kernel_size[0]
-    kernel = tensors[f"{layer.name}_conv2d_weight"].reshape(len(scale), -1, side, side)
+    kernel = tensors[f"{name}_conv2d_weight"].reshape(len(scale), -1, side, side)
     kernel = np.asarray(kernel * scale[:, None, None, None], np.float32)
     deep = isinstance(layer, layers.DepthwiseConv2D)
     kernel = kernel.transpose(2, 3, 0, 1) if deep else kernel.transpose(2, 3, 1, 0)
-    return [_stem(kernel) if layer.name == "conv_1" else kernel, shift]
+    return [_stem(kernel) if name == "conv_1" else kernel, shift]
+
+
+def _named(layer: layers.Layer) -> str:
+    """The layer's name in InsightFace's network."""
+    return str(layer.name).removeprefix(SECOND)
 
 
 def _stem(kernel: F32) -> F32:

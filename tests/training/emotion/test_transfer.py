@@ -29,7 +29,7 @@ from training.emotion.networks import build
 from training.emotion.predict import predict
 from training.emotion.recipe import Recipe, View, load_recipe, parse_view
 from training.emotion.train import train
-from training.emotion.transfer import DEVIATION, FORK
+from training.emotion.transfer import DEVIATION, FORK, SECOND
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -285,8 +285,33 @@ def test_a_view_is_as_large_and_where_it_says(view: View) -> None:
 def test_views_are_named_on_the_command_line() -> None:
     assert parse_view("plain") == View()
     assert parse_view("mirrored,zoom=1.1,up=-2,side=36") == View(True, 1.1, -2, 36)
+    assert parse_view("up=2,mirrored") == View(True, 1.0, 2)
     with pytest.raises(ValueError, match=r"mirrored, zoom=, up= and side=, not turned"):
         parse_view("turned=3")
+    with pytest.raises(ValueError, match="not mirrored"):
+        parse_view("mirrored=no")
+
+
+@pytest.mark.parametrize("text", ["zoom=0", "zoom=-1.1", "side=-36"])
+def test_a_view_that_no_face_can_be_shown_at_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="a zoom above 0"):
+        parse_view(text)
+
+
+@pytest.mark.parametrize("branches", [0, 3])
+def test_a_network_of_another_number_of_branches_is_refused(branches: int) -> None:
+    with pytest.raises(ValueError, match=f"one branch or two, not {branches}"):
+        replace(RECIPE, branches=branches)
+
+
+def test_both_branches_begin_as_the_trunk() -> None:
+    model = build(replace(RECIPE, branches=2))
+    seconds = [each for each in model.layers if each.name.startswith(SECOND) and each.weights]
+    assert seconds
+    for layer in seconds:
+        first = model.get_layer(layer.name.removeprefix(SECOND))
+        for one, other in zip(first.get_weights(), layer.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_a_joined_network_cannot_be_trained_from_options() -> None:
