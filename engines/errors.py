@@ -8,6 +8,7 @@ EngineError
 ├── PlanMissing         nothing was built for this model, engine and hardware
 ├── PlanDamaged         a plan is there but is not what was built
 ├── ParityError         a plan answers differently from the reference
+├── DataRefused         labelled faces are missing, or not in a form that is read
 ├── KerasMissing        what exports a Keras model is not installed
 ├── ModelRefused        a Keras model cannot be an emotion engine, or holds code
 ├── GpuMissing          an engine was asked for whose GPU or library is not here
@@ -49,6 +50,10 @@ class PlanDamaged(EngineError):
 
 class ParityError(EngineError):
     """A plan outside the catalog's limits against the reference."""
+
+
+class DataRefused(EngineError):
+    """Labelled faces that are not there, or that are not in a form that is read."""
 
 
 class KerasMissing(EngineError):

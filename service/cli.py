@@ -135,9 +135,10 @@ def evaluate(
     precision: PrecisionName = None,
 ) -> None:
     """Measure the emotion engine that serves on labelled faces; print figures as JSON."""
+    from engines.fer2013 import read_split  # noqa: PLC0415
     from service import evaluate as evaluation  # noqa: PLC0415
 
-    faces = evaluation.read(data, split)
+    faces = read_split(data, split)
     scores = evaluation.probabilities(settings_with(engine=engine, precision=precision), faces)
     found = evaluation.figures(scores, faces.labels)
     if predictions is not None:

@@ -9,24 +9,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from engines import accuracy
 from engines.errors import EngineError
-from engines.fer2013 import LABELS, Split, read_split
+from engines.fer2013 import LABELS, Split
 from service.settings import Settings
 from service.startup import find_models
 
 THREE = ("happy", "neutral", "sad")
 CELL, MARGIN = 64, 96
-
-
-def read(data: Path, name: str) -> Split:
-    """Read a split; see `engines.fer2013.read_split`.
-
-    Raises:
-        EngineError: there is no such split, or the data are not of a form that is read.
-    """
-    try:
-        return read_split(data, name)
-    except (OSError, ValueError, KeyError) as error:
-        raise EngineError(f"cannot read the split {name!r} of {data}: {error}") from error
 
 
 def probabilities(settings: Settings, split: Split) -> NDArray[np.float64]:

@@ -15,12 +15,13 @@ import onnx
 from numpy.typing import NDArray
 
 from engines import accuracy, weights
-from engines.fer2013 import LABELS, Split
+from engines.fer2013 import LABELS, Split, read_split
 from service import evaluate
 from service.settings import Settings
 from service.startup import load_catalog
 from training import failures
 from training.emotion.votes import vote_distribution
+from training.errors import TrainingRefused, told
 
 CARD = Path(__file__).parents[1] / "docs" / "models" / "emotion-fer48.md"
 BEGIN, END = "<!-- figures: python -m training.card -->", "<!-- /figures -->"
@@ -33,7 +34,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="fer2013.npz")
     parser.add_argument("--card", type=Path, default=CARD)
     given, settings = parser.parse_args(), Settings()
-    public, train = (evaluate.read(given.data, name) for name in ("public", "train"))
+    with told(parser):
+        _write(given, settings)
+
+
+def _write(given: argparse.Namespace, settings: Settings) -> None:
+    public, train = (read_split(given.data, name) for name in ("public", "train"))
     scores = evaluate.probabilities(settings, public)
     figures = evaluate.figures(scores, public.labels)
     text = "\n".join([*_table(settings, scores, public, train, figures), "", *_words(figures)])
@@ -104,7 +110,7 @@ def _placed(card: str, text: str) -> str:
     before, _, rest = card.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not end:
-        raise SystemExit(f"the card lacks the marks {BEGIN} and {END}")
+        raise TrainingRefused(f"the card lacks the marks {BEGIN} and {END}")
     return f"{before}{BEGIN}\n{text}\n{END}{after}"
 
 

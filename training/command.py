@@ -13,6 +13,7 @@ import cv2
 import torch
 
 from training import loop
+from training.errors import told
 
 S = TypeVar("S", bound=loop.Settings)
 Network = TypeVar("Network", bound=torch.nn.Module)
@@ -30,7 +31,8 @@ def main(package: str, commands: Mapping[str, Command]) -> None:
     for name, add in commands.items():
         add(subparsers.add_parser(name))
     arguments = parser.parse_args()
-    arguments.run(arguments)
+    with told(parser):
+        arguments.run(arguments)
 
 
 def add_run(parser: ArgumentParser, out: Path, every: int) -> None:

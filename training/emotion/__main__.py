@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from training.emotion.recipe import add_options, from_options, parse_view
+from training.errors import option, told
 
 DATA = {"frames": "folder of the zip archives"}
 OUT = {"frames": "file.npz", "start": "file.npz", "export": "file.onnx"}
@@ -47,12 +48,17 @@ def main() -> None:
     add_options(commands.choices["train"])
     commands.choices["join"].add_argument("second", type=Path, metavar="RUN")
     commands.choices["join"].add_argument(
-        "--views", type=parse_view, nargs="+", default=(), help="one a network: plain mirrored,up=2"
+        "--views",
+        type=option(parse_view),
+        nargs="+",
+        default=(),
+        help="one a network: plain mirrored,up=2",
     )
     commands.choices["evaluate"].add_argument("--split", default="public")
     options = parser.parse_args()
     _limit_threads(options.threads)
-    options.run(options)
+    with told(parser):
+        options.run(options)
 
 
 def _frames(options: argparse.Namespace) -> None:

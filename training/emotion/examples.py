@@ -10,6 +10,7 @@ import numpy.typing as npt
 from engines.fer2013 import Split
 from training.emotion.labels import mixed_targets
 from training.emotion.recipe import Recipe
+from training.errors import TrainingRefused
 
 Examples = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]
 
@@ -18,7 +19,7 @@ def examples(recipe: Recipe, training: Split) -> Examples:
     """Return faces uint8 (N, 48, 48) and targets float32 (N, 7), of zeros without a label.
 
     Raises:
-        ValueError: faces without labels and no teacher.
+        TrainingRefused: faces without labels and no teacher.
 
     """
     targets = mixed_targets(
@@ -31,7 +32,7 @@ def examples(recipe: Recipe, training: Split) -> Examples:
     if not recipe.unlabelled:
         return training.faces, targets
     if not recipe.teachers:
-        raise ValueError("faces without labels need somebody who reads them: add --teachers RUN")
+        raise TrainingRefused("faces without labels need a reader: add --teachers RUN")
     unlabelled = load_frames(Path(recipe.unlabelled))
     none = np.zeros((len(unlabelled), targets.shape[1]), np.float32)
     return np.concatenate([training.faces, unlabelled]), np.concatenate([targets, none])

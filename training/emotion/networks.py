@@ -19,6 +19,7 @@ from training.emotion.inputs import PLAIN, pixels, seen
 from training.emotion.recipe import Recipe, View
 from training.emotion.schedule import image_side
 from training.emotion.transfer import load_trunk, mobileface_body
+from training.errors import TrainingRefused
 
 
 def build(recipe: Recipe, side: int | None = SIDE) -> keras.Model:
@@ -28,7 +29,7 @@ def build(recipe: Recipe, side: int | None = SIDE) -> keras.Model:
     is the side that its training ended on, it sees its view of faces of 48 pixels resampled to it.
 
     Raises:
-        ValueError: no network of that name.
+        TrainingRefused: no network of that name.
 
     """
     if recipe.network == "joined":
@@ -45,7 +46,9 @@ def build(recipe: Recipe, side: int | None = SIDE) -> keras.Model:
         case "resnet50":
             model = resnet50(weights="imagenet" if recipe.start == "imagenet" else None)
         case unknown:
-            raise ValueError(f"unknown network {unknown!r}: fer48, mobileface, classic or resnet50")
+            raise TrainingRefused(
+                f"unknown network {unknown!r}: fer48, mobileface, classic or resnet50"
+            )
     if recipe.start.endswith(".wts"):
         load_trunk(model, Path(recipe.start))
     elif recipe.start not in {"", "imagenet"}:
@@ -62,11 +65,11 @@ def joined(parts: Sequence[Recipe], side: int | None = None) -> keras.Model:
     their weights hold each one's share, see `training.emotion.join`.
 
     Raises:
-        ValueError: no parts, which no option gives.
+        TrainingRefused: no parts, which no option gives.
 
     """
     if not parts:
-        raise ValueError("a joined network is made of runs: `python -m training.emotion join`")
+        raise TrainingRefused("a joined network is made of runs: `python -m training.emotion join`")
     faces = pixels(free=side == SIDE)
     networks = [build(part, side) for part in parts]
     named = [

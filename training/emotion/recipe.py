@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from training.errors import TrainingRefused, option
+
 
 @dataclass(frozen=True)
 class Strength:
@@ -29,7 +31,7 @@ class View:
     A ``side`` of 0 is the one that its training ended on.
 
     Raises:
-        ValueError: a zoom that is not above 0, or a side below it.
+        TrainingRefused: a zoom that is not above 0, or a side below it.
 
     """
 
@@ -41,7 +43,7 @@ class View:
     def __post_init__(self) -> None:
         """Refuse what no face can be shown at."""
         if self.zoom <= 0 or self.side < 0:
-            raise ValueError(f"a view has a zoom above 0 and a side of at least 0, not {self}")
+            raise TrainingRefused(f"a view has a zoom above 0 and a side of at least 0, not {self}")
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Recipe:
     there: see `training.emotion.device`.
 
     Raises:
-        ValueError: another number of branches than one or two.
+        TrainingRefused: another number of branches than one or two.
 
     """
 
@@ -100,7 +102,7 @@ class Recipe:
     def __post_init__(self) -> None:
         """Refuse a network that cannot be built."""
         if self.branches not in {1, 2}:
-            raise ValueError(f"a network has one branch or two, not {self.branches}")
+            raise TrainingRefused(f"a network has one branch or two, not {self.branches}")
 
     def save(self, path: Path) -> None:
         """Write the recipe as JSON."""
@@ -131,7 +133,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=each.default)
         elif each.type in {"int", "float", "str"}:
             parser.add_argument(flag, type=type(each.default), default=each.default)
-    parser.add_argument("--sides", type=parse_sides, default={0.0: 48}, help="0:32,0.5:48")
+    parser.add_argument("--sides", type=option(parse_sides), default={0.0: 48}, help="0:32,0.5:48")
     parser.add_argument("--tone", type=float, default=Strength.tone)
     parser.add_argument("--degrade", type=float, default=Strength.degrade)
     parser.add_argument("--erase", type=float, default=Strength.erase)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from engines.fer2013 import LABELS
 from training.emotion.recipe import Recipe
+from training.errors import TrainingRefused
 
 Arrays = list[npt.NDArray[np.float32]]
 
@@ -31,7 +32,7 @@ def network(recipe: Recipe) -> Network:
     """Return the recipe's network with random weights.
 
     Raises:
-        ValueError: a network that there is in Keras alone.
+        TrainingRefused: a network that there is in Keras alone.
 
     """
     match recipe.network:
@@ -40,7 +41,7 @@ def network(recipe: Recipe) -> Network:
         case "mobileface":
             body = _mobileface()
         case other:
-            raise ValueError(f"--device trains fer48 or mobileface, not {other}")
+            raise TrainingRefused(f"--device trains fer48 or mobileface, not {other}")
     return Network(body, recipe.dropout)
 
 
@@ -149,12 +150,17 @@ def arrays(module: nn.Module) -> Arrays:
 
 
 def load_arrays(module: nn.Module, values: Iterable[npt.NDArray[np.float32]]) -> None:
-    """Fill the network from what `arrays` returned; raises `ValueError` for another network's."""
+    """Fill the network from what `arrays` returned.
+
+    Raises:
+        TrainingRefused: the weights are another network's.
+
+    """
     with torch.no_grad():
         for (tensor, axes), value in zip(_tensors(module), values, strict=True):
             seen = tensor.permute(axes)
             if seen.shape != value.shape:
-                raise ValueError(f"weights of {value.shape} for {tuple(seen.shape)}")
+                raise TrainingRefused(f"weights of {value.shape} for {tuple(seen.shape)}")
             seen.copy_(torch.from_numpy(value))
 
 

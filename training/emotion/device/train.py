@@ -21,6 +21,7 @@ from training.emotion.labels import shared
 from training.emotion.recipe import Recipe, load_recipe
 from training.emotion.schedule import image_side, learning_rate
 from training.emotion.validation import validate
+from training.errors import TrainingRefused
 from training.schedule import Clock
 
 KEEP = 10  # epochs from checkpoint to checkpoint
@@ -33,7 +34,7 @@ def train(recipe: Recipe, data: Path, out: Path) -> float:
     weights, as Keras orders them), and ``checkpoint.pt``, from which a run that was cut goes on.
 
     Raises:
-        ValueError: what cannot be trained so: the message names it.
+        TrainingRefused: what cannot be trained so: the message names it.
 
     """
     _require(recipe)
@@ -164,9 +165,9 @@ def _require(recipe: Recipe) -> None:
     default = Recipe()
     kept = ("frozen", "below", "branches")
     if changed := [name for name in kept if getattr(recipe, name) != getattr(default, name)]:
-        raise ValueError(f"--device trains whole networks: drop --{', --'.join(changed)}")
+        raise TrainingRefused(f"--device trains whole networks: drop --{', --'.join(changed)}")
     if recipe.start and not recipe.start.endswith(".npz"):
-        raise ValueError(
+        raise TrainingRefused(
             f"--device reads arrays, not {recipe.start}: write them by"
             " `python -m training.emotion start`"
         )
@@ -186,7 +187,7 @@ def _optimiser(module: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer
         case "adamw":
             return torch.optim.AdamW(groups, lr=0.0)
         case unknown:
-            raise ValueError(f"unknown optimizer {unknown!r}: sgd or adamw")
+            raise TrainingRefused(f"unknown optimizer {unknown!r}: sgd or adamw")
 
 
 def _filled(recipe: Recipe, path: Path) -> Network:
