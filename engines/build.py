@@ -69,9 +69,12 @@ def build(
     Raises:
         WeightsMissing, ChecksumMismatch: see `engines.weights.find`.
         ParityError: the plan answers differently from the reference; it is not put in place.
-        EngineError: the engine does not compute in `precision` here.
+        EngineError: the engine does not compute in `precision` here, or `faces` are given for
+            another than int8.
     """
     precision = _chosen(engine, precision)
+    if faces is not None and precision != "int8":
+        raise EngineError(f"{precision} takes no calibration; build int8 (--precision int8)")
     source = weights.find(spec, folder / "weights")
     key = plan.fingerprint(spec, source, engine, precision)
     path = plan.plan_path(folder, key, engine)

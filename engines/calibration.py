@@ -19,6 +19,7 @@ from onnxruntime import quantization
 from engines import verify
 from engines.catalog import ModelSpec
 from engines.errors import EngineError
+from tensorrtx.retinaface import MEAN_RGB
 
 U8 = NDArray[np.uint8]
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
@@ -100,11 +101,15 @@ def samples(spec: ModelSpec, faces: Path | None = None) -> Iterator[U8]:
     files = sorted(path for path in faces.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not files:
         raise EngineError(f"{faces} holds no images ({', '.join(sorted(SUFFIXES))})")
-    for file in files[:MOST_IMAGES]:
+    for file in files[:: -(-len(files) // MOST_IMAGES)]:  # of all folders, not of the first alone
         pixels = cv2.imread(str(file), cv2.IMREAD_COLOR_RGB)
         if pixels is None:
             raise EngineError(f"{file} is not an image that can be read")
-        yield _fitted(np.asarray(pixels, np.uint8), verify.input_shape(spec))
+        image = np.asarray(pixels, np.uint8)
+        if spec.task == "detector":
+            yield _framed(image, *verify.input_size(spec))
+        else:
+            yield _fitted(image, verify.input_shape(spec))
 
 
 def _varied(item: U8) -> Iterator[U8]:
@@ -118,6 +123,18 @@ def _varied(item: U8) -> Iterator[U8]:
     yield small
     inner = item[height // 8 : -height // 8, width // 8 : -width // 8]
     yield np.asarray(cv2.resize(inner, (width, height)), np.uint8)
+
+
+def _framed(image: U8, height: int, width: int) -> U8:
+    """Bring an RGB frame into a detector's input as it is served: undistorted, the rest padded."""
+    scale = min(height / image.shape[0], width / image.shape[1])
+    inside = [max(1, round(side * scale)) for side in image.shape[1::-1]]
+    scaled = cv2.resize(image, inside, interpolation=cv2.INTER_AREA)
+    below, beside = height - inside[1], width - inside[0]
+    return np.asarray(
+        cv2.copyMakeBorder(scaled, 0, below, 0, beside, cv2.BORDER_CONSTANT, value=MEAN_RGB),
+        np.uint8,
+    )
 
 
 def _fitted(image: U8, shape: tuple[int, ...]) -> U8:

@@ -22,14 +22,15 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `iou` and `cosine` are minima over the probe faces, `landmark` is a maximum in pixels of the
     network's input, `score` a maximum absolute difference of a probability, `agreement` the least
-    share of faces with the same most probable emotion, or one that comes as near as a tie.
+    share of faces with the same most probable emotion, or one that comes as near as a tie. What is
+    left out is as in `engines.limits`.
     """
 
-    iou: float = 0.0
-    landmark: float = 0.0
-    score: float = 1.0
-    cosine: float = 0.0
-    agreement: float = 0.0
+    iou: float | None = None
+    landmark: float | None = None
+    score: float | None = None
+    cosine: float | None = None
+    agreement: float | None = None
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -18,10 +18,7 @@ licence = "that of the model you brought"
 weights = {weights}
 sha256 = "{sha256}"
 batches = [1, 8, 32, 128, 512]
-labels = {labels}
-limits.fp32 = {{ score = 0.001, agreement = 1.0 }}
-limits.fp16 = {{ score = 0.01, agreement = 1.0 }}
-limits.int8 = {{ score = 0.05, agreement = 0.9 }}"""
+labels = {labels}"""
 
 
 def emotion(file: Path, labels: Sequence[str], source: str, catalog: Path | None = None) -> str:

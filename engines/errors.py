@@ -49,7 +49,7 @@ class PlanDamaged(EngineError):
 
 
 class ParityError(EngineError):
-    """A plan outside the catalog's limits against the reference."""
+    """A plan that is farther from the reference than its limits allow."""
 
 
 class DataRefused(EngineError):

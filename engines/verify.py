@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.catalog import Limits, ModelSpec, Precision, Task
+from engines.catalog import ModelSpec, Precision, Task
 from engines.errors import ParityError
+from engines.limits import allowed
 from engines.runner import Array, Runner
 
 PROBE = Path(__file__).with_name("probe")
@@ -28,12 +29,13 @@ def check(
 ) -> dict[str, float]:
     """Run the probe through both and return how far apart they are.
 
-    The figures bear the names of `Limits`' fields. The runner gets the probe as one batch and the
-    reference gets it item by item, so a plan that is right only for a batch's first item fails.
+    The figures bear the names of `engines.catalog.Limits`' fields. The runner gets the probe as one
+    batch and the reference gets it item by item, so a plan that is right only for a batch's first
+    item fails.
     Of `heights`, those that the plan takes, some are tried: the upper rows of the probe.
 
     Raises:
-        ParityError: a figure is outside the catalog's limits for `precision`.
+        ParityError: a figure is outside its limit for `precision`, see `engines.limits`.
     """
     name, items = input_name(spec.task), probe(spec)
     batches = [items[:, :height] for height in _spread(heights)] or [items]
@@ -41,7 +43,7 @@ def check(
     expected = _joined([reference.infer({name: item}) for item in singles])
     actual = _joined([runner.infer({name: batch}) for batch in batches])
     figures = _COMPARE[spec.task](expected, actual)
-    _judge(spec, figures, spec.limits.get(precision, Limits()), precision)
+    _judge(spec, figures, precision)
     return figures
 
 
@@ -157,12 +159,10 @@ def box_iou(box: Array, boxes: Array) -> NDArray[np.float32]:
     return np.asarray(inside / np.maximum(areas - inside, 1e-9), np.float32)
 
 
-def _judge(
-    spec: ModelSpec, figures: dict[str, float], limits: Limits, precision: Precision
-) -> None:
-    minima = {"iou", "cosine", "agreement"}
+def _judge(spec: ModelSpec, figures: dict[str, float], precision: Precision) -> None:
+    minima, limits = {"iou", "cosine", "agreement"}, allowed(spec, precision)
     for name, figure in figures.items():
-        limit = float(getattr(limits, name))
+        limit = limits[name]
         good = figure >= limit if name in minima else figure <= limit
         if not good:  # also where the figure is not a number
             raise ParityError(

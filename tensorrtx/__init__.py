@@ -74,8 +74,21 @@ def export(name: str, weights_path: Path, *, raw: bool = False, **options: Any) 
         model = network.build(weights_path, raw=True, **options)
     else:
         model = imagewise(network.build(weights_path, **options))
+    _name(model.graph)
     model.producer_name = PRODUCER
     model.producer_version = str(network.version)
     onnx.helper.set_model_props(model, {"network": name, "raw": str(raw).lower()})
-    onnx.checker.check_model(model, full_check=True)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise WeightsError(f"{weights_path}: layers do not fit together: {error}") from error
     return model
+
+
+def _name(graph: onnx.GraphProto) -> None:
+    """Let each node have a name of its own, which ONNX does not ask for and int8 goes by."""
+    taken: set[str] = set()
+    for node in graph.node:
+        if not node.name or node.name in taken:
+            node.name = f"{node.op_type}/{node.output[0]}"
+        taken.add(node.name)

@@ -20,9 +20,11 @@ def as_is(path: Path) -> onnx.ModelProto:
     """Read a graph that has our inputs and outputs already: one uint8 input, float32 outputs.
 
     Raises:
-        WeightsError: it is not ONNX, or its input is not uint8 (N, ...).
+        WeightsError: it is not ONNX, its input is not uint8 (N, ...), or its opset is too old.
     """
     model = _read(path)
+    if _opset(model) < OPSET:
+        model = _converted(model, path)
     inputs = [(v.name, v.type.tensor_type.elem_type) for v in _inputs(model)]
     if len(inputs) != 1 or inputs[0][1] != TensorProto.UINT8:
         raise WeightsError(f"{path}: expected one uint8 input, found {_shapes(_inputs(model))}")
@@ -134,12 +136,27 @@ def _body(path: Path, size: tuple[int, int]) -> onnx.ModelProto:
         raise WeightsError(
             f"{path}: expected one input (N, 3, {size[0]}, {size[1]}), found {found}"
         )
-    model = version_converter.convert_version(_without_listed_weights(model), OPSET)
-    model.ir_version = IR_VERSION
+    model = _converted(model, path)
     _free_batch(model)
     # The converter leaves a shape for each map, all of batch 1.
     del model.graph.value_info[:]
     return compose.add_prefix(model, BODY)
+
+
+def _opset(model: onnx.ModelProto) -> int:
+    return max((each.version for each in model.opset_import if not each.domain), default=OPSET)
+
+
+def _converted(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
+    """Bring a graph to our opset."""
+    try:
+        converted = version_converter.convert_version(_without_listed_weights(model), OPSET)
+    except (RuntimeError, version_converter.ConvertError) as error:
+        raise WeightsError(
+            f"{path}: cannot be brought from opset {_opset(model)} to {OPSET}; export it at {OPSET}"
+        ) from error
+    converted.ir_version = IR_VERSION
+    return converted
 
 
 def _without_listed_weights(model: onnx.ModelProto) -> onnx.ModelProto:

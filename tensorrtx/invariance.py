@@ -41,18 +41,22 @@ def _ranks(model: onnx.ModelProto) -> dict[str, int]:
 def _rewritten(
     node: onnx.NodeProto, constants: Constants, ranks: dict[str, int], graph: onnx.GraphProto
 ) -> list[onnx.NodeProto]:
-    axes = _mean_axes(node, ranks)
+    axes = _mean_axes(node, constants, ranks)
     if axes is not None:
         return _pooled(node, axes, graph)
     kernel = _dense_kernel(node, constants, ranks)
     return [node] if kernel is None else _convolved(node, kernel, graph)
 
 
-def _mean_axes(node: onnx.NodeProto, ranks: dict[str, int]) -> tuple[int, ...] | None:
+def _mean_axes(
+    node: onnx.NodeProto, constants: Constants, ranks: dict[str, int]
+) -> tuple[int, ...] | None:
     """(1, 2) or (2, 3) for a mean over the pixels of NHWC or NCHW maps, or None."""
     if node.op_type != "ReduceMean" or ranks.get(node.input[0]) != 4:
         return None
-    axes = tuple(sorted(axis % 4 for axis in _attributes(node).get("axes", ())))
+    given = _attributes(node).get("axes", ())  # from opset 18 on an input
+    listed = constants.get(node.input[1], given) if len(node.input) > 1 else given
+    axes = tuple(sorted(int(axis) % 4 for axis in listed))
     return axes if axes in {(1, 2), (2, 3)} else None
 
 

@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
-from engines import build, calibration, verify
+from engines import build, calibration, verify, weights
 from engines.catalog import Catalog, ModelSpec, Precision
 from engines.errors import EngineError
-from engines.onnxruntime import OnnxRuntimeRunner
+from engines.onnxruntime import OnnxRuntime, OnnxRuntimeRunner
 from engines.precision import EXACT, convert, to_half
 from tests import photographs
 from tests.engines import seeded
@@ -114,6 +114,45 @@ def test_int8_is_symmetric_and_spares_what_is_delicate() -> None:
     assert layers[0].name in spared
     assert layers[-1].name in spared
     assert any(layer.name not in spared for layer in layers)
+
+
+def test_int8_needs_no_names_of_nodes(tmp_path: Path) -> None:
+    spec = spec_of("emotion-fer48")
+    named = build.export("onnx", weights.find(spec, tmp_path, {}), {})
+    bare = onnx.ModelProto()
+    bare.CopyFrom(named)
+    for node in bare.graph.node:
+        node.name = ""
+    onnx.save(bare, tmp_path / "bare.onnx")
+    again = build.export("onnx", tmp_path / "bare.onnx", {})
+    assert len({node.name for node in again.graph.node}) == len(again.graph.node)
+    kinds = [[n.op_type for n in convert(m, spec, "int8").graph.node] for m in (named, again)]
+    assert kinds[0].count("QuantizeLinear") == kinds[1].count("QuantizeLinear") > 0
+
+
+def test_calibration_takes_of_all_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "MOST_IMAGES", 4)
+    for grey in range(10):
+        file = tmp_path / str(grey // 5) / f"{grey}.png"
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(photographs.encode(np.full((48, 48, 3), grey, np.uint8)))
+    taken = [int(item[0, 0]) for item in calibration.samples(spec_of("emotion-fer48"), tmp_path)]
+    assert taken == [0, 3, 6, 9]
+
+
+def test_frames_to_calibrate_with_are_not_distorted(tmp_path: Path) -> None:
+    frame = np.zeros((100, 400, 3), np.uint8)
+    frame[:, :, 0] = 200
+    (tmp_path / "wide.png").write_bytes(photographs.encode(frame))
+    (item,) = calibration.samples(spec_of("retinaface-mnet025"), tmp_path)
+    assert item.shape == (640, 640, 3)
+    assert (item[:160] == (200, 0, 0)).all()
+    assert (item[160:] == (123, 117, 104)).all()
+
+
+def test_calibration_is_for_int8_alone(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="fp32 takes no calibration; build int8"):
+        build.build(spec_of("emotion-fer48"), OnnxRuntime(), tmp_path, faces=tmp_path)
 
 
 def test_int8_can_be_calibrated_with_a_folder(tmp_path: Path) -> None:

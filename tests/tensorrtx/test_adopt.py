@@ -8,7 +8,7 @@ import onnx
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from tensorrtx import WeightsError, export
 from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, read
@@ -101,3 +101,55 @@ def test_what_does_not_fit_is_named(
     path.write_bytes(content)
     with pytest.raises(WeightsError, match=message):
         export(network, path)
+
+
+def emotions(opset: int, width: int = 48 * 48) -> onnx.ModelProto:
+    """Seven classes from one dense layer on all pixels, as exporters of many ages write it."""
+    rng = np.random.default_rng(0)
+    tensors = {"w": rng.normal(size=(7, width)) / width, "b": rng.normal(size=7)}
+    nodes = [
+        helper.make_node("Cast", ["faces"], ["x"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["x"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "w", "b"], ["logits"], transB=1),
+        helper.make_node("Softmax", ["logits"], ["scores"], axis=1),
+    ]
+    made = helper.make_graph(
+        nodes,
+        "emotions",
+        [helper.make_tensor_value_info("faces", TensorProto.UINT8, ("N", 48, 48))],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ("N", 7))],
+        [numpy_helper.from_array(v.astype(np.float32), k) for k, v in tensors.items()],
+    )
+    imports = [helper.make_opsetid("", opset)]
+    return helper.make_model(made, opset_imports=imports, ir_version=8)
+
+
+@pytest.mark.parametrize("opset", [9, 11, 12, 13, 17, 20])
+def test_a_graph_with_our_inputs_may_be_of_any_opset(opset: int, tmp_path: Path) -> None:
+    path = tmp_path / "mine.onnx"
+    path.write_bytes(emotions(opset).SerializeToString())
+    faces = np.random.default_rng(1).integers(0, 256, (5, 48, 48), np.uint8)
+    adopted = run(export("onnx", path), faces=faces)["scores"]
+    assert np.allclose(adopted, run(emotions(opset), faces=faces)["scores"], atol=1e-5)
+
+
+def test_layers_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
+    model, path = emotions(17), tmp_path / "mine.onnx"
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 8
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(WeightsError, match=r"mine\.onnx: layers do not fit together"):
+        export("onnx", path)
+
+
+def test_an_opset_that_cannot_be_brought_to_ours_is_named(tmp_path: Path) -> None:
+    model, path = emotions(8), tmp_path / "mine.onnx"
+    names = ["scale", "offset", "mean", "variance"]
+    tensors = [numpy_helper.from_array(np.ones(7, np.float32), name) for name in names]
+    # No later opset has statistics by pixel.
+    norm = helper.make_node("BatchNormalization", ["logits", *names], ["normed"], spatial=0)
+    model.graph.node.insert(3, norm)
+    model.graph.node[4].input[0] = "normed"
+    model.graph.initializer.extend(tensors)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(WeightsError, match=r"from opset 8 to 17; export it at 17"):
+        export("onnx", path)

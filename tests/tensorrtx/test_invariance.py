@@ -52,15 +52,22 @@ def test_a_dense_layer_becomes_a_convolution_and_stays_equal(kind: str, trans: i
 
 @pytest.mark.parametrize("keepdims", [0, 1])
 @pytest.mark.parametrize("axes", [(1, 2), (-2, -1)])
-def test_a_mean_over_pixels_becomes_global_pooling(axes: tuple[int, int], keepdims: int) -> None:
+@pytest.mark.parametrize("opset", [17, 18])
+def test_a_mean_over_pixels_becomes_global_pooling(
+    axes: tuple[int, int], keepdims: int, opset: int
+) -> None:
+    listed = numpy_helper.from_array(np.array(axes, np.int64), "axes")
+    given: dict[str, Any] = {"axes": axes} if opset < 18 else {}
+    inputs = ["x"] if opset < 18 else ["x", "axes"]
     graph = helper.make_graph(
-        [helper.make_node("ReduceMean", ["x"], ["y"], axes=axes, keepdims=keepdims)],
+        [helper.make_node("ReduceMean", inputs, ["y"], keepdims=keepdims, **given)],
         "mean",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ("N", 48, 40, 3))],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [listed] if opset >= 18 else [],
     )
-    opset = [helper.make_opsetid("", 17)]
-    changed = imagewise(helper.make_model(graph, opset_imports=opset, ir_version=8))
+    opset_imports = [helper.make_opsetid("", opset)]
+    changed = imagewise(helper.make_model(graph, opset_imports=opset_imports, ir_version=8))
     assert "ReduceMean" not in {node.op_type for node in changed.graph.node}
     x = np.random.default_rng(1).normal(size=(5, 48, 40, 3)).astype(np.float32)
     (together,) = run(changed, x)

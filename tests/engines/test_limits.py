@@ -1,0 +1,54 @@
+"""A plan is held to limits at every precision, also where its catalog entry names none."""
+
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+import numpy as np
+import pytest
+
+from engines import build, verify, weights
+from engines.catalog import Catalog, Limits, Precision
+from engines.errors import ParityError
+from engines.limits import LIMITS, allowed
+from engines.runner import Array, Feeds, Runner
+
+SHIPPED = ["retinaface-mnet025", "emotion-fer48", "arcface-mobilefacenet"]
+PRECISIONS = get_args(Precision)
+
+
+class Recorded(Runner):
+    """Answers items that were seen before; ``late`` gives each the answer of the one before it."""
+
+    def __init__(self, runner: Runner, items: Array, name: str, *, late: bool = False) -> None:
+        answers = [runner.infer({name: items[i : i + 1]}) for i in range(len(items))]
+        shift = int(late)
+        self.answers = {item.tobytes(): answers[index - shift] for index, item in enumerate(items)}
+
+    def infer(self, feeds: Feeds) -> dict[str, Array]:
+        (items,) = feeds.values()
+        found = [self.answers[item.tobytes()] for item in items]
+        return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_precision_of_every_task_has_limits(name: str) -> None:
+    spec = Catalog.load().get(name)
+    assert not spec.limits
+    model = build.graph(spec, weights.find(spec, Path("unused")))
+    feed, items = verify.input_name(spec.task), verify.probe(spec)
+    with build.reference(spec, model) as reference:
+        right, wrong = (Recorded(reference, items, feed, late=late) for late in (False, True))
+    for precision in PRECISIONS:
+        assert set(verify.check(spec, right, right, precision)) == set(LIMITS[spec.task][precision])
+        with pytest.raises(ParityError, match=f"at {precision} is too far"):
+            verify.check(spec, wrong, right, precision)
+
+
+def test_an_entry_says_what_it_wants_otherwise() -> None:
+    spec = Catalog.load().get("retinaface-mnet025")
+    wider = msgspec.structs.replace(spec, limits={"fp32": Limits(landmark=3.0)})
+    assert allowed(wider, "fp32") == {**LIMITS["detector"]["fp32"], "landmark": 3.0}
+    assert allowed(wider, "int8") == LIMITS["detector"]["int8"]
