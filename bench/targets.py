@@ -11,6 +11,7 @@ from bench.mutate import KINDS
 from service.bodies import read_images
 from service.errors import ServiceError
 from service.exif import orientation
+from service.held import Held, Hold
 from service.image import ImageLimits, decode
 
 LIMITS = ImageLimits(max_bytes=1 << 20, max_pixels=1_000_000)
@@ -39,7 +40,8 @@ def body(data: bytes) -> None:
         return
     kind = KINDS[data[0] % len(KINDS)]
     try:
-        _loop.run_until_complete(read_images(_request(kind, data[1:]), **BODY_LIMITS))
+        hold = Hold(Held(0))
+        _loop.run_until_complete(read_images(_request(kind, data[1:]), hold, **BODY_LIMITS))
     except ServiceError:
         return
 

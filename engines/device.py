@@ -72,8 +72,7 @@ class Cuda(NamedTuple):
         except RunnerError:
             return False
         try:
-            with self.typed():
-                device.memory(1).free()
+            device.probe()
         except RunnerError:
             return False
         finally:
@@ -119,6 +118,15 @@ class Device:
         with cuda.typed():
             self._context = cuda.driver.Device(index).retain_primary_context()
             self._context.push()
+
+    def probe(self) -> None:
+        """See that the context takes work.
+
+        Raises:
+            RunnerError: it does not.
+        """
+        with self.cuda.typed():
+            self.memory(1).free()
 
     def stream(self) -> "Stream":
         """A new stream."""

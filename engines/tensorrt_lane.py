@@ -47,7 +47,10 @@ class Lane:
         scratch = self._memory(engine.device_memory_size_v2)
         self._inputs, self._outputs = _names(library, engine)
         for profile, rows in enumerate(buckets):
-            context = self._contexts[rows] = _context(library, engine)
+            context = _context(library, engine)
+            if context is None:
+                raise RunnerError("TensorRT makes no context; is the GPU's memory full?")
+            self._contexts[rows] = context
             context.set_device_memory(int(scratch), engine.device_memory_size_v2)
             self._shape(engine, context, profile, rows)
         self._allocate(library, engine, self._contexts[buckets[-1]])
@@ -149,8 +152,8 @@ class Lane:
         _sure(context.execute_async_v3(self._stream.handle), "execution")
 
 
-def _context(library: Library, engine: "trt.ICudaEngine") -> "trt.IExecutionContext":
-    """A context whose memory is ours to give."""
+def _context(library: Library, engine: "trt.ICudaEngine") -> "trt.IExecutionContext | None":
+    """A context whose memory is ours to give, or None where TensorRT has no room for it."""
     strategy = library.ExecutionContextAllocationStrategy.USER_MANAGED
     rtx: Any = library
     if not hasattr(rtx, "DynamicShapesKernelSpecializationStrategy"):

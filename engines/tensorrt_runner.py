@@ -66,6 +66,7 @@ class TensorRTRunner(Runner):
         self._stack = contextlib.ExitStack()
         self._stack.callback(device.close)
         try:
+            device.probe()  # or TensorRT loads no plan, and the plan is blamed
             engine = _engine(library, plan, spec)
             self._lanes = [
                 self._stack.enter_context(contextlib.closing(Lane(device))) for _ in range(lanes)

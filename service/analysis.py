@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import NamedTuple
 
 from service.bodies import Encoded, Sent
@@ -16,6 +17,7 @@ from service.errors import (
     UrlRefused,
 )
 from service.fetch import Budget, Fetcher
+from service.held import Hold
 from service.metrics import Metrics
 from service.pipeline import Analysis, Pipeline
 from service.record import current, timed
@@ -40,6 +42,7 @@ class Asked(NamedTuple):
     images: list[Sent]
     options: Options
     deadline: float
+    hold: Hold
 
 
 class Analyst:
@@ -81,7 +84,7 @@ class Analyst:
     async def _only(self, asked: Asked) -> Outcome:
         """As `_under_way`, without the cost of a task; most requests have one image."""
         with self._pipeline.gate.admit(1, asked.deadline):
-            outcome = await self._one(asked.images[0], asked, Budget(self._max_bytes))
+            outcome = await self._one(asked.images[0], asked, Budget(self._max_bytes, asked.hold))
         return _unless_only(outcome, asked)
 
     @contextmanager
@@ -90,12 +93,12 @@ class Analyst:
 
         The images' places are free again when all is done, not when the last answer was read.
         """
-        budget = Budget(self._max_bytes)
+        budget = Budget(self._max_bytes, asked.hold)
         with ExitStack() as places:
             places.enter_context(self._pipeline.gate.admit(len(asked.images), asked.deadline))
             work = [asyncio.create_task(self._one(i, asked, budget)) for i in asked.images]
             done = asyncio.gather(*work, return_exceptions=True)
-            done.add_done_callback(lambda _: places.close())
+            done.add_done_callback(partial(_ended, places))
             try:
                 yield work
             finally:
@@ -121,6 +124,12 @@ class Analyst:
         if (record := current()) is not None:
             record.images += 1
             record.faces += faces
+
+
+def _ended(places: ExitStack, done: asyncio.Future[list[object]]) -> None:
+    if not done.cancelled():
+        done.exception()  # asked for, or asyncio logs as lost that the rest was cancelled
+    places.close()
 
 
 def _unless_only(outcome: Outcome, asked: Asked) -> Outcome:

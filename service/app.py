@@ -11,6 +11,7 @@ from service.analysis import Analyst
 from service.auth import described
 from service.doorman import Doorman
 from service.fetch import Fetcher
+from service.held import Held
 from service.keyring import KeyRing
 from service.metrics import Metrics
 from service.middleware import Observed
@@ -69,6 +70,8 @@ def _guard(app: FastAPI, settings: Settings) -> None:
     given = (key.get_secret_value() for key in settings.api_keys)
     app.state.keys = KeyRing(given, settings.api_keys_file)
     app.state.shares = Shares(settings.max_images_per_key)
+    app.state.held = held = Held(settings.max_held_bytes)
+    app.state.metrics.watch_bytes(lambda: held.bytes, settings.max_held_bytes)
     app.include_router(routes.api, dependencies=described(app.state.keys))
     app.include_router(routes.probes)
     files = page.install(app, docs=settings.docs)

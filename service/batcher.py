@@ -60,7 +60,8 @@ class Batcher(Generic[T, R]):
         self._reopen_delay = reopen_delay
         self._jobs: Queue[T, R] = Queue(capacity, observers)
         self._changed = threading.Condition()
-        self._closed = False
+        # An event of its own: who waits to open a runner must not be woken for another's job.
+        self._closed = threading.Event()
         self._idle = 0
         self._open = 0
         self._generation = 0
@@ -72,7 +73,7 @@ class Batcher(Generic[T, R]):
     @property
     def ready(self) -> bool:
         """Whether every worker has its runner open."""
-        return self._open == len(self._threads) and not self._closed
+        return self._open == len(self._threads) and not self._closed.is_set()
 
     @property
     def queued(self) -> int:
@@ -93,7 +94,7 @@ class Batcher(Generic[T, R]):
     def close(self) -> None:
         """Finish what was accepted, then stop the workers. Blocks until they have ended."""
         with self._changed:
-            self._closed = True
+            self._closed.set()
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
@@ -125,7 +126,7 @@ class Batcher(Generic[T, R]):
 
     def _enqueue(self, jobs: list[Job[T, R]]) -> None:
         with self._changed:
-            if self._closed:
+            if self._closed.is_set():
                 raise _stopping()
             if not self._jobs.has_room(len(jobs)):
                 raise Overloaded(f"the {self.name} queue is full; send the request again later")
@@ -152,7 +153,7 @@ class Batcher(Generic[T, R]):
     def _wanted(self, failures: int) -> bool:
         """Until closed and drained, or closed and unable to open a runner for what is left."""
         with self._changed:
-            return not self._closed or (bool(self._jobs) and not failures)
+            return not self._closed.is_set() or (bool(self._jobs) and not failures)
 
     def _failed(self, error: Exception) -> None:
         known = isinstance(error, EngineError)
@@ -162,8 +163,7 @@ class Batcher(Generic[T, R]):
 
     def _pause(self, failures: int) -> None:
         delay = min(LONGEST_DELAY_S, self._reopen_delay * 2.0 ** min(failures, 16))
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed, delay)
+        self._closed.wait(delay)
 
     def _count_open(self, change: int) -> None:
         with self._changed:
@@ -206,7 +206,7 @@ class Batcher(Generic[T, R]):
                     if self._generation != generation:
                         return []
                     self._jobs.drop_dead()
-                    if self._jobs or self._closed:
+                    if self._jobs or self._closed.is_set():
                         return self._jobs.share(self._takers or self._idle, self._max_batch)
                     self._changed.wait()
             finally:

@@ -1,24 +1,31 @@
 """A request's body to images, or to where they are, in each of the four forms taken."""
 
+import asyncio
 from collections.abc import AsyncGenerator
-from typing import NamedTuple
+from functools import cache
+from typing import Annotated, NamedTuple
 
 import httpx
 import msgspec
 from fastapi import Request
 from python_multipart.exceptions import ParseError
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from service.errors import InvalidRequest, NoImages, TooLarge, UnsupportedMediaType
+from service.held import Hold
 from service.schemas import Frame, Frames
 from service.urls import parse
 
 FIELD = "images"
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp")
 MSGPACK_TYPES = ("application/msgpack", "application/x-msgpack", "application/vnd.msgpack")
-_JSON = msgspec.json.Decoder(Frames)
-_MSGPACK = msgspec.msgpack.Decoder(Frames)
+# What a form is read in, between turns of others: of no body do parts and boundaries take longer
+# than some ten milliseconds a slice.
+SLICE = 64 << 10
+# Each image of JSON is an object; so many of its braces may stand in names and addresses.
+BRACES = 64
 
 
 class Encoded(NamedTuple):
@@ -38,16 +45,19 @@ class Linked(NamedTuple):
 Sent = Encoded | Linked
 
 
-async def read_images(request: Request, *, max_bytes: int, max_images: int) -> list[Sent]:
+async def read_images(
+    request: Request, hold: Hold, *, max_bytes: int, max_images: int
+) -> list[Sent]:
     """Read the images of a request.
 
     Raises:
+        Overloaded: all requests together hold too many bytes.
         TooLarge: more bytes or images than allowed.
         UnsupportedMediaType: a content type that is not taken.
         InvalidRequest: the body is not of the form that its content type promises.
         NoImages: there is none in it.
     """
-    body = await read_body(request, max_bytes)
+    body = await read_body(request, hold, max_bytes)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     images = await _parse(kind, body, request, max_images)
     if not images:
@@ -55,7 +65,7 @@ async def read_images(request: Request, *, max_bytes: int, max_images: int) -> l
     return images
 
 
-async def read_body(request: Request, max_bytes: int) -> bytes:
+async def read_body(request: Request, hold: Hold, max_bytes: int) -> bytes:
     """Read a body of at most `max_bytes`; a longer one is refused as soon as that is known."""
     refusal = TooLarge(f"the body is larger than {max_bytes} bytes; send fewer or smaller images")
     announced = request.headers.get("content-length", "")
@@ -67,6 +77,7 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
         size += len(chunk)
         if size > max_bytes:
             raise refusal
+        hold.take(len(chunk))
     return b"".join(chunks)  # without a copy, where there is but one
 
 
@@ -76,11 +87,28 @@ async def _parse(kind: str, body: bytes, request: Request, max_images: int) -> l
     if kind in IMAGE_TYPES:
         return [Encoded("0", body)] if body else []
     if kind == "application/json":
-        return _frames(_JSON, body, max_images)
+        if body.count(b"{") > BRACES * (max_images + 1):
+            raise _too_many(max_images)
+        return _frames(_decoders(max_images).json, body, max_images)
     if kind in MSGPACK_TYPES:
-        return _frames(_MSGPACK, body, max_images)
+        return _frames(_decoders(max_images).msgpack, body, max_images)
     taken = ", ".join(("multipart/form-data", *IMAGE_TYPES, "application/json", MSGPACK_TYPES[0]))
     raise UnsupportedMediaType(f"content type {kind or 'missing'!r}; send one of {taken}")
+
+
+class _Decoders(NamedTuple):
+    json: "msgspec.json.Decoder[Frames]"
+    msgpack: "msgspec.msgpack.Decoder[Frames]"
+
+
+@cache
+def _decoders(max_images: int) -> _Decoders:
+    """Decoders that refuse a longer list by its head, where the form has one."""
+    limited = Annotated[list[Frame], msgspec.Meta(max_length=max_images)]
+    frames = msgspec.defstruct(
+        "Frames", [("images", limited)], bases=(Frames,), forbid_unknown_fields=True
+    )
+    return _Decoders(msgspec.json.Decoder(frames), msgspec.msgpack.Decoder(frames))
 
 
 def _frames(
@@ -91,14 +119,14 @@ def _frames(
     try:
         frames = decoder.decode(body).images
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        if "`array` of length <=" in str(error):
+            raise _too_many(max_images) from error
         raise InvalidRequest(f"the body is not a list of images: {error}") from error
-    _refuse_many(len(frames), max_images)  # before work is done for each
     return [_sent(frame, i) for i, frame in enumerate(frames)]
 
 
-def _refuse_many(images: int, most: int) -> None:
-    if images > most:
-        raise TooLarge(f"the request holds {images} images; the limit is {most}")
+def _too_many(most: int) -> TooLarge:
+    return TooLarge(f"the request holds more than {most} images, which is the limit")
 
 
 def _sent(frame: Frame, index: int) -> Sent:
@@ -110,17 +138,21 @@ def _sent(frame: Frame, index: int) -> Sent:
 
 async def _multipart(body: bytes, request: Request, max_images: int) -> list[Sent]:
     async def stream() -> AsyncGenerator[bytes, None]:
-        yield body
+        for start in range(0, len(body), SLICE):
+            if start:
+                await asyncio.sleep(0)
+            yield body[start : start + SLICE]
 
+    _require_utf8(request)
     parser = MultiPartParser(request.headers, stream(), max_files=max_images, max_fields=16)
     parser.spool_max_size = len(body) + 1  # never to disk: frames are people's faces
     try:
         form = await parser.parse()
     except MultiPartException as error:
         if "Too many files" in error.message:
-            raise TooLarge(f"more than {max_images} images in a request") from error
+            raise _too_many(max_images) from error
         raise InvalidRequest(f"the form cannot be read: {error.message}") from error
-    except (ParseError, KeyError, UnicodeDecodeError) as error:
+    except (ParseError, KeyError, UnicodeError) as error:
         raise InvalidRequest("the form cannot be read; send valid multipart/form-data") from error
     opened = parser._files_to_close_on_error  # noqa: SLF001  (those of unfinished parts, too)
     try:
@@ -131,3 +163,11 @@ async def _multipart(body: bytes, request: Request, max_images: int) -> list[Sen
     finally:
         for file in opened:
             file.close()
+
+
+def _require_utf8(request: Request) -> None:
+    """Names are UTF-8 (RFC 7578); of Python's other encodings some give names that JSON cannot."""
+    _, given = parse_options_header(request.headers["content-type"])
+    charset = given.get(b"charset", b"utf-8").lower()
+    if charset not in {b"utf-8", b"utf8", b"us-ascii"}:
+        raise InvalidRequest("the names of a form's files are read as UTF-8; send no other charset")

@@ -16,6 +16,7 @@ from service import problems
 from service.auth import authorize
 from service.errors import ServiceError
 from service.gate import Gate
+from service.held import Held
 from service.settings import Settings
 from service.shares import Shares
 
@@ -35,8 +36,8 @@ MATCHED = Matched(ROUTE)
 class Doorman:
     """ASGI middleware that answers requests for `ROUTE` by `serve`, and hands on all others.
 
-    The request's `state.share` is what it takes of its key's share, until the last byte of its
-    answer has left.
+    The request's `state.share` is what it takes of its key's share, and `state.hold` what it holds
+    of memory, until the last byte of its answer has left.
     """
 
     def __init__(self, app: ASGIApp, serve: Callable[[Request], Awaitable[Response]]) -> None:
@@ -59,8 +60,9 @@ class Doorman:
         state, scope = request.app.state, request.scope
         check(scope, state.pipeline.gate, state.settings)
         shares: Shares = state.shares
-        with shares.take(await authorize(request)) as share:
-            request.state.share = share
+        held: Held = state.held
+        with shares.take(await authorize(request)) as share, held.hold() as hold:
+            request.state.share, request.state.hold = share, hold
             answer = await self._serve(request)
             await answer(scope, request.receive, send)
 

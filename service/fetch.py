@@ -8,6 +8,7 @@ import httpcore
 import httpx
 
 from service.errors import FetchFailed, TooLarge, UrlRefused
+from service.held import Hold
 from service.urls import Allowed
 
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -25,20 +26,23 @@ async def resolve(host: str, port: int) -> list[str]:
 
 
 class Budget:
-    """Bytes that the images of one request may come to, together."""
+    """Bytes that the images of one request may come to, together; they are held until its end."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, hold: Hold) -> None:
         self._left = self._most = max_bytes
+        self._hold = hold
 
     def spend(self, size: int) -> None:
         """Take `size` bytes.
 
         Raises:
             TooLarge: so many are not left.
+            Overloaded: all requests together hold too many.
         """
         self._left -= size
         if self._left < 0:
             raise TooLarge(f"the images of this request come to more than {self._most} bytes")
+        self._hold.take(size)
 
 
 class Pinned(httpcore.AsyncNetworkBackend):

@@ -60,7 +60,7 @@ class KeyRing:
         """Read the keys: `given` are KEY or NAME:KEY, `file` has a line NAME:SHA256 for each.
 
         Raises:
-            KeysRefused: the file is missing or has a line of another form.
+            KeysRefused: a key is empty, or the file is missing or has a line of another form.
         """
         self._given = [_given(text, i) for i, text in enumerate(given, 1)]
         self._file = file
@@ -82,7 +82,7 @@ class KeyRing:
         for key in [*self._given, *self._filed]:
             if hmac.compare_digest(key.digest, digest):
                 found = key.name
-        return found
+        return found if shown else None
 
     def _refresh(self) -> None:
         """Read the file again if it is another; one that cannot be read leaves the keys as is."""
@@ -110,6 +110,10 @@ def _given(text: str, number: int) -> Key:
     name, colon, key = text.rpartition(":")
     if colon and not NAME.fullmatch(name):
         raise KeysRefused(f"key {number} of EMOTIONS_API_KEYS: write it as KEY or NAME:KEY")
+    if not key.strip():  # of a variable that is not set
+        raise KeysRefused(
+            f"key {number} of EMOTIONS_API_KEYS is empty; make one with `emotions keys new NAME`"
+        )
     return Key(name or f"key-{number}", _digest(key))
 
 

@@ -54,6 +54,8 @@ class Metrics:
         self._under_way_limit = self._gauge(
             "images_under_way_limit", "Images that may be under way"
         )
+        self._held = self._gauge("held_bytes", "Bytes of requests that are not answered yet")
+        self._held_limit = self._gauge("held_bytes_limit", "Bytes of requests that may be held")
         # To look a series up takes longer than to count.
         self._request = cache(self.requests.labels)
         self._seconds = cache(self.seconds.labels)
@@ -132,6 +134,11 @@ class Metrics:
         """Export the number of images between admission and answer, asked for at each scrape."""
         self._under_way.set_function(under_way)
         self._under_way_limit.set(limit)
+
+    def watch_bytes(self, held: Callable[[], int], limit: int) -> None:
+        """Export the bytes that requests hold, asked for at each scrape."""
+        self._held.set_function(held)
+        self._held_limit.set(limit)
 
     def describe_engine(self, network: str, **facts: str) -> None:
         """Export which engine and plan serve a network."""

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from service.errors import InvalidRequest
 
+MOST_FACES: Final = 1000
 DEADLINE: Final = "X-Request-Deadline-Ms"
 
 
@@ -17,7 +18,7 @@ class Parameters(BaseModel):
     min_score: Annotated[float, Field(ge=0, le=1)] | None = Field(
         default=None, description="Least score"
     )
-    max_faces: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+    max_faces: Annotated[int, Field(ge=1, le=MOST_FACES)] | None = Field(
         default=None, description="Most faces"
     )
     embeddings: bool = Field(default=False, description="Return identity embeddings")

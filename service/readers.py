@@ -73,14 +73,13 @@ def opened(
 
 @asynccontextmanager
 async def local(settings: Settings, options: Options, identify: bool) -> AsyncIterator[Reader]:
-    """Open a pipeline; its queue is so long that a reader is never turned away.
+    """Open a pipeline.
 
     Raises:
         EngineError: a plan is missing or does not fit; the message names the command to run.
     """
-    patient = settings.model_copy(update={"max_queue": AHEAD * settings.max_faces})
     models = find_models(settings)
-    pipeline = open_pipeline(patient, models, Metrics(), isolated=settings.isolate)
+    pipeline = open_pipeline(settings, models, Metrics(), isolated=settings.isolate)
     pipeline.start()
     embeds = pipeline.embedder is not None
     embeddings = options.embeddings or (identify and embeds)

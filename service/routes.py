@@ -12,6 +12,7 @@ from service.analysis import Analyst, Asked, Outcome
 from service.auth import authorize
 from service.bodies import read_images
 from service.errors import InvalidRequest
+from service.held import Hold
 from service.lines import Lines, asked_for, written
 from service.metrics import Metrics
 from service.openapi import ANALYZE
@@ -65,16 +66,18 @@ async def analyze(request: Request) -> Response:
         settings.max_faces if given.max_faces is None else given.max_faces,
         given.embeddings,
     )
-    patience = settings.deadline_s if given.deadline_ms is None else given.deadline_ms / 1000
-    deadline = time.monotonic() + min(patience, settings.deadline_s)
+    longest = settings.deadline_s * 1000
+    asked_ms = longest if given.deadline_ms is None else min(given.deadline_ms, longest)
+    deadline = time.monotonic() + asked_ms / 1000
+    hold: Hold = request.state.hold
     with timed("read"):
         async with until(deadline):
             images = await read_images(
-                request, max_bytes=settings.max_body_bytes, max_images=settings.max_images
+                request, hold, max_bytes=settings.max_body_bytes, max_images=settings.max_images
             )
     share: Share = request.state.share
     share.take(len(images))
-    return await _answer(request, Asked(images, options, deadline), wanted)
+    return await _answer(request, Asked(images, options, deadline, hold), wanted)
 
 
 async def _answer(request: Request, asked: Asked, wanted: tuple[str, ...]) -> Response:

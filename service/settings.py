@@ -64,11 +64,15 @@ class Settings(BaseSettings):
     )
 
     max_body_bytes: Count = Field(default=64 * MEBI, description="Largest request body")
+    max_held_bytes: Count = Field(
+        default=1024 * MEBI,
+        description="Bytes of bodies, and of images fetched for them, held at once in all",
+    )
     max_image_bytes: Count = Field(default=32 * MEBI, description="Largest encoded image")
     max_pixels: Count = Field(default=64_000_000, description="Most pixels an image may decode to")
     max_images: Count = Field(default=64, description="Most images a request may hold")
     max_queue: Count = Field(
-        default=512, description="Images, or faces, that may wait for a network"
+        default=512, description="Images that may be under way, from being let in to their answer"
     )
     deadline_s: float = Field(
         default=30.0, gt=0, description="Longest time a request may take, seconds"

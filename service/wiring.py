@@ -19,6 +19,7 @@ from service.lane import wire
 from service.lane.lane import Lane, Networks
 from service.lane.lanes import Lanes, Waited, answers_of
 from service.metrics import Counted, Metrics
+from service.parameters import MOST_FACES
 from service.pipeline import Finder, Pipeline, rows_of
 from service.quarantine import Quarantine
 from service.record import Noted, Observer, Stage
@@ -28,8 +29,6 @@ from service.stages import Rules
 from service.startup import Model, Models
 from service.tracing import Tracing
 
-# A frame of a crowd gives more faces than there are frames.
-FACES_A_FRAME = 4
 # Two tries of a batch that hangs fit into a request's deadline, with time for the rest.
 BATCH_SHARE, LEAST_BATCH_LIMIT_S = 3, 5.0
 # Images that a lane is handed at once where many wait, and how often what waits is to suffice for
@@ -156,7 +155,9 @@ class Wiring:
         takers: int | None = None,
     ) -> Batcher[Any, Any]:
         settings, spec = self._settings, model.spec
-        capacity = settings.max_queue * (1 if spec.task == "detector" else FACES_A_FRAME)
+        # The gate alone turns images away: of those that it lets work, none is for its faces.
+        each = 1 if spec.task == "detector" else max(MOST_FACES, settings.max_faces)
+        capacity = max(settings.max_queue, self.at_once * each)
         batcher: Batcher[Any, Any] = Batcher(
             spec.task,
             open_run,

@@ -265,7 +265,9 @@ class ICudaEngine:
 
     def create_execution_context(
         self, strategy: ExecutionContextAllocationStrategy
-    ) -> IExecutionContext:
+    ) -> IExecutionContext | None:
+        if "context" in self.machine.failures:
+            return None
         assert strategy == ExecutionContextAllocationStrategy.USER_MANAGED
         return IExecutionContext(self)
 
@@ -275,4 +277,9 @@ class Runtime:
         assert isinstance(logger, ILogger)
 
     def deserialize_cuda_engine(self, serialized_engine: bytes) -> ICudaEngine | None:
-        return ICudaEngine(serialized_engine) if serialized_engine.startswith(MARK) else None
+        dead = ICudaEngine.machine.dead  # then the real one returns None, too
+        return (
+            None
+            if dead or not serialized_engine.startswith(MARK)
+            else ICudaEngine(serialized_engine)
+        )

@@ -218,6 +218,15 @@ def test_a_failure_that_is_no_dead_context_harms_no_other_runner(
     assert not machine.stack
 
 
+def test_no_room_for_a_context_is_typed(
+    spec: ModelSpec, engine: TensorRT, built: build.Built, machine: Machine
+) -> None:
+    machine.failures.append("context")
+    with pytest.raises(RunnerError, match="memory full"):
+        engine.open(built.path, spec)
+    assert not machine.memory
+
+
 def test_a_closed_runner_leaves_nothing(
     spec: ModelSpec, engine: TensorRT, built: build.Built, machine: Machine
 ) -> None:

@@ -100,6 +100,7 @@ def test_any_bytes_of_any_type(hollow_ask: Ask, content: bytes, name: str) -> No
 
 
 @example({"x-request-deadline-ms": b"1"})
+@example({"x-request-deadline-ms": b"9" * 400})
 @given(headers=st.dictionaries(names | other_names, header_values, max_size=5))
 def test_any_headers(hollow_ask: Ask, headers: dict[str, bytes]) -> None:
     given_headers = {name.encode(): value for name, value in headers.items()}
@@ -159,7 +160,30 @@ FOUND = {
     "an array longer than memory, MessagePack": (
         "application/msgpack",
         b"\x81\xa6images\xdd\xff\xff\xff\xff",
+        413,
+    ),
+    "images by the million, MessagePack": (
+        "application/msgpack",
+        msgspec.msgpack.encode({"images": [{"data": b""}]}).replace(
+            b"\x91", b"\xdd\x00\x0f\x42\x40"
+        )
+        + b"\x81\xa4data\xc4\x00" * 999_999,
+        413,
+    ),
+    "names in UTF-7, a form": (
+        f"{MULTIPART}; charset=utf-7",
+        as_multipart([JPEG]).content.replace(b'filename="', b'filename="+2AA-'),
         400,
+    ),
+    "names in an encoding that always fails, a form": (
+        f"{MULTIPART}; charset=undefined",
+        as_multipart([JPEG]).content,
+        400,
+    ),
+    "names in UTF-8 that says so, a form": (
+        f"{MULTIPART}; charset=UTF-8",
+        as_multipart([JPEG]).content,
+        200,
     ),
     "the same field 100,000 times, JSON": (
         "application/json",

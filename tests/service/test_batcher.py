@@ -202,6 +202,27 @@ async def test_readiness_drops_while_a_runner_cannot_be_opened() -> None:
     await asyncio.to_thread(batcher.close)
 
 
+async def test_a_worker_that_waits_to_open_takes_no_wake_up_of_another() -> None:
+    runner, broken = Doubler(), list[int]()
+
+    @contextmanager
+    def opening() -> Iterator[Callable[[list[int]], list[int]]]:
+        if not broken:
+            broken.append(threading.get_ident())
+        if threading.get_ident() in broken:
+            raise RuntimeError("no device")
+        with runner.open() as run:
+            yield run
+
+    batcher: Numbers = Batcher("doubler", opening, workers=2, max_batch=1, capacity=8)
+    batcher.start()
+    await until(lambda: runner.opened == 1)
+    for number in range(20):  # the other one pauses between its attempts all the while
+        await asyncio.sleep(0.02)
+        assert await asyncio.wait_for(batcher.submit(number, soon()), 10) == 2 * number
+    await asyncio.to_thread(batcher.close)
+
+
 async def test_closing_answers_what_was_accepted_and_refuses_the_rest() -> None:
     runner = Doubler()
     async with batching(runner) as batcher:

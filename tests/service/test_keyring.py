@@ -98,7 +98,19 @@ def test_every_key_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch)
     assert compared == [(32, 32)] * 3
 
 
-@given(st.lists(st.text(st.characters(exclude_characters=":,"), min_size=1), unique=True))
+@pytest.mark.parametrize("text", ["", "partner:", "partner: "])
+def test_an_empty_key_is_refused_and_opens_nothing(text: str, tmp_path: Path) -> None:
+    with pytest.raises(KeysRefused, match="key 2 of EMOTIONS_API_KEYS is empty"):
+        KeyRing(["studio:a", text])
+    file = tmp_path / "keys"
+    file.write_text(line("studio", ""))
+    assert KeyRing(file=file).owner("") is None
+
+
+KEYS = st.text(st.characters(exclude_characters=":,"), min_size=1).filter(str.strip)
+
+
+@given(st.lists(KEYS, unique=True))
 def test_only_the_keys_themselves_open(keys: list[str]) -> None:
     ring = KeyRing([f"n:{key}" for key in keys])
     assert all(ring.owner(key) == "n" for key in keys)

@@ -16,6 +16,7 @@ from PIL import Image
 
 from engines.catalog import ModelSpec
 from engines.onnxruntime import OnnxRuntime
+from engines.runner import Array, Feeds, Runner
 from service import image as images
 from service.errors import CorruptImage, Overloaded, ServiceError
 from service.metrics import Metrics
@@ -53,6 +54,36 @@ class Batching(Full):
         return min(4, spec.max_batch)
 
 
+class CrowdRunner(Runner):
+    """Sees fifty faces in every image, and reads them slowly."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self._spec = spec
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def infer(self, feeds: Feeds) -> dict[str, Array]:
+        count = len(next(iter(feeds.values())))
+        if self._spec.task == "emotion":
+            time.sleep(0.001 * count)
+            return {"scores": np.full((count, 7), 1 / 7, np.float32)}
+        corners = np.array([(x, y) for x in range(10) for y in range(5)], np.float32) * 20
+        boxes = np.concatenate([corners, corners + 15], 1)
+        return {
+            "scores": np.full((count, 50), 0.9, np.float32),
+            "boxes": np.tile(boxes, (count, 1, 1)),
+            "landmarks": np.tile(corners[:, None] + 7, (count, 1, 5, 1)),
+        }
+
+
+class Crowds(Batching):
+    """Plans that are not run."""
+
+    def open(self, plan: Path, spec: ModelSpec) -> Any:  # noqa: ARG002
+        return CrowdRunner(spec)
+
+
 @asynccontextmanager
 async def running(
     plans: Path,
@@ -60,13 +91,14 @@ async def running(
     staged: bool = False,
     full: bool = False,
     isolated: bool = False,
+    engine: OnnxRuntime | None = None,
     metrics: Metrics | None = None,
     **changes: Any,
 ) -> AsyncIterator[Pipeline]:
     chosen = Settings(plans=plans, engine="onnxruntime", **changes)
     models = find_models(chosen)
-    if staged or full:
-        models = models._replace(engine=Batching() if staged else Full())
+    if staged or full or engine:
+        models = models._replace(engine=engine or (Batching() if staged else Full()))
     pipeline = open_pipeline(chosen, models, metrics or Metrics(), isolated=isolated)
     pipeline.start()
     try:
@@ -105,6 +137,12 @@ def test_an_image_gives_the_same_alone_as_beside_any_others(
             assert same(alone[index], result)
 
     asyncio.run(run())
+
+
+async def test_crowds_that_were_let_in_are_never_refused_for_their_faces(plans: Path) -> None:
+    async with running(plans, engine=Crowds(), max_queue=4, workers=4) as pipeline:
+        results = await asyncio.gather(*(analyze(pipeline, IMAGES[0]) for _ in range(24)))
+    assert [len(r.scores) if isinstance(r, Analysis) else r for r in results] == [50] * 24
 
 
 async def test_every_face_of_a_group_is_found_where_it_is(plans: Path) -> None:
