@@ -27,8 +27,14 @@ export async function analyze(blob, name, {labels, minScore}) {
   form.append('images', blob, name);
   const query = new URLSearchParams({min_score: minScore});
   if (labels) query.set('labels', labels);
-  const answer = await ask(`v1/emotions?${query}`, {method: 'POST', body: form});
-  return {model: answer.model, image: answer.images[0]};
+  const response = await ask(`v1/emotions?${query}`, {method: 'POST', body: form});
+  try {
+    const {model, images: [image]} = await response.json();
+    return {model, image};
+  } catch { // cut on its way, or something in between answered with a page of its own
+    throw new Problem(0, 'No whole answer',
+      'The answer did not arrive whole, or it is not the service that gave it.');
+  }
 }
 
 export async function readiness() {
@@ -62,8 +68,8 @@ async function ask(url, options) {
     throw new Problem(0, 'No answer',
       'The service cannot be reached, or it closed the connection: is it running, is the file very large?');
   }
-  if (response.ok) return response.json();
-  throw await problem(response);
+  if (!response.ok) throw await problem(response);
+  return response;
 }
 
 async function problem(response) {

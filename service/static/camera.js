@@ -7,8 +7,10 @@ const LONGEST = 960; // pixels of a frame's longer side: faces near a camera are
 const PAUSE_MS = 60;
 
 export class Camera {
-  constructor(root, analyze, keep) {
-    Object.assign(this, {root, analyze, keep, stream: null});
+  /** `keyed()` asks the person for the service's key and waits until there is one. */
+  constructor(root, analyze, keep, keyed) {
+    // `turn` tells one opening from the next; it is null while the camera is closed.
+    Object.assign(this, {root, analyze, keep, keyed, turn: null, stream: null});
     this.video = root.querySelector('video');
     this.frame = root.querySelector('.picture');
     this.faces = root.querySelector('.faces');
@@ -18,50 +20,83 @@ export class Camera {
   }
 
   async open() {
-    if (this.stream) return;
+    if (this.turn) return;
+    const turn = Symbol('turn');
+    this.turn = turn;
     this.root.hidden = false;
     this.say('Waiting for the camera …');
     try {
-      this.stream = await navigator.mediaDevices.getUserMedia({video: {facingMode: 'user'}});
-      this.video.srcObject = this.stream;
-      await this.video.play();
+      await this.start(turn);
     } catch (error) {
+      if (this.turn !== turn) return;
+      this.release();
       this.say(reason(error), true);
       return;
     }
-    const {facingMode} = this.stream.getVideoTracks()[0].getSettings();
+    this.look(turn);
+  }
+
+  async start(turn) {
+    const stream = await navigator.mediaDevices.getUserMedia({video: {facingMode: 'user'}});
+    if (this.turn !== turn) { // closed while the person was still being asked
+      stop(stream);
+      return;
+    }
+    this.stream = stream;
+    const {facingMode} = stream.getVideoTracks()[0].getSettings();
     this.mirrored = facingMode !== 'environment'; // people know their face from mirrors
     this.video.classList.toggle('mirrored', this.mirrored);
-    this.look(this.stream);
+    this.video.srcObject = stream;
+    await this.video.play();
+  }
+
+  release() {
+    if (this.stream) stop(this.stream);
+    Object.assign(this, {turn: null, stream: null});
   }
 
   close() {
-    for (const track of this.stream?.getTracks() ?? []) track.stop();
-    this.stream = null;
+    this.release();
     this.root.hidden = true;
     this.draw({width: 1, height: 1, faces: []});
     document.querySelector('#camera-open').focus();
   }
 
-  async look(stream) {
-    while (this.stream === stream) {
+  async look(turn) {
+    while (this.turn === turn) {
       try {
-        const {image} = await this.analyze(await this.grab(LONGEST), 'camera.jpg');
-        if (this.stream !== stream) return;
-        this.draw(image);
-        this.say(summary(image));
+        await this.read(turn);
         await pause(PAUSE_MS);
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
-        this.say(error.message, true);
-        await pause(Math.max(1, error.retryAfter) * 1000);
+        if (this.turn === turn) await this.wait(error);
       }
+    }
+  }
+
+  async read(turn) {
+    const frame = await this.grab(LONGEST);
+    if (this.turn !== turn) return; // what is stopped sends nothing more
+    const {image} = await this.analyze(frame, 'camera.jpg');
+    if (this.turn !== turn) return;
+    this.draw(image);
+    this.say(summary(image));
+  }
+
+  async wait(problem) {
+    if (problem.status === 401) {
+      this.say('Waiting for the key …');
+      await this.keyed();
+    } else {
+      this.say(problem.message, true);
+      await pause(Math.max(1, problem.retryAfter) * 1000);
     }
   }
 
   draw(image) {
     this.frame.querySelector('.boxes')?.remove();
-    this.frame.append(boxes(image, this.mirrored));
+    // The next frame's boxes replace these, and the focus would be lost with them.
+    this.frame.append(boxes(image, {mirrored: this.mirrored, inert: true}));
     this.faces.replaceChildren(...cards(image, this.grabbed ?? this.video));
   }
 
@@ -86,6 +121,10 @@ export class Camera {
     this.message.textContent = text;
     this.message.classList.toggle('error', failed);
   }
+}
+
+function stop(stream) {
+  for (const track of stream.getTracks()) track.stop();
 }
 
 function pause(ms) {

@@ -22,8 +22,9 @@ export function summary({faces}) {
   return `${faces.length} faces: ${most.map(([name, count]) => `${count} ${name}`).join(', ')}`;
 }
 
-/** Boxes in percent of the picture, so that they follow it at whatever size it is shown. */
-export function boxes({width, height, faces}, mirrored = false) {
+/** Boxes in percent of the picture, so that they follow it at whatever size it is shown.
+ * Inert ones are only seen; the others wait for `link` to lead to their cards. */
+export function boxes({width, height, faces}, {mirrored = false, inert = false} = {}) {
   const made = faces.map((face, index) => {
     const [x1, y1, x2, y2] = face.box;
     const button = element('button', {type: 'button', className: 'box'},
@@ -40,7 +41,7 @@ export function boxes({width, height, faces}, mirrored = false) {
     });
     return button;
   });
-  return element('div', {className: 'boxes'}, ...made);
+  return element('div', {className: 'boxes', inert}, ...made);
 }
 
 function place(button, fractions) {
@@ -49,11 +50,12 @@ function place(button, fractions) {
   }
 }
 
-/** A list item for each face; `picture` (an image or a video) gives the thumbnails. */
+/** A list item for each face; `picture` (an image, a video or a canvas) gives the thumbnails. */
 export function cards({faces}, picture) {
+  const unread = picture.naturalWidth === 0; // an image that this browser cannot decode
   return faces.map((face, index) => {
     const card = element('li', {className: 'face', tabIndex: -1},
-      thumbnail(face, picture),
+      ...(unread ? [] : [thumbnail(face, picture)]),
       element('div', {className: 'read'},
         element('h3', {},
           element('span', {className: 'number', textContent: index + 1}),

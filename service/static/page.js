@@ -6,24 +6,25 @@ import {Result} from './result.js';
 
 const find = (selector) => document.querySelector(selector);
 const queue = inTurn(analyze);
-const locked = []; // what waits for a key
+const locked = []; // what goes on once there is a key
 
 const options = () => ({labels: find('#labels').value, minScore: find('#min-score').value});
 const ask = (blob, name) => queue(blob, name, options());
-const camera = new Camera(find('#camera'), ask, (blob, name) => add([new File([blob], name)]));
+const keep = (blob, name) => add([new File([blob], name)]);
+const camera = new Camera(find('#camera'), ask, keep, () => new Promise(lock));
 
 function add(files) {
   const results = [...files].map((file) => new Result(file, file.name, ask, (text, error, model) => {
     find('#status').textContent = text;
     if (model) find('#models').textContent = `${model.detector} + ${model.emotion} on ${model.backend}`;
-    if (error?.status === 401) lock(results.find((result) => result.blob === file));
+    if (error?.status === 401) lock(() => results.find((result) => result.blob === file).run());
   }));
   find('#results').prepend(...results.map((result) => result.root));
   for (const result of results) result.run();
 }
 
-function lock(result) {
-  locked.push(result);
+function lock(goOn) {
+  locked.push(goOn);
   if (!find('#key').hidden) return;
   find('#key').hidden = false;
   find('#key-value').focus();
@@ -33,7 +34,7 @@ find('#key').addEventListener('submit', (event) => {
   event.preventDefault();
   setKey(find('#key-value').value);
   find('#key').hidden = true;
-  for (const result of locked.splice(0)) result.run();
+  for (const goOn of locked.splice(0)) goOn();
 });
 
 find('#files').addEventListener('change', ({target}) => {

@@ -46,17 +46,23 @@ export class Result {
     await picture.decode().catch(() => {}); // what the service reads, this browser may not
     const faces = image.faces.length ? cards(image, picture)
       : [element('li', {className: 'none', textContent: 'No face was found in this picture.'})];
-    frame.append(boxes(image));
+    if (picture.naturalWidth) frame.append(boxes(image));
+    else picture.replaceWith(element('p', {className: 'none', textContent: 'This browser cannot show the picture.'}));
     this.body.lastChild.append(element('ol', {className: 'faces'}, ...faces), json(image));
   }
 
   fail(problem) {
     this.become('failed', problem.title);
-    const again = element('button', {type: 'button', className: 'button', textContent: 'Try again'});
-    again.addEventListener('click', () => this.run());
     this.body.append(element('p', {className: 'message', textContent: problem.message}));
     // The same bytes get the same answer; only these may pass.
-    if (problem.status === 0 || problem.status >= 500) this.body.append(again);
+    if ([0, 429].includes(problem.status) || problem.status >= 500) this.offer(problem.retryAfter);
+  }
+
+  offer(seconds) {
+    const again = element('button', {type: 'button', className: 'button'});
+    again.addEventListener('click', () => this.run());
+    this.body.append(again);
+    countDown(again, seconds);
   }
 
   remove() {
@@ -64,6 +70,12 @@ export class Result {
     (this.root.nextElementSibling?.querySelector('.close') ?? document.querySelector('#files')).focus();
     this.root.remove();
   }
+}
+
+function countDown(again, seconds) {
+  again.disabled = seconds > 0; // before that the service would only refuse once more
+  again.textContent = again.disabled ? `Try again in ${seconds} s` : 'Try again';
+  if (again.disabled) setTimeout(() => countDown(again, seconds - 1), 1000);
 }
 
 function json(image) {

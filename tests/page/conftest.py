@@ -1,11 +1,13 @@
-"""The browser as a fixture."""
+"""The browser and the page as fixtures."""
 
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.page.chromium import browsing, found
+from tests.page.pictures import DESK
+from tests.page.visit import SEEN_MS, Open
 
 
 @pytest.fixture(scope="module")
@@ -19,3 +21,28 @@ def browser() -> Iterator[Browser]:
         pytest.skip("no Chromium here; `apt-get install chromium`, or set CHROMIUM to one")
     with browsing(executable) as browser:
         yield browser
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Open]:
+    """Opens the page; at the end it must have broken neither its policy nor itself."""
+    context: BrowserContext = browser.new_context(viewport=DESK)
+    context.set_default_timeout(SEEN_MS)
+    context.grant_permissions(["clipboard-read", "clipboard-write", "camera"])
+    wrong: list[str] = []
+
+    def opened(url: str) -> Page:
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda message: wrong.append(message.text))
+        page.on(
+            "request",
+            lambda sent: None if sent.url.startswith((url, "blob:")) else wrong.append(sent.url),
+        )
+        page.goto(url)
+        return page
+
+    yield opened
+    context.close()
+    # The browser itself writes a line for every request that fails.
+    assert [line for line in wrong if not line.startswith("Failed to load resource")] == []

@@ -1,55 +1,20 @@
 """The page in a real browser, against a real server."""
 
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.page.pictures import DESK, PHONE, draw
+from tests.page.visit import SEEN_MS, Open, file, upload
 from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, HOPPER_FILE, encode, group, iou, read
 from tests.server import Server, serving
 
 ASTRONAUT = ASTRONAUT_FILE.read_bytes()
 BROKEN = HOPPER_FILE.read_bytes()[:5000]
-SEEN_MS = 20_000
-Open = Callable[[str], Page]
-
-
-def file(name: str, data: bytes) -> FilePayload:
-    return {"name": name, "mimeType": "application/octet-stream", "buffer": data}
-
-
-@pytest.fixture
-def open_page(browser: Browser) -> Iterator[Open]:
-    """Opens the page; at the end it must have broken neither its policy nor itself."""
-    context: BrowserContext = browser.new_context(viewport=DESK)
-    context.set_default_timeout(SEEN_MS)
-    context.grant_permissions(["clipboard-read", "clipboard-write", "camera"])
-    wrong: list[str] = []
-
-    def opened(url: str) -> Page:
-        page = context.new_page()
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda message: wrong.append(message.text))
-        page.on(
-            "request",
-            lambda sent: None if sent.url.startswith((url, "blob:")) else wrong.append(sent.url),
-        )
-        page.goto(url)
-        return page
-
-    yield opened
-    context.close()
-    # The browser itself writes a line for every request that fails.
-    assert [line for line in wrong if not line.startswith("Failed to load resource")] == []
-
-
-def upload(page: Page, *files: FilePayload) -> None:
-    page.set_input_files("#files", list(files))
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
@@ -131,17 +96,6 @@ def test_pictures_of_it_are_drawn_anew(
     height, width, _ = read(tmp_path / "page.png").shape
     assert width == size["width"]
     assert height >= size["height"]
-
-
-def test_the_camera(server: Server, open_page: Open) -> None:
-    page = open_page(server.url)
-    page.get_by_role("button", name="Use camera").click()
-    expect(page.locator("#camera .message")).to_have_text("no face found", timeout=SEEN_MS)
-    page.get_by_role("button", name="Keep this picture").click()
-    expect(page.locator(".result .none")).to_be_visible(timeout=SEEN_MS)
-    page.get_by_role("button", name="Stop the camera").click()
-    expect(page.locator("#camera")).to_be_hidden()
-    assert page.evaluate("document.querySelector('video').srcObject.active") is False
 
 
 def test_dropping_three_emotions_and_a_key(plans: Path, open_page: Open) -> None:
