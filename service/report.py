@@ -15,6 +15,8 @@ from service.annotate import COLOURS, OTHER
 from service.tracks import BIN_S, Person
 
 U8 = NDArray[np.uint8]
+# A picture of more rows is higher than browsers show, and than anybody reads.
+MOST = 60
 WIDTH, ROW, LEFT, TOP, GAP = 1200, 90, 110, 40, 18
 INK, SOFT, PAPER, EMPTY = (29, 37, 48), (91, 102, 117), (255, 255, 255), (238, 241, 245)
 STYLE = """
@@ -35,7 +37,11 @@ class Shown(NamedTuple):
 
 
 def timeline(people: Sequence[Person], labels: Sequence[str], seconds: float) -> Image.Image:
-    """Draw a row a person: the shares of the emotions over time, stacked; blank where unseen."""
+    """Draw a row a person: the shares of the emotions over time, stacked; blank where unseen.
+
+    Of more than `MOST` those who are seen longest.
+    """
+    people = longest(people)
     height = TOP + len(people) * (ROW + GAP) + 30
     picture = Image.new("RGB", (WIDTH, height), PAPER)
     draw = ImageDraw.Draw(picture)
@@ -45,6 +51,12 @@ def timeline(people: Sequence[Person], labels: Sequence[str], seconds: float) ->
         _row(draw, person, labels, TOP + i * (ROW + GAP), scale)
     _seconds(draw, height - 28, seconds, scale)
     return picture
+
+
+def longest(people: Sequence[Person]) -> list[Person]:
+    """The `MOST` people who are seen longest, by their numbers."""
+    chosen = sorted(people, key=lambda person: person.seconds, reverse=True)[:MOST]
+    return sorted(chosen, key=lambda person: person.number)
 
 
 def _legend(draw: ImageDraw.ImageDraw, labels: Sequence[str]) -> None:
@@ -81,7 +93,11 @@ def _seconds(draw: ImageDraw.ImageDraw, y: int, seconds: float, scale: float) ->
 
 def write(path: Path, title: str, shown: Sequence[Shown], labels: Sequence[str], line: str) -> None:
     """Write the report, a page that needs nothing but itself; the timeline lies beside it."""
-    cards = "".join(_card(one, labels) for one in shown) or "<li>Nobody was seen.</li>"
+    kept = {person.number for person in longest([one.person for one in shown])}
+    cards = "".join(_card(one, labels) for one in shown if one.person.number in kept)
+    cards = cards or "<li>Nobody was seen.</li>"
+    if len(kept) < len(shown):
+        line = f"{line}; shown are the {len(kept)} who are seen longest, faces.csv has all"
     name = html.escape(title)
     path.write_text(
         f"<!doctype html><html lang=en><meta charset=utf-8>"

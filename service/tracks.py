@@ -123,14 +123,6 @@ class Person:
         self.number = number
         self.tracks: list[Track] = []
 
-    def might_be(self, track: Track) -> float:
-        """How alike a track is, as a cosine; nobody is in one frame twice."""
-        if any(t.start <= track.end and track.start <= t.end for t in self.tracks):
-            return -1.0
-        if not len(track.embedding):
-            return -1.0
-        return float(max(t.embedding @ track.embedding for t in self.tracks))
-
     @property
     def seconds(self) -> float:
         """Time in the picture."""
@@ -150,13 +142,37 @@ class Person:
 def people(tracks: Iterable[Track], same_person: float) -> list[Person]:
     """Group tracks whose embeddings' cosine is `same_person` and more, in the order of time.
 
-    Tracks without embeddings stand alone.
+    Tracks without embeddings stand alone, and nobody is in one frame twice.
     """
+    seen = list(tracks)
+    alike, owners = _Likeness(seen), np.zeros(len(seen), np.int64)
     found: list[Person] = []
-    for track in tracks:
-        best = max(found, key=lambda person: person.might_be(track), default=None)
-        if best is None or best.might_be(track) < same_person:
-            best = Person(len(found) + 1)
-            found.append(best)
-        best.tracks.append(track)
+    for index, track in enumerate(seen):
+        owner = alike.owner(index, owners[:index], same_person)
+        if owner is None:
+            owner = len(found)
+            found.append(Person(owner + 1))
+        owners[index] = owner
+        found[owner].tracks.append(track)
     return found
+
+
+class _Likeness:
+    """All tracks' embeddings and times as arrays: a long film has thousands of tracks."""
+
+    def __init__(self, tracks: Sequence[Track]) -> None:
+        rows = [track.embedding for track in tracks]
+        self._embeddings = np.zeros((len(rows), max(map(len, rows), default=0)), np.float32)
+        for mine, row in zip(self._embeddings, rows, strict=True):
+            mine[: len(row)] = row
+        self._starts = np.array([track.start for track in tracks])
+        self._ends = np.array([track.end for track in tracks])
+
+    def owner(self, index: int, owners: NDArray[np.int64], least: float) -> int | None:
+        """Whose the track `index` is, of the `owners` of those before it; None of nobody yet."""
+        starts, ends = self._starts, self._ends
+        beside = (starts[:index] <= ends[index]) & (starts[index] <= ends[:index])
+        cosines = self._embeddings[:index] @ self._embeddings[index]
+        cosines[np.isin(owners, owners[beside])] = -1.0
+        best = int(cosines.argmax()) if index else -1
+        return int(owners[best]) if index and cosines[best] >= least else None

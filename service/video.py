@@ -20,7 +20,7 @@ class CorruptVideo(Exception):
 
 
 class Frame(NamedTuple):
-    """A frame: its number in the file, its time in seconds, upright RGB uint8 (h, w, 3)."""
+    """A frame: its number in the file, seconds since the first one, upright RGB uint8 (h, w, 3)."""
 
     number: int
     time: float
@@ -47,9 +47,11 @@ def frames(
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             rate = float(stream.average_rate or 25)
-            due = 0.0
+            due, first = 0.0, None
             for number, frame in enumerate(container.decode(stream)):
                 time = number / rate if frame.time is None else float(frame.time)
+                first = time if first is None else first  # broadcasts and cuts begin anywhere
+                time -= first
                 if fps is None or time + 0.5 / rate >= due:
                     due = max(due, time - 1 / rate) + 1 / fps if fps else due
                     yield Frame(number, time, _upright(frame))

@@ -106,6 +106,16 @@ def test_a_video_that_breaks_off_is_reported(
     assert list((tmp_path / "out" / "videos").iterdir()) == []
 
 
+def test_time_begins_with_the_first_frame(tmp_path: Path) -> None:
+    path = tmp_path / "broadcast.ts"
+    with video.writing(path) as writer:
+        for i in range(10):
+            writer.write(np.full((64, 64, 3), 20 * i, np.uint8), 1000 + i / RATE)
+    times = [frame.time for frame in video.frames(path)]
+    assert times == pytest.approx([i / RATE for i in range(10)], abs=1e-3)
+    assert [frame.time for frame in video.frames(path, fps=2)] == pytest.approx([0, 0.5], abs=1e-3)
+
+
 def test_videos_need_a_folder(settings: Settings, clip: Path) -> None:
     with pytest.raises(OutputRefused, match="--out"):
         predict(settings, Job([clip]), QUIET)

@@ -1,14 +1,18 @@
 """Linking faces over frames, and tracks to people."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engines.catalog import SAME_PERSON
 from service.schemas import Face
-from service.tracks import Tracker, people
+from service.tracks import Track, Tracker, people
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-ANNA, BORIS = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
+ANNA, BORIS, CLARA = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 
 
 def face(x: float, happy: float = 0.5, embedding: tuple[float, ...] | None = None) -> Face:
@@ -92,3 +96,31 @@ def test_scores_are_smoothed_and_stay_a_softmax() -> None:
     (person,) = people(tracker.tracks, SAME_PERSON)
     assert person.seconds == pytest.approx(99 / 25)
     assert len(person.bins) == 16
+
+
+@given(
+    spans=st.lists(
+        st.tuples(st.integers(0, 40), st.integers(0, 5), st.sampled_from([ANNA, BORIS, CLARA])),
+        max_size=30,
+    )
+)
+def test_people_never_meet_themselves_and_are_told_apart(
+    spans: list[tuple[int, int, tuple[float, ...]]],
+) -> None:
+    tracks = []
+    for number, (start, length, embedding) in enumerate(sorted(spans), 1):
+        track = Track(number, face(0, embedding=embedding), float(start), LABELS)
+        track.add(face(0, embedding=embedding), float(start + length))
+        tracks.append(track)
+    found = people(tracks, SAME_PERSON)
+    assert sorted(t.number for person in found for t in person.tracks) == [t.number for t in tracks]
+    for person in found:
+        assert len({tuple(track.embedding) for track in person.tracks}) == 1
+        in_time = [(track.start, track.end) for track in person.tracks]
+        assert all(one[1] < other[0] for one, other in pairwise(in_time))
+
+
+def test_tracks_without_embeddings_stand_alone() -> None:
+    tracks = [Track(number, face(0), float(10 * number), LABELS) for number in range(1, 4)]
+    assert [len(person.tracks) for person in people(tracks, SAME_PERSON)] == [1, 1, 1]
+    assert people([], SAME_PERSON) == []
