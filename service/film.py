@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from PIL import Image
 
 from service import report
 from service.annotate import annotate
-from service.readers import AHEAD, Reader
+from service.readers import AHEAD
 from service.schemas import Face, ImageResult
 from service.tables import BOX, LANDMARKS, face_row, image_row
 from service.tracks import Person, Track, Tracker, people
@@ -29,8 +29,18 @@ BILINEAR = Image.Resampling.BILINEAR
 REPORT = "report.html"
 
 
+class Looker(Protocol):
+    """What a film needs of a `Reader`."""
+
+    labels: tuple[str, ...]
+    same_person: float
+
+    async def look(self, name: str, image: U8) -> ImageResult | None:
+        """Read a frame; None leaves it out."""
+
+
 async def film(
-    reader: Reader,
+    reader: Looker,
     name: str,
     source: Iterator[Frame],
     out: Path,
@@ -65,26 +75,33 @@ async def film(
 
 
 async def each(
-    reader: Reader,
+    reader: Looker,
     name: str,
     source: Iterator[Frame],
     done: Callable[[Frame, ImageResult], Awaitable[None]],
     ahead: int,
 ) -> None:
     """Read a source's frames, `ahead` at once; each is `done` with its result, in order."""
-    under_way: deque[tuple[Frame, asyncio.Task[ImageResult]]] = deque()
+    under_way: deque[tuple[Frame, asyncio.Task[ImageResult | None]]] = deque()
 
     async def finish() -> None:
         frame, task = under_way.popleft()
-        await done(frame, await task)
+        if result := await task:
+            await done(frame, result)
 
-    while frame := await asyncio.to_thread(next, source, None):
-        read = reader.look(f"{name}{frame.number}", frame.image)
-        under_way.append((frame, asyncio.create_task(read)))
-        if len(under_way) >= ahead:
+    try:
+        while frame := await asyncio.to_thread(next, source, None):
+            read = reader.look(f"{name}{frame.number}", frame.image)
+            under_way.append((frame, asyncio.create_task(read)))
+            if len(under_way) >= ahead:
+                await finish()
+        while under_way:
             await finish()
-    while under_way:
-        await finish()
+    finally:  # one failed: of the others nobody asks any more
+        left = [task for _, task in under_way]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 class _Film:

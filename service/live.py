@@ -8,18 +8,22 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
+from service.errors import ServiceError
 from service.film import each, film
 from service.predict import Lines
 from service.progress import counted
-from service.readers import Reader, opened
+from service.readers import Reader, RemoteFailed, opened
 from service.schemas import ImageResult
 from service.settings import Settings
 from service.stages import Options
 from service.tables import OutputRefused
 from service.video import CorruptVideo, Frame, frames
 
+U8 = NDArray[np.uint8]
 SILENT_S = 10.0
 
 
@@ -27,12 +31,13 @@ def watch(settings: Settings, source: str, out: Path | None, url: str | None, sa
     """Read a camera's frames until SIGINT or SIGTERM, to standard output or into a folder.
 
     `source` is a camera's number, a device or an address; of its frames those are dropped that
-    come while the networks are busy.
+    come while the networks are busy. What ends it early is raised when all that was seen before
+    has been written.
 
     Raises:
         EngineError: a plan is missing or does not fit.
-        OutputRefused: the camera cannot be read.
-        RemoteFailed: the service at `url` gives no answers.
+        OutputRefused: the camera cannot be read, or no longer.
+        RemoteFailed: the service at `url` gives no answers, or no longer.
     """
     asyncio.run(_watch(settings, source, out, url, say))
 
@@ -47,26 +52,74 @@ async def _watch(
     async with opened(settings, options, url) as reader:
         say.print(f"watching {source}; Ctrl-C ends it", markup=False)
         try:
-            await _record(reader, source, out, stop, say)
+            await record(reader, source, out, stop, say)
         except CorruptVideo as error:
             raise OutputRefused(f"{source}: {error}") from error
 
 
-async def _record(
+async def record(
     reader: Reader, source: str, out: Path | None, stop: threading.Event, say: Console
 ) -> None:
+    """Watch until `stop` is set, the source ends or it fails; the last is raised in the end.
+
+    Raises:
+        CorruptVideo: see `newest`.
+        RemoteFailed: see `Reader.look`.
+    """
+    live = _Live(reader, source, stop, say)
     if out is None:
         lines = Lines(sys.stdout.buffer)
 
         async def write(_: Frame, result: ImageResult) -> None:
             lines.add(result)
 
-        await each(reader, "", newest(source, stop), write, ahead=2)
-        return
-    folder = out / time.strftime("%Y-%m-%d %H.%M.%S")
-    with counted(say, None, bar=True) as seen:
-        people = await film(reader, source, newest(source, stop), folder, seen, ahead=2)
-    say.print(f"{folder}: {seen.images} frames, {len(people)} people", markup=False)
+        await each(live, "", live.frames(), write, ahead=2)
+    else:
+        folder = out / time.strftime("%Y-%m-%d %H.%M.%S")
+        with counted(say, None, bar=True) as seen:
+            people = await film(live, source, live.frames(), folder, seen, ahead=2)
+        say.print(f"{folder}: {seen.images} frames, {len(people)} people", markup=False)
+    if live.error:
+        raise live.error
+
+
+class _Live:
+    """A source and its reader; once a frame is read, `error` keeps what ends them early.
+
+    Hours may lie before a camera that is unplugged, and cannot be watched again.
+    """
+
+    def __init__(self, reader: Reader, source: str, stop: threading.Event, say: Console) -> None:
+        self.labels, self.same_person = reader.labels, reader.same_person
+        self.error: CorruptVideo | RemoteFailed | None = None
+        self._reader, self._source, self._stop, self._say = reader, source, stop, say
+        self._begun = False
+
+    def frames(self) -> Iterator[Frame]:
+        """See `newest`."""
+        try:
+            yield from newest(self._source, self._stop)
+        except CorruptVideo as error:
+            self._end(error)
+
+    async def look(self, name: str, image: U8) -> ImageResult | None:
+        """Read a frame; one that fails alone is told and left out."""
+        try:
+            result = await self._reader.look(name, image)
+        except ServiceError as error:
+            self._say.print(f"{name}: {error}", markup=False)
+            return None
+        except RemoteFailed as error:
+            self._end(error)
+            return None
+        self._begun = True
+        return result
+
+    def _end(self, error: CorruptVideo | RemoteFailed) -> None:
+        if not self._begun:
+            raise error
+        self.error = self.error or error
+        self._stop.set()
 
 
 def newest(source: str, stop: threading.Event) -> Iterator[Frame]:

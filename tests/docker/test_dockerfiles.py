@@ -1,6 +1,8 @@
 """The Dockerfiles agree with the repository and with each other."""
 
+import os
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -69,6 +71,38 @@ def test_bases_are_public_images_of_docker_hub(path: Path) -> None:
 def test_sets_what_the_service_knows(path: Path) -> None:
     known = {f"EMOTIONS_{name.upper()}" for name in Settings.model_fields}
     assert set(re.findall(r"EMOTIONS_[A-Z]\w*", path.read_text())) <= known
+
+
+def installed(folder: Path, openvino: str) -> list[str]:
+    """The locks that the image's pip is told to install, with scripts in the place of programs."""
+    for name in ("python3", "pip"):
+        (folder / name).write_text(f'#!/bin/sh\necho {name} "$@"\n')
+        (folder / name).chmod(0o755)
+    (command,) = [text for text in of(read(CPU), "RUN") if "requirements/otel.txt" in text]
+    environment = {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "OPENVINO": openvino}
+    said = subprocess.run(
+        ["/bin/sh", "-c", re.sub(r"--mount=\S+", "", command)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return re.findall(r"-r (\S+)", said)
+
+
+def test_openvino_is_in_the_cpu_image_unless_it_is_left_out(tmp_path: Path) -> None:
+    assert "OPENVINO=yes" in of(read(CPU), "ARG")
+    otel, openvino = "requirements/otel.txt", "requirements/openvino.txt"
+    assert installed(tmp_path, "yes") == [otel, openvino]
+    assert installed(tmp_path, "") == [otel]
+
+
+def test_the_cpu_images_locks_go_together() -> None:
+    otel, openvino = (pins(ROOT / "requirements" / f"{name}.txt") for name in ("otel", "openvino"))
+    assert "openvino" in openvino
+    assert {name: otel[name] for name in otel.keys() & openvino.keys()} == {
+        name: openvino[name] for name in otel.keys() & openvino.keys()
+    }
 
 
 def test_the_gpu_image_adds_to_the_service_and_changes_nothing() -> None:

@@ -47,6 +47,17 @@ def test_builds_before_a_command_that_needs_plans(
     assert process.returncode == 0
 
 
+@pytest.mark.parametrize("option", [["--engine", "onnxruntime"], ["--engine=onnxruntime"]])
+def test_builds_for_the_engine_that_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: list[str]
+) -> None:
+    monkeypatch.setenv("EMOTIONS_ENGINE", "tensorrt")
+    with started(tmp_path, 'echo "for $EMOTIONS_ENGINE" >&2', "serve", *option) as process:
+        told = process.communicate(timeout=10)[1].splitlines()
+    served = f"serve {' '.join(option)}"
+    assert told == ["build", "for onnxruntime", served, "for onnxruntime"]
+
+
 def test_does_not_serve_without_plans(tmp_path: Path) -> None:
     with started(tmp_path, "exit 3", "serve") as process:
         assert process.communicate(timeout=10)[1] == "build\n"

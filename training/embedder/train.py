@@ -89,10 +89,12 @@ class Training:
     def advance(self) -> Row:
         """One step; returns its losses."""
         progress, apart = self.clock.progress(self.step), self.settings.apart
-        if progress < apart:
+        # A resumed run may be longer than the one that was cut, which had joined the blocks: no map
+        # of single ones is kept then, and they stay joined.
+        if progress < apart and not self.joined:
             row = self._apart(progress / apart)
         else:
-            row = self._together((progress - apart) / (1 - apart))
+            row = self._together(max(0.0, progress - apart) / (1 - apart or 1))
         self.optimiser.step()
         self.step += 1
         return row

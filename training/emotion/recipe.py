@@ -63,7 +63,7 @@ class Recipe:
     there: see `training.emotion.device`.
 
     Raises:
-        TrainingRefused: another number of branches than one or two.
+        TrainingRefused: another number of branches than one or two, an empty batch, no epoch.
 
     """
 
@@ -100,7 +100,9 @@ class Recipe:
     parts: tuple[Recipe, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a network that cannot be built."""
+        """Refuse what cannot be built or trained."""
+        if min(self.batch, self.epochs) < 1:
+            raise TrainingRefused("a training has an epoch, and a batch a face, at least")
         if self.branches not in {1, 2}:
             raise TrainingRefused(f"a network has one branch or two, not {self.branches}")
 

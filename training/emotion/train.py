@@ -20,17 +20,20 @@ from training.emotion.predict import predict
 from training.emotion.recipe import Recipe
 from training.emotion.schedule import image_side, learning_rate
 from training.emotion.validation import validate
+from training.errors import TrainingRefused
 from training.schedule import Clock
 
 
 def train(recipe: Recipe, data: Path, out: Path) -> float:
     """Train on the split ``train`` of ``data``, validate on ``public``; return the best accuracy.
 
-    Raises `ValueError` for faces without labels where there is no teacher.
-
     ``out`` receives ``recipe.json``, ``curve.csv``, ``last.weights.h5`` and
     ``best.weights.h5`` (averaged weights), ``raw.weights.h5`` (not averaged), and
     ``resume.keras`` with ``resume.json``, from which a run that was cut goes on.
+
+    Raises:
+        TrainingRefused: faces that make no batch, or have neither labels nor a teacher.
+
     """
     out.mkdir(parents=True, exist_ok=True)
     recipe.save(out / "recipe.json")
@@ -114,6 +117,11 @@ class Run:
 
 def _batches(recipe: Recipe, training: Split) -> Batches:
     faces, targets = examples(recipe, training)
+    most = len(faces)
+    if recipe.batch > most:
+        raise TrainingRefused(
+            f"{most} faces make no batch of {recipe.batch}: set --batch {most} or less"
+        )
     return Batches(
         faces,
         targets,

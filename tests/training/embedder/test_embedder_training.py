@@ -100,6 +100,21 @@ def test_a_run_leaves_curve_and_weights_and_goes_on(settings: Settings, faces: F
     assert all(np.isfinite(float(row["held_out_cosine"])) for row in rows)
 
 
+@pytest.mark.parametrize("apart", [0.67, 1.0])
+def test_blocks_that_are_joined_stay_so_in_a_longer_run(
+    settings: Settings, faces: Faces, apart: float
+) -> None:
+    training = Training(settings, faces)
+    training.begin()
+    fit(training)
+    longer = Training(replace(settings, steps=100, apart=apart), faces)
+    longer.resume()
+    row = longer.advance()
+    assert longer.joined == training.joined + 1
+    assert np.isfinite(row["cosine"])
+    assert longer.optimiser.param_groups[-1]["lr"] == settings.fine_rate
+
+
 def test_the_engine_answers_as_the_student_does(teacher: Path) -> None:
     model = tensorrtx.export("arcface-mobilefacenet", teacher, raw=True)
     session = onnxruntime.InferenceSession(model.SerializeToString())

@@ -25,6 +25,7 @@ from training.emotion.networks import build, classic, fer48
 from training.emotion.predict import predict
 from training.emotion.recipe import Recipe, Strength
 from training.emotion.train import train
+from training.errors import TrainingRefused
 
 # Keras itself and its backends warn of what they do to each other.
 pytestmark = [
@@ -104,6 +105,12 @@ def test_a_cut_run_goes_on_where_it_was(data: Path, tmp_path: Path) -> None:
     train(Recipe(**{**TINY.__dict__, "epochs": 1}), data, tmp_path)
     train(Recipe(**{**TINY.__dict__, "epochs": 2}), data, tmp_path)
     assert [row["epoch"] for row in curve(tmp_path)] == ["1", "2"]
+
+
+def test_faces_that_make_no_batch_are_refused(data: Path, tmp_path: Path) -> None:
+    why = "70 faces make no batch of 71: set --batch 70 or less"
+    with pytest.raises(TrainingRefused, match=why):
+        train(replace(TINY, batch=71), data, tmp_path)
 
 
 def test_what_is_frozen_stays_as_it_starts(data: Path, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from training.emotion.predict import predict
 from training.emotion.recipe import Recipe, View, load_recipe, parse_view
 from training.emotion.train import train
 from training.emotion.transfer import DEVIATION, FORK, SECOND
+from training.errors import TrainingRefused
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -296,6 +297,12 @@ def test_views_are_named_on_the_command_line() -> None:
 def test_a_view_that_no_face_can_be_shown_at_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="a zoom above 0"):
         parse_view(text)
+
+
+@pytest.mark.parametrize(("batch", "epochs"), [(0, 1), (1, 0)])
+def test_nothing_to_train_on_is_refused(batch: int, epochs: int) -> None:
+    with pytest.raises(TrainingRefused, match="at least"):
+        replace(RECIPE, batch=batch, epochs=epochs)
 
 
 @pytest.mark.parametrize("branches", [0, 3])

@@ -46,7 +46,7 @@ def network(recipe: Recipe) -> Network:
 
 
 class Network(nn.Module):
-    """Pixels float (N, H, W), 0 to 255, sides a multiple of 8 -> logits float32 (N, 7)."""
+    """Pixels float (N, H, W), 0 to 255 -> logits float32 (N, 7); fer48 takes H, W of 8, 16, …."""
 
     def __init__(self, body: list[nn.Module], dropout: float) -> None:
         super().__init__()

@@ -171,6 +171,13 @@ def _require(recipe: Recipe) -> None:
             f"--device reads arrays, not {recipe.start}: write them by"
             " `python -m training.emotion start`"
         )
+    uneven = [str(side) for side in recipe.sides.values() if side % 8]
+    if recipe.network == "fer48" and uneven:
+        # Keras pads the odd maps within in another way: what reads the run would see other faces.
+        raise TrainingRefused(
+            f"--device trains fer48 on sides that are multiples of 8, not {', '.join(uneven)}:"
+            " change --sides, or take --network mobileface"
+        )
 
 
 def _optimiser(module: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

@@ -30,14 +30,17 @@ LINES = (3, 5, 7)
 
 
 class Views:
-    """Views of one side, which must be a multiple of 8 (JPEG's blocks)."""
+    """Views of one side."""
 
     def __init__(self, side: int, strength: Strength, device: torch.device) -> None:
         self.side, self.strength = side, strength
         down, across, odds = _filters(side)
         self.down, self.across, self.odds = (each.to(device) for each in (down, across, odds))
-        blocks = side // 8
-        self.cosines = torch.block_diag(*[_cosines()] * blocks).to(device)
+        blocks = math.ceil(side / 8)
+        cosines = torch.block_diag(*[_cosines()] * blocks)
+        # JPEG's blocks are of 8: where they reach over the side, its border goes on in them.
+        border = torch.eye(side)[torch.arange(8 * blocks).clamp(max=side - 1)]
+        self.waves, self.samples = (cosines @ border).to(device), cosines.T[:side].to(device)
         self.table = torch.tensor(LUMINANCE, dtype=torch.float32).repeat(blocks, blocks).to(device)
 
     def __call__(self, faces: Tensor) -> Tensor:
@@ -84,9 +87,9 @@ class Views:
         quality = _uniform(pixels, 10, 60)
         percent = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality)
         steps = ((self.table * percent + 50) / 100).floor().clamp(1, 255)
-        waves = self.cosines @ (pixels - 128) @ self.cosines.T
+        waves = self.waves @ (pixels - 128) @ self.waves.T
         kept = (waves / steps).round() * steps
-        return self.cosines.T @ kept @ self.cosines + 128
+        return self.samples @ kept @ self.samples.T + 128
 
 
 def blend(pixels: Tensor, targets: Tensor, weight: float) -> tuple[Tensor, Tensor]:
