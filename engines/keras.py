@@ -139,7 +139,7 @@ def _input(model: Any, path: Path) -> tuple[int, int]:
     if len(inputs) != 1:
         raise ModelRefused(f"{path} takes {len(inputs)} inputs, not one image")
     shape = tuple(inputs[0].shape)
-    height, width, channels = shape[1:] if len(shape) == 4 else (*shape[1:], 0)[:3]
+    height, width, channels = (*shape[1:], 0, 0, 0)[:3]
     if len(shape) not in {3, 4} or height != width or channels not in {0, 1, 3}:
         raise ModelRefused(
             f"{path} takes {shape}; an emotion engine takes one square image, its one or three "

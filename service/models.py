@@ -8,7 +8,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColu
 
 from engines import weights
 from engines.catalog import ModelSpec
-from engines.errors import WeightsMissing
+from engines.errors import ChecksumMismatch, WeightsMissing
 from service.console import say, tell, told
 from service.settings import Settings
 from service.startup import load_catalog
@@ -51,3 +51,5 @@ def _whereabouts(spec: ModelSpec, settings: Settings) -> str:
         return str(weights.find(spec, settings.plans / "weights").name)
     except WeightsMissing:
         return f"`emotions models pull {spec.name}`" if spec.url else "bring your own"
+    except ChecksumMismatch:
+        return "not the catalog's file"

@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 import service.cli
+from engines import entries
 from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, read
 
 SHARED = Path(__file__).parents[2] / "shared" / "weights"
@@ -67,6 +68,21 @@ def test_models_list_shows_where_weights_are() -> None:
     output = emotions("models", "list")
     assert "retinaface-mnet025.wts" in output
     assert "emotions models pull w600k-mbf" in output
+
+
+def test_models_list_goes_on_behind_a_file_that_is_not_the_catalogs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = tmp_path / "catalog.toml"
+    for name in ("changed", "whole"):
+        file = tmp_path / f"{name}.onnx"
+        file.write_bytes(b"graph")
+        entries.append(catalog, entries.emotion(file, ["happy", "sad"], "own.h5", catalog))
+    (tmp_path / "changed.onnx").write_bytes(b"another")
+    monkeypatch.setenv("EMOTIONS_CATALOG", str(catalog))
+    lines = {line.split()[0]: line for line in emotions("models", "list").splitlines()}
+    assert "not the catalog's file" in lines["changed"]
+    assert "whole.onnx" in lines["whole"]
 
 
 def test_pull_without_a_url_names_the_place_to_drop_weights() -> None:

@@ -80,8 +80,8 @@ class AsyncClient:
             try:
                 async with self._http.stream(**lines.request()) as answer:
                     if answer.is_success:
-                        async for line in answer.aiter_lines():
-                            if (result := lines.read(line)) is not None:
+                        async for data in answer.aiter_bytes():
+                            for result in lines.results(data):
                                 yield result
                     else:
                         await answer.aread()

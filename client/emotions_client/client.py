@@ -1,5 +1,6 @@
 """The synchronous client."""
 
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -87,7 +88,8 @@ class Client:
             try:
                 with self._http.stream(**lines.request()) as answer:
                     if answer.is_success:
-                        yield from filter(None, map(lines.read, answer.iter_lines()))
+                        for data in answer.iter_bytes():
+                            yield from lines.results(data)
                     else:
                         answer.read()
                 outcome = lines.outcome(answer)
@@ -108,39 +110,50 @@ class Client:
     ) -> Iterator[ImageResult]:
         """Analyze images one a request, `concurrency` at once; results in their order.
 
-        `images` is read no further ahead than that. `options` are those of `analyze`.
+        `images` is read no further ahead than that. `options` are those of `analyze`. Who stops
+        early waits for the requests under way, and none of them is tried again.
 
         Raises:
             Refused: for another reason than one image, whose result would tell it.
             Unreachable: no connection, after all attempts.
         """
         under_way: deque[Future[ImageResult]] = deque()
+        asked, left = Options(**options), threading.Event()
         threads = ThreadPoolExecutor(concurrency, thread_name_prefix="emotions")
         try:
             for image in images:
-                under_way.append(threads.submit(self._one, image, options))
+                under_way.append(threads.submit(self._one, image, asked, left))
                 if len(under_way) >= concurrency:
                     yield under_way.popleft().result()
             while under_way:
                 yield under_way.popleft().result()
         finally:
+            left.set()
             threads.shutdown(cancel_futures=True)
 
     def stream_folder(
         self, folder: Path, *, concurrency: int = 8, **options: Any
     ) -> Iterator[ImageResult]:
-        """Analyze all images below a folder; see `stream`. Results bear their paths."""
+        """Analyze all images below a folder; see `stream`. Results bear their paths.
+
+        What cannot be read below the folder is a result with an error.
+
+        Raises:
+            OSError: the folder itself cannot be read.
+        """
         return self.stream(wire.images_in(folder), concurrency=concurrency, **options)
 
-    def _one(self, image: Given, options: dict[str, Any]) -> ImageResult:
+    def _one(self, image: Given, options: Options, left: threading.Event) -> ImageResult:
         outcome: Answer | Refused | OSError
         try:
-            outcome = self.analyze(image, **options)
+            outcome = self._ask(Answer, left, **wire.analyze_request([image], options))
         except (Refused, OSError) as error:
             outcome = error
         return wire.result_of(image, outcome)
 
-    def _ask(self, kind: type[T], **request: Any) -> T:
+    def _ask(self, kind: type[T], left: threading.Event | None = None, **request: Any) -> T:
+        """Ask until there is an answer, or until `left` is set by who no longer waits for it."""
+        left = left or threading.Event()
         attempt = 0
         while True:
             outcome: httpx.Response | httpx.TransportError
@@ -149,7 +162,6 @@ class Client:
             except httpx.TransportError as error:
                 outcome = error
             pause = self._retry.pause(attempt, outcome)
-            if pause is None:
+            if pause is None or left.wait(pause):
                 return wire.read(outcome, kind)
-            time.sleep(pause)
             attempt += 1

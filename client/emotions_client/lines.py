@@ -1,6 +1,6 @@
 """A streamed answer: one request, whose results come a line each as soon as they are done."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -39,6 +39,7 @@ class Lines:
         self._came = 0
         self._problem: Problem | None = None
         self._whole = False
+        self._rest = b""
 
     @property
     def came(self) -> int:
@@ -52,22 +53,30 @@ class Lines:
 
     def request(self) -> dict[str, Any]:
         """The arguments of httpx's `stream` for the images that are left."""
-        self._problem, self._whole = None, False
+        self._problem, self._whole, self._rest = None, False, b""
         return wire.lines_request(self.left, self._options)
 
-    def read(self, text: str) -> ImageResult | None:
-        """Read one line; a result, or None for the first and the last.
+    def results(self, data: bytes) -> Iterator[ImageResult]:
+        r"""The results that the answer's next bytes complete.
+
+        Lines end in \n and nowhere else: names may hold all that Unicode ends lines with.
 
         Raises:
-            Refused: it is none that the service writes.
+            Refused: a line is none that the service writes.
         """
+        *whole, self._rest = (self._rest + data).split(b"\n")
+        for text in whole:
+            if (result := self._read(text)) is not None:
+                self._came += 1
+                yield result
+
+    def _read(self, text: bytes) -> ImageResult | None:
+        """Read one line; a result, or None for the first and the last."""
         try:
             line = msgspec.json.decode(text, type=Line)
             if line.model is None and line.end is None:
-                result = msgspec.json.decode(text, type=ImageResult)
-                self._came += 1
-                return result
-        except msgspec.MsgspecError:
+                return msgspec.json.decode(text, type=ImageResult)
+        except wire.NOT_OURS:
             raise Refused(200, "not_the_service", "not a line of the service", "") from None
         if line.end is not None:
             self._whole, self._problem = True, line.end.problem
@@ -76,9 +85,15 @@ class Lines:
     def outcome(
         self, came: httpx.Response | httpx.TransportError
     ) -> httpx.Response | httpx.TransportError | None:
-        """What a request ended with, for who decides whether to ask again; None if all is done."""
+        """What a request ended with, for who decides whether to ask again; None if all is done.
+
+        Raises:
+            Refused: the answer ends in what is no line of the service.
+        """
         if isinstance(came, httpx.TransportError) or not came.is_success:
             return came
+        if self._rest:
+            self._read(self._rest)
         if self._problem is not None:
             return httpx.Response(self._problem.status, content=msgspec.json.encode(self._problem))
         if not self._whole or self.left:

@@ -12,7 +12,10 @@ MAY_PASS = {429, 502, 503, 504}
 
 
 class Retry(NamedTuple):
-    """How patient to be: attempts in all, the first pause's ceiling, and any pause's, seconds."""
+    """How patient to be: attempts in all, the first pause's ceiling, and any pause's, seconds.
+
+    A service that asks for more than `longest_s` is not asked again: its refusal is the answer.
+    """
 
     attempts: int = 6
     first_s: float = 0.25
@@ -32,7 +35,10 @@ class Retry(NamedTuple):
             if outcome.status_code not in MAY_PASS:
                 return None
             asked = _retry_after(outcome)
-        ceiling = min(self.longest_s, self.first_s * 2**attempt)
+        if asked > self.longest_s:
+            return None
+        # An exponent beyond a float's would be an error; this one is beyond any ceiling.
+        ceiling = min(self.longest_s - asked, self.first_s * 2 ** min(attempt, 99))
         return asked + random.uniform(0, ceiling)  # noqa: S311  (spreads load, hides nothing)
 
 
@@ -43,5 +49,5 @@ def _retry_after(answer: httpx.Response) -> float:
         return float(value)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0

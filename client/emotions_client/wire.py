@@ -1,5 +1,6 @@
 """Requests and answers as bytes: what the sync and the async client share."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -20,6 +21,8 @@ OF_THE_IMAGE = {
     "url_refused",
     "fetch_failed",
 }
+# What msgspec raises of bytes that are not JSON, or JSON of another shape.
+NOT_OURS = (msgspec.MsgspecError, UnicodeDecodeError)
 T = TypeVar("T")
 _ENCODER = msgspec.msgpack.Encoder()
 
@@ -53,10 +56,10 @@ Given = Path | bytes | Image | Url
 class Options(NamedTuple):
     """What to ask for; None leaves it to the service."""
 
-    min_score: float | None
-    max_faces: int | None
-    embeddings: bool
-    labels: Sequence[str] | None
+    min_score: float | None = None
+    max_faces: int | None = None
+    embeddings: bool = False
+    labels: Sequence[str] | None = None
 
 
 def analyze_request(images: Sequence[Given], options: Options) -> dict[str, Any]:
@@ -89,11 +92,21 @@ def lines_request(images: Sequence[Given], options: Options) -> dict[str, Any]:
 
 def load(image: Given, index: int) -> Image | Url:
     """An image as it is sent; reads a file."""
+    name = name_of(image, index)
     if isinstance(image, Image | Url):
-        return image
+        return image._replace(id=name)
+    return Image(name, image if isinstance(image, bytes) else image.read_bytes())
+
+
+def name_of(image: Given, index: int) -> str:
+    r"""The id of an image's result.
+
+    Names of files may be any bytes, and an id is text: those that are not UTF-8 become `\udcXX`.
+    """
     if isinstance(image, bytes):
-        return Image(str(index), image)
-    return Image(str(image), image.read_bytes())
+        return str(index)
+    name = str(image) if isinstance(image, Path) else image.id
+    return name.encode(errors="backslashreplace").decode()
 
 
 def read(outcome: httpx.Response | httpx.TransportError, kind: type[T]) -> T:
@@ -110,7 +123,7 @@ def read(outcome: httpx.Response | httpx.TransportError, kind: type[T]) -> T:
         if outcome.is_success:
             return msgspec.json.decode(outcome.content, type=kind)
         told = msgspec.json.decode(outcome.content, type=Problem)
-    except msgspec.MsgspecError:
+    except NOT_OURS:
         detail = f"not an answer of the service: {outcome.reason_phrase}"
         raise Refused(status, "not_the_service", detail, "") from None
     raise Refused(status, told.code, told.detail, told.request_id)
@@ -130,14 +143,32 @@ def result_of(image: Given, outcome: Answer | Refused | OSError) -> ImageResult:
         error = ImageError(outcome.code, outcome.detail)
     else:
         raise outcome
-    name = "0" if isinstance(image, bytes) else str(getattr(image, "id", image))
-    return ImageResult(name, 0, 0, (), error)
+    return ImageResult(name_of(image, 0), 0, 0, (), error)
 
 
 def images_in(folder: Path) -> Iterator[Path]:
-    """The image files below a folder, in order, read a folder at a time."""
-    for entry in sorted(folder.iterdir()):
-        if entry.is_dir() and not entry.is_symlink():
-            yield from images_in(entry)
-        elif entry.suffix.lower() in SUFFIXES and entry.is_file():
-            yield entry
+    """The image files below a folder, in order, read a folder at a time.
+
+    A folder below it that cannot be read is given itself: whoever loads it finds out why.
+
+    Raises:
+        OSError: `folder` cannot be read.
+    """
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for entry in entries:
+        path = Path(entry.path)
+        if entry.is_dir(follow_symlinks=False):
+            try:
+                yield from images_in(path)
+            except OSError:
+                yield path
+        elif path.suffix.lower() in SUFFIXES and _may_be_file(entry):
+            yield path
+
+
+def _may_be_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # as it is for whoever reads it
+        return True

@@ -1,18 +1,17 @@
 """`emotions-bot`: poll Telegram until SIGTERM or Ctrl-C."""
 
+import logging
 import sys
 
-from pydantic import ValidationError
-
 from engines.errors import EngineError
-from service.bot.settings import BotSettings
+from service.bot.settings import BotSettings, SettingsWrong, from_environment
 from service.logs import configure
 from service.readers import RemoteFailed, opened
 from service.settings import Settings
 from service.stages import Options
 
 try:
-    from telegram.error import InvalidToken
+    from telegram.error import InvalidToken, TelegramError
 
     from service.bot.app import create
 except ModuleNotFoundError:
@@ -22,10 +21,11 @@ except ModuleNotFoundError:
 def main() -> None:
     """Run the bot."""
     try:
-        bot, settings = BotSettings.model_validate({}), Settings()
-    except ValidationError:
-        sys.exit("emotions-bot: set EMOTIONS_BOT_TOKEN to the token that @BotFather gave you")
+        bot, settings = from_environment(BotSettings), from_environment(Settings)
+    except SettingsWrong as error:
+        sys.exit(f"emotions-bot: {error}")
     configure(settings)
+    logging.getLogger("telegram.ext").addFilter(_news)
     options = Options(settings.min_score, settings.max_faces, keep_image=True)
     reader = opened(settings, options, bot.url)
     try:
@@ -34,6 +34,13 @@ def main() -> None:
         sys.exit(f"emotions-bot: {error}")
     except InvalidToken:
         sys.exit("emotions-bot: Telegram does not know this token")
+    except TelegramError as error:  # at the start; later ones are waited out
+        sys.exit(f"emotions-bot: no answer from {bot.api} ({error}); try again when there is one")
+
+
+def _news(record: logging.LogRecord) -> bool:
+    """Whether a line tells of something else than the error that the bot ends with."""
+    return not (record.exc_info and isinstance(record.exc_info[1], TelegramError))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
@@ -16,6 +15,7 @@ from telegram.ext import Application, CommandHandler, ContextTypes, MessageHandl
 from service.annotate import annotate
 from service.bot import words
 from service.bot.settings import BotSettings
+from service.bot.turns import TooMany, Turns
 from service.readers import Reader, RemoteFailed
 from service.schemas import Face, ImageResult, subset
 
@@ -51,7 +51,9 @@ def create(settings: BotSettings, opened: AbstractAsyncContextManager[Reader]) -
     application.add_handler(CommandHandler("seven", bot.seven))
     application.add_handler(CommandHandler("three", bot.three))
     application.add_handler(MessageHandler(filters.PHOTO | filters.Document.IMAGE, bot.picture))
-    application.add_handler(MessageHandler(filters.ALL, bot.anything_else))
+    # In a group people also talk to each other, join and leave.
+    said = filters.ChatType.PRIVATE & ~filters.StatusUpdate.ALL
+    application.add_handler(MessageHandler(said, bot.anything_else))
     application.add_error_handler(bot.failed)
     return application
 
@@ -64,18 +66,21 @@ class Bot:
     def __init__(self, settings: BotSettings) -> None:
         self._settings = settings
         self._three: set[int] = set()
-        self._under_way: Counter[int] = Counter()
+        self._turns = Turns(settings.a_chat, settings.waiting)
 
     async def help(self, update: Update, _: Context) -> None:
         await _message(update).reply_text(words.HELP)
 
     async def seven(self, update: Update, _: Context) -> None:
         self._three.discard(_message(update).chat_id)
-        await _message(update).reply_text(words.SEVEN)
+        await _message(update).reply_text(words.told_apart(self.reader.labels))
 
     async def three(self, update: Update, _: Context) -> None:
+        if not {*THREE} <= {*self.reader.labels}:
+            await _message(update).reply_text(words.not_three(self.reader.labels))
+            return
         self._three.add(_message(update).chat_id)
-        await _message(update).reply_text(words.THREE)
+        await _message(update).reply_text(words.told_apart(THREE))
 
     async def anything_else(self, update: Update, _: Context) -> None:
         if update.message:
@@ -84,15 +89,12 @@ class Bot:
     async def picture(self, update: Update, _: Context) -> None:
         """Answer a photograph, as a photo or as a file, unless it is too large or too many."""
         message = _message(update)
-        if self._under_way[message.chat_id] >= self._settings.a_chat:
-            await message.reply_text(words.BUSY)
-            return
-        self._under_way[message.chat_id] += 1
         try:
-            await self._answer(message)
-        finally:
-            self._under_way[message.chat_id] -= 1
-            self._under_way += Counter()  # drops the chats with none
+            async with self._turns.turn(message.chat_id, message.media_group_id):
+                await self._answer(message)
+        except TooMany as refused:
+            if not refused.told:
+                await message.reply_text(words.BUSY)
 
     async def _answer(self, message: Message) -> None:
         attached = message.photo[-1] if message.photo else message.document

@@ -1,7 +1,15 @@
 """What the bot can be set to."""
 
-from pydantic import Field, SecretStr
+from typing import TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+class SettingsWrong(Exception):
+    """Which settings are wrong and how; never what they are, which may be the token."""
 
 
 class BotSettings(BaseSettings):
@@ -14,7 +22,30 @@ class BotSettings(BaseSettings):
         default=None, description="Service to ask; by default the pipeline runs in the bot"
     )
     api: str = Field(default="https://api.telegram.org", description="Address of the Bot API")
-    a_chat: int = Field(default=4, ge=1, description="Photographs of one chat under way at once")
+    a_chat: int = Field(default=4, ge=1, description="Photographs of one chat read at once")
+    waiting: int = Field(
+        default=16,
+        ge=0,
+        description="Photographs of one chat that wait for these; more are refused",
+    )
     max_bytes: int = Field(
         default=20_000_000, ge=1, description="Largest file; the Bot API hands out no larger ones"
     )
+
+
+def from_environment(kind: type[S]) -> S:
+    """Read settings, the bot's or the pipeline's.
+
+    Raises:
+        SettingsWrong: one is missing or not valid.
+    """
+    try:
+        return kind.model_validate({})
+    except ValidationError as error:
+        wrong = [_told(kind, str(one["loc"][0]), one["msg"]) for one in error.errors()]
+        raise SettingsWrong(f"{'; '.join(wrong)}; correct it in the environment") from None
+
+
+def _told(kind: type[BaseSettings], name: str, message: str) -> str:
+    about = kind.model_fields[name].description
+    return f"{kind.model_config['env_prefix']}{name.upper()}: {message} ({about})"

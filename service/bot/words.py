@@ -9,13 +9,26 @@ HELP = (
     "/three reads happy, neutral or sad; /seven reads all seven emotions.\n"
     "As a file instead of a photo it keeps its full size. I keep nothing that you send."
 )
-SEVEN = "From now on I tell angry, disgust, fear, happy, sad, surprise and neutral apart."
-THREE = "From now on I tell happy, neutral and sad apart."
 NO_PICTURE = "That is no picture. Send a photograph, or /help."
 NO_FACE = "I see no face in this picture."
 BUSY = "That is a lot at once; send the rest when I have answered."
 UNREACHABLE = "The service that reads faces does not answer just now. Try again in a minute."
 FAILED = "Something went wrong on my side; I have noted it."
+
+
+def told_apart(labels: Sequence[str]) -> str:
+    """Say which emotions are read."""
+    return f"From now on I tell {_listed(labels)} apart."
+
+
+def not_three(labels: Sequence[str]) -> str:
+    """Refuse to read three emotions where the model lacks one of them."""
+    return f"I cannot read happy, neutral or sad alone: I tell {_listed(labels)} apart."
+
+
+def _listed(labels: Sequence[str]) -> str:
+    *first, last = labels
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def too_large(limit: int) -> str:

@@ -34,9 +34,9 @@ class Telegram:
         self.url = ""
 
     def say(self, chat: int, **message: Any) -> None:
-        """Send the bot a message in a private chat."""
+        """Send the bot a message; chats below zero are groups."""
         number = len(self.updates) + 1
-        about = {"id": chat, "type": "private"}
+        about = {"id": chat, "type": "private" if chat > 0 else "group"}
         base = {"message_id": number, "date": 0, "chat": about}
         self.updates.append({"update_id": number, "message": base | message})
 
@@ -45,12 +45,12 @@ class Telegram:
         entity = {"type": "bot_command", "offset": 0, "length": len(text)}
         self.say(chat, text=text, entities=[entity])
 
-    def photo(self, chat: int, data: bytes, size: int | None = None) -> None:
+    def photo(self, chat: int, data: bytes, size: int | None = None, **message: Any) -> None:
         """Send a photo."""
         name = f"f{len(self.files)}"
         self.files[name] = data
         about = {"file_id": name, "file_unique_id": name, "width": 1, "height": 1}
-        self.say(chat, photo=[about | {"file_size": size or len(data)}])
+        self.say(chat, photo=[about | {"file_size": size or len(data)}], **message)
 
     def document(self, chat: int, data: bytes, kind: str) -> None:
         """Send a file."""

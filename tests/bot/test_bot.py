@@ -1,18 +1,21 @@
 """The bot in a process of its own, against a fake of the Bot API."""
 
 import io
+import json
 import os
+import queue
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from engines.fer2013 import LABELS
 from service.bot import words
 from service.bot.app import THREE, narrowed
 from service.schemas import Face
@@ -65,13 +68,26 @@ def test_a_photo_comes_back_annotated(api: Telegram) -> None:
 
 def test_three_classes_stay_chosen_for_their_chat(api: Telegram) -> None:
     api.command(8, "/three")
-    assert api.answer().text == words.THREE
+    assert api.answer().text == "From now on I tell happy, neutral and sad apart."
     api.document(8, HOPPER_FILE.read_bytes(), "image/jpeg")
     sent = api.answer()
     assert any(f": {label} " in sent.text for label in THREE)
     assert sent.photo is not None
     api.command(8, "/seven")
-    assert api.answer().text == words.SEVEN
+    assert api.answer().text == words.told_apart(LABELS)
+
+
+def test_three_classes_of_a_model_that_lacks_them_are_refused(plans: Path) -> None:
+    model: dict[str, object] = {"name": "own", "task": "emotion", "version": "1", "licence": "mine"}
+    model |= {"labels": ["calm", "happy"], "engine": "onnxruntime", "precision": "fp32"}
+    with telegram() as api:
+        # It hands out any file, and so a service's list of models.
+        api.files["models"] = json.dumps({"models": [model]}).encode()
+        with running(api, plans, EMOTIONS_BOT_URL=api.url):
+            api.command(1, "/three")
+            assert api.answer().text == words.not_three(("calm", "happy"))
+            api.command(1, "/seven")
+            assert api.answer().text == "From now on I tell calm and happy apart."
 
 
 def test_what_is_wrong_is_said_in_words(api: Telegram) -> None:
@@ -88,12 +104,33 @@ def test_what_is_wrong_is_said_in_words(api: Telegram) -> None:
     assert "20 MB" in api.answer().text
 
 
-def test_a_chat_that_sends_too_much_is_told(api: Telegram) -> None:
-    for _ in range(12):
-        api.photo(10, ASTRONAUT)
-    texts = [api.answer().text for _ in range(12)]
-    assert words.BUSY in texts
-    assert sum(text.startswith("1 face") for text in texts) >= 4
+def test_only_pictures_are_answered_where_people_talk_to_each_other(api: Telegram) -> None:
+    api.say(-1, new_chat_members=[{"id": 2, "is_bot": False, "first_name": "A"}])
+    api.say(-1, text="hello")
+    api.say(1, message_auto_delete_timer_changed={"message_auto_delete_time": 60})
+    api.photo(-1, BLANK)
+    assert api.answer().text == words.NO_FACE
+    assert api.sent.empty()
+
+
+def test_an_album_is_answered_whole(api: Telegram) -> None:
+    for _ in range(10):
+        api.photo(10, ASTRONAUT, media_group_id="album")
+    texts = [api.answer().text for _ in range(10)]
+    assert all(text.startswith("1 face: ") for text in texts), texts
+
+
+def test_a_chat_that_sends_too_much_is_told_once_an_album(plans: Path) -> None:
+    bounds = {"EMOTIONS_BOT_A_CHAT": "1", "EMOTIONS_BOT_WAITING": "1"}
+    with telegram() as api, running(api, plans, **bounds):
+        for _ in range(10):
+            api.photo(10, ASTRONAUT, media_group_id="album")
+        texts = [api.answer().text for _ in range(3)]
+        with suppress(queue.Empty):
+            while True:
+                texts.append(api.sent.get(timeout=5).text)
+    assert texts.count(words.BUSY) == 1
+    assert sum(text.startswith("1 face: ") for text in texts) == len(texts) - 1
 
 
 def test_a_service_elsewhere_and_one_that_went_away(server: Server, plans: Path) -> None:
@@ -104,23 +141,38 @@ def test_a_service_elsewhere_and_one_that_went_away(server: Server, plans: Path)
         assert process.wait(30) == 1
 
 
-def test_a_wrong_or_missing_token_is_told(plans: Path) -> None:
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, "EMOTIONS_BOT_TOKEN: Field required (The bot's token, from @BotFather)"),
+        ({"EMOTIONS_BOT_TOKEN": "1:wrong"}, "does not know this token"),
+        ({"EMOTIONS_BOT_TOKEN": TOKEN, "EMOTIONS_BOT_A_CHAT": "0"}, "EMOTIONS_BOT_A_CHAT: "),
+        ({"EMOTIONS_BOT_TOKEN": TOKEN, "EMOTIONS_MIN_SCORE": "abc"}, "EMOTIONS_MIN_SCORE: "),
+        (
+            {"EMOTIONS_BOT_TOKEN": TOKEN, "EMOTIONS_BOT_API": "http://127.0.0.1:9"},
+            "no answer from http://127.0.0.1:9",
+        ),
+    ],
+)
+def test_a_start_that_fails_is_told_in_a_sentence(
+    settings: dict[str, str], told: str, plans: Path
+) -> None:
     with telegram() as api:
-        for token, told in (("1:wrong", "does not know this token"), ("", "EMOTIONS_BOT_TOKEN")):
-            given = {"EMOTIONS_BOT_TOKEN": token} if token else {}
-            ended = subprocess.run(
-                [sys.executable, "-m", "service.bot"],
-                env=os.environ
-                | {"EMOTIONS_BOT_API": api.url, "EMOTIONS_PLANS": str(plans)}
-                | given,
-                capture_output=True,
-                text=True,
-                cwd=ROOT,
-                timeout=60,
-                check=False,
-            )
-            assert ended.returncode == 1
-            assert told in ended.stderr
+        given = {"EMOTIONS_BOT_API": api.url, "EMOTIONS_PLANS": str(plans)}
+        ended = subprocess.run(
+            [sys.executable, "-m", "service.bot"],
+            env=os.environ | given | settings,
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            timeout=60,
+            check=False,
+        )
+    assert ended.returncode == 1
+    (sentence,) = ended.stderr.splitlines()
+    assert sentence.startswith("emotions-bot: ")
+    assert told in sentence
+    assert TOKEN not in sentence
 
 
 def test_a_softmax_over_some_classes() -> None:

@@ -1,6 +1,7 @@
 """The client against a real server, and against a fake one that refuses first."""
 
 import asyncio
+import errno
 import json
 import os
 import shutil
@@ -9,7 +10,9 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -25,6 +28,10 @@ from emotions_client import (
     Unreachable,
     Url,
 )
+from emotions_client.lines import Lines
+from emotions_client.wire import Options
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, HOPPER_FILE, iou
 from tests.server import Server, serving
@@ -117,6 +124,10 @@ def fake(client: Client | AsyncClient, handler: Handler) -> None:
 EMPTY = {"model": {"detector": "d", "emotion": "e", "embedder": None, "backend": "b"}, "images": []}
 
 
+def result(name: str) -> dict[str, object]:
+    return {"id": name, "width": 1, "height": 1, "faces": []}
+
+
 class Flaky:
     """Refuses three times in three ways, then answers; notes when it was asked."""
 
@@ -161,11 +172,51 @@ def test_pauses_grow_differ_and_end() -> None:
     assert 3 < max(pauses) <= 4
     assert min(pauses) < 1
     assert (retry.pause(0, dated) or 0) <= 0.5
+    assert (Retry(attempts=5000).pause(4000, busy) or 0) <= 20
     assert retry.pause(8, busy) is None
     assert retry.pause(0, httpx.Response(400)) is None
     assert retry.pause(0, httpx.UnsupportedProtocol("ftp")) is None
-    soon = "Wed, 21 Oct 2099 07:28:00 GMT"
-    assert (retry.pause(0, httpx.Response(429, headers={"retry-after": soon})) or 0) > 1000
+
+
+# Seconds, dates near and far, and what is neither.
+MONTHS = ("Jan", "Feb", "Jul", "Dec")
+AFTERS = st.one_of(
+    st.text(st.characters(codec="ascii", exclude_categories=["Cc"])),
+    st.integers(min_value=0, max_value=10**400).map(str),
+    st.builds(
+        "Wed, {} {} {} 07:28:00 {}".format,
+        st.integers(0, 10**30),
+        st.sampled_from(MONTHS),
+        st.one_of(st.integers(0, 9999), st.integers(0, 10**30)),
+        st.sampled_from(["GMT", "-0000", "+2400", "-9999999999"]),
+    ),
+)
+
+
+@given(after=AFTERS, attempt=st.integers(0, 7))
+@example("86400", 0)
+@example("Fri, 31 Dec 9999 23:59:59 GMT", 0)
+@example("Wed, 99999999999999999999 Oct 2099 07:28:00 GMT", 0)
+def test_no_pause_is_longer_than_it_may_be(after: str, attempt: int) -> None:
+    busy = httpx.Response(429, headers={"retry-after": after})
+    pause = Retry(attempts=9, first_s=0.5, longest_s=4).pause(attempt, busy)
+    assert pause is None or 0 <= pause <= 4
+
+
+def test_who_is_to_come_back_much_later_is_told_at_once() -> None:
+    asked: list[httpx.Request] = []
+
+    def tomorrow(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        problem = {"status": 429, "code": "too_many", "detail": "tomorrow", "request_id": "r"}
+        return httpx.Response(429, headers={"retry-after": "86400"}, json=problem)
+
+    with Client("http://fake") as client:
+        fake(client, tomorrow)
+        with pytest.raises(Refused, match="429 too_many: tomorrow"):
+            client.analyze(b"")
+    assert len(asked) == 1
+    assert Retry(longest_s=100_000).pause(0, tomorrow(asked[0])) is not None
 
 
 def test_nobody_there_and_somebody_else_there() -> None:
@@ -194,8 +245,7 @@ def test_a_stream_reads_no_further_ahead_than_it_may() -> None:
         time.sleep(0.005)
         with lock:
             running -= 1
-        image = {"id": "0", "width": 1, "height": 1, "error": None, "faces": []}
-        return httpx.Response(200, json=EMPTY | {"images": [image]})
+        return httpx.Response(200, json=EMPTY | {"images": [result("0")]})
 
     with Client("http://fake") as client:
         fake(client, slow)
@@ -204,6 +254,27 @@ def test_a_stream_reads_no_further_ahead_than_it_may() -> None:
         assert taken == 4
         assert len(list(results)) == 49
         assert most <= 4
+
+
+def test_a_stream_that_is_left_waits_for_no_further_attempt() -> None:
+    refused = threading.Event()
+
+    def first_only(request: httpx.Request) -> httpx.Response:
+        (image,) = msgspec.msgpack.decode(request.content)["images"]
+        if image["id"] == "first":
+            refused.wait()
+            return httpx.Response(200, json=EMPTY | {"images": [result("first")]})
+        refused.set()
+        return httpx.Response(503, headers={"retry-after": "30"})
+
+    with Client("http://fake", retry=Retry(longest_s=60)) as client:
+        fake(client, first_only)
+        images = [Image(name, b"x") for name in ("first", "second", "third")]
+        stream = client.stream(images, concurrency=2)
+        assert next(stream).id == "first"
+        began = time.monotonic()
+        stream.close()  # type: ignore[attr-defined]
+        assert time.monotonic() - began < 10
 
 
 def test_an_async_stream_that_is_left_cancels_what_is_under_way() -> None:
@@ -249,7 +320,7 @@ class Torn:
         self.asked.append(names)
         problem = {"status": 503, "code": "overloaded", "detail": "full", "request_id": "r"}
         lines: list[object] = [{"model": EMPTY["model"]}]
-        lines += [{"id": name, "width": 1, "height": 1, "faces": []} for name in names[:1]]
+        lines += [result(name) for name in names[:1]]
         match len(self.asked):
             case 1:
                 return httpx.Response(503)
@@ -280,6 +351,106 @@ def test_only_what_is_left_is_asked_for_again() -> None:
     assert [result.error and result.error.code for result in found] == [None, None, "corrupt_image"]
     for torn in (blocking, awaited):
         assert torn.asked == [["a", "b", "c"], ["a", "b", "c"], ["b", "c"], ["c"]]
+
+
+@given(
+    names=st.lists(st.text(), min_size=1, max_size=4),
+    cuts=st.lists(st.integers(1, 40), max_size=9),
+)
+@example(["\u2028", "\u2029\u0085"], [])
+def test_lines_end_where_the_service_ends_them(names: list[str], cuts: list[int]) -> None:
+    lines = Lines([Image(name, b"") for name in names], Options())
+    told = [{"model": EMPTY["model"]}, *map(result, names), {"end": {"images": len(names)}}]
+    answer = b"".join(msgspec.json.encode(line) + b"\n" for line in told)
+    places = [0, *accumulate(cuts), len(answer)]
+    pieces = [answer[start:end] for start, end in pairwise(places)]
+    found = [came.id for piece in pieces for came in lines.results(piece)]
+    assert found == names
+    assert lines.outcome(httpx.Response(200)) is None
+
+
+def test_names_that_hold_ends_of_lines_come_back_sync_and_async() -> None:
+    names = ["a\u2028b", "c\u2029d\u0085e"]
+    told = [{"model": EMPTY["model"]}, *map(result, names), {"end": {"images": 2}}]
+    answer = "\n".join(json.dumps(line, ensure_ascii=False) for line in told)
+    images = [Image(name, b"x") for name in names]
+    with Client("http://fake", retry=ONCE) as client:
+        fake(client, lambda request: httpx.Response(200, text=answer))
+        found = list(client.analyze_each(*images))
+
+    async def ask() -> list[ImageResult]:
+        async with AsyncClient("http://fake", retry=ONCE) as client:
+            fake(client, lambda request: httpx.Response(200, text=answer))
+            return [result async for result in client.analyze_each(*images)]
+
+    assert [result.id for result in found] == names
+    assert asyncio.run(ask()) == found
+
+
+@pytest.mark.parametrize("page", [b"<html>", b"<html>\n", b'{"id": "\xff"}\n', b'{"id": "\xff"}'])
+def test_what_is_no_line_of_the_service_is_refused(page: bytes) -> None:
+    with Client("http://fake", retry=ONCE) as client:
+        fake(client, lambda request: httpx.Response(200, content=page))
+        with pytest.raises(Refused, match="200 not_the_service"):
+            list(client.analyze_each(b"x"))
+        with pytest.raises(Refused, match="200 not_the_service"):
+            client.analyze(b"x")
+
+
+def echo(request: httpx.Request) -> httpx.Response:
+    images = msgspec.msgpack.decode(request.content)["images"]
+    return httpx.Response(200, json=EMPTY | {"images": [result(one["id"]) for one in images]})
+
+
+def streamed(folder: Path) -> list[ImageResult]:
+    """What a stream of a folder gives, the same from both clients."""
+    with Client("http://fake") as client:
+        fake(client, echo)
+        found = list(client.stream_folder(folder))
+
+    async def together() -> list[ImageResult]:
+        async with AsyncClient("http://fake") as client:
+            fake(client, echo)
+            return [result async for result in client.stream_folder(folder)]
+
+    assert asyncio.run(together()) == found
+    return found
+
+
+def test_names_that_are_no_text_are_ids_all_the_same(tmp_path: Path) -> None:
+    for name in (b"caf\xe9.jpg", "caf\u00e9.jpg".encode()):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(b"x")
+    found = streamed(tmp_path)
+    assert [Path(one.id).name for one in found] == ["caf\u00e9.jpg", "caf\\udce9.jpg"]
+    assert not any(one.error for one in found)
+    named = Image(os.fsdecode(b"\xe9"), b"x")
+    with Client("http://fake") as client:
+        fake(client, echo)
+        assert client.analyze(named).images[0].id == "\\udce9"
+
+
+def test_what_cannot_be_read_below_a_folder_is_told_and_the_rest_goes_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Root, who may run the tests, can read any folder.
+    def guarded(read: Callable[[Path], Any]) -> Callable[[Path], Any]:
+        def refuse_b(path: Path) -> Any:
+            if Path(path).name == "b":
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return read(path)
+
+        return refuse_b
+
+    (folder / "aa.jpg").symlink_to("aa.jpg")
+    (folder / "z.jpg").write_bytes(b"x")
+    monkeypatch.setattr(os, "scandir", guarded(os.scandir))
+    monkeypatch.setattr(os, "listdir", guarded(os.listdir))
+    found = streamed(folder)
+    assert [Path(one.id).name for one in found] == ["a.jpg", "aa.jpg", "b", "z.jpg"]
+    codes = [one.error and one.error.code for one in found]
+    assert codes == [None, "unreadable_file", "unreadable_file", None]
+    with Client("http://fake") as client, pytest.raises(PermissionError):
+        next(client.stream_folder(folder / "b"))
 
 
 def run(*arguments: str | Path) -> str:

@@ -167,6 +167,10 @@ def cut_off(tmp_path_factory: pytest.TempPathFactory) -> Path:
     keras.Sequential([layers.Input((48, 40, 1)), layers.Flatten(), layers.Dense(7)]).save(
         folder / "oblong.h5"
     )
+    keras.Sequential([layers.Input((2304,)), layers.Dense(7)]).save(folder / "flat.keras")
+    keras.Sequential([layers.Input((9, 48, 48, 1)), layers.Flatten(), layers.Dense(7)]).save(
+        folder / "film.keras"
+    )
     keras.Sequential([image, layers.Conv2D(7, 3)]).save(folder / "maps.keras")
     small().save_weights(folder / "other.weights.h5")
     bent = keras.Sequential([image, layers.Lambda(lambda x: x / 255), flat, layers.Dense(7)])
@@ -181,6 +185,8 @@ def cut_off(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("sigmoid.keras", "ends in sigmoid"),
         ("two.keras", "takes 2 inputs"),
         ("oblong.h5", "48, 40"),
+        ("flat.keras", "takes (None, 2304)"),
+        ("film.keras", "takes (None, 9, 48, 48, 1)"),
         ("maps.keras", "one score a class"),
         ("other.weights.h5", "save the whole model"),
         ("lambda.keras", "Lambda layer"),
