@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ LEAST_S = 0.5
 PORTRAIT = 112
 BILINEAR = Image.Resampling.BILINEAR
 REPORT = "report.html"
+TABLES = ("faces.csv", "frames.csv")
 
 
 class Looker(Protocol):
@@ -39,6 +40,20 @@ class Looker(Protocol):
         """Read a frame; None leaves it out."""
 
 
+class Wanted(NamedTuple):
+    """What a film is made with: embeddings in the faces' table, and people told apart by theirs.
+
+    Without `identities` no embedding is compared: faces are followed by where they are, each track
+    is shown by itself, and the table has no numbers of people.
+    """
+
+    embeddings: bool = False
+    identities: bool = True
+
+
+DEFAULT = Wanted()
+
+
 async def film(
     reader: Looker,
     name: str,
@@ -46,6 +61,7 @@ async def film(
     out: Path,
     seen: Callable[[ImageResult], None],
     *,
+    wanted: Wanted = DEFAULT,
     ahead: int = AHEAD,
 ) -> list[Person]:
     """Write `video.mp4`, `faces.csv`, `frames.csv`, `timeline.png` and `report.html` into `out`.
@@ -59,7 +75,7 @@ async def film(
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
     try:
-        with _Film(staged, name, reader.labels, reader.same_person) as work:
+        with _Film(staged, name, reader.labels, reader.same_person, wanted) as work:
 
             async def add(frame: Frame, result: ImageResult) -> None:
                 await asyncio.to_thread(work.add, frame, result)
@@ -107,8 +123,10 @@ async def each(
 class _Film:
     """The output of a video, frame by frame."""
 
-    def __init__(self, folder: Path, name: str, labels: Sequence[str], same_person: float) -> None:
-        self._folder, self._name, self._labels = folder, name, labels
+    def __init__(
+        self, folder: Path, name: str, labels: Sequence[str], same_person: float, wanted: Wanted
+    ) -> None:
+        self._folder, self._name, self._labels, self._wanted = folder, name, labels, wanted
         self._same_person = same_person
         self._tracker = Tracker(labels, same_person)
         self._portraits: dict[int, tuple[float, Image.Image]] = {}
@@ -120,7 +138,8 @@ class _Film:
         self._video: Writer = self._open.enter_context(writing(self._folder / "video.mp4"))
         head = ("file", "frame", "time")
         middle = ("face", *BOX, "score", *LANDMARKS, *self._labels, "emotion")
-        self._faces = self._table("faces.part", (*head, "track", *middle))
+        last = ("embedding",) if self._wanted.embeddings else ()
+        self._faces = self._table("faces.part", (*head, "track", *middle, *last))
         self._frames = self._table("frames.csv", (*head, "faces", *self._labels, "emotion"))
         return self
 
@@ -135,17 +154,23 @@ class _Film:
 
     def add(self, frame: Frame, result: ImageResult) -> None:
         """Go on with a frame and its faces."""
-        tracks = self._tracker.update(result.faces, frame.time)
+        tracks = self._tracker.update(self._followed(result.faces), frame.time)
         faces = [t.smoothed(face) for t, face in zip(tracks, result.faces, strict=True)]
         self._video.write(np.asarray(annotate(frame.image, faces)), frame.time)
         where = {"file": self._name, "frame": frame.number, "time": round(frame.time, 3)}
         for i, (track, face) in enumerate(zip(tracks, faces, strict=True)):
-            self._faces.writerow(face_row(self._name, i, face) | where | {"track": track.number})
+            row = face_row(self._name, i, face, embedding=self._wanted.embeddings)
+            self._faces.writerow(row | where | {"track": track.number})
             self._portray(track, face, frame.image)
         smoothed = result.model_copy(update={"faces": faces})
         self._frames.writerow(image_row(smoothed, self._labels) | where)
         self._end = frame.time
         self._count += 1
+
+    def _followed(self, faces: Sequence[Face]) -> Sequence[Face]:
+        if self._wanted.identities:
+            return faces
+        return [face.model_copy(update={"embedding": None}) for face in faces]
 
     def _portray(self, track: Track, face: Face, image: U8) -> None:
         """Keep a picture of the track's largest face; it is looked at again when it has grown."""
@@ -162,12 +187,19 @@ class _Film:
     def conclude(self) -> list[Person]:
         """Tell people apart, put them into the faces' table, and write the report."""
         everybody = people(self._tracker.tracks, self._same_person)
-        self._identify({t.number: p.number for p in everybody for t in p.tracks})
+        if self._wanted.identities:
+            self._identify({t.number: p.number for p in everybody for t in p.tracks})
+        else:
+            (self._folder / "faces.part").rename(self._folder / "faces.csv")
         found = [person for person in everybody if person.seconds >= LEAST_S]
-        report.timeline(found, self._labels, self._end).save(self._folder / "timeline.png")
+        known = self._wanted.identities
+        noun = report.PERSON if known else report.TRACK
+        timeline = report.timeline(found, self._labels, self._end, noun=noun)
+        timeline.save(self._folder / "timeline.png")
         shown = [report.Shown(person, self._portrait(person)) for person in found]
-        line = f"{self._count} frames, {self._end:.1f} s, {len(found)} people"
-        report.write(self._folder / REPORT, self._name, shown, self._labels, line)
+        who = "people" if known else "tracks, not told apart by person"
+        line = f"{self._count} frames, {self._end:.1f} s, {len(found)} {who}"
+        report.write(self._folder / REPORT, self._name, shown, self._labels, line, noun=noun)
         return found
 
     def _portrait(self, person: Person) -> Image.Image:

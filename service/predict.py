@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
@@ -18,7 +18,7 @@ from rich.console import Console
 from engines import cores
 from service.annotate import annotate
 from service.errors import ServiceError
-from service.files import SUFFIXES, Source, find, printable
+from service.files import SUFFIXES, Source, below, common, find, printable
 from service.progress import counted
 from service.readers import AHEAD, Reader, opened
 from service.schemas import ImageResult, image_result
@@ -73,10 +73,12 @@ class Folder:
         """Write the annotated picture below the folder, in the original's format.
 
         What a kill cuts off is written anew: an image counts as done by its row, which comes later.
+
+        Raises:
+            OutputRefused: see `below`.
         """
-        path = self._folder / result.id
-        if path.suffix.lower() not in SUFFIXES:
-            path = path.with_name(path.name + ".jpg")
+        is_known = PurePath(result.id).suffix.lower() in SUFFIXES
+        path = below(self._folder, result.id if is_known else result.id + ".jpg")
         save = partial(annotate(image, result.faces).save, path, **ENCODING)
         try:
             save()
@@ -107,7 +109,8 @@ def predict(settings: Settings, job: Job, console: Console) -> int:
 
     Raises:
         EngineError: a plan is missing or does not fit.
-        OutputRefused: `out` holds results, or `form` needs what is not installed.
+        OutputRefused: `out` holds results, maybe of another folder's files, or leads elsewhere by
+            links; or `form` needs what is not installed.
         RemoteFailed: the service at `url` gives no answers.
         OSError: a result cannot be written.
     """
@@ -129,10 +132,14 @@ async def _predict(settings: Settings, job: Job, console: Console) -> int:
     asyncio.get_running_loop().set_default_executor(pool)
     keep = job.out is not None
     options = Options(settings.min_score, settings.max_faces, job.embeddings, keep)
-    async with opened(settings, options, job.url, identify=keep and job.identities) as reader:
+    identify = keep and job.identities
+    async with opened(
+        settings, options, job.url, identify=identify, follow=job.identities
+    ) as reader:
         if job.out is None:
             with counted(console, 0, bar=False) as seen:
-                files = (Source(path, printable(str(path))) for path, _ in find(job.paths))
+                found = find(job.paths)
+                files = (file._replace(name=printable(str(file.path))) for file in found)
                 await run(reader, files, Lines(sys.stdout.buffer), seen)
             return seen.failed
         return await _into_folder(reader, job, job.out, console)
@@ -145,6 +152,7 @@ async def _into_folder(reader: Reader, job: Job, out: Path, console: Console) ->
         embeddings=job.embeddings,
         same_person=reader.same_person if reader.embeds and job.identities else None,
         resume=job.resume,
+        base=common(job.paths),
     )
     with closing(tables):
         total = sum(1 for file in find(job.paths, out) if file.name not in tables.done)
@@ -152,9 +160,8 @@ async def _into_folder(reader: Reader, job: Job, out: Path, console: Console) ->
             await run(reader, find(job.paths, out), Folder(out, tables), seen)
     failed = seen.failed
     for file in find(job.paths, out, videos=True):
-        failed += await _film(reader, file, job, out / VIDEOS / file.name, console)
-    if job.form != "csv":
-        convert(out, job.form)
+        failed += await _film(reader, file, job, below(out / VIDEOS, file.name), console)
+    convert(out, job.form)
     console.print(f"{out}: {seen.images} images, {seen.faces} faces", markup=False)
     return failed
 
@@ -164,15 +171,19 @@ async def _film(reader: Reader, file: Source, job: Job, out: Path, console: Cons
     from service import film, video  # noqa: PLC0415  (PyAV comes with an extra)
 
     if job.resume and (out / film.REPORT).exists():
+        convert(out, job.form, film.TABLES)
         return False
+    wanted = film.Wanted(job.embeddings, job.identities)
     try:
         with counted(console, video.count(file.path, job.fps), bar=True) as seen:
             source = video.frames(file.path, job.fps)
-            people = await film.film(reader, file.name, source, out, seen)
+            people = await film.film(reader, file.name, source, out, seen, wanted=wanted)
     except (video.CorruptVideo, ServiceError) as error:
         console.print(f"{file.name}: {error}", markup=False)
         return True
-    console.print(f"{out}: {seen.images} frames, {len(people)} people", markup=False)
+    convert(out, job.form, film.TABLES)
+    who = "people" if job.identities else "tracks"
+    console.print(f"{out}: {seen.images} frames, {len(people)} {who}", markup=False)
     return False
 
 
@@ -199,11 +210,13 @@ async def run(reader: Reader, files: Iterable[Source], sink: Sink, seen: Seen) -
 
 
 async def _one(reader: Reader, file: Source, sink: Sink) -> ImageResult:
+    unread = file.unread
     try:
-        data = await asyncio.to_thread(file.path.read_bytes)
+        data = b"" if unread else await asyncio.to_thread(file.path.read_bytes)
     except OSError as error:
-        unread = ServiceError(f"cannot read the file: {error.strerror}")
-        return image_result(file.name, unread, (), ())
+        unread = f"cannot read the file: {error.strerror}"
+    if unread:
+        return image_result(file.name, ServiceError(unread), (), ())
     result, image = await reader.read(file.name, data)
     if image is not None:
         await asyncio.to_thread(sink.draw, image, result)

@@ -5,9 +5,10 @@ import io
 import math
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 U8 = NDArray[np.uint8]
 # Enough to keep the networks' batches full while files are read and pictures are written.
 AHEAD = 32
+log = structlog.get_logger("emotions.readers")
 
 
 class RemoteFailed(Exception):
@@ -49,7 +51,7 @@ class Reader(Protocol):
         """
 
     async def look(self, name: str, image: U8) -> ImageResult:
-        """Read a frame of a video, with embeddings where there is an embedder.
+        """Read a frame of a video, with embeddings as `opened` was told.
 
         Raises:
             RemoteFailed: as `read`.
@@ -58,21 +60,42 @@ class Reader(Protocol):
 
 
 def opened(
-    settings: Settings, options: Options, url: str | None = None, *, identify: bool = False
+    settings: Settings,
+    options: Options,
+    url: str | None = None,
+    *,
+    identify: bool = False,
+    follow: bool = True,
 ) -> AbstractAsyncContextManager[Reader]:
-    """Open the reader at `url`, or one here; `identify` adds embeddings where there is an embedder.
+    """Open the reader at `url`, or one here.
+
+    Where there is an embedder, `identify` adds embeddings to what `read` gives, and `follow` to
+    what `look` gives. Nothing but these and `options` has any computed.
 
     Raises:
         EngineError: see `local`.
         RemoteFailed: see `remote`.
     """
-    if url:
-        return remote(url, settings, options, identify)
-    return local(settings, options, identify)
+    wanted = _Wanted(options, identify, follow)
+    return remote(url, settings, wanted) if url else local(settings, wanted)
+
+
+class _Wanted(NamedTuple):
+    options: Options
+    identify: bool
+    follow: bool
+
+    def to_read(self, embeds: bool) -> Options:
+        options = self.options
+        return options._replace(embeddings=options.embeddings or (self.identify and embeds))
+
+    def to_look(self, embeds: bool) -> Options:
+        embeddings = self.options.embeddings or (self.follow and embeds)
+        return self.options._replace(embeddings=embeddings, keep_image=False)
 
 
 @asynccontextmanager
-async def local(settings: Settings, options: Options, identify: bool) -> AsyncIterator[Reader]:
+async def local(settings: Settings, wanted: _Wanted) -> AsyncIterator[Reader]:
     """Open a pipeline.
 
     Raises:
@@ -81,39 +104,35 @@ async def local(settings: Settings, options: Options, identify: bool) -> AsyncIt
     models = find_models(settings)
     pipeline = open_pipeline(settings, models, Metrics(), isolated=settings.isolate)
     pipeline.start()
-    embeds = pipeline.embedder is not None
-    embeddings = options.embeddings or (identify and embeds)
     same_person = models.embedder.spec.same_person if models.embedder else SAME_PERSON
     try:
-        yield _Local(pipeline, options._replace(embeddings=embeddings), same_person)
+        yield _Local(pipeline, wanted, same_person)
     finally:
         await asyncio.to_thread(pipeline.close)
 
 
 class _Local:
-    def __init__(self, pipeline: Pipeline, options: Options, same_person: float) -> None:
-        self._pipeline, self._options, self.same_person = pipeline, options, same_person
+    def __init__(self, pipeline: Pipeline, wanted: _Wanted, same_person: float) -> None:
+        self._pipeline, self.same_person = pipeline, same_person
         self.labels, self.embeds = pipeline.labels, pipeline.embedder is not None
+        self._to_read, self._to_look = wanted.to_read(self.embeds), wanted.to_look(self.embeds)
 
     async def read(self, name: str, data: bytes) -> tuple[ImageResult, U8 | None]:
         outcome: Analysis | ServiceError
         try:
-            outcome = await self._pipeline.analyze(data, self._options, math.inf)
+            outcome = await self._pipeline.analyze(data, self._to_read, math.inf)
         except ServiceError as error:
             outcome = error
         image = outcome.image if isinstance(outcome, Analysis) else None
         return image_result(name, outcome, self.labels, self.labels), image
 
     async def look(self, name: str, image: U8) -> ImageResult:
-        options = self._options._replace(embeddings=self.embeds, keep_image=False)
-        outcome = await self._pipeline.analyze_pixels(image, options, math.inf)
+        outcome = await self._pipeline.analyze_pixels(image, self._to_look, math.inf)
         return image_result(name, outcome, self.labels, self.labels)
 
 
 @asynccontextmanager
-async def remote(
-    url: str, settings: Settings, options: Options, identify: bool
-) -> AsyncIterator[Reader]:
+async def remote(url: str, settings: Settings, wanted: _Wanted) -> AsyncIterator[Reader]:
     """Connect to the service at `url`, with the first of the settings' API keys.
 
     Raises:
@@ -139,7 +158,7 @@ async def remote(
             labels=models["emotion"].labels,
             embeds=embeds,
             same_person=(embeds and models["embedder"].same_person) or SAME_PERSON,
-            options=options._replace(embeddings=options.embeddings or (identify and embeds)),
+            wanted=wanted,
             limits=limits,
         )
 
@@ -153,34 +172,38 @@ class _Remote:
         labels: tuple[str, ...],
         embeds: bool,
         same_person: float,
-        options: Options,
+        wanted: _Wanted,
         limits: images.ImageLimits,
     ) -> None:
         self.labels, self.embeds, self.same_person = labels, embeds, same_person
-        self._url, self._client = url, client
-        self._options, self._limits = options, limits
+        self._url, self._client, self._limits = url, client, limits
+        self._to_read, self._to_look = wanted.to_read(embeds), wanted.to_look(embeds)
 
     async def read(self, name: str, data: bytes) -> tuple[ImageResult, U8 | None]:
-        result = await self._ask(name, data, self._options.embeddings)
-        if result.error or not self._options.keep_image:
+        result = await self._ask(name, data, self._to_read)
+        if result.error or not self._to_read.keep_image:
             return result, None
-        return result, await asyncio.to_thread(images.decode, data, self._limits)
+        try:
+            return result, await asyncio.to_thread(images.decode, data, self._limits)
+        except ServiceError as error:  # the limits there may be wider; its answer stands
+            log.warning("picture.left_out", detail=str(error))
+            return result, None
 
     async def look(self, name: str, image: U8) -> ImageResult:
         encoded = await asyncio.to_thread(_jpeg, image)
-        result = await self._ask(name, encoded, self.embeds)
+        result = await self._ask(name, encoded, self._to_look)
         if result.error:
             raise RemoteFailed(f"{name}: {result.error.detail}")
         return result
 
-    async def _ask(self, name: str, data: bytes, embeddings: bool) -> ImageResult:
+    async def _ask(self, name: str, data: bytes, options: Options) -> ImageResult:
         from emotions_client import EmotionsError, Image  # noqa: PLC0415
 
         asked = self._client.stream(
             [Image(name, data)],
-            min_score=self._options.min_score,
-            max_faces=self._options.max_faces,
-            embeddings=embeddings,
+            min_score=options.min_score,
+            max_faces=options.max_faces,
+            embeddings=options.embeddings,
         )
         try:
             (found,) = [result async for result in asked]

@@ -17,6 +17,7 @@ from service.tracks import BIN_S, Person
 U8 = NDArray[np.uint8]
 # A picture of more rows is higher than browsers show, and than anybody reads.
 MOST = 60
+PERSON, TRACK = "Person", "Track"
 WIDTH, ROW, LEFT, TOP, GAP = 1200, 90, 110, 40, 18
 INK, SOFT, PAPER, EMPTY = (29, 37, 48), (91, 102, 117), (255, 255, 255), (238, 241, 245)
 STYLE = """
@@ -36,10 +37,12 @@ class Shown(NamedTuple):
     portrait: Image.Image
 
 
-def timeline(people: Sequence[Person], labels: Sequence[str], seconds: float) -> Image.Image:
+def timeline(
+    people: Sequence[Person], labels: Sequence[str], seconds: float, *, noun: str = PERSON
+) -> Image.Image:
     """Draw a row a person: the shares of the emotions over time, stacked; blank where unseen.
 
-    Of more than `MOST` those who are seen longest.
+    Of more than `MOST` those who are seen longest. ``noun`` is what each is called.
     """
     people = longest(people)
     height = TOP + len(people) * (ROW + GAP) + 30
@@ -48,7 +51,11 @@ def timeline(people: Sequence[Person], labels: Sequence[str], seconds: float) ->
     scale = (WIDTH - LEFT - 20) / max(seconds, BIN_S)
     _legend(draw, labels)
     for i, person in enumerate(people):
-        _row(draw, person, labels, TOP + i * (ROW + GAP), scale)
+        top = TOP + i * (ROW + GAP)
+        name = ImageFont.load_default(16)
+        called = f"{noun} {person.number}"
+        draw.text((10, top + ROW / 2), called, font=name, fill=INK, anchor="lm")
+        _row(draw, person, labels, top, scale)
     _seconds(draw, height - 28, seconds, scale)
     return picture
 
@@ -70,8 +77,6 @@ def _legend(draw: ImageDraw.ImageDraw, labels: Sequence[str]) -> None:
 def _row(
     draw: ImageDraw.ImageDraw, person: Person, labels: Sequence[str], top: int, scale: float
 ) -> None:
-    name = ImageFont.load_default(16)
-    draw.text((10, top + ROW / 2), f"Person {person.number}", font=name, fill=INK, anchor="lm")
     draw.rectangle([LEFT, top, WIDTH - 20, top + ROW], fill=EMPTY)
     for key, scores in person.bins.items():
         left = LEFT + key * BIN_S * scale
@@ -91,10 +96,18 @@ def _seconds(draw: ImageDraw.ImageDraw, y: int, seconds: float, scale: float) ->
         draw.text(place, text, font=ImageFont.load_default(13), fill=SOFT, anchor="mt")
 
 
-def write(path: Path, title: str, shown: Sequence[Shown], labels: Sequence[str], line: str) -> None:
+def write(
+    path: Path,
+    title: str,
+    shown: Sequence[Shown],
+    labels: Sequence[str],
+    line: str,
+    *,
+    noun: str = PERSON,
+) -> None:
     """Write the report, a page that needs nothing but itself; the timeline lies beside it."""
     kept = {person.number for person in longest([one.person for one in shown])}
-    cards = "".join(_card(one, labels) for one in shown if one.person.number in kept)
+    cards = "".join(_card(one, labels, noun) for one in shown if one.person.number in kept)
     cards = cards or "<li>Nobody was seen.</li>"
     if len(kept) < len(shown):
         line = f"{line}; shown are the {len(kept)} who are seen longest, faces.csv has all"
@@ -109,7 +122,7 @@ def write(path: Path, title: str, shown: Sequence[Shown], labels: Sequence[str],
     )
 
 
-def _card(shown: Shown, labels: Sequence[str]) -> str:
+def _card(shown: Shown, labels: Sequence[str], noun: str) -> str:
     person = shown.person
     means = np.mean(list(person.bins.values()), axis=0)
     rows = "".join(
@@ -122,6 +135,6 @@ def _card(shown: Shown, labels: Sequence[str]) -> str:
     data = base64.b64encode(buffer.getvalue()).decode()
     return (
         f'<li><img src="data:image/jpeg;base64,{data}" alt=""><div>'
-        f"<h2>Person {person.number}: {html.escape(best)}</h2>"
+        f"<h2>{noun} {person.number}: {html.escape(best)}</h2>"
         f"<p>{person.seconds:.1f} s in the picture</p><table>{rows}</table></div></li>"
     )

@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -18,8 +19,10 @@ BOX = ("x1", "y1", "x2", "y2")
 LANDMARKS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
 FACE = ("file", "face", *BOX, "score", *LANDMARKS)
 TEXTS = {"file", "emotion", "embedding", "error", "detail"}
-COUNTS = {"face", "identity", "width", "height", "faces"}
+COUNTS = {"face", "identity", "width", "height", "faces", "frame", "track"}
 DIGITS = 6
+TABLES = ("faces.csv", "images.csv")
+BASE = "base.txt"
 
 
 class OutputRefused(Exception):
@@ -33,6 +36,9 @@ class Tables:
     whole. Going on drops what a kill cut off, and the rows of images that failed, which are
     tried again. With `same_person`, see `Identities`, the faces carry embeddings, and their rows
     people's numbers.
+
+    `base` is the folder that the images' names are relative to, kept in `base.txt`: under the names
+    of one folder's images another's would be taken for done.
     """
 
     def __init__(
@@ -43,10 +49,13 @@ class Tables:
         resume: bool,
         embeddings: bool = False,
         same_person: float | None = None,
+        base: Path | None = None,
     ) -> None:
-        faces, images = folder / "faces.csv", folder / "images.csv"
+        faces, images = (folder / name for name in TABLES)
         if images.exists() and not resume:
             raise OutputRefused(f"{folder} holds results; go on with --resume, or choose another")
+        if base is not None and images.exists():
+            _check_base(folder, base)
         last = ("embedding",) if embeddings else ()
         face_columns = (*FACE, *labels, "emotion", "identity", *last)
         columns = ("file", "width", "height", "faces", *labels, "emotion", "error", "detail")
@@ -54,17 +63,18 @@ class Tables:
         self.done = {row["file"] for row in _rows(images, columns) if not row["error"]}
         rows = (row for row in _rows(faces, face_columns) if row["file"] in self.done)
         self._kept = _keep(folder, rows, same_person) if same_person else None
+        if base is not None:
+            with staged(folder / BASE) as temporary:
+                temporary.write_bytes(os.fsencode(base))
         self._faces = _reopen(faces, face_columns, lambda row: row["file"] in self.done)
         self._images = _reopen(images, columns, lambda row: not row["error"])
 
     def add(self, result: ImageResult) -> None:
         """Write an image's rows, its own last."""
         for i, face in enumerate(result.faces):
-            row = face_row(result.id, i, face)
+            row = face_row(result.id, i, face, embedding=self._embeddings)
             if self._kept and face.embedding is not None:
                 row["identity"] = self._kept.add(face.embedding)
-            if self._embeddings and face.embedding is not None:
-                row["embedding"] = json.dumps(face.embedding)
             self._faces.write(row)
         self._images.write(image_row(result, self._labels))
         self.done.add(result.id)
@@ -92,11 +102,13 @@ class _Appender:
         self._file.close()
 
 
-def face_row(file: str, index: int, face: Face) -> Row:
-    """A face as a row, by column."""
+def face_row(file: str, index: int, face: Face, *, embedding: bool = False) -> Row:
+    """A face as a row, by column; with its embedding if that is asked for and there."""
     row: Row = {"file": file, "face": index, "score": face.score, "emotion": face.emotion}
     row |= zip(BOX, face.box, strict=True)
     row |= zip(LANDMARKS, [value for point in face.landmarks for value in point], strict=True)
+    if embedding and face.embedding is not None:
+        row["embedding"] = json.dumps(face.embedding)
     return row | face.scores
 
 
@@ -125,6 +137,15 @@ def _reopen(path: Path, columns: Sequence[str], keep: Callable[[Row], bool]) -> 
     return _Appender(path.open("a", newline="", encoding="utf-8"), columns)
 
 
+def _check_base(folder: Path, base: Path) -> None:
+    kept = folder / BASE  # not there in a folder of earlier versions
+    if kept.exists() and (other := os.fsdecode(kept.read_bytes())) != str(base):
+        raise OutputRefused(
+            f"{folder} holds results of what lies in {other}, not of what lies in {base}: files of "
+            "one name would be taken for each other; name the same paths, or choose another --out"
+        )
+
+
 def _keep(folder: Path, faces: Iterator[Row], same_person: float) -> Kept:
     try:
         return Kept(folder, [int(row["identity"]) for row in faces], same_person)
@@ -151,18 +172,18 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
         yield from (dict(zip(columns, values, strict=True)) for values in reader)
 
 
-def convert(folder: Path, form: Form) -> None:
+def convert(folder: Path, form: Form, names: Sequence[str] = TABLES) -> None:
     """Write the tables of a folder in another form beside them, a few rows at a time.
 
     Raises:
         OutputRefused: Parquet is asked for and pyarrow is not installed.
     """
-    for path in (folder / "faces.csv", folder / "images.csv"):
+    if form == "csv":
+        return
+    write = _to_lines if form == "jsonl" else _to_parquet
+    for path in (folder / name for name in names):
         with staged(path.with_suffix(f".{form}")) as temporary:
-            if form == "jsonl":
-                _to_lines(path, temporary)
-            elif form == "parquet":
-                _to_parquet(path, temporary)
+            write(path, temporary)
 
 
 def check(form: Form) -> None:

@@ -1,6 +1,7 @@
 """Videos of real faces that move, to tracks, tables and a report."""
 
 import csv
+import json
 import math
 import struct
 from collections import Counter
@@ -9,11 +10,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 
-from service import video
+from engines.catalog import SAME_PERSON
+from engines.fer2013 import LABELS
+from service import film, video
 from service.predict import Job, predict
+from service.schemas import Face, ImageResult
 from service.settings import Settings
 from service.tables import OutputRefused
 from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, read
@@ -93,6 +98,64 @@ def test_fewer_frames_and_a_service_elsewhere(
     before = (tmp_path / "out" / "videos" / "clip.mp4").stat().st_mtime_ns
     assert predict(settings, job._replace(resume=True), QUIET) == 0
     assert (tmp_path / "out" / "videos" / "clip.mp4").stat().st_mtime_ns == before
+
+
+class Networks:
+    """In the place of a reader's: one face in two places, in turns of a few seconds."""
+
+    labels: tuple[str, ...] = LABELS
+    same_person = SAME_PERSON
+
+    async def look(self, name: str, _: NDArray[np.uint8]) -> ImageResult:
+        number = int(name.rpartition(":")[2])
+        x = 0.0 if number < 10 else 300.0
+        face = Face(
+            box=[x, 0, x + 100, 100],
+            score=0.9,
+            landmarks=[[x, 0]] * 5,
+            emotion="happy",
+            scores=dict.fromkeys(LABELS, 1 / 7),
+            embedding=[1.0, 0.0],
+        )
+        return ImageResult(id=name, width=400, height=100, error=None, faces=[face])
+
+
+@pytest.mark.parametrize("identities", [True, False])
+async def test_embeddings_are_compared_only_where_people_are_numbered(
+    tmp_path: Path, identities: bool
+) -> None:
+    image = np.zeros((100, 400, 3), np.uint8)
+    source = (video.Frame(i, i / 10 if i < 10 else i / 10 + 5, image) for i in range(20))
+    wanted = film.Wanted(embeddings=True, identities=identities)
+    out = tmp_path / "out"
+    found = await film.film(Networks(), "clip.mp4", source, out, lambda result: None, wanted=wanted)
+    assert len(found) == (1 if identities else 2)
+    rows = table(out / "faces.csv")
+    assert [row["track"] for row in rows] == ["1"] * 10 + ["2"] * 10
+    assert {row.get("identity") for row in rows} == ({"1"} if identities else {None})
+    assert {row["embedding"] for row in rows} == {"[1.0, 0.0]"}
+    page = (out / "report.html").read_text()
+    assert ("2 tracks" in page, "<h2>Person 1" in page) == (not identities, identities)
+    assert not (out / "faces.part").exists()
+
+
+def test_a_video_s_tables_are_what_the_options_ask_for(
+    settings: Settings, clip: Path, tmp_path: Path
+) -> None:
+    job = Job([clip], tmp_path / "out", "jsonl", fps=2.5, embeddings=True, identities=False)
+    assert predict(settings, job, QUIET) == 0
+    out = tmp_path / "out" / "videos" / "clip.mp4"
+    faces, frames = (
+        [json.loads(line) for line in (out / name).read_text().splitlines()]
+        for name in ("faces.jsonl", "frames.jsonl")
+    )
+    assert [type(faces[0][name]) for name in ("frame", "track", "time")] == [int, int, float]
+    assert len(json.loads(faces[0]["embedding"])) == 128
+    assert "identity" not in faces[0]
+    assert sum(frame["faces"] for frame in frames) == len(faces)
+    (out / "faces.jsonl").unlink()
+    assert predict(settings, job._replace(resume=True), QUIET) == 0
+    assert (out / "faces.jsonl").exists()
 
 
 def test_a_video_that_breaks_off_is_reported(

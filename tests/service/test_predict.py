@@ -1,6 +1,7 @@
 """`emotions predict` on folders: pictures, tables, breaking off and going on."""
 
 import csv
+import errno
 import io
 import json
 import os
@@ -15,14 +16,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from rich.console import Console
 
 from engines.catalog import SAME_PERSON
 from service import files, tables
+from service import predict as predicting
 from service.annotate import annotate
 from service.predict import Job
 from service.predict import predict as predict_here
 from service.readers import RemoteFailed
+from service.schemas import ImageResult
 from service.settings import Settings
 from service.tables import LANDMARKS, OutputRefused, Tables
 from tests.engines.poisoned import DIES
@@ -176,8 +180,98 @@ def test_a_run_broken_off_goes_on_without_a_gap(
 def test_patterns_and_files_that_are_not_there(photographs: Path) -> None:
     hits = files.find([photographs / "**" / "*.[jJ]*", photographs / "no.jpg"])
     assert [hit.name for hit in hits] == ["broken.jpg", "more/naïve, 1.JPG", "no.jpg"]
-    strange = photographs / os.fsdecode(b"line\nbreak\xff.png")
-    assert files.printable(strange.name) == "line\ufffdbreak\ufffd.png"
+
+
+class Networks:
+    """In the place of a reader's: they see no face, and note what they were given."""
+
+    labels: tuple[str, ...] = LABELS
+    embeds = False
+    same_person = SAME_PERSON
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    async def read(self, name: str, _: bytes) -> tuple[ImageResult, NDArray[np.uint8]]:
+        self.names.append(name)
+        result = ImageResult(id=name, width=8, height=8, error=None, faces=[])
+        return result, np.zeros((8, 8, 3), np.uint8)
+
+    async def look(self, name: str, image: NDArray[np.uint8]) -> ImageResult:
+        raise NotImplementedError
+
+
+async def into(out: Path, *paths: Path, resume: bool = False) -> tuple[list[str], int]:
+    """What the networks were given of `paths`, and how many of them failed."""
+    networks, console = Networks(), Console(quiet=True)
+    job = Job(paths, out, resume=resume)
+    failed = await predicting._into_folder(networks, job, out, console)
+    return networks.names, failed
+
+
+async def test_originals_are_never_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripts, original = tmp_path / "project" / "scripts", tmp_path / "photos" / "f.jpg"
+    for path in (original, scripts / "samples" / "g.jpg"):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"the original")
+    monkeypatch.chdir(scripts)
+    await into(Path("../../out"), Path("../../photos"), Path("samples"))
+    assert original.read_bytes() == b"the original"
+    assert (tmp_path / "out" / "pictures" / "photos" / "f.jpg").exists()
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "pictures").symlink_to(original.parent)
+    with pytest.raises(OutputRefused, match="link"):
+        await into(tmp_path / "linked", original)
+    assert original.read_bytes() == b"the original"
+
+
+async def test_names_that_are_no_utf_8_are_read_each(tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    names = [bytes([0x83, 0x80 + i]) * 40 + b".jpg" for i in range(80)]
+    for name in names:
+        (folder / os.fsdecode(name)).touch()
+    given, failed = await into(out, folder)
+    assert (len(set(given)), failed) == (80, 0)
+    assert {row["file"] for row in table(out / "images.csv")} == set(given)
+    assert len(list((out / "pictures").iterdir())) == 80
+    assert await into(out, folder, resume=True) == ([], 0)
+
+
+async def test_going_on_with_another_folder_is_refused(tmp_path: Path) -> None:
+    days = [tmp_path / "day1", tmp_path / "day2"]
+    for day in days:
+        day.mkdir()
+        (day / "IMG_1.jpg").touch()
+    out = tmp_path / "out"
+    await into(out, days[0])
+    for others in (days[1:], days):
+        with pytest.raises(OutputRefused, match=f"{days[0]}.*another --out"):
+            await into(out, *others, resume=True)
+    assert await into(out, days[0] / "IMG_1.jpg", resume=True) == ([], 0)
+    (out / "base.txt").unlink()  # as earlier versions left a folder
+    assert await into(out, days[0], resume=True) == ([], 0)
+
+
+async def test_a_folder_that_cannot_be_listed_costs_no_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "in"
+    (folder / "lost+found").mkdir(parents=True)
+    (folder / "z.jpg").touch()
+    scandir = os.scandir
+
+    def refused(path: Path) -> "os._ScandirIterator[str]":  # root is refused nothing
+        if Path(path).name == "lost+found":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    assert await into(tmp_path / "out", folder) == (["z.jpg"], 1)
+    errors = {row["file"]: row["detail"] for row in table(tmp_path / "out" / "images.csv")}
+    assert errors == {"lost+found": "cannot read the folder: Permission denied", "z.jpg": ""}
 
 
 def test_tables_drop_what_a_kill_cut_off(tmp_path: Path) -> None:
@@ -235,6 +329,16 @@ def test_a_service_elsewhere_gives_the_same_tables(
         here, there = (tmp_path / place / name for place in ("here", "there"))
         assert there.read_text() == here.read_text()
     assert (tmp_path / "there" / "pictures" / "crowd.webp").exists()
+
+
+def test_an_answer_stands_though_the_picture_is_too_large_here(
+    server: Server, photographs: Path, tmp_path: Path
+) -> None:
+    job = Job([photographs / "a.png"], tmp_path / "out", url=server.url)
+    assert predict_here(Settings(max_pixels=100), job, Console(quiet=True)) == 0
+    (row,) = table(tmp_path / "out" / "images.csv")
+    assert (row["faces"], row["error"]) == ("1", "")
+    assert not (tmp_path / "out" / "pictures").exists()
 
 
 def test_a_service_that_refuses_is_told_in_a_sentence(plans: Path, photographs: Path) -> None:

@@ -8,7 +8,8 @@ from engines.catalog import BUILTIN
 from service.readers import opened
 from service.settings import Settings
 from service.stages import Options
-from tests.server import serving
+from tests.photographs import ASTRONAUT_FILE, read
+from tests.server import Server, serving
 
 
 @pytest.fixture
@@ -29,3 +30,16 @@ async def test_people_are_told_apart_by_the_entry_of_the_embedder(
     with serving(plans, catalog=str(catalog)) as server:
         async with opened(Settings(), Options(), server.url) as there:
             assert there.same_person == 0.625
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_frames_have_embeddings_only_where_they_are_wanted(
+    plans: Path, server: Server, elsewhere: bool
+) -> None:
+    settings = Settings(plans=plans, engine="onnxruntime", isolate=False)
+    url, image = server.url if elsewhere else None, read(ASTRONAUT_FILE)
+    for asked, follow in ((False, True), (False, False), (True, False)):
+        options = Options(embeddings=asked)
+        async with opened(settings, options, url, follow=follow) as reader:
+            (face,) = (await reader.look("0", image)).faces
+        assert (face.embedding is not None) == (follow or asked)
