@@ -33,9 +33,11 @@ def test_the_readme_points_to_the_documentation() -> None:
 
 
 def test_settings_named_anywhere_exist() -> None:
+    from service.bot.settings import BotSettings  # noqa: PLC0415
     from service.settings import Settings  # noqa: PLC0415
 
-    known = {f"EMOTIONS_{name.upper()}" for name in Settings.model_fields} | {
+    kinds = (("EMOTIONS", Settings), ("EMOTIONS_BOT", BotSettings))
+    known = {f"{start}_{name.upper()}" for start, kind in kinds for name in kind.model_fields} | {
         "EMOTIONS_VENV",
         "EMOTIONS_KEY",
     }
