@@ -54,7 +54,7 @@ def test_a_second_build_is_a_cache_hit_and_force_is_not(
 
 @pytest.mark.parametrize(
     "change",
-    [{"version": "9"}, {"batches": (1, 2)}, {"name": "other"}, {"options": {"unused": 1}}],
+    [{"version": "another"}, {"batches": (1, 2)}, {"name": "other"}, {"options": {"unused": 1}}],
 )
 def test_another_fingerprint_is_another_plan(
     spec: ModelSpec, tmp_path: Path, built: build.Built, change: dict[str, object]
