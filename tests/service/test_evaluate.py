@@ -56,7 +56,7 @@ def test_figures_predictions_and_picture(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", faces=np.zeros(3))
-    assert "no split 'public'" in run("--data", tmp_path / "other.npz", status=1)
+    assert "split 'public' of" in run("--data", tmp_path / "other.npz", status=1)
     assert "cannot read" in run("--data", tmp_path / "none.csv", status=1)
     assert "one of train, public, private" in run(
         "--data", smiles(tmp_path), "--split", "test", status=1
