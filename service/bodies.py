@@ -21,8 +21,8 @@ from service.urls import parse
 FIELD = "images"
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp")
 MSGPACK_TYPES = ("application/msgpack", "application/x-msgpack", "application/vnd.msgpack")
-# What a form is read in, between turns of others: of no body do parts and boundaries take longer
-# than some ten milliseconds a slice.
+# What a form is read in, between turns of others: the worst parts and boundaries take
+# some thirty milliseconds of CPU a slice (`docs/LOG.md`).
 SLICE = 64 << 10
 # Each image of JSON is an object; so many of its braces may stand in names and addresses.
 BRACES = 64

@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from bench.hollow import HollowRunner
 from engines.catalog import ModelSpec
 from engines.onnxruntime import OnnxRuntime
-from engines.runner import Array, Feeds, Runner
+from engines.runner import Array, Feeds
 from service import image as images
 from service.errors import CorruptImage, Overloaded, ServiceError
 from service.metrics import Metrics
@@ -54,20 +55,14 @@ class Batching(Full):
         return min(4, spec.max_batch)
 
 
-class CrowdRunner(Runner):
+class CrowdRunner(HollowRunner):
     """Sees fifty faces in every image, and reads them slowly."""
-
-    def __init__(self, spec: ModelSpec) -> None:
-        self._spec = spec
-
-    def __exit__(self, *error: object) -> None:
-        pass
 
     def infer(self, feeds: Feeds) -> dict[str, Array]:
         count = len(next(iter(feeds.values())))
         if self._spec.task == "emotion":
             time.sleep(0.001 * count)
-            return {"scores": np.full((count, 7), 1 / 7, np.float32)}
+            return super().infer(feeds)
         corners = np.array([(x, y) for x in range(10) for y in range(5)], np.float32) * 20
         boxes = np.concatenate([corners, corners + 15], 1)
         return {
