@@ -10,7 +10,7 @@ from rich.console import Console
 
 from engines.errors import EngineError
 from service.readers import RemoteFailed
-from service.settings import Settings
+from service.settings import Settings, wrong
 from service.tables import OutputRefused
 
 P = ParamSpec("P")
@@ -34,7 +34,8 @@ def told(command: Callable[P, None]) -> Callable[P, None]:
         except ValidationError as error:
             if error.title != Settings.__name__:
                 raise
-            raise _ended(_of_settings(error)) from error
+            fix = "correct it in the environment or on the command line"
+            raise _ended(f"{wrong(Settings, error)}; {fix}") from error
         except OSError as error:
             if isinstance(error, BrokenPipeError):  # of standard output: typer knows what to do
                 raise
@@ -48,10 +49,3 @@ def told(command: Callable[P, None]) -> Callable[P, None]:
 def _ended(sentence: str) -> typer.Exit:
     tell(f"emotions: {sentence}")
     return typer.Exit(1)
-
-
-def _of_settings(error: ValidationError) -> str:
-    """Which settings are wrong and how; never what they are, which may be a key."""
-    wrong = [(".".join(map(str, one["loc"])), one["msg"]) for one in error.errors()]
-    named = "; ".join(f"EMOTIONS_{name.upper()}: {message}" for name, message in wrong)
-    return f"{named}; correct it in the environment or on the command line"

@@ -71,6 +71,12 @@ def common(paths: Sequence[Path]) -> Path:
     return _common(_named(paths))
 
 
+def all_inside(paths: Sequence[Path], folder: Path) -> bool:
+    """Whether `find` that leaves out `folder` leaves out all that the paths name."""
+    hidden = Path(os.path.realpath(folder))
+    return all(hidden in (place, *place.parents) for place in _named(paths))
+
+
 def printable(name: str) -> str:
     r"""A file's name as valid text of one line, other names as other texts.
 

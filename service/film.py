@@ -129,7 +129,7 @@ class _Film:
         self._folder, self._name, self._labels, self._wanted = folder, name, labels, wanted
         self._same_person = same_person
         self._tracker = Tracker(labels, same_person)
-        self._portraits: dict[int, tuple[float, Image.Image]] = {}
+        self._portraits: dict[int, tuple[float, bytes]] = {}
         self._end = 0.0
         self._count = 0
         self._open = ExitStack()
@@ -176,13 +176,13 @@ class _Film:
         """Keep a picture of the track's largest face; it is looked at again when it has grown."""
         x1, y1, x2, y2 = face.box
         area = (x2 - x1) * (y2 - y1)
-        if area > 1.2 * self._portraits.get(track.number, (0.0, None))[0]:
+        if area > 1.2 * self._portraits.get(track.number, (0.0, b""))[0]:
             side = 0.6 * max(x2 - x1, y2 - y1)
             x, y = (x1 + x2) / 2, (y1 + y2) / 2
             box = (x - side, y - side, x + side, y + side)
             size = (PORTRAIT, PORTRAIT)
             portrait = Image.fromarray(image).transform(size, Image.Transform.EXTENT, box, BILINEAR)
-            self._portraits[track.number] = area, portrait
+            self._portraits[track.number] = area, report.jpeg(portrait)
 
     def conclude(self) -> list[Person]:
         """Tell people apart, put them into the faces' table, and write the report."""
@@ -202,7 +202,7 @@ class _Film:
         report.write(self._folder / REPORT, self._name, shown, self._labels, line, noun=noun)
         return found
 
-    def _portrait(self, person: Person) -> Image.Image:
+    def _portrait(self, person: Person) -> bytes:
         area_and_portrait = (self._portraits[track.number] for track in person.tracks)
         return max(area_and_portrait, key=lambda pair: pair[0])[1]
 

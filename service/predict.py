@@ -18,7 +18,7 @@ from rich.console import Console
 from engines import cores
 from service.annotate import annotate
 from service.errors import ServiceError
-from service.files import SUFFIXES, Source, below, common, find, printable
+from service.files import SUFFIXES, Source, all_inside, below, common, find, printable
 from service.progress import counted
 from service.readers import AHEAD, Reader, opened
 from service.schemas import ImageResult, image_result
@@ -109,15 +109,24 @@ def predict(settings: Settings, job: Job, console: Console) -> int:
 
     Raises:
         EngineError: a plan is missing or does not fit.
-        OutputRefused: `out` holds results, maybe of another folder's files, or leads elsewhere by
-            links; or `form` needs what is not installed.
+        OutputRefused: `out` holds results, maybe of another folder's files, or all that is to be
+            read, or leads elsewhere by links; or `form` needs what is not installed.
         RemoteFailed: the service at `url` gives no answers.
         OSError: a result cannot be written.
     """
     check(job.form)
+    _check_out(job)
     if any(True for _ in find(job.paths, job.out, videos=True)):
         _check_videos(job)
     return uvloop.run(_predict(settings, job, console))
+
+
+def _check_out(job: Job) -> None:
+    if job.out and all_inside(job.paths, job.out):
+        raise OutputRefused(
+            f"nothing to read: {job.out} is the folder for results, whose pictures are left out; "
+            "choose another --out"
+        )
 
 
 def _check_videos(job: Job) -> None:

@@ -55,7 +55,7 @@ class Reader(Protocol):
 
         Raises:
             RemoteFailed: as `read`.
-            ServiceError: the networks fail on this frame.
+            ServiceError: this frame cannot be read.
         """
 
 
@@ -192,8 +192,8 @@ class _Remote:
     async def look(self, name: str, image: U8) -> ImageResult:
         encoded = await asyncio.to_thread(_jpeg, image)
         result = await self._ask(name, encoded, self._to_look)
-        if result.error:
-            raise RemoteFailed(f"{name}: {result.error.detail}")
+        if result.error:  # of this frame alone; what is wrong with the service is raised above
+            raise ServiceError(result.error.detail)
         return result
 
     async def _ask(self, name: str, data: bytes, options: Options) -> ImageResult:

@@ -31,10 +31,17 @@ p{margin:.2rem 0}table{border-collapse:collapse;font-size:.85rem}td{padding:0 .6
 
 
 class Shown(NamedTuple):
-    """A person, and a portrait of at most 112 pixels a side."""
+    """A person, and a portrait of at most 112 pixels a side as JPEG."""
 
     person: Person
-    portrait: Image.Image
+    portrait: bytes
+
+
+def jpeg(portrait: Image.Image) -> bytes:
+    """A portrait as a page holds it; a film keeps one of each of its tracks, maybe of thousands."""
+    buffer = io.BytesIO()
+    portrait.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
 
 
 def timeline(
@@ -130,9 +137,7 @@ def _card(shown: Shown, labels: Sequence[str], noun: str) -> str:
         for label, mean in zip(labels, means, strict=True)
     )
     best = labels[int(means.argmax())]
-    buffer = io.BytesIO()
-    shown.portrait.save(buffer, "JPEG", quality=85)
-    data = base64.b64encode(buffer.getvalue()).decode()
+    data = base64.b64encode(shown.portrait).decode()
     return (
         f'<li><img src="data:image/jpeg;base64,{data}" alt=""><div>'
         f"<h2>{noun} {person.number}: {html.escape(best)}</h2>"

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from engines.catalog import Precision
@@ -153,3 +153,16 @@ class Settings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+
+def wrong(kind: type[BaseSettings], error: ValidationError) -> str:
+    """Which settings of `kind` are wrong and how; never what they are, which may be a key."""
+    return "; ".join(
+        _told(kind, ".".join(map(str, one["loc"])), one["msg"]) for one in error.errors()
+    )
+
+
+def _told(kind: type[BaseSettings], name: str, message: str) -> str:
+    field = kind.model_fields.get(name.partition(".")[0])
+    about = f" ({field.description})" if field and field.description else ""
+    return f"{kind.model_config.get('env_prefix', '')}{name.upper()}: {message}{about}"

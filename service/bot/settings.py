@@ -5,6 +5,8 @@ from typing import TypeVar
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.settings import wrong
+
 S = TypeVar("S", bound=BaseSettings)
 
 
@@ -42,10 +44,4 @@ def from_environment(kind: type[S]) -> S:
     try:
         return kind.model_validate({})
     except ValidationError as error:
-        wrong = [_told(kind, str(one["loc"][0]), one["msg"]) for one in error.errors()]
-        raise SettingsWrong(f"{'; '.join(wrong)}; correct it in the environment") from None
-
-
-def _told(kind: type[BaseSettings], name: str, message: str) -> str:
-    about = kind.model_fields[name].description
-    return f"{kind.model_config['env_prefix']}{name.upper()}: {message} ({about})"
+        raise SettingsWrong(f"{wrong(kind, error)}; correct it in the environment") from None

@@ -23,11 +23,14 @@ from engines.catalog import SAME_PERSON
 from service import files, tables
 from service import predict as predicting
 from service.annotate import annotate
+from service.errors import ServiceError
+from service.files import all_inside
 from service.predict import Job
 from service.predict import predict as predict_here
-from service.readers import RemoteFailed
+from service.readers import RemoteFailed, opened
 from service.schemas import ImageResult
 from service.settings import Settings
+from service.stages import Options
 from service.tables import LANDMARKS, OutputRefused, Tables
 from tests.engines.poisoned import DIES
 from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, HOPPER_FILE, encode, group, iou, read
@@ -225,6 +228,29 @@ async def test_originals_are_never_written_over(
     with pytest.raises(OutputRefused, match="link"):
         await into(tmp_path / "linked", original)
     assert original.read_bytes() == b"the original"
+
+
+def test_results_beside_their_images_are_refused_where_nothing_would_be_read(
+    photographs: Path, tmp_path: Path
+) -> None:
+    for paths in (
+        [photographs],
+        [photographs / "a.png"],
+        [photographs / "crowd.webp", photographs],
+    ):
+        with pytest.raises(OutputRefused, match="nothing to read"):
+            predict_here(Settings(), Job(paths, photographs), Console(quiet=True))
+    assert not (photographs / "images.csv").exists()
+    assert not all_inside([photographs, tmp_path / "x"], photographs)
+    assert not all_inside([photographs], photographs / "out")
+
+
+async def test_a_frame_that_a_service_refuses_fails_alone(plans: Path) -> None:
+    with serving(plans, max_pixels="10000") as server:
+        async with opened(Settings(), Options(), server.url) as reader:
+            with pytest.raises(ServiceError, match="pixels"):
+                await reader.look("large", np.zeros((200, 200, 3), np.uint8))
+            assert (await reader.look("small", np.zeros((50, 50, 3), np.uint8))).faces == []
 
 
 async def test_names_that_are_no_utf_8_are_read_each(tmp_path: Path) -> None:

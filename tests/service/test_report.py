@@ -22,7 +22,7 @@ def crowd(count: int) -> list[Person]:
 
 
 def written(people: list[Person], folder: Path) -> str:
-    shown = [report.Shown(person, Image.new("RGB", (8, 8))) for person in people]
+    shown = [report.Shown(person, report.jpeg(Image.new("RGB", (8, 8)))) for person in people]
     report.write(folder / "report.html", "crowd", shown, LABELS, "a line")
     return (folder / "report.html").read_text()
 
