@@ -83,13 +83,21 @@ def _into(state: State, values: Tensor) -> Tensor:
     return torch.as_tensor(state["rows"].T @ values @ state["columns"])
 
 
+def _axes(statistics: Tensor) -> Tensor:
+    """The eigenvectors, those of most first.
+
+    The iterations keep the first as they are and make the rest orthogonal to them. Begun with
+    those of least, which hold nothing but rounding, they would mix it into all others.
+    """
+    return torch.as_tensor(torch.linalg.eigh(statistics)[1].flip(1))
+
+
 def _observe(state: State, gradient: Tensor) -> None:
     """Follow the statistics; now and then a step of orthogonal iteration to their axes."""
     state["left"].lerp_(gradient @ gradient.T, 1 - BETA)
     state["right"].lerp_(gradient.T @ gradient, 1 - BETA)
     if state["step"] == LOOK:
-        state["rows"] = torch.linalg.eigh(state["left"])[1]
-        state["columns"] = torch.linalg.eigh(state["right"])[1]
+        state["rows"], state["columns"] = _axes(state["left"]), _axes(state["right"])
     elif state["step"] > LOOK and state["step"] % REFRESH == 0:
         for basis, statistics in (("rows", "left"), ("columns", "right")):
             state[basis] = torch.linalg.qr(state[statistics] @ state[basis])[0]

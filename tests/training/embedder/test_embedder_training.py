@@ -12,6 +12,7 @@ import tensorrtx  # noqa: E402
 from training.embedder.faces import SIDE, Faces  # noqa: E402
 from training.embedder.loss import distance  # noqa: E402
 from training.embedder.network import MobileFaceNet  # noqa: E402
+from training.embedder.soap import LOOK, REFRESH, Soap  # noqa: E402
 from training.embedder.start import start  # noqa: E402
 from training.embedder.train import Settings, Training, fit  # noqa: E402
 from training.embedder.weights import load_wts, save_wts  # noqa: E402
@@ -84,6 +85,20 @@ def test_a_few_steps_lower_the_loss(settings: Settings, faces: Faces) -> None:
     for _ in range(60):
         training.advance()
     assert off() < 0.5 * before
+
+
+def test_an_axis_keeps_its_place_where_others_see_no_gradient() -> None:
+    torch.manual_seed(0)
+    weights = torch.nn.Parameter(torch.randn(32, 16, 1, 1))
+    seen = torch.linalg.qr(torch.randn(32, 2))[0]
+    optimiser, places = Soap([{"params": [weights]}]), []
+    for step in range(1, LOOK + 2 * REFRESH + 1):
+        weights.grad = (seen @ torch.randn(2, 16))[:, :, None, None]
+        optimiser.step()
+        if step >= LOOK:
+            along = (optimiser.state[weights]["rows"].T @ seen).norm(dim=1)
+            places.append(set(along.topk(2).indices.tolist()))
+    assert all(place == places[0] for place in places)
 
 
 def test_a_run_leaves_curve_and_weights_and_goes_on(settings: Settings, faces: Faces) -> None:
