@@ -58,7 +58,7 @@ def find(
     hidden = Path(os.path.realpath(leave_out)) if leave_out else None
     apart = {*named, hidden}
     for place, path in named.items():
-        if hidden in (place, *place.parents):
+        if hidden and place.is_relative_to(hidden):
             continue
         for found in _walk(path, place, apart) if _is_dir(path) else [_Found(path, place)]:
             if found.is_video == videos:
@@ -74,7 +74,7 @@ def common(paths: Sequence[Path]) -> Path:
 def all_inside(paths: Sequence[Path], folder: Path) -> bool:
     """Whether `find` that leaves out `folder` leaves out all that the paths name."""
     hidden = Path(os.path.realpath(folder))
-    return all(hidden in (place, *place.parents) for place in _named(paths))
+    return all(place.is_relative_to(hidden) for place in _named(paths))
 
 
 def printable(name: str) -> str:
