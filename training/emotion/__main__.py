@@ -1,4 +1,4 @@
-"""The command line: ``python -m training.emotion start | train | join | evaluate | export …``."""
+"""The command line: ``python -m training.emotion start | train | refine | join …``."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def main() -> None:
         "frames": _frames,
         "start": _start,
         "train": _train,
+        "refine": _refine,
         "join": _join,
         "evaluate": _evaluate,
         "export": _export,
@@ -33,11 +34,11 @@ def main() -> None:
             command.set_defaults(threads=0)
         else:
             command.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for all")
-        if name != "start":
+        if name not in {"start", "refine"}:
             command.add_argument(
                 "--data", type=Path, required=True, help=DATA.get(name, ".npz, .csv or folder")
             )
-        if name in {"join", "evaluate", "export"}:
+        if name in {"refine", "join", "evaluate", "export"}:
             command.add_argument("run_folder", type=Path, metavar="RUN")
         if name != "evaluate":
             what = OUT.get(name, "folder of the run")
@@ -83,6 +84,12 @@ def _train(options: argparse.Namespace) -> None:
     else:
         from training.emotion.train import train  # noqa: PLC0415 - threads are set before Keras
     print(f"best accuracy {train(recipe, options.data, options.out):.4f}")
+
+
+def _refine(options: argparse.Namespace) -> None:
+    from training.emotion.refine import refine  # noqa: PLC0415
+
+    refine(options.run_folder, options.out)
 
 
 def _join(options: argparse.Namespace) -> None:

@@ -14,13 +14,17 @@ from training.emotion.recipe import Strength
 
 
 def view(face: Image, rng: Rng, side: int = 48, strength: Strength | None = None) -> Image:
-    """Return one random view of ``face``, uint8 (side, side)."""
+    """Return one random view of ``face``, uint8 (side, side).
+
+    What light and codecs do comes before the frame, so that it is the same at any side.
+    """
     strength = strength or Strength()
-    image = jitter_frame(face, rng, side, strength)
+    image = face
     if rng.random() < strength.tone:
         image = change_tone(image, rng)
     if rng.random() < strength.degrade:
         image = degrade(image, rng)
+    image = jitter_frame(image, rng, side, strength)
     if rng.random() < strength.erase:
         image = erase(image, rng)
     return image

@@ -1,4 +1,4 @@
-"""PReLU, depth-wise 3x3 convolution and PReLU as one step of PyTorch on CPUs with bfloat16.
+"""PReLU, depth-wise 3x3 convolution and PReLU as one step of PyTorch on CPUs.
 
 PyTorch's and TensorFlow's depth-wise gradients take most of MobileFaceNet's time on a CPU, and in
 bfloat16 more of it (`docs/LOG.md`). `depthwise.cpp` is compiled when it is first asked for.
@@ -23,14 +23,20 @@ import torch
 from torch import Tensor
 
 SOURCE = Path(__file__).with_suffix(".cpp")
-# Channels that the kernel takes at once.
+# Channels that the kernel takes at once, at most.
 LANES = 16
+TYPES = (torch.bfloat16, torch.float32)
 
 
 def available() -> bool:
-    """Whether this machine has the instructions (AVX-512 BF16) and a C++ compiler."""
+    """Whether this machine has a C++ compiler."""
+    return shutil.which("c++") is not None
+
+
+def has_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 (AVX-512 BF16): elsewhere float32 is quicker."""
     cpu = Path("/proc/cpuinfo")
-    return cpu.exists() and "avx512_bf16" in cpu.read_text() and shutil.which("c++") is not None
+    return cpu.exists() and "avx512_bf16" in cpu.read_text()
 
 
 class Weights(NamedTuple):
@@ -43,17 +49,20 @@ class Weights(NamedTuple):
 
 
 def depthwise(maps: Tensor, weights: Weights, stride: int = 1) -> Tensor:
-    """bfloat16 (N, H, W, C) -> bfloat16 (N, ceil(H / stride), ceil(W / stride), C).
+    """(N, H, W, C) -> (N, ceil(H / stride), ceil(W / stride), C), both bfloat16 or both float32.
 
     A PReLU (arXiv 1502.01852) with the slopes ``before``, the convolution with a pixel of zeros
     around the maps, a PReLU with the slopes ``after``.
 
     Raises:
-        ValueError: the maps are not bfloat16, or C is no multiple of 16.
+        ValueError: the maps are of another type, or C is no multiple of 16.
 
     """
-    if maps.dtype != torch.bfloat16 or maps.shape[3] % LANES:
-        raise ValueError(f"maps are bfloat16 with {LANES}, {2 * LANES}, … channels: {maps.shape}")
+    if maps.dtype not in TYPES or maps.shape[3] % LANES:
+        raise ValueError(
+            f"maps are bfloat16 or float32 with {LANES}, {2 * LANES}, … channels:"
+            f" {maps.dtype}, {maps.shape}"
+        )
     return torch.as_tensor(_Depthwise.apply(maps, stride, *weights))
 
 
@@ -62,7 +71,7 @@ class _Depthwise(torch.autograd.Function):
     def forward(context: Any, maps: Tensor, stride: int, *weights: Tensor) -> Tensor:
         faces, height, width, channels = maps.shape
         shape = (faces, (height - 1) // stride + 1, (width - 1) // stride + 1, channels)
-        middle, out = (torch.empty(shape, dtype=torch.bfloat16) for _ in range(2))
+        middle, out = (torch.empty(shape, dtype=maps.dtype) for _ in range(2))
 
         library = _library()  # compiled before the threads ask for it
 
@@ -100,7 +109,8 @@ def _for_parts(run: Callable[[slice, int], None], faces: int) -> None:
 
 
 def _sizes(maps: Tensor, stride: int) -> list[ctypes.c_int64]:
-    return [ctypes.c_int64(each) for each in (*maps.shape, stride)]
+    half = maps.dtype == torch.bfloat16
+    return [ctypes.c_int64(each) for each in (half, *maps.shape, stride)]
 
 
 def _pointer(tensor: Tensor) -> ctypes.c_void_p:
@@ -118,6 +128,6 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 def _library() -> ctypes.CDLL:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "depthwise.so"
-        flags = ["-std=c++17", "-O3", "-march=native", "-shared", "-fPIC"]
+        flags = ["-std=c++17", "-O3", "-march=native", "-Wno-psabi", "-shared", "-fPIC"]
         subprocess.run(["c++", *flags, str(SOURCE), "-o", str(path)], check=True)  # noqa: S603, S607
         return ctypes.CDLL(str(path))

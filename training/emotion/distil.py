@@ -16,6 +16,7 @@ from training.emotion.checkpoint import load_run
 from training.emotion.fast import fast
 from training.emotion.labels import shared
 from training.emotion.recipe import load_recipe
+from training.errors import TrainingRefused
 
 Targets = npt.NDArray[np.float32]
 
@@ -26,6 +27,10 @@ class Teachers:
     They see the same augmented view as the student, not the clean face: on faces that they were
     trained on they are nearly certain, and certainty teaches nothing (Hinton et al., arXiv
     1503.02531; Beyer et al., arXiv 2106.05237).
+
+    Raises:
+        TrainingRefused: a run that is ``--fine``, which reads faces of one side alone.
+
     """
 
     def __init__(self, runs: Sequence[Path], share: float, mixed_precision: bool = False) -> None:
@@ -42,5 +47,7 @@ class Teachers:
 
 def _teacher(run: Path, mixed_precision: bool) -> Any:
     recipe = replace(load_recipe(run / "recipe.json"), mixed_precision=mixed_precision)
+    if any(each.fine for each in (recipe, *recipe.parts)):
+        raise TrainingRefused(f"{run} is --fine: it reads faces at a side of its own alone")
     # Views come in the student's side, whatever the teacher's own is.
     return fast(load_run(run, "last", SIDE), recipe)

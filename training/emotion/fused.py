@@ -1,4 +1,4 @@
-"""The network `mobileface` on CPUs with bfloat16: its matrix products there, `depthwise` between.
+"""The network `mobileface` on CPUs: its matrix products in PyTorch, `depthwise` between.
 
 A step over faces of 40 pixels takes less than half of the time that it takes Keras
 (`docs/LOG.md`). The weights are the Keras model's own, and so is the optimizer.
@@ -14,15 +14,19 @@ import torch.nn.functional as F  # noqa: N812 - the field's own abbreviation
 from torch import Tensor
 
 from tensorrtx.arcface.mobilefacenet import blocks
-from training.emotion.depthwise import Weights, available, depthwise
+from training.emotion.depthwise import Weights, available, depthwise, has_bfloat16
 from training.emotion.recipe import Recipe
 
 
 class Fused:
-    """A Keras `mobileface` of one branch with methods of its own for training and reading."""
+    """A Keras `mobileface` of one branch with methods of its own for training and reading.
 
-    def __init__(self, model: keras.Model, dropout: float) -> None:
-        self._model, self._dropout = model, dropout
+    What is between its layers is bfloat16 where ``half``, and float32 elsewhere.
+    """
+
+    def __init__(self, model: keras.Model, recipe: Recipe, *, half: bool) -> None:
+        self._model, self._dropout, self._fine = model, recipe.dropout, recipe.fine
+        self._type = torch.bfloat16 if half else torch.float32
 
     def train_on_batch(
         self, faces: npt.NDArray[np.uint8], targets: npt.NDArray[np.float32]
@@ -51,19 +55,32 @@ class Fused:
             y = self._product(y, f"{name}_conv_proj")
             x = x + y if stride == 1 else y
         maps = self._product(x, "conv_6sep").float().flatten(1, 2).transpose(1, 2)
-        features = F.prelu(maps, self._weights("conv_6sep_relu")[0]).mean(2)
+        features = self._mean(F.prelu(maps, self._weights("conv_6sep_relu")[0]))
         kernel, bias = self._weights("logits")
         return F.dropout(features, self._dropout, training) @ kernel + bias
 
     def _stem(self, faces: npt.NDArray[np.uint8]) -> Tensor:
-        """The first 3x3 convolution, as a product of every pixel's neighbourhood."""
-        with torch.no_grad():
-            pixels = self._model.get_layer("standardize")(faces)[..., 0]
-            height, width = pixels.shape[1:]
-            around = F.pad(pixels, (1, 1, 1, 1))
-            seen = [around[:, i : i + height, j : j + width] for i in range(3) for j in range(3)]
+        """The first convolution, as a product of what is around every pixel, or every second."""
         kernel, bias = self._weights("conv_1")
-        return _linear(torch.stack(seen, -1).bfloat16(), kernel.reshape(9, -1), bias)
+        side = len(kernel)
+        step = side // 3
+        with torch.no_grad():
+            pixels = self._model.get_layer("standardize")(faces)[..., 0] / step**2
+            around = F.pad(pixels, (step,) * 4)
+            rows, columns = (length - step + 1 for length in pixels.shape[1:])
+            seen = [
+                around[:, i : i + rows : step, j : j + columns : step]
+                for i in range(side)
+                for j in range(side)
+            ]
+        return _linear(torch.stack(seen, -1).to(self._type), kernel.reshape(side**2, -1), bias)
+
+    def _mean(self, maps: Tensor) -> Tensor:
+        """The features (N, C) of the last maps (N, C, places)."""
+        if self._fine:
+            (counts,) = self._weights("places")
+            maps = maps * counts.flatten(0, 1).T
+        return maps.mean(2)
 
     def _product(self, x: Tensor, name: str) -> Tensor:
         kernel, bias = self._weights(name)
@@ -80,10 +97,11 @@ class Fused:
 
 def fused(model: keras.Model, recipe: Recipe) -> Fused | None:
     """Return the model's fused network where recipe, machine and what it reads allow for one."""
-    fits = recipe.network == "mobileface" and recipe.branches == 1 and recipe.mixed_precision
+    fits = recipe.network == "mobileface" and recipe.branches == 1
     plain = all(layer.name != "resampled" for layer in model.layers)
     ours = available() and not torch.cuda.is_available()
-    return Fused(model, recipe.dropout) if fits and plain and ours else None
+    half = recipe.mixed_precision and has_bfloat16()
+    return Fused(model, recipe, half=half) if fits and plain and ours else None
 
 
 def _linear(x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from engines.keras import classic_body
 from training.emotion.inputs import PLAIN, pixels, seen
 from training.emotion.recipe import Recipe, View
 from training.emotion.schedule import image_side
-from training.emotion.transfer import load_trunk, mobileface_body
+from training.emotion.transfer import last_maps, load_trunk, mobileface_body
 from training.errors import TrainingRefused
 
 
@@ -35,14 +35,18 @@ def build(recipe: Recipe, side: int | None = SIDE) -> keras.Model:
     if recipe.network == "joined":
         return joined(recipe.parts, side)
     view = PLAIN if side == SIDE else recipe.view
-    side = side or view.side or image_side(1.0, recipe.sides)
+    ended = image_side(1.0, recipe.sides)
+    side = side or view.side or ended
+    if recipe.fine and side not in {SIDE, ended}:
+        raise TrainingRefused(f"a fine network sees faces at the side of its training, {ended}")
     match recipe.network:
         case "fer48":
             model = fer48(recipe.width, recipe.blocks, recipe.dropout, side, view)
         case "classic":
             model = classic()
         case "mobileface":
-            model = mobileface(recipe.dropout, side, recipe.branches, view)
+            maps = last_maps(ended) if recipe.fine else 0
+            model = mobileface(recipe.dropout, side, recipe.branches, view, maps)
         case "resnet50":
             model = resnet50(weights="imagenet" if recipe.start == "imagenet" else None)
         case unknown:
@@ -106,15 +110,16 @@ def fer48(
 
 
 def mobileface(
-    dropout: float = 0.3, side: int = SIDE, branches: int = 1, view: View = PLAIN
+    dropout: float = 0.3, side: int = SIDE, branches: int = 1, view: View = PLAIN, maps: int = 0
 ) -> keras.Model:
     """Return MobileFaceNet as an emotion network, for transfer from face recognition.
 
     uint8 (N, H, W) -> logits (N, 7), 0.97 M weights, 160 M multiply-adds at 48x48; see
-    `training.emotion.transfer`. A second branch needs half as much again.
+    `training.emotion.transfer`. A second branch needs half as much again. With the side of its
+    last ``maps`` it sees faces at twice the side, at the same cost but for the first layer.
     """
     faces, x = seen(side, view)
-    x = layers.Dropout(dropout)(mobileface_body(x, branches))
+    x = layers.Dropout(dropout)(mobileface_body(x, branches, maps=maps))
     return keras.Model(faces, _logits(x), name="mobileface")
 
 

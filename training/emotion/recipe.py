@@ -57,10 +57,11 @@ class Recipe:
     weights the frozen layers get. ``branches`` are the ends, one or two, that a ``mobileface`` has.
     ``parts`` are the networks of a ``joined`` one and ``view`` what one of them is shown once it is
     trained, see `training.emotion.join`. ``fit_votes`` makes of an image's FER+ votes the labels
-    that such votes go with. ``teachers`` are folders of runs, separated by commas, which have
-    ``teacher_share`` of every target. ``unlabelled`` is a file of `training.emotion.frames`, whose
-    faces they have the whole target of. With a ``device``, as ``cuda``, all of the training stays
-    there: see `training.emotion.device`.
+    that such votes go with. ``fine`` makes a ``mobileface`` whose first convolution halves the side
+    of faces, see `training.emotion.refine`. ``teachers`` are folders of runs, separated by commas,
+    which have ``teacher_share`` of every target. ``unlabelled`` is a file of
+    `training.emotion.frames`, whose faces they have the whole target of. With a ``device``, as
+    ``cuda``, all of the training stays there: see `training.emotion.device`.
 
     Raises:
         TrainingRefused: another number of branches than one or two, an empty batch, no epoch.
@@ -71,6 +72,7 @@ class Recipe:
     width: int = 40
     blocks: int = 1
     branches: int = 1
+    fine: bool = False
     dropout: float = 0.3
     start: str = ""
     frozen: str = ""

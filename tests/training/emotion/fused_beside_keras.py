@@ -24,6 +24,7 @@ from training.emotion.recipe import Recipe
 from training.emotion.train import Run, train
 
 FACES = np.random.default_rng(0).integers(0, 256, (7, 16, 16)).astype(np.uint8)
+LARGE = FACES.repeat(4, 1).repeat(4, 2)
 TARGETS = np.eye(7, dtype=np.float32)
 
 
@@ -33,11 +34,16 @@ def main(start: str) -> None:
     recipe = replace(base, rate=3e-4, dropout=0.0, frozen="conv_1_relu")
     keras.utils.set_random_seed(0)
     model = compiled(recipe)
-    ours = Fused(model, recipe.dropout)
-    theirs = keras.ops.convert_to_numpy(model(FACES))
+    ours = Fused(model, recipe, half=True)
+    fine = replace(recipe, fine=True, sides={0.0: 64})
+    pairs = {
+        "float32": (Fused(model, recipe, half=False), FACES),
+        "bfloat16": (ours, FACES),
+        "fine": (Fused(compiled(fine), fine, half=False), LARGE),
+    }
     result: dict[str, Any] = {
-        "logits": float(np.abs(ours.predict_on_batch(FACES) - theirs).max() / np.abs(theirs).max()),
-        "cosine": cosine(gradients(model, model(FACES)), gradients(model, ours.logits(FACES))),
+        "logits": {name: apart(*pair) for name, pair in pairs.items()},
+        "cosine": {name: alike(*pair) for name, pair in pairs.items()},
         "losses": [ours.train_on_batch(FACES, TARGETS) for _ in range(24)],
         "stem kept": bool(np.array_equal(model.get_layer("conv_1").get_weights()[0], stem(start))),
     }
@@ -72,6 +78,19 @@ def stem(start: str) -> np.ndarray:
     """The kernel of the first layer as the start has it."""
     fresh = compiled(Recipe(network="mobileface", start=start))
     return np.asarray(fresh.get_layer("conv_1").get_weights()[0])
+
+
+def apart(network: Fused, faces: np.ndarray) -> float:
+    """How far the logits are from those of the Keras model, as a share of the largest."""
+    theirs = keras.ops.convert_to_numpy(network._model(faces))
+    return float(np.abs(network.predict_on_batch(faces) - theirs).max() / np.abs(theirs).max())
+
+
+def alike(network: Fused, faces: np.ndarray) -> float:
+    """The cosine between the gradients of both."""
+    model = network._model
+    said = model(faces), network.logits(faces)
+    return cosine(*(gradients(model, each) for each in said))
 
 
 def gradients(model: keras.Model, logits: torch.Tensor) -> torch.Tensor:

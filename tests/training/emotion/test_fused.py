@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 EMBEDDER = ROOT / "engines/models/arcface-mobilefacenet.wts"
 
 
-@pytest.mark.skipif(not available(), reason="this machine lacks AVX-512 BF16 or a C++ compiler")
+@pytest.mark.skipif(not available(), reason="this machine lacks a C++ compiler")
 def test_it_reads_and_learns_as_keras_does() -> None:
     command = [sys.executable, "-m", "tests.training.emotion.fused_beside_keras", str(EMBEDDER)]
     environment = os.environ | {"KERAS_BACKEND": "torch"}
@@ -27,10 +27,11 @@ def test_it_reads_and_learns_as_keras_does() -> None:
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True, text=True
     )
     result = json.loads(done.stdout)
-    assert result["logits"] < 0.02
-    assert result["cosine"] > 0.98
+    for kind, precision in (("float32", 1e-3), ("bfloat16", 0.02), ("fine", 1e-3)):
+        assert result["logits"][kind] < precision, kind
+        assert result["cosine"][kind] > 1 - precision, kind
     assert result["losses"][-1] < result["losses"][0] / 2
     assert result["stem kept"]
-    assert result["chosen"] == [True, False, False]
+    assert result["chosen"] == [True, True, False]
     assert result["used"] == [True, True]
     assert len(result["seconds"]) == 3

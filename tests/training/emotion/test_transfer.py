@@ -28,8 +28,9 @@ from training.emotion.labels import prior_shift
 from training.emotion.networks import build
 from training.emotion.predict import predict
 from training.emotion.recipe import Recipe, View, load_recipe, parse_view
+from training.emotion.refine import refine
 from training.emotion.train import train
-from training.emotion.transfer import DEVIATION, FORK, SECOND
+from training.emotion.transfer import DEVIATION, FORK, SECOND, spread
 from training.errors import TrainingRefused
 
 pytestmark = [
@@ -343,3 +344,49 @@ def test_layers_below_come_from_another_run_and_those_behind_from_the_start(
     for name, source in ((FORK, below), ("conv_1", below), ("dconv_34_conv_proj", started)):
         ours, theirs = (each.get_layer(name).get_weights() for each in (model, source))
         assert all(map(np.array_equal, ours, theirs)), name
+
+
+def test_a_refined_network_begins_with_the_answers_of_the_plain_one(
+    faces: np.ndarray, tmp_path: Path
+) -> None:
+    plain, fine = tmp_path / "plain", tmp_path / "fine"
+    small = replace(RECIPE, sides={0.0: 48, 0.5: 36})
+    save(build(small), small, plain)
+    refine(plain, fine)
+    recipe = load_recipe(fine / "recipe.json")
+    assert (recipe.fine, recipe.sides) == (True, {0.0: 72})
+    before, after = (logits(run, faces) for run in (plain, fine))
+    # Smooth faces vary as much at 72 pixels as at 36, which is what both are divided by.
+    np.testing.assert_allclose(after, before, atol=0.05 * np.abs(before).max())
+    if keras.backend.backend() == "tensorflow":
+        assert export(load_run(fine, "last"), tmp_path / "fine.onnx") < 1e-4
+    with pytest.raises(TrainingRefused, match="not a mobileface without --fine"):
+        refine(fine, tmp_path / "again")
+    with pytest.raises(TrainingRefused, match="a side of its own"):
+        Teachers([fine], 1.0)
+    with pytest.raises(TrainingRefused, match="at the side of its training, 72"):
+        load_run(fine, "last", 80)
+
+
+def test_a_fine_network_learns_where_on_a_face_a_feature_counts(
+    faces: np.ndarray, tmp_path: Path
+) -> None:
+    labels = np.arange(7)
+    np.savez(tmp_path / "d.npz", x_train=faces, y_train=labels, x_public=faces, y_public=labels)
+    train(replace(RECIPE, fine=True, sides={0.0: 64}), tmp_path / "d.npz", tmp_path / "run")
+    trained = load_run(tmp_path / "run", "raw")
+    counts = trained.get_layer("places").get_weights()[0]
+    assert counts.shape == (4, 4, 512)
+    assert np.ptp(counts, axis=(0, 1)).max() > 1e-4
+    (first, _), (begun, _) = (
+        each.get_layer("conv_1").get_weights() for each in (trained, build(RECIPE))
+    )
+    assert np.abs(first - spread(begun)).max() > 1e-4
+
+
+def test_a_fine_network_of_face_recognition_sees_what_the_plain_one_sees() -> None:
+    (fine, _), (plain, _) = (
+        build(replace(RECIPE, fine=fine)).get_layer("conv_1").get_weights()
+        for fine in (True, False)
+    )
+    np.testing.assert_array_equal(fine, spread(plain))

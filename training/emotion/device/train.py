@@ -163,7 +163,7 @@ class Run:
 
 def _require(recipe: Recipe) -> None:
     default = Recipe()
-    kept = ("frozen", "below", "branches")
+    kept = ("frozen", "below", "branches", "fine")
     if changed := [name for name in kept if getattr(recipe, name) != getattr(default, name)]:
         raise TrainingRefused(f"--device trains whole networks: drop --{', --'.join(changed)}")
     if recipe.start and not recipe.start.endswith(".npz"):
