@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from engines.fer2013 import read_split
 from training.emotion.checkpoint import compiled
+from training.emotion.depthwise import has_bfloat16
 from training.emotion.fused import Fused, fused
 from training.emotion.networks import build
 from training.emotion.recipe import Recipe
@@ -34,11 +35,11 @@ def main(start: str) -> None:
     recipe = replace(base, rate=3e-4, dropout=0.0, frozen="conv_1_relu")
     keras.utils.set_random_seed(0)
     model = compiled(recipe)
-    ours = Fused(model, recipe, half=True)
+    ours = Fused(model, recipe, half=has_bfloat16())
     fine = replace(recipe, fine=True, sides={0.0: 64})
     pairs = {
         "float32": (Fused(model, recipe, half=False), FACES),
-        "bfloat16": (ours, FACES),
+        "bfloat16": (Fused(model, recipe, half=True), FACES),
         "fine": (Fused(compiled(fine), fine, half=False), LARGE),
     }
     result: dict[str, Any] = {
