@@ -22,6 +22,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from engines.cores import instructions
+
 SOURCE = Path(__file__).with_suffix(".cpp")
 # Channels that the kernel takes at once, at most.
 LANES = 16
@@ -35,8 +37,7 @@ def available() -> bool:
 
 def has_bfloat16() -> bool:
     """Whether this CPU multiplies bfloat16 (AVX-512 BF16): elsewhere float32 is quicker."""
-    cpu = Path("/proc/cpuinfo")
-    return cpu.exists() and "avx512_bf16" in cpu.read_text()
+    return "avx512_bf16" in instructions()
 
 
 class Weights(NamedTuple):
