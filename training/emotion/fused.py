@@ -62,8 +62,8 @@ class Fused:
     def _stem(self, faces: npt.NDArray[np.uint8]) -> Tensor:
         """The first convolution, as a product of what is around every pixel, or every second."""
         kernel, bias = self._weights("conv_1")
-        side = len(kernel)
-        step = side // 3
+        step = 2 if self._fine else 1
+        side = 3 * step
         with torch.no_grad():
             pixels = self._model.get_layer("standardize")(faces)[..., 0] / step**2
             around = F.pad(pixels, (step,) * 4)

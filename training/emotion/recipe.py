@@ -64,7 +64,8 @@ class Recipe:
     ``cuda``, all of the training stays there: see `training.emotion.device`.
 
     Raises:
-        TrainingRefused: another number of branches than one or two, an empty batch, no epoch.
+        TrainingRefused: another number of branches than one or two, an empty batch, no epoch,
+            ``fine`` or two branches of another network than ``mobileface``.
 
     """
 
@@ -107,6 +108,8 @@ class Recipe:
             raise TrainingRefused("a training has an epoch, and a batch a face, at least")
         if self.branches not in {1, 2}:
             raise TrainingRefused(f"a network has one branch or two, not {self.branches}")
+        if self.network != "mobileface" and (self.fine or self.branches == 2):
+            raise TrainingRefused("--fine and --branches are for --network mobileface alone")
 
     def save(self, path: Path) -> None:
         """Write the recipe as JSON."""

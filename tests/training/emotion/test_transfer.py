@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -310,6 +311,12 @@ def test_nothing_to_train_on_is_refused(batch: int, epochs: int) -> None:
 def test_a_network_of_another_number_of_branches_is_refused(branches: int) -> None:
     with pytest.raises(ValueError, match=f"one branch or two, not {branches}"):
         replace(RECIPE, branches=branches)
+
+
+@pytest.mark.parametrize("options", [{"fine": True}, {"branches": 2}])
+def test_what_other_networks_have_not_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(TrainingRefused, match="for --network mobileface alone"):
+        replace(RECIPE, network="fer48", **options)
 
 
 def test_both_branches_begin_as_the_trunk() -> None:
