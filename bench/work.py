@@ -26,6 +26,7 @@ class Work(Lane):
             settings.nms_iou,
             settings.close_ups,
             models.engine.heights(models.detector.spec),
+            models.landmarks and models.landmarks.path,
         )
         detector, emotion = models.detector, models.emotion
         networks = Networks((detector.plan, detector.spec), (emotion.plan, emotion.spec), rules)

@@ -72,6 +72,11 @@ def build(
         EngineError: the engine does not compute in `precision` here, or `faces` are given for
             another than int8.
     """
+    if spec.task == "landmarks":
+        raise EngineError(
+            f"{spec.name} runs as it is, in ONNX Runtime beside the detector's engine; there is "
+            "nothing to build"
+        )
     precision = _chosen(engine, precision)
     if faces is not None and precision != "int8":
         raise EngineError(f"{precision} takes no calibration; build int8 (--precision int8)")

@@ -8,7 +8,7 @@ import msgspec
 
 from engines.errors import CatalogError
 
-Task = Literal["detector", "emotion", "embedder"]
+Task = Literal["detector", "landmarks", "emotion", "embedder"]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 OptionValue = int | float | str | bool | tuple[int, ...]
 

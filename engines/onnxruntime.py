@@ -28,7 +28,7 @@ class OnnxRuntimeRunner(Runner):
     def __init__(self, plan: Path | bytes, spec: ModelSpec, *, optimised: bool = True) -> None:
         source, named = (plan, spec.name) if isinstance(plan, bytes) else (str(plan), str(plan))
         try:
-            self._session = ort.InferenceSession(source, _options(optimised), PROVIDERS)
+            self._session = session(source, optimised=optimised)
         except Exception as error:  # the library raises a family of its own without a common base
             raise PlanDamaged(
                 f"ONNX Runtime does not load {named}; run `emotions build --force {spec.name}`"
@@ -94,6 +94,12 @@ class OnnxRuntime:
     def open(self, plan: Path, spec: ModelSpec) -> OnnxRuntimeRunner:
         """Load a plan into a session of one thread."""
         return OnnxRuntimeRunner(plan, spec)
+
+
+def session(source: str | bytes | Path, *, optimised: bool = True) -> ort.InferenceSession:
+    """Load a graph into a session of one thread, which several threads may use."""
+    given = source if isinstance(source, bytes) else str(source)
+    return ort.InferenceSession(given, _options(optimised), PROVIDERS)
 
 
 def _options(optimised: bool) -> ort.SessionOptions:

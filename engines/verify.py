@@ -80,6 +80,8 @@ def input_shape(spec: ModelSpec) -> tuple[int, ...]:
             return (*input_size(spec), 3)
         case "emotion":
             return (48, 48)
+        case "landmarks":
+            return (64, 64, 3)
         case "embedder":
             return (112, 112, 3)
 

@@ -68,26 +68,30 @@ def _cut(image: U8, left: int, top: int, side: int) -> U8:
 
 
 def arcface_crop(image: U8, landmarks: Array) -> U8:
-    """Warp a face so that its landmarks (5, 2) lie on ArcFace's template; RGB (112, 112, 3).
+    """Warp a face so that its landmarks (5, 2) lie on ArcFace's template; RGB (112, 112, 3)."""
+    matrix = similarity(np.asarray(landmarks, np.float64), ARCFACE_TEMPLATE)
+    return warped(image, matrix, ARCFACE_SIZE)
+
+
+def warped(image: U8, matrix: F64, size: int) -> U8:
+    """Give the square crop of `size` pixels that the similarity `matrix` (2, 3) maps `image` to.
 
     A face much larger than the crop is shrunk with an area filter first: bilinear sampling alone
-    would skip pixels.
+    would skip pixels. What lies outside the image is its border, repeated.
     """
-    matrix = similarity(np.asarray(landmarks, np.float64), ARCFACE_TEMPLATE)
     scale = math.hypot(matrix[0, 0], matrix[1, 0])
     # Landmarks that all lie on one point have no scale: the crop is that point's colour.
     shrink = math.floor(1 / scale) if scale > LEAST_SCALE else 1
     if shrink > 1:
-        image, matrix = _shrunk(image, matrix, shrink)
-    size = (ARCFACE_SIZE, ARCFACE_SIZE)
+        image, matrix = _shrunk(image, matrix, size, shrink)
     return np.asarray(
-        cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REPLICATE), np.uint8
+        cv2.warpAffine(image, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE), np.uint8
     )
 
 
-def _shrunk(image: U8, matrix: F64, factor: int) -> tuple[U8, F64]:
+def _shrunk(image: U8, matrix: F64, size: int, factor: int) -> tuple[U8, F64]:
     """Shrink the part of the image that `matrix` maps into the crop, and adapt the matrix."""
-    corners = np.array([[0, 0], [0, ARCFACE_SIZE], [ARCFACE_SIZE, 0], [ARCFACE_SIZE, ARCFACE_SIZE]])
+    corners = np.array([[0, 0], [0, size], [size, 0], [size, size]])
     inverse = np.linalg.inv(matrix[:, :2])
     region = (corners - matrix[:, 2]) @ inverse.T
     left, top = np.maximum(np.floor(region.min(axis=0)).astype(int) - factor, 0)

@@ -4,10 +4,13 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
+from pathlib import Path
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
+from engines import weights
+from engines.catalog import ModelSpec
 from service.analysis import Analyst, Asked, Outcome
 from service.auth import authorize
 from service.bodies import read_images
@@ -130,6 +133,23 @@ def _models(models: FoundModels, embeddings: bool) -> Models:
     )
 
 
+def _placer(spec: ModelSpec, path: Path) -> ModelCard:
+    return ModelCard(
+        name=spec.name,
+        task=spec.task,
+        version=spec.version,
+        licence=spec.licence,
+        labels=[],
+        engine="onnxruntime",
+        reason="on the cores that cut faces out, whatever runs the other networks",
+        precision="fp32",
+        batches=list(spec.batches),
+        plan=spec.sha256 or weights.sha256(path),
+        same_person=None,
+        parity={},
+    )
+
+
 @api.get("/models", dependencies=[Depends(authorize)], summary="The models in use")
 async def list_models(request: Request) -> ModelCards:
     """Name each model with its plan and how near it is to the reference."""
@@ -151,6 +171,8 @@ async def list_models(request: Request) -> ModelCards:
         )
         for spec, _, sidecar in models.all
     ]
+    if models.landmarks:
+        cards.insert(1, _placer(*models.landmarks))
     return ModelCards(models=cards)
 
 

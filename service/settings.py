@@ -35,6 +35,11 @@ class Settings(BaseSettings):
         description="GPU that tensorrt-rtx builds for, as 8.9; by default the one here",
     )
     detector: str = Field(default="retinaface-mnet025", description="Catalog entry of the detector")
+    landmarks: str = Field(
+        default="landmarks-64",
+        description="Catalog entry of the network that places landmarks; none leaves them where "
+        "the detector sees them",
+    )
     emotion: str = Field(
         default="emotion-fer48", description="Catalog entry of the emotion network"
     )

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from engines.runner import Array
-from service import closeups, stages
+from service import closeups, landmarks, stages
 from service.batcher import Batcher
 from service.detection import Letterbox
 from service.record import Stage, in_thread
@@ -24,6 +24,7 @@ class Staged:
         self.batcher = batcher
         self._threads = threads
         self._rules = rules
+        landmarks.warm(rules.landmarks)
 
     async def find(self, source: Source, options: Options, deadline: float) -> Cut:
         """Find and cut the faces of an image; see `image.open_picture` and `Batcher` for errors."""

@@ -1,5 +1,6 @@
 """What is done to an image around the networks, in whatever thread or process."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from engines.runner import Array
 from service import image as images
+from service import landmarks
 from service.alignment import ARCFACE_SIZE, FER_SIZE, arcface_crop, fer_crop, too_small
 from service.closeups import CloseUps
 from service.detection import Detections, Letterbox, letterbox, select
@@ -35,7 +37,8 @@ class Options(NamedTuple):
 class Rules(msgspec.Struct, frozen=True):
     """What holds for all images: limits, the detector's input (height, width), and its NMS.
 
-    `heights` are those that its input may have instead, rising.
+    `heights` are those that its input may have instead, rising. `landmarks` is the network that
+    places landmarks, see `service.landmarks`; without it they are the detector's.
     """
 
     limits: ImageLimits
@@ -43,6 +46,7 @@ class Rules(msgspec.Struct, frozen=True):
     nms_iou: float
     close_ups: CloseUps = "auto"
     heights: tuple[int, ...] = ()
+    landmarks: Path | None = None
 
 
 class Cut(NamedTuple):
@@ -97,10 +101,14 @@ def cut(
     )
     image = picture.pixels
     height, width = image.shape[:2]
-    found = faces.scaled(picture.width / width, picture.height / height)
+    scale = (picture.width / width, picture.height / height)
     needed = ARCFACE_SIZE if options.embeddings else FER_SIZE
     if isinstance(source, bytes) and picture.reduced and too_small(faces.boxes, needed):
-        image, faces = images.decode(source, rules.limits), found
+        image, faces, scale = images.decode(source, rules.limits), faces.scaled(*scale), (1, 1)
+    if rules.landmarks:
+        placed = landmarks.placed(rules.landmarks, image, faces.landmarks)
+        faces = faces._replace(landmarks=placed)
+    found = faces.scaled(*scale)
     return Cut(
         picture.width,
         picture.height,

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from engines import build, plan
+from engines import build, plan, weights
 from engines.catalog import Catalog, ModelSpec
 from engines.choice import choose
 from engines.errors import PlanMissing, WeightsMissing
@@ -20,6 +20,13 @@ class Model(NamedTuple):
     sidecar: plan.Sidecar
 
 
+class Placer(NamedTuple):
+    """The network that places landmarks, which needs no plan."""
+
+    spec: ModelSpec
+    path: Path
+
+
 class Models(NamedTuple):
     """The models that a service runs."""
 
@@ -28,6 +35,7 @@ class Models(NamedTuple):
     detector: Model
     emotion: Model
     embedder: Model | None
+    landmarks: Placer | None = None
 
     @property
     def all(self) -> list[Model]:
@@ -47,7 +55,26 @@ def find_models(settings: Settings) -> Models:
     detector = find(catalog.get(settings.detector, "detector"))
     emotion = find(catalog.get(settings.emotion, "emotion"))
     embedder = catalog.get(settings.embedder, "embedder")
-    return Models(engine, reason, detector, emotion, _optional(embedder, engine, settings))
+    return Models(
+        engine,
+        reason,
+        detector,
+        emotion,
+        _optional(embedder, engine, settings),
+        find_placer(settings, catalog),
+    )
+
+
+def find_placer(settings: Settings, catalog: Catalog) -> Placer | None:
+    """Find the network that places landmarks, unless the settings want none.
+
+    Raises:
+        EngineError: there is none of that name, or its file is missing or damaged.
+    """
+    if settings.landmarks == "none":
+        return None
+    spec = catalog.get(settings.landmarks, "landmarks")
+    return Placer(spec, weights.find(spec, settings.plans / "weights").absolute())
 
 
 def load_catalog(settings: Settings) -> Catalog:

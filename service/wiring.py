@@ -87,6 +87,7 @@ class Wiring:
             settings.nms_iou,
             settings.close_ups,
             models.engine.heights(models.detector.spec),
+            models.landmarks and models.landmarks.path,
         )
         # A detector that takes images one by one needs no other image beside it.
         self.one_by_one = models.engine.batch(models.detector.spec) == 1

@@ -38,7 +38,6 @@ def main(package: str, commands: Mapping[str, Command]) -> None:
 def add_run(parser: ArgumentParser, out: Path, every: int) -> None:
     """Add the flags of a run that all students have, named as the fields of `Settings`."""
     add = parser.add_argument
-    add("--teacher", type=Path, required=True, help=".wts file")
     add("--out", type=Path, default=out)
     add("--steps", type=int, default=100_000)
     add("--minutes", type=float, default=float("inf"), help="end by then, schedule included")
@@ -48,6 +47,11 @@ def add_run(parser: ArgumentParser, out: Path, every: int) -> None:
     add("--report", type=int, default=every, help="steps between rows of the curve")
     add("--keep", type=int, default=every, help="steps between checkpoints")
     add("--resume", action="store_true")
+
+
+def add_teacher(parser: ArgumentParser) -> None:
+    """Add the flag of what a student learns from."""
+    parser.add_argument("--teacher", type=Path, required=True, help=".wts file")
 
 
 def settings_of(kind: type[S], arguments: Namespace) -> S:

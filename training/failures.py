@@ -8,7 +8,7 @@ scikit-image (CC0).
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,14 +58,15 @@ def portraits() -> list[Portrait]:
     folder = Path(skimage.__file__).parent / "data"
     hopper = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
     return [
-        _square(folder / "astronaut.png", (98, 0, 256), (178, 59, 273, 177), ASTRONAUT),
-        _square(hopper, (66, 80, 380), (190, 140, 325, 328), HOPPER),
+        square(folder / "astronaut.png", (98, 0, 256), (178, 59, 273, 177), ASTRONAUT),
+        square(hopper, (66, 80, 380), (190, 140, 325, 328), HOPPER),
     ]
 
 
-def _square(
-    path: Path, cut: tuple[int, int, int], box: tuple[int, ...], points: list[list[int]]
+def square(
+    path: Path, cut: tuple[int, int, int], box: tuple[int, ...], points: Sequence[Sequence[float]]
 ) -> Portrait:
+    """Cut a square (left, top, side); `box` and `points` are in pixels of the photograph."""
     left, top, side = cut
     part = Image.open(path).convert("RGB").crop((left, top, left + side, top + side))
     scale = SIDE / side
@@ -144,7 +145,7 @@ async def draw(settings: Settings, folder: Path) -> None:
     finally:
         await asyncio.to_thread(pipeline.close)
     for name, rows in ((name, rows) for name, rows in sheets.items() if rows):
-        _sheet(rows).quantize(256).save(folder / name, optimize=True)
+        sheet(rows).quantize(256).save(folder / name, optimize=True)
 
 
 def ladders() -> Iterator[tuple[str, list[Portrait]]]:
@@ -213,17 +214,18 @@ def _judged(row: list[Cell]) -> list[Cell]:
     return [c._replace(right=c.caption.startswith(p)) for c, p in zip(row, plain, strict=True)]
 
 
-def _sheet(rows: list[tuple[str, list[Cell]]]) -> Image.Image:
+def sheet(rows: list[tuple[str, list[Cell]]]) -> Image.Image:
+    """All rows below each other, with names and captions."""
     height, columns = CELL + CAPTION, max(len(row) for _, row in rows)
-    sheet = Image.new("RGB", (MARGIN + columns * CELL, len(rows) * height), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    page = Image.new("RGB", (MARGIN + columns * CELL, len(rows) * height), "white")
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(12)
     for line, (name, row) in enumerate(rows):
         draw.text((4, line * height + CELL // 2), name, "black", font)
         for column, (image, caption, right) in enumerate(row):
             at = MARGIN + column * CELL, line * height
-            sheet.paste(image.convert("RGB").resize((CELL - 2, CELL - 2)), at)
+            page.paste(image.convert("RGB").resize((CELL - 2, CELL - 2)), at)
             draw.text((at[0] + 2, at[1] + CELL - 2), caption, GREEN if right else RED, font)
-    return sheet
+    return page
 
 
 if __name__ == "__main__":

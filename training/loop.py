@@ -18,7 +18,6 @@ CHECKPOINT = "checkpoint.pt"
 class Settings:
     """What every run depends on; `training.command.add_run` says what each field is."""
 
-    teacher: Path
     out: Path
     steps: int
     minutes: float

@@ -1,9 +1,10 @@
-"""Photographs in archives, and the face in the middle of each, found by the service's detector."""
+"""Photographs in archives, and the face in the middle of each, found as the service finds it."""
 
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from engines.catalog import Catalog
 from engines.onnxruntime import OnnxRuntime
 from engines.runner import Runner
 from service.detection import MAX_ENLARGEMENT, letterbox, select
+from service.landmarks import placed
 from training.detector.pictures import decode, names_in
 
 ARCHIVES = ("faces_unlabelled.zip", "faces_landmarks.zip")
 DETECTOR = "retinaface-mnet025"
+PLACER = "landmarks-64"
 STRIDE = 32  # of the detector: its input's sides are multiples
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -78,6 +81,13 @@ def _detector(size: tuple[int, int]) -> Runner:
         return OnnxRuntime().open(plan, spec)
 
 
+@cache
+def _placer() -> Path:
+    """The service's network that places landmarks."""
+    spec = Catalog.load().get(PLACER)
+    return spec.root / str(spec.weights)
+
+
 def _middle(runner: Runner, image: U8, size: tuple[int, int], name: str) -> Found | None:
     """The face nearest to the middle, or none."""
     canvas, box = letterbox(image, size)
@@ -89,5 +99,6 @@ def _middle(runner: Runner, image: U8, size: tuple[int, int], name: str) -> Foun
     centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2
     middle = np.array(image.shape[1::-1]) / 2
     nearest = np.linalg.norm(centres - middle, axis=1).argmin()
-    found = (np.asarray(each[nearest], np.float32) for each in (faces.boxes, faces.landmarks))
+    points = placed(_placer(), image, faces.landmarks[nearest][None])
+    found = (np.asarray(each, np.float32) for each in (faces.boxes[nearest], points[0]))
     return Found(name, image, *found)

@@ -12,7 +12,7 @@ import numpy as np
 from engines import verify
 from engines.catalog import ModelSpec
 from engines.runner import Array, Engine, Runner, in_pieces
-from service import closeups
+from service import closeups, landmarks
 from service.alignment import FER_SIZE
 from service.detection import Letterbox
 from service.errors import ServiceError
@@ -61,6 +61,7 @@ class Lane:
         self._emotion = self._runners.enter_context(emotion)
         self._rules, self._few, self._at_once = rules, few, at_once
         self._infer(np.zeros((*rules.size, 3), np.uint8))
+        landmarks.warm(rules.landmarks)
         self._read([np.zeros((FER_SIZE, FER_SIZE), np.uint8)])
 
     @classmethod

@@ -55,7 +55,8 @@ def test_paths_bytes_and_named_images_in_one_request(server: Server) -> None:
     data = ASTRONAUT_FILE.read_bytes()
     with Client(server.url) as client:
         answer = client.analyze(ASTRONAUT_FILE, data, Image("mine", data), b"text")
-        assert {model.task for model in client.models()} == {"detector", "emotion", "embedder"}
+        tasks = {"detector", "landmarks", "emotion", "embedder"}
+        assert {model.task for model in client.models()} == tasks
     assert [image.id for image in answer.images] == [str(ASTRONAUT_FILE), "1", "mine", "3"]
     (face,) = answer.images[0].faces
     assert iou(list(face.box), ASTRONAUT_BOX) > 0.6

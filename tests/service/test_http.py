@@ -165,9 +165,10 @@ def test_health_models_docs_and_metrics(server: Server) -> None:
         assert client.get("/docs").status_code == 200
         metrics = client.get("/metrics").text
     assert (ready["ready"], ready["engine"]) == (True, "onnxruntime")
-    assert [model["task"] for model in models] == ["detector", "emotion", "embedder"]
-    assert models[1]["labels"] == LABELS
-    assert [model["same_person"] for model in models] == [None, None, 0.45]
+    assert [model["task"] for model in models] == ["detector", "landmarks", "emotion", "embedder"]
+    assert models[1]["name"] == "landmarks-64"
+    assert models[2]["labels"] == LABELS
+    assert [model["same_person"] for model in models] == [None, None, None, 0.45]
     assert 'emotions_batch_items_count{network="detector"}' in metrics
     assert 'emotions_queued_items{network="emotion"} 0.0' in metrics
     assert 'emotions_images_total{outcome="ok"}' in metrics

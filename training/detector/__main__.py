@@ -6,18 +6,19 @@ from functools import partial
 from pathlib import Path
 
 from training import command
-from training.detector import landmark_scenes
 from training.detector.evaluate import Trial, evaluate
 from training.detector.network import RetinaFace
 from training.detector.pictures import Pictures
 from training.detector.train import Settings, Training, fit
 from training.detector.weights import load_wts, save_wts
+from training.landmarks import annotated
 
 
 def add_train(parser: ArgumentParser) -> None:
     """Add the flags of `train`, named as the fields of `Settings`."""
     parser.set_defaults(run=run_train)
     command.add_run(parser, Path("training/runs/detector"), every=200)
+    command.add_teacher(parser)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder of the zip archives of pictures")
     add("--backbone", type=Path, help="ImageNet body, a PyTorch file")
@@ -46,7 +47,6 @@ def add_evaluate(parser: ArgumentParser) -> None:
     add("--weights", type=Path, required=True, help=".wts file")
     add("--reference", type=Path, help=".wts file to compare with")
     add("--scenes", type=int, default=200)
-    add("--annotated", type=int, default=800, help="faces with known landmarks")
     add("--size", type=int, default=640, help="side of the scenes")
     add("--threshold", type=float, default=0.5, help="score that makes a face")
 
@@ -54,8 +54,8 @@ def add_evaluate(parser: ArgumentParser) -> None:
 def measure(arguments: Namespace) -> Mapping[str, object]:
     """The figures of `evaluate`."""
     pictures = Pictures.load(arguments.data).split()[1]
-    annotated = landmark_scenes.load(arguments.data / "faces_landmarks.zip", arguments.annotated)
-    trial = Trial(pictures, annotated, arguments.scenes, arguments.size, arguments.threshold)
+    people = annotated.held_out(arguments.data / annotated.ARCHIVE)
+    trial = Trial(pictures, people, arguments.scenes, arguments.size, arguments.threshold)
     reference = arguments.reference and load_wts(arguments.reference)
     return evaluate(load_wts(arguments.weights), reference, trial)
 

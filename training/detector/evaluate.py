@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from training.detector import landmark_scenes
 from training.detector.detections import Detections, detect
-from training.detector.matching import Recall, landmark_error, match, overlaps
+from training.detector.landmark_scenes import SIDES
+from training.detector.matching import Errors, Recall, landmark_error, match, overlaps
 from training.detector.network import RetinaFace
 from training.detector.pictures import Image, Pictures
 from training.detector.scenes import make_scene
+from training.landmarks.annotated import Marked
 
 SEED = 2  # of the scenes, unlike those that training sees
 Floats = NDArray[np.float32]
@@ -24,7 +26,7 @@ class Trial:
     """What is evaluated on: held-out pictures, sizes of the sets, the score that makes a face."""
 
     pictures: Pictures
-    annotated: landmark_scenes.Annotated
+    annotated: Marked
     scenes: int
     size: int
     threshold: float
@@ -112,24 +114,14 @@ def on_backgrounds(network: RetinaFace, reference: RetinaFace | None, trial: Tri
     return figures | ({} if reference is None else {"unknown_to_reference": alone / pictures})
 
 
-def on_landmarks(network: RetinaFace, trial: Trial) -> Figures:
-    """Landmark error over the eyes' distance on annotated faces that are found."""
-    errors, faces = [], 0
-    sets = landmark_scenes.scenes(trial.annotated, trial.pictures, 320, SEED)
-    for image, truth in sets:
-        detections = trial.faces(network, image)
+def on_landmarks(network: RetinaFace, trial: Trial, size: int) -> Figures:
+    """Landmark error on annotated faces in scenes of `size` pixels, all and by size of face."""
+    errors = Errors()
+    for image, truth in landmark_scenes.scenes(trial.annotated, trial.pictures, size, SEED):
+        faces = trial.faces(network, image)
         for points in truth:
-            faces += 1
-            middle = points.mean(0)
-            inside = (detections.boxes[:, :2] < middle) & (middle < detections.boxes[:, 2:])
-            if (places := np.flatnonzero(inside.all(1))).size:
-                errors.append(landmark_error(detections.landmarks[places[0]], points))
-    return {
-        "faces": faces,
-        "found": len(errors) / max(faces, 1),
-        "mean_error": float(np.mean(errors or [np.nan])),
-        "median_error": float(np.median(errors or [np.nan])),
-    }
+            errors.add(landmark_scenes.of_face(faces, points), points)
+    return errors.figures()
 
 
 def evaluate(network: RetinaFace, reference: RetinaFace | None, trial: Trial) -> Figures:
@@ -137,7 +129,7 @@ def evaluate(network: RetinaFace, reference: RetinaFace | None, trial: Trial) ->
     figures: dict[str, object] = {
         "pasted": against_pasted(network, trial),
         "backgrounds": on_backgrounds(network, reference, trial),
-        "landmarks": on_landmarks(network, trial),
+        "landmarks": {f"{side}": on_landmarks(network, trial, side) for side in SIDES},
     }
     if reference is not None:
         figures["agreement"] = against_reference(network, reference, trial)

@@ -1,45 +1,43 @@
 """Scenes with known landmarks: annotated faces set into pictures without any."""
 
-import zipfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.detector.paste import Placement, paste
-from training.detector.pictures import Image, Pictures, decode
+from service.landmarks import eyes
+from training.detector.detections import Detections, Floats
+from training.detector.matching import match
+from training.detector.paste import FACE_SIZE, Placement, paste
+from training.detector.pictures import Image, Pictures
 from training.detector.scenes import backdrop
+from training.landmarks.annotated import Marked
 
+SIDES = (320, 640)  # sides of the scenes: of small faces and of larger ones
 CELLS = 2  # faces in a row and in a column
+EYES_SHARE = 0.166  # distance of the eyes in a photograph of `paste.FACE_SIZE`, of its side
 SMALLEST = 0.25  # side of a picture over that of its cell
-# The names of pictures whose points lie some 26 pixels too high, by eye and by every detector.
-MISPLACED = "_"
-Annotated = list[tuple[Image, NDArray[np.float64]]]
 
 
-def load(path: Path, limit: int) -> Annotated:
-    """Read evenly spread faces of the archive, and their points (5, 2), fractions of the side."""
-    with zipfile.ZipFile(path) as archive:
-        lines = archive.read("landmarks.txt").decode().splitlines()
-        lines = [line for line in lines if not line.startswith(MISPLACED)]
-        faces = []
-        for line in lines[:: max(1, len(lines) // limit)][:limit]:
-            name, *numbers = line.split()
-            image = decode(archive.read(f"faces/{name}"), name)
-            points = np.array(numbers, np.float64).reshape(5, 2)
-            faces.append((image, (points + 0.5) / len(image)))
-        return faces
+def of_face(faces: Detections, points: Floats) -> Floats:
+    """Landmarks (1, 5, 2) of the face whose box fits that of `points` (5, 2) best, or none."""
+    width, height = (eyes(points) * share / EYES_SHARE / 2 for share in FACE_SIZE)
+    x, y = points.mean(0)
+    nominal = np.array([[x - width, y - height, x + width, y + height]], np.float32)
+    (found,) = match(faces.boxes, nominal)
+    return faces.landmarks[found : found + 1] if found >= 0 else faces.landmarks[:0]
 
 
 def scenes(
-    faces: Annotated, pictures: Pictures, size: int, seed: int
+    people: Marked, pictures: Pictures, size: int, seed: int
 ) -> Iterator[tuple[Image, list[NDArray[np.float32]]]]:
     """Pictures of `size` pixels with four faces, 20 degrees of turn at most, and their points."""
     rng, cell = np.random.default_rng(seed), size / CELLS
-    for start in range(0, len(faces), CELLS**2):
+    for start in range(0, len(people.images), CELLS**2):
         image, points = backdrop(pictures, size, rng), []
-        for place, (photo, fractions) in enumerate(faces[start : start + CELLS**2]):
+        part = slice(start, start + CELLS**2)
+        pairs = zip(people.images[part], people.points[part], strict=True)
+        for place, (photo, fractions) in enumerate(pairs):
             middle = ((place % CELLS + 0.5) * cell, (place // CELLS + 0.5) * cell)
             side = cell * float(np.exp(rng.uniform(np.log(SMALLEST), 0)))
             where = Placement(middle, side, float(rng.uniform(-20, 20)))

@@ -2,12 +2,15 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 EDGES = (10, 20, 40, 80, 160)  # of the size bins: box heights
+EYES = (15, 25, 40)  # of the eyes' bins, pixels
+EYE_BINS = ("<15", "15-25", "25-40", "40+")
 BINS = ("<10", "10-20", "20-40", "40-80", "80-160", "160+")
 
 
@@ -63,3 +66,34 @@ def landmark_error(found: Floats, wanted: Floats) -> float:
     """Mean distance of (5, 2) points over the distance of the wanted eyes (arXiv 1605.02686)."""
     eyes = max(float(np.linalg.norm(wanted[0] - wanted[1])), 1e-6)
     return float(np.linalg.norm(found - wanted, axis=-1).mean() / eyes)
+
+
+@dataclass
+class Errors:
+    """Landmark errors of faces with known points, by the distance of the eyes."""
+
+    wanted: list[float] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+
+    def add(self, found: Floats, wanted: Floats) -> None:
+        """Count the face of the points `wanted` (5, 2), `found` (N, 5, 2) as the first or not."""
+        self.wanted.append(float(np.linalg.norm(wanted[0] - wanted[1])))
+        self.errors.append(landmark_error(found[0], wanted) if len(found) else np.nan)
+
+    def figures(self) -> dict[str, Any]:
+        """Faces, share found, mean and median error; the mean for eyes so many pixels apart."""
+        apart, errors = np.array(self.wanted), np.array(self.errors)
+        bins = np.searchsorted(EYES, apart, "right")
+        means = {
+            name: float(np.nanmean(errors[bins == place]))
+            for place, name in enumerate(EYE_BINS)
+            if not np.isnan(errors[bins == place]).all()
+        }
+        known = errors[~np.isnan(errors)]
+        return {
+            "faces": len(errors),
+            "found": len(known) / max(len(errors), 1),
+            "mean_error": float(known.mean()) if len(known) else np.nan,
+            "median_error": float(np.median(known)) if len(known) else np.nan,
+            "mean_error_by_eyes": means,
+        }

@@ -24,6 +24,7 @@ LEAST_RATE = 1e-3  # of the peak, at the end
 class Settings(loop.Settings):
     """Everything a run depends on; see `python -m training.detector train --help`."""
 
+    teacher: Path
     backbone: Path | None
     size: int
     decay: float

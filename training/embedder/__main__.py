@@ -26,6 +26,7 @@ def add_train(parser: ArgumentParser) -> None:
     """Add the flags of `train`, named as the fields of `Settings`."""
     parser.set_defaults(run=run_train)
     command.add_run(parser, RUN, every=100)
+    command.add_teacher(parser)
     add = parser.add_argument
     add("--faces", type=Path, default=RUN / "faces.npz", help="what `align` wrote")
     add("--apart", type=float, default=0.3, help="share of the run that teaches blocks singly")

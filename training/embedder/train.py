@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -32,6 +33,7 @@ HELD_OUT = 64  # faces that the curve is drawn from
 class Settings(loop.Settings):
     """Everything a run depends on; see `python -m training.embedder train --help`."""
 
+    teacher: Path
     apart: float
     blocks: int
     pool: int

@@ -1,9 +1,7 @@
 import json
 import sys
-import zipfile
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -12,12 +10,13 @@ torch = pytest.importorskip("torch", reason="torch lives in the environment for 
 from training.detector import __main__ as cli  # noqa: E402
 from training.detector.detections import Detections  # noqa: E402
 from training.detector.evaluate import Agreement, Trial, evaluate  # noqa: E402
-from training.detector.landmark_scenes import load  # noqa: E402
+from training.detector.matching import Errors  # noqa: E402
 from training.detector.network import RetinaFace  # noqa: E402
 from training.detector.pictures import Pictures  # noqa: E402
 from training.detector.weights import load_wts, save_wts  # noqa: E402
+from training.landmarks.annotated import Marked  # noqa: E402
 
-POINTS = np.array([[0.4, 0.4], [0.6, 0.4], [0.5, 0.5], [0.4, 0.6], [0.6, 0.6]])
+POINTS = np.array([[0.4, 0.4], [0.6, 0.4], [0.5, 0.5], [0.4, 0.6], [0.6, 0.6]], np.float32)
 
 
 @pytest.fixture
@@ -27,7 +26,8 @@ def trial() -> Trial:
         rng.integers(0, 256, (count, side, side, 3)).astype(np.uint8)
         for count, side in ((4, 250), (3, 100), (5, 80))
     )
-    return Trial(Pictures(faces, backgrounds), [(face, POINTS) for face in annotated], 3, 96, 0.5)
+    people = Marked(annotated, np.stack([POINTS] * 5))
+    return Trial(Pictures(faces, backgrounds), people, 3, 96, 0.5)
 
 
 def detections(*boxes: tuple[int, int, int, int]) -> Detections:
@@ -41,7 +41,7 @@ def test_a_network_agrees_with_itself(trial: Trial) -> None:
     figures = json.loads(json.dumps(evaluate(network, network, trial)))
     assert figures["pasted"] == figures["reference"]["pasted"]
     assert figures["backgrounds"]["unknown_to_reference"] == 0
-    assert figures["landmarks"]["faces"] == 5
+    assert figures["landmarks"]["640"]["faces"] == 5
     assert figures["agreement"]["precision"] == 1
 
 
@@ -66,15 +66,16 @@ def test_a_checkpoint_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert torch.equal(loaded[name], network.state_dict()[name])
 
 
-def test_landmarks_are_read_but_for_the_misplaced(tmp_path: Path) -> None:
-    data = cv2.imencode(".jpg", np.zeros((80, 80, 3), np.uint8))[1].tobytes()
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.writestr("faces/1_0_0.jpg", data)
-        numbers = " ".join(["39.5"] * 10)
-        archive.writestr("landmarks.txt", f"1_0_0.jpg {numbers}\n_2_0_0.jpg {numbers}\n")
-    ((image, points),) = load(tmp_path / "a.zip", 10)
-    assert image.shape == (80, 80, 3)
-    assert np.allclose(points, 0.5)
+def test_landmark_errors_are_told_by_the_distance_of_the_eyes() -> None:
+    errors = Errors()
+    small, large = 50 * POINTS, 250 * POINTS
+    errors.add(np.stack([small + np.array([1, 0], np.float32), small]), small)
+    errors.add(np.empty((0, 5, 2), np.float32), small)
+    errors.add((large + np.array([0, 5], np.float32))[None], large)
+    figures = errors.figures()
+    assert figures["faces"] == 3
+    assert figures["found"] == pytest.approx(2 / 3)
+    assert figures["mean_error_by_eyes"] == pytest.approx({"<15": 0.1, "40+": 0.1})
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:

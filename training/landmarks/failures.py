@@ -1,0 +1,96 @@
+"""Draw where landmarks fail: the portraits of `training.failures`, made worse step by step.
+
+`python -m training.landmarks.failures` writes `failures-landmarks.png` into `docs/images`, with the
+plans of `emotions build`.
+"""
+
+import asyncio
+import time
+from pathlib import Path
+
+import cv2
+import matplotlib
+import numpy as np
+import skimage
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from service.landmarks import eyes
+from service.metrics import Metrics
+from service.pipeline import Pipeline
+from service.settings import Settings
+from service.stages import Options
+from service.startup import find_models
+from service.wiring import open_pipeline
+from training.failures import IMAGES, LADDERS, SIDE, Cell, Portrait, sheet, square, turned
+
+# Landmarks marked by eye: pupils, tip of the nose, corners of the mouth, pixels of the photographs.
+ASTRONAUT = [[203.5, 101.0], [246.5, 103.3], [223.5, 128.0], [202.7, 139.5], [244.5, 141.3]]
+HOPPER = [[222.0, 190.0], [304.5, 186.0], [266.5, 236.0], [228.5, 280.5], [307.0, 278.5]]
+GOOD = 0.1  # distances of the eyes
+DOT = 7  # pixels of 320
+LOST = "nothing"
+
+
+def main() -> None:
+    """Write the sheet."""
+    asyncio.run(draw(Settings(), IMAGES))
+
+
+async def draw(settings: Settings, folder: Path) -> None:
+    """Write the sheet into `folder`."""
+    pipeline = open_pipeline(settings, find_models(settings), Metrics())
+    pipeline.start()
+    try:
+        rows = [(name, [await _place(pipeline, c) for c in row]) for name, row in ladders()]
+    finally:
+        await asyncio.to_thread(pipeline.close)
+    sheet(rows).quantize(256).save(folder / "failures-landmarks.png", optimize=True)
+
+
+def portraits() -> list[Portrait]:
+    """The two faces, in squares that their heads fill, with landmarks marked by eye."""
+    folder = Path(skimage.__file__).parent / "data"
+    hopper = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+    return [
+        square(folder / "astronaut.png", (98, 0, 256), (178, 59, 273, 177), ASTRONAUT),
+        square(hopper, (66, 80, 380), (190, 140, 325, 328), HOPPER),
+    ]
+
+
+def ladders() -> list[tuple[str, list[Portrait]]]:
+    """A row for each change: both portraits, as they are and ever worse."""
+    rows = []
+    for name, (change, steps) in LADDERS.items():
+        row = []
+        for portrait in portraits():
+            row.append(portrait)
+            for step in steps:
+                angle = step if change is turned else 0.0
+                points = turned_points(portrait.landmarks, angle)
+                row.append(Portrait(change(portrait.image, step), portrait.box, points))
+        rows.append((name, row))
+    return rows
+
+
+def turned_points(points: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
+    """Where `training.failures.turned` puts points (5, 2)."""
+    matrix = cv2.getRotationMatrix2D((SIDE / 2, SIDE / 2), degrees, 1)
+    return np.asarray((points - 0.5) @ matrix[:, :2].T + matrix[:, 2] + 0.5)
+
+
+async def _place(pipeline: Pipeline, portrait: Portrait) -> Cell:
+    """Landmarks as the service gives them, and how far they are from those marked by eye."""
+    result = await pipeline.analyze_pixels(portrait.image, Options(), time.monotonic() + 60)
+    image = Image.fromarray(portrait.image)
+    if not len(result.faces.scores):
+        return Cell(image, LOST, False)
+    points = result.faces.landmarks[0]
+    for x, y in points:
+        ImageDraw.Draw(image).ellipse((x - DOT, y - DOT, x + DOT, y + DOT), fill=(255, 220, 0))
+    off = np.linalg.norm(points - portrait.landmarks, axis=1).mean() / eyes(portrait.landmarks)
+    return Cell(image, f"{100 * off:.1f} %", bool(off < GOOD))
+
+
+if __name__ == "__main__":
+    main()

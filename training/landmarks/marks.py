@@ -1,0 +1,55 @@
+"""Landmarks for photographs without: where networks that learnt from people place them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.runner import Array
+from service.landmarks import eyes, look
+from training.detector.detections import detect
+from training.detector.network import RetinaFace
+from training.detector.pictures import Image
+
+FRAME = 320  # pixels of the detector's picture, and the share of it that the photograph takes
+SHARE = 0.78
+LEAST_SCORE, CENTRAL = 0.4, 0.2  # central: least share of the side that a face is from the middle
+LOOKS = 3  # each around where the last one placed them
+F32 = NDArray[np.float32]
+
+
+def seen(detector: RetinaFace, photo: Image) -> F32 | None:
+    """Landmarks (5, 2) of the face in the middle of a square photograph, pixels, or None."""
+    side = round(SHARE * FRAME)
+    edge = (FRAME - side) // 2
+    canvas = np.full((FRAME, FRAME, 3), (104, 117, 123), np.uint8)
+    canvas[edge : edge + side, edge : edge + side] = cv2.resize(photo, (side, side))
+    (faces,) = detect(detector, canvas[None], LEAST_SCORE)
+    away = np.abs(faces.landmarks.mean(1) - FRAME / 2).max(1)
+    if not len(away) or away.min() > CENTRAL * side:
+        return None
+    points = (faces.landmarks[away.argmin()] - edge) * (len(photo) / side)
+    return np.asarray(points, np.float32)
+
+
+def marked(networks: Sequence[Path], photo: Image, guess: F32) -> F32:
+    """Mean of where `networks` place the landmarks that are near `guess` (5, 2), pixels."""
+    rgb = np.ascontiguousarray(photo[..., ::-1])
+    places = []
+    for network in networks:
+        points: Array = guess
+        for _ in range(LOOKS):
+            points = look(network, rgb, points)
+        places.append(points)
+    return np.asarray(np.mean(places, 0), np.float32)
+
+
+def mark_all(networks: Sequence[Path], detector: RetinaFace, photos: NDArray[np.uint8]) -> F32:
+    """Points (N, 5, 2), fractions of the side; NaN where there is no one face in the middle."""
+    points = np.full((len(photos), 5, 2), np.nan, np.float32)
+    for index, photo in enumerate(photos):
+        if (guess := seen(detector, photo)) is not None and eyes(guess) > 0:
+            points[index] = marked(networks, photo, guess) / len(photo)
+    return points

@@ -1,0 +1,119 @@
+"""The training loop."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor
+
+from service.landmarks import TEMPLATE, eyes
+from training import loop
+from training.average import average
+from training.curve import Row
+from training.landmarks.annotated import Marked
+from training.landmarks.network import Placer, export
+from training.landmarks.views import view
+from training.schedule import Clock, learning_rate
+
+LEAST_RATE = 1e-3  # of the peak, at the end
+ROUND = 1e-3  # distances of the eyes, where the loss turns from linear to quadratic
+TRIED = 256  # held-out views that the curve is drawn from
+Views = tuple[Tensor, Tensor, Tensor]  # cuttings, their landmarks, their distances of the eyes
+
+
+@dataclass(frozen=True)
+class Settings(loop.Settings):
+    """Everything a run depends on; see `python -m training.landmarks train --help`."""
+
+    decay: float
+    average: float
+
+
+class Training:
+    """The network, its running average and the optimiser."""
+
+    def __init__(self, settings: Settings) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings, self.step = settings, 0
+        self.device = torch.device(settings.device)
+        self.clock = Clock(settings.steps, settings.minutes)
+        self.placer = Placer().to(self.device).train()
+        self.averaged = deepcopy(self.placer).eval().requires_grad_(False)
+        self.optimiser = torch.optim.AdamW(
+            self.placer.parameters(), settings.rate, weight_decay=settings.decay
+        )
+
+    def error(self, placer: Placer, views: Views) -> Tensor:
+        """Mean distance of the points over that of the eyes (arXiv 1605.02686)."""
+        images, wanted, apart = (tensor.to(self.device) for tensor in views)
+        off = (placer(images) - wanted) / apart[:, None, None]
+        return (off.square().sum(-1) + ROUND**2).sqrt().mean()
+
+    def advance(self, views: Views) -> Row:
+        """One step; returns its error."""
+        settings = self.settings
+        progress = self.clock.progress(self.step)
+        rate = learning_rate(settings.rate, self.step, progress, settings.warmup, LEAST_RATE)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        error = self.error(self.placer, views)
+        self.optimiser.zero_grad(set_to_none=True)
+        error.backward()
+        self.optimiser.step()
+        average(self.averaged, self.placer, self.step, settings.average)
+        self.step += 1
+        return {"error": error.item()}
+
+    def save(self) -> None:
+        """Checkpoint, and the averaged weights as ONNX."""
+        state = {
+            "step": self.step,
+            "spent": self.clock.elapsed(),
+            "placer": self.placer.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+        loop.save(self.settings.out, state)
+        onnx.save(export(deepcopy(self.averaged).cpu()), self.settings.out / "landmarks.onnx")
+
+    def resume(self) -> None:
+        """Go on from `out`'s checkpoint."""
+        state = loop.load(self.settings.out / loop.CHECKPOINT, self.device)
+        self.step, self.clock.spent = state["step"], state["spent"]
+        self.placer.load_state_dict(state["placer"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+    def validate(self, views: Views) -> Row:
+        """Error of the averaged weights."""
+        with torch.no_grad():
+            return {"error": self.error(self.averaged, views).item()}
+
+
+def fit(training: Training, sets: tuple[Marked, ...], held_out: Marked) -> None:
+    """Train on faces of the `sets`, of each as often, until the clock has run out."""
+    settings = training.settings
+    tried = stack(held_out, np.random.default_rng(settings.seed), TRIED)
+    steps = (training.advance(views) for views in batches(sets, training.step, settings))
+    loop.fit(training, steps, lambda: training.validate(tried))
+
+
+def batches(sets: tuple[Marked, ...], first: int, settings: Settings) -> Iterator[Views]:
+    """Give the views of step `first` and all later ones."""
+    for step in range(first, settings.steps):
+        rng = np.random.default_rng((settings.seed, step))
+        counts = rng.multinomial(settings.batch, [1 / len(sets)] * len(sets))
+        parts = [stack(one, rng, count) for one, count in zip(sets, counts, strict=True) if count]
+        cuttings, points, apart = zip(*parts, strict=True)
+        yield torch.cat(cuttings), torch.cat(points), torch.cat(apart)
+
+
+def stack(marked: Marked, rng: np.random.Generator, count: int) -> Views:
+    """`count` views of faces of one set."""
+    images, moved = zip(*(view(marked, rng) for _ in range(count)), strict=True)
+    points = np.array(moved, np.float32)
+    apart = np.array([eyes(TEMPLATE + face) for face in points], np.float32)
+    return torch.from_numpy(np.stack(images)), torch.from_numpy(points), torch.from_numpy(apart)

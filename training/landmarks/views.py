@@ -1,0 +1,55 @@
+"""Faces as the service cuts them out around what a detector saw, and where their landmarks are."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from service.alignment import warped
+from service.landmarks import SIDE, TEMPLATE, eyes, frame
+from training.detector.degrade import degrade
+from training.detector.pictures import Image
+from training.landmarks.annotated import Marked
+
+MIRRORED = [1, 0, 2, 4, 3]  # the order of landmarks in a mirror
+# What is wrong with a detector's points, in distances of the eyes: all of them, and each by itself;
+# a view draws how much of it. Then turn (degrees) and size (logarithm), deviations.
+SHIFT, SCATTER, TURN, ZOOM = 0.12, 0.12, 6.0, 0.08
+SMALL, LEAST = 0.5, 0.2  # share of views from a smaller picture, and the least share of its side
+HIDDEN = 0.25  # share of views of which a rectangle is hidden
+F64 = NDArray[np.float64]
+
+
+def view(marked: Marked, rng: np.random.Generator) -> tuple[Image, F64]:
+    """One face: a cutting, RGB (64, 64, 3), and its landmarks' distances (5, 2) from `TEMPLATE`."""
+    index = rng.integers(len(marked.images))
+    image, points = marked.images[index], marked.points[index].astype(np.float64)
+    if rng.random() < 0.5:
+        image, points = np.asarray(cv2.flip(image, 1)), (points * [-1, 1] + [1, 0])[MIRRORED]
+    if rng.random() < SMALL:
+        side = round(len(image) * rng.uniform(LEAST, 1))
+        image = np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA))
+    points = points * len(image) - 0.5
+    matrix = frame(guess(points, rng))
+    crop = warped(image, matrix, SIDE)
+    if rng.random() < HIDDEN:
+        hide(crop, rng)
+    crop = degrade(crop, rng)[..., ::-1]
+    return np.ascontiguousarray(crop), points @ matrix[:, :2].T + matrix[:, 2] - TEMPLATE
+
+
+def guess(points: F64, rng: np.random.Generator) -> F64:
+    """Landmarks (5, 2) as a detector might see them that are at `points`."""
+    amount, apart = rng.random(), eyes(points)
+    angle, middle = np.deg2rad(rng.normal(0, TURN)), points.mean(0)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    seen = (points - middle) @ turn.T * np.exp(rng.normal(0, ZOOM)) + middle
+    off = rng.normal(0, SHIFT, 2) + rng.normal(0, SCATTER, (5, 2))
+    return np.asarray(seen + amount * apart * off)
+
+
+def hide(crop: Image, rng: np.random.Generator) -> None:
+    """Cover a rectangle of up to half the sides with a colour or with noise, in place."""
+    height, width = rng.integers(SIDE // 8, SIDE // 2, 2)
+    top, left = rng.integers(0, SIDE - height), rng.integers(0, SIDE - width)
+    shape = (height, width, 3) if rng.random() < 0.5 else (1, 1, 3)
+    crop[top : top + height, left : left + width] = rng.integers(0, 256, shape)
