@@ -1,7 +1,7 @@
 """Landmarks placed by a network of their own, on each face cut out upright.
 
 A detector reads a face's five points from one cell of a coarse map and is a tenth of the eyes'
-distance off; this network sees the face itself, and halves that. See docs/adr/0015.
+distance off; this network sees the face itself, and is off by a third of that. See docs/adr/0015.
 """
 
 from functools import cache
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from engines.errors import WeightsMissing
 from engines.onnxruntime import session
 from engines.runner import Array
-from service.alignment import ARCFACE_SIZE, ARCFACE_TEMPLATE, similarity, warped
+from service.alignment import ARCFACE_SIZE, ARCFACE_TEMPLATE, LEAST_SCALE, similarity, warped
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -28,9 +28,10 @@ TEMPLATE: F64 = (ARCFACE_TEMPLATE - ARCFACE_TEMPLATE.mean(0)) * (ENLARGED * SIDE
 ) / 2
 # Shares of the eyes' distance: what is moved as far is looked at again, from where it was moved to;
 # what is moved this far in all is not the face that was found.
-AGAIN, FAR = 0.1, 0.5
+AGAIN, FAR = 0.15, 0.5
 LOOKS = 2
-LEAST_EYES = 2.0  # pixels: in a smaller face there is nothing to see
+# Of a cutting beyond its image: with two pixels between the eyes and less there is nothing to see.
+MOST_ENLARGED = np.ptp(TEMPLATE[:2, 0]) / 2
 
 
 def eyes(points: NDArray[Any]) -> float:
@@ -63,8 +64,6 @@ def placed(network: Path, image: U8, guesses: Array) -> F32:
 
 def _placed(network: Path, image: U8, guess: Array) -> Array:
     apart, points = eyes(guess), guess
-    if apart < LEAST_EYES:
-        return guess
     for _ in range(LOOKS):
         last, points = points, look(network, image, points)
         if _distance(last, points) < AGAIN * apart:
@@ -72,9 +71,16 @@ def _placed(network: Path, image: U8, guess: Array) -> Array:
     return points if _distance(guess, points) < FAR * apart else guess
 
 
-def look(network: Path, image: U8, guess: Array) -> F64:
-    """Place the landmarks of one face once, however far from `guess` (5, 2)."""
+def look(network: Path, image: U8, guess: Array) -> Array:
+    """Place the landmarks of one face once, however far from `guess` (5, 2).
+
+    The guess is given back where it is no face: too small, or points without a size or place.
+    """
+    if not np.isfinite(guess).all():
+        return guess
     matrix = frame(guess - 0.5)  # OpenCV has the middle of a pixel at the whole number
+    if not LEAST_SCALE < np.hypot(*matrix[:, 0]) < MOST_ENLARGED:
+        return guess
     crop = warped(image, matrix, SIDE)
     # One face at a time: what a face gets does not depend on who is beside it.
     (moved,) = _network(network).run(None, {"faces": crop[None]})

@@ -7,8 +7,10 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from engines.errors import CatalogError, EngineError, WeightsMissing
+from engines.runner import Array
 from service.landmarks import SIDE, TEMPLATE, eyes, placed, warm
 from service.pipeline import Analysis, Pipeline
 from service.settings import Settings
@@ -82,6 +84,28 @@ def test_what_moves_is_looked_at_again_and_what_moves_away_is_another_face(tmp_p
         wanted = np.tile([2 * share * eyes(TEMPLATE), 0], (5, 1))
         assert moved - guess == pytest.approx(wanted, abs=0.1)
     assert np.array_equal(placed(far, ASTRONAUT, guess[None])[0], guess)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    points=arrays(np.float32, (1, 5, 2), elements=st.floats(-1e4, 1e4, width=32)),
+    kind=st.sampled_from(["any", "mirrored", "point", "line", "nan"]),
+)
+def test_whatever_is_taken_for_landmarks_gives_landmarks(points: Array, kind: str) -> None:
+    match kind:
+        case "mirrored":
+            points = (MARKED * [-1, 1]).astype(np.float32) + points[:, :1]
+        case "point":
+            points = np.repeat(points[:, :1], 5, 1)
+        case "line":
+            points = points[:, :1] * np.linspace(0, 1, 5, dtype=np.float32)[:, None]
+        case "nan":
+            points = points * np.nan
+    found = placed(NETWORK, ASTRONAUT, points)
+    assert found.shape == points.shape
+    assert np.isfinite(found).all() or kind == "nan"
+    if kind in {"point", "nan"}:
+        assert np.array_equal(found, points, equal_nan=True)
 
 
 def test_no_faces_are_no_landmarks() -> None:
