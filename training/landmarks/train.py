@@ -1,13 +1,17 @@
 """The training loop."""
 
-from collections.abc import Iterator
+# Torch is not installed where the service is checked, and its classes are unknown there.
+# mypy: allow-subclassing-any
+
 from copy import deepcopy
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import onnx
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from service.landmarks import TEMPLATE, eyes
 from training import loop
@@ -97,18 +101,32 @@ def fit(training: Training, sets: tuple[Marked, ...], held_out: Marked) -> None:
     """Train on faces of the `sets`, of each as often, until the clock has run out."""
     settings = training.settings
     tried = stack(held_out, np.random.default_rng(settings.seed), TRIED)
-    steps = (training.advance(views) for views in batches(sets, training.step, settings))
+    steps = (training.advance(views) for views in loader(sets, training.step, settings))
     loop.fit(training, steps, lambda: training.validate(tried))
 
 
-def batches(sets: tuple[Marked, ...], first: int, settings: Settings) -> Iterator[Views]:
-    """Give the views of step `first` and all later ones."""
-    for step in range(first, settings.steps):
-        rng = np.random.default_rng((settings.seed, step))
-        counts = rng.multinomial(settings.batch, [1 / len(sets)] * len(sets))
-        parts = [stack(one, rng, count) for one, count in zip(sets, counts, strict=True) if count]
+class Batches(Dataset[Views]):
+    """The views of each step, a function of seed and step; of each set as many, but for chance."""
+
+    def __init__(self, sets: tuple[Marked, ...], settings: Settings) -> None:
+        self.sets, self.seed, self.batch = sets, settings.seed, settings.batch
+
+    def __getitem__(self, step: int) -> Views:
+        rng = np.random.default_rng((self.seed, step))
+        counts = rng.multinomial(self.batch, [1 / len(self.sets)] * len(self.sets))
+        pairs = zip(self.sets, counts, strict=True)
+        parts = [stack(marked, rng, count) for marked, count in pairs if count]
         cuttings, points, apart = zip(*parts, strict=True)
-        yield torch.cat(cuttings), torch.cat(points), torch.cat(apart)
+        return torch.cat(cuttings), torch.cat(points), torch.cat(apart)
+
+
+def loader(sets: tuple[Marked, ...], first: int, settings: Settings) -> DataLoader[Views]:
+    """Give the views of step `first` and all later ones, made here or ahead of time in workers."""
+    cv2.setNumThreads(1)  # a worker forked beside OpenCV's threads hangs
+    steps = range(first, settings.steps)
+    return DataLoader(
+        Batches(sets, settings), batch_size=None, sampler=steps, num_workers=settings.workers
+    )
 
 
 def stack(marked: Marked, rng: np.random.Generator, count: int) -> Views:

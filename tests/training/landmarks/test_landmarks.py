@@ -24,7 +24,7 @@ from training.landmarks import annotated  # noqa: E402
 from training.landmarks.annotated import Marked  # noqa: E402
 from training.landmarks.marks import mark_all, marked  # noqa: E402
 from training.landmarks.network import Placer, export  # noqa: E402
-from training.landmarks.train import Settings, Training, batches, fit, stack  # noqa: E402
+from training.landmarks.train import Settings, Training, fit, loader, stack  # noqa: E402
 from training.landmarks.views import guess, view  # noqa: E402
 
 FRONTAL = np.array([[0.38, 0.37], [0.62, 0.37], [0.5, 0.5], [0.4, 0.62], [0.6, 0.62]])
@@ -134,11 +134,13 @@ def test_guesses_are_as_far_off_as_a_detector() -> None:
 
 
 def test_batches_are_a_function_of_their_step() -> None:
-    sets = drawn(4, 80, 1.0), drawn(4, 160, 0.8)
-    first, second, third = (next(batches(sets, step, RUN)) for step in (0, 1, 1))
+    sets, run = (drawn(4, 80, 1.0), drawn(4, 160, 0.8)), replace(RUN, steps=3)
+    first, second, third = loader(sets, 0, run)
     assert [len(tensor) for tensor in first] == [8, 8, 8]
     assert not torch.equal(first[0], second[0])
-    assert all(torch.equal(one, other) for one, other in zip(second, third, strict=True))
+    helped = list(loader(sets, 1, replace(run, workers=1)))
+    for one, other in zip((second, third), helped, strict=True):
+        assert all(torch.equal(*pair) for pair in zip(one, other, strict=True))
 
 
 def test_a_few_steps_lower_the_error() -> None:
