@@ -34,6 +34,7 @@ TEXTURES = ("coins", "grass", "gravel", "brick", "chelsea")
 SIDE, CELL, CAPTION, MARGIN = 320, 96, 15, 64
 RED, GREEN = (200, 30, 30), (20, 130, 60)
 Change = Callable[[U8, float], U8]
+Points = Sequence[Sequence[float]]
 NOWHERE = np.zeros((5, 2))
 
 
@@ -53,18 +54,18 @@ class Cell(NamedTuple):
     right: bool
 
 
-def portraits() -> list[Portrait]:
-    """The two faces, in squares that their heads fill."""
+def portraits(astronaut: Points = ASTRONAUT, hopper: Points = HOPPER) -> list[Portrait]:
+    """The two faces, in squares that their heads fill, with those landmarks."""
     folder = Path(skimage.__file__).parent / "data"
-    hopper = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+    admiral = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
     return [
-        square(folder / "astronaut.png", (98, 0, 256), (178, 59, 273, 177), ASTRONAUT),
-        square(hopper, (66, 80, 380), (190, 140, 325, 328), HOPPER),
+        _square(folder / "astronaut.png", (98, 0, 256), (178, 59, 273, 177), astronaut),
+        _square(admiral, (66, 80, 380), (190, 140, 325, 328), hopper),
     ]
 
 
-def square(
-    path: Path, cut: tuple[int, int, int], box: tuple[int, ...], points: Sequence[Sequence[float]]
+def _square(
+    path: Path, cut: tuple[int, int, int], box: tuple[int, ...], points: Points
 ) -> Portrait:
     """Cut a square (left, top, side); `box` and `points` are in pixels of the photograph."""
     left, top, side = cut

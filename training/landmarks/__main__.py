@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 
 from training import command
+from training.descent import Settings
 from training.detector.pictures import Pictures
 from training.detector.weights import load_wts
 from training.landmarks import annotated
@@ -17,7 +18,7 @@ from training.landmarks.annotated import Marked
 from training.landmarks.evaluate import evaluate
 from training.landmarks.marks import mark_all
 from training.landmarks.network import Placer, export
-from training.landmarks.train import Settings, Training, fit
+from training.landmarks.train import Training, fit
 
 RUN = Path("training/runs/landmarks")
 

@@ -9,9 +9,7 @@ import time
 from pathlib import Path
 
 import cv2
-import matplotlib
 import numpy as np
-import skimage
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
@@ -22,7 +20,7 @@ from service.settings import Settings
 from service.stages import Options
 from service.startup import find_models
 from service.wiring import open_pipeline
-from training.failures import IMAGES, LADDERS, SIDE, Cell, Portrait, sheet, square, turned
+from training.failures import IMAGES, LADDERS, SIDE, Cell, Portrait, portraits, sheet, turned
 
 # Landmarks marked by eye: pupils, tip of the nose, corners of the mouth, pixels of the photographs.
 ASTRONAUT = [[203.5, 101.0], [246.5, 103.3], [223.5, 128.0], [202.7, 139.5], [244.5, 141.3]]
@@ -48,22 +46,12 @@ async def draw(settings: Settings, folder: Path) -> None:
     sheet(rows).quantize(256).save(folder / "failures-landmarks.png", optimize=True)
 
 
-def portraits() -> list[Portrait]:
-    """The two faces, in squares that their heads fill, with landmarks marked by eye."""
-    folder = Path(skimage.__file__).parent / "data"
-    hopper = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
-    return [
-        square(folder / "astronaut.png", (98, 0, 256), (178, 59, 273, 177), ASTRONAUT),
-        square(hopper, (66, 80, 380), (190, 140, 325, 328), HOPPER),
-    ]
-
-
 def ladders() -> list[tuple[str, list[Portrait]]]:
     """A row for each change: both portraits, as they are and ever worse."""
     rows = []
     for name, (change, steps) in LADDERS.items():
         row = []
-        for portrait in portraits():
+        for portrait in portraits(ASTRONAUT, HOPPER):
             row.append(portrait)
             for step in steps:
                 angle = step if change is turned else 0.0

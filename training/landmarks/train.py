@@ -4,7 +4,6 @@
 # mypy: allow-subclassing-any
 
 from copy import deepcopy
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -15,40 +14,24 @@ from torch.utils.data import DataLoader, Dataset
 
 from service.landmarks import TEMPLATE, eyes
 from training import loop
-from training.average import average
 from training.curve import Row
+from training.descent import Descent, Settings
 from training.landmarks.annotated import Marked
 from training.landmarks.network import Placer, export
 from training.landmarks.views import view
-from training.schedule import Clock, learning_rate
 
-LEAST_RATE = 1e-3  # of the peak, at the end
 ROUND = 1e-3  # distances of the eyes, where the loss turns from linear to quadratic
 TRIED = 256  # held-out views that the curve is drawn from
 Views = tuple[Tensor, Tensor, Tensor]  # cuttings, their landmarks, their distances of the eyes
 
 
-@dataclass(frozen=True)
-class Settings(loop.Settings):
-    """Everything a run depends on; see `python -m training.landmarks train --help`."""
-
-    decay: float
-    average: float
-
-
-class Training:
-    """The network, its running average and the optimiser."""
+class Training(Descent[Placer]):
+    """The network on its way."""
 
     def __init__(self, settings: Settings) -> None:
         torch.manual_seed(settings.seed)
-        self.settings, self.step = settings, 0
-        self.device = torch.device(settings.device)
-        self.clock = Clock(settings.steps, settings.minutes)
-        self.placer = Placer().to(self.device).train()
-        self.averaged = deepcopy(self.placer).eval().requires_grad_(False)
-        self.optimiser = torch.optim.AdamW(
-            self.placer.parameters(), settings.rate, weight_decay=settings.decay
-        )
+        self.settings = settings
+        super().__init__(Placer(), settings)
 
     def error(self, placer: Placer, views: Views) -> Tensor:
         """Mean distance of the points over that of the eyes (arXiv 1605.02686)."""
@@ -58,38 +41,14 @@ class Training:
 
     def advance(self, views: Views) -> Row:
         """One step; returns its error."""
-        settings = self.settings
-        progress = self.clock.progress(self.step)
-        rate = learning_rate(settings.rate, self.step, progress, settings.warmup, LEAST_RATE)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        error = self.error(self.placer, views)
-        self.optimiser.zero_grad(set_to_none=True)
-        error.backward()
-        self.optimiser.step()
-        average(self.averaged, self.placer, self.step, settings.average)
-        self.step += 1
+        error = self.error(self.student, views)
+        self.descend(error)
         return {"error": error.item()}
 
     def save(self) -> None:
         """Checkpoint, and the averaged weights as ONNX."""
-        state = {
-            "step": self.step,
-            "spent": self.clock.elapsed(),
-            "placer": self.placer.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-        }
-        loop.save(self.settings.out, state)
+        super().save()
         onnx.save(export(deepcopy(self.averaged).cpu()), self.settings.out / "landmarks.onnx")
-
-    def resume(self) -> None:
-        """Go on from `out`'s checkpoint."""
-        state = loop.load(self.settings.out / loop.CHECKPOINT, self.device)
-        self.step, self.clock.spent = state["step"], state["spent"]
-        self.placer.load_state_dict(state["placer"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimiser.load_state_dict(state["optimiser"])
 
     def validate(self, views: Views) -> Row:
         """Error of the averaged weights."""

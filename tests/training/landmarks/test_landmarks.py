@@ -17,6 +17,7 @@ torch = pytest.importorskip("torch", reason="torch lives in the environment for 
 
 from engines.onnxruntime import session  # noqa: E402
 from service.landmarks import SIDE, TEMPLATE, eyes, frame, placed  # noqa: E402
+from training.descent import Settings  # noqa: E402
 from training.detector.network import RetinaFace  # noqa: E402
 from training.detector.weights import save_wts  # noqa: E402
 from training.landmarks import __main__ as cli  # noqa: E402
@@ -24,7 +25,7 @@ from training.landmarks import annotated  # noqa: E402
 from training.landmarks.annotated import Marked  # noqa: E402
 from training.landmarks.marks import mark_all, marked  # noqa: E402
 from training.landmarks.network import Placer, export  # noqa: E402
-from training.landmarks.train import Settings, Training, fit, loader, stack  # noqa: E402
+from training.landmarks.train import Training, fit, loader, stack  # noqa: E402
 from training.landmarks.views import guess, view  # noqa: E402
 
 FRONTAL = np.array([[0.38, 0.37], [0.62, 0.37], [0.5, 0.5], [0.4, 0.62], [0.6, 0.62]])
