@@ -69,14 +69,10 @@ def build(
     Raises:
         WeightsMissing, ChecksumMismatch: see `engines.weights.find`.
         ParityError: the plan answers differently from the reference; it is not put in place.
-        EngineError: the engine does not compute in `precision` here, or `faces` are given for
-            another than int8.
+        EngineError: the model needs no plan, the engine does not compute in `precision` here, or
+            `faces` are given for another than int8.
     """
-    if spec.task == "landmarks":
-        raise EngineError(
-            f"{spec.name} runs as it is, in ONNX Runtime beside the detector's engine; there is "
-            "nothing to build"
-        )
+    _planned(spec)
     precision = _chosen(engine, precision)
     if faces is not None and precision != "int8":
         raise EngineError(f"{precision} takes no calibration; build int8 (--precision int8)")
@@ -104,6 +100,15 @@ def build(
             sidecar = msgspec.structs.replace(sidecar, parity=parity)
     plan.describe(path, sidecar)
     return Built(path, sidecar, fresh=True)
+
+
+def _planned(spec: ModelSpec) -> None:
+    """Refuse what needs no plan."""
+    if spec.task == "landmarks":
+        raise EngineError(
+            f"{spec.name} runs as it is, in ONNX Runtime beside the detector's engine; there is "
+            "nothing to build or verify"
+        )
 
 
 def _chosen(engine: Engine, precision: Precision | None) -> Precision:
@@ -160,6 +165,7 @@ def reverify(
         ParityError: it is outside the limits; it stays unverified, and the service refuses it.
         EngineError: the engine does not compute in `precision` here.
     """
+    _planned(spec)
     precision = _chosen(engine, precision)
     source = weights.find(spec, folder / "weights")
     path = plan.plan_path(folder, key := plan.fingerprint(spec, source, engine, precision), engine)

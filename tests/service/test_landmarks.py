@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from engines import build
 from engines.errors import CatalogError, EngineError, WeightsMissing
 from engines.runner import Array
 from service.landmarks import SIDE, TEMPLATE, eyes, placed, warm
@@ -138,10 +139,9 @@ def test_a_network_of_another_kind_is_refused(plans: Path) -> None:
 def test_there_is_nothing_to_build(plans: Path) -> None:
     models = find_models(Settings(plans=plans, engine="onnxruntime"))
     assert models.landmarks is not None
-    from engines import build  # noqa: PLC0415
-
-    with pytest.raises(EngineError, match="nothing to build"):
-        build.build(models.landmarks.spec, models.engine, plans)
+    for command in (build.build, build.reverify):
+        with pytest.raises(EngineError, match="nothing to build or verify"):
+            command(models.landmarks.spec, models.engine, plans)
 
 
 def test_it_is_small_enough_for_a_core() -> None:
