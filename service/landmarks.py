@@ -33,6 +33,8 @@ LOOKS = 2
 # Of a cutting beyond its image: with two pixels between the eyes and less there is nothing to see.
 MOST_ENLARGED = np.ptp(TEMPLATE[:2, 0]) / 2
 
+OTHER = "does not place landmarks; name an entry that does by EMOTIONS_LANDMARKS, or none"
+
 
 def eyes(points: NDArray[Any]) -> float:
     """Give the distance of the eyes were the face of `points` (5, 2) frontal, in their unit.
@@ -103,9 +105,9 @@ def warm(network: Path | None) -> None:
     try:
         (moved,) = _network(network).run(None, {"faces": np.zeros((1, SIDE, SIDE, 3), np.uint8)})
     except Exception as error:  # the library raises a family of its own without a common base
-        raise WeightsMissing(f"{network} does not place landmarks: {error}") from error
+        raise WeightsMissing(f"{network} {OTHER} ({error})") from error
     if moved.shape != (1, *TEMPLATE.shape):
-        raise WeightsMissing(f"{network} does not place landmarks: it gives {moved.shape}")
+        raise WeightsMissing(f"{network} {OTHER} (it gives {moved.shape})")
 
 
 _network = cache(session)

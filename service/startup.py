@@ -9,6 +9,7 @@ from engines.catalog import Catalog, ModelSpec
 from engines.choice import choose
 from engines.errors import PlanMissing, WeightsMissing
 from engines.runner import Engine
+from service import landmarks
 from service.settings import Settings
 
 
@@ -25,6 +26,7 @@ class Placer(NamedTuple):
 
     spec: ModelSpec
     path: Path
+    digest: str
 
 
 class Models(NamedTuple):
@@ -69,12 +71,15 @@ def find_placer(settings: Settings, catalog: Catalog) -> Placer | None:
     """Find the network that places landmarks, unless the settings want none.
 
     Raises:
-        EngineError: there is none of that name, or its file is missing or damaged.
+        EngineError: there is none of that name, or its file is missing, damaged or another kind of
+            network.
     """
     if settings.landmarks == "none":
         return None
     spec = catalog.get(settings.landmarks, "landmarks")
-    return Placer(spec, weights.find(spec, settings.plans / "weights").absolute())
+    path = weights.find(spec, settings.plans / "weights").absolute()
+    landmarks.warm(path)  # so that what does not fit is told here, not by worker after worker
+    return Placer(spec, path, weights.sha256(path))
 
 
 def load_catalog(settings: Settings) -> Catalog:

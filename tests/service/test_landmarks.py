@@ -129,9 +129,17 @@ async def test_the_pipeline_places_landmarks_unless_told_not_to(plans: Path) -> 
     assert error(default) < 0.05
 
 
-def test_a_network_of_another_kind_is_refused(plans: Path) -> None:
+def test_a_network_of_another_kind_is_refused(plans: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsMissing, match="does not place landmarks"):
         warm(NETWORK.with_name("emotion-fer48.onnx"))
+    catalog = tmp_path / "mine.toml"
+    catalog.write_text(
+        '[[model]]\nname = "mine"\ntask = "landmarks"\nnetwork = "onnx"\nversion = "1"\n'
+        f'licence = "mine"\nweights = "{NETWORK.with_name("emotion-fer48.onnx")}"\nbatches = [1]\n'
+    )
+    wrong = Settings(plans=plans, engine="onnxruntime", catalog=catalog, landmarks="mine")
+    with pytest.raises(WeightsMissing, match="does not place landmarks"):
+        find_models(wrong)
     with pytest.raises(CatalogError, match="is a model for the task emotion"):
         find_models(Settings(plans=plans, engine="onnxruntime", landmarks="emotion-fer48"))
 
