@@ -3,13 +3,12 @@
 import sys
 from typing import Any, Self
 
-from engines import verify
 from service.errors import ServiceError
-from service.image import ImageLimits
 from service.lane.lane import Lane, Networks, Task
 from service.settings import Settings
-from service.stages import Options, Rules, opened
+from service.stages import Options, opened
 from service.startup import Models, find_models
+from service.wiring import rules_of
 
 
 class Work(Lane):
@@ -20,14 +19,7 @@ class Work(Lane):
     @classmethod
     def of(cls, settings: Settings, models: Models) -> Self:
         """Open the networks; all faces are read here, however many."""
-        rules = Rules(
-            ImageLimits(settings.max_image_bytes, settings.max_pixels),
-            verify.input_size(models.detector.spec),
-            settings.nms_iou,
-            settings.close_ups,
-            models.engine.heights(models.detector.spec),
-            models.landmarks and models.landmarks.path,
-        )
+        rules = rules_of(settings, models)
         detector, emotion = models.detector, models.emotion
         networks = Networks((detector.plan, detector.spec), (emotion.plan, emotion.spec), rules)
         work = cls.open(models.engine, networks, few=sys.maxsize)

@@ -4,12 +4,10 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
-from pathlib import Path
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
-from engines import weights
 from engines.catalog import ModelSpec
 from service.analysis import Analyst, Asked, Outcome
 from service.auth import authorize
@@ -133,20 +131,31 @@ def _models(models: FoundModels, embeddings: bool) -> Models:
     )
 
 
-def _placer(spec: ModelSpec, path: Path) -> ModelCard:
+BESIDE = "on the cores that cut faces out, whatever runs the other networks"
+
+
+def _card(
+    spec: ModelSpec,
+    *,
+    engine: str,
+    reason: str,
+    precision: str,
+    plan: str,
+    parity: dict[str, float],
+) -> ModelCard:
     return ModelCard(
         name=spec.name,
         task=spec.task,
         version=spec.version,
         licence=spec.licence,
-        labels=[],
-        engine="onnxruntime",
-        reason="on the cores that cut faces out, whatever runs the other networks",
-        precision="fp32",
+        labels=list(spec.labels),
+        engine=engine,
+        reason=reason,
+        precision=precision,
         batches=list(spec.batches),
-        plan=spec.sha256 or weights.sha256(path),
-        same_person=None,
-        parity={},
+        plan=plan,
+        same_person=spec.same_person if spec.task == "embedder" else None,
+        parity=parity,
     )
 
 
@@ -155,24 +164,22 @@ async def list_models(request: Request) -> ModelCards:
     """Name each model with its plan and how near it is to the reference."""
     models: FoundModels = request.app.state.models
     cards = [
-        ModelCard(
-            name=spec.name,
-            task=spec.task,
-            version=spec.version,
-            licence=spec.licence,
-            labels=list(spec.labels),
+        _card(
+            spec,
             engine=models.engine.name,
             reason=models.reason,
             precision=sidecar.fingerprint.precision,
-            batches=list(spec.batches),
             plan=sidecar.fingerprint.digest,
-            same_person=spec.same_person if spec.task == "embedder" else None,
             parity=sidecar.parity or {},
         )
         for spec, _, sidecar in models.all
     ]
     if models.landmarks:
-        cards.insert(1, _placer(*models.landmarks))
+        spec, _, digest = models.landmarks
+        card = _card(
+            spec, engine="onnxruntime", reason=BESIDE, precision="fp32", plan=digest, parity={}
+        )
+        cards.insert(1, card)
     return ModelCards(models=cards)
 
 

@@ -64,6 +64,18 @@ def open_pipeline(
     return pipeline
 
 
+def rules_of(settings: Settings, models: Models) -> Rules:
+    """What holds for all images that go through `models`."""
+    return Rules(
+        ImageLimits(settings.max_image_bytes, settings.max_pixels),
+        verify.input_size(models.detector.spec),
+        settings.nms_iou,
+        settings.close_ups,
+        models.engine.heights(models.detector.spec),
+        models.landmarks and models.landmarks.path,
+    )
+
+
 class Wiring:
     """What the parts of one pipeline have in common."""
 
@@ -81,14 +93,7 @@ class Wiring:
         self._engine = models.engine
         self._quarantine = Quarantine()
         self._runners = settings.workers or models.engine.workers()
-        self._rules = Rules(
-            ImageLimits(settings.max_image_bytes, settings.max_pixels),
-            verify.input_size(models.detector.spec),
-            settings.nms_iou,
-            settings.close_ups,
-            models.engine.heights(models.detector.spec),
-            models.landmarks and models.landmarks.path,
-        )
+        self._rules = rules_of(settings, models)
         # A detector that takes images one by one needs no other image beside it.
         self.one_by_one = models.engine.batch(models.detector.spec) == 1
         # Two lanes in one process wait for its interpreter, and for each other's memory.

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.detector import landmark_scenes
 from training.detector.detections import Detections, detect
-from training.detector.landmark_scenes import SIDES
+from training.detector.landmark_scenes import SIDES, seen
 from training.detector.matching import Errors, Recall, landmark_error, match, overlaps
 from training.detector.network import RetinaFace
 from training.detector.pictures import Image, Pictures
@@ -117,10 +117,9 @@ def on_backgrounds(network: RetinaFace, reference: RetinaFace | None, trial: Tri
 def on_landmarks(network: RetinaFace, trial: Trial, size: int) -> Figures:
     """Landmark error on annotated faces in scenes of `size` pixels, all and by size of face."""
     errors = Errors()
-    for image, truth in landmark_scenes.scenes(trial.annotated, trial.pictures, size, SEED):
-        faces = trial.faces(network, image)
-        for points in truth:
-            errors.add(landmark_scenes.of_face(faces, points), points)
+    find = partial(trial.faces, network)
+    for _, found, points in seen(find, trial.annotated, trial.pictures, size, SEED):
+        errors.add(found, points)
     return errors.figures()
 
 

@@ -1,6 +1,6 @@
 """Scenes with known landmarks: annotated faces set into pictures without any."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,16 @@ def of_face(faces: Detections, points: Floats) -> Floats:
     nominal = np.array([[x - width, y - height, x + width, y + height]], np.float32)
     (found,) = match(faces.boxes, nominal)
     return faces.landmarks[found : found + 1] if found >= 0 else faces.landmarks[:0]
+
+
+def seen(
+    find: Callable[[Image], Detections], people: Marked, pictures: Pictures, size: int, seed: int
+) -> Iterator[tuple[Image, Floats, Floats]]:
+    """Every face of `scenes`: the picture, its landmarks as `of_face` has them, and as marked."""
+    for image, truth in scenes(people, pictures, size, seed):
+        faces = find(image)
+        for points in truth:
+            yield image, of_face(faces, points), points
 
 
 def scenes(

@@ -38,13 +38,13 @@ def add_train(parser: ArgumentParser) -> None:
 
 
 def run_train(arguments: Namespace) -> None:
-    """Run the training loop; the unlabelled faces' last tenth is held out for the curve."""
+    """Run the training loop; every eighth face whose points were moved draws the curve."""
     training = Training(command.settings_of(Settings, arguments))
     if arguments.resume:
         training.resume()
-    *sets, last = annotated.training(arguments.data / annotated.ARCHIVE)
-    unseen = last.part(np.arange(len(last.images)) % annotated.HELD_OUT == 0)
-    sets.append(last.part(np.arange(len(last.images)) % annotated.HELD_OUT > 0))
+    well, moved = annotated.training(arguments.data / annotated.ARCHIVE)
+    moved, unseen = moved.split()
+    sets = [well, moved]
     if arguments.points:
         known, _ = Pictures.load(arguments.data).split()
         points = np.load(arguments.points)[: len(known.faces)]

@@ -32,6 +32,11 @@ class Marked:
         """Those that are `chosen` (N,)."""
         return type(self)(self.images[chosen], self.points[chosen])
 
+    def split(self) -> tuple[Self, Self]:
+        """Training part, and every eighth."""
+        apart = np.arange(len(self.images)) % HELD_OUT == 0
+        return self.part(~apart), self.part(apart)
+
     def known(self) -> Self:
         """Those whose points are known."""
         known = ~np.isnan(self.points).any(axis=(1, 2))
@@ -58,10 +63,9 @@ def _faces(archive: zipfile.ZipFile, lines: list[str]) -> Marked:
 def training(path: Path) -> tuple[Marked, Marked]:
     """Both sets without what is held out."""
     well, moved = read(path)
-    return well.part(np.arange(len(well.images)) % HELD_OUT > 0), moved
+    return well.split()[0], moved
 
 
 def held_out(path: Path) -> Marked:
     """Well-placed faces for evaluation."""
-    well, _ = read(path)
-    return well.part(np.arange(len(well.images)) % HELD_OUT == 0)
+    return read(path)[0].split()[1]

@@ -21,6 +21,14 @@ F64 = NDArray[np.float64]
 
 def view(marked: Marked, rng: np.random.Generator) -> tuple[Image, F64]:
     """One face: a cutting, RGB (64, 64, 3), and its landmarks' distances (5, 2) from `TEMPLATE`."""
+    crop, moved = shown(marked, rng)
+    if rng.random() < HIDDEN:
+        hide(crop, rng)
+    return np.ascontiguousarray(degrade(crop, rng)[..., ::-1]), moved
+
+
+def shown(marked: Marked, rng: np.random.Generator) -> tuple[Image, F64]:
+    """Cut out a face, BGR, mirrored half of the time: as `view`, but undamaged."""
     index = rng.integers(len(marked.images))
     image, points = marked.images[index], marked.points[index].astype(np.float64)
     if rng.random() < 0.5:
@@ -30,11 +38,8 @@ def view(marked: Marked, rng: np.random.Generator) -> tuple[Image, F64]:
         image = np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA))
     points = points * len(image) - 0.5
     matrix = frame(guess(points, rng))
-    crop = warped(image, matrix, SIDE)
-    if rng.random() < HIDDEN:
-        hide(crop, rng)
-    crop = degrade(crop, rng)[..., ::-1]
-    return np.ascontiguousarray(crop), points @ matrix[:, :2].T + matrix[:, 2] - TEMPLATE
+    moved = points @ matrix[:, :2].T + matrix[:, 2] - TEMPLATE
+    return warped(image, matrix, SIDE), moved
 
 
 def guess(points: F64, rng: np.random.Generator) -> F64:
