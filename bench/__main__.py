@@ -58,7 +58,7 @@ def _head(models: Models, rounds: int, seconds: float) -> str:
 
 def _singles(settings: Settings, models: Models, seconds: float) -> Iterator[Figure]:
     """Of a server that is not the first one: start-up is measured with warm caches."""
-    with serving() as server, Work.of(settings, models) as work:
+    with serving() as server, Work(settings, models) as work:
         yield Figure("start to ready, second start", server.ready_s, "s", "under 5 s")
         yield from single.figures(server.url, work, seconds)
 

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from analysis.decode import ImageLimits, decode
 from bench.scenes import SIZES, scene
-from service.image import ImageLimits, decode
 
 BATCH = 32
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from analysis.types import Options
 from bench.decoding import decoding_table
 from bench.scenes import SIZES, scene
 from engines import build, cores, verify
@@ -23,10 +24,10 @@ from engines.errors import EngineError
 from engines.runner import ENGINES, Engine, Runner, load_engine
 from engines.tensorrt import TensorRT
 from engines.tensorrt_runner import TensorRTRunner
+from service.building import chosen
 from service.metrics import Metrics
 from service.settings import Settings
-from service.stages import Options
-from service.startup import find_models, load_catalog
+from service.startup import find_models
 from service.wiring import open_pipeline
 
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
@@ -100,19 +101,13 @@ def report(given: Given, settings: Settings) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|---|---|"
     for engine in engines:
         for precision in given.precisions:
-            for spec in _specs(given, settings):
+            for spec in chosen(given.models, settings):
                 yield from _rows(engine, precision, spec, given, settings)
     yield "\n| engine | precision | images/s | faces/s |\n|---|---|---|---|"
     for engine in engines:
         for precision in given.precisions:
             yield _whole(engine, precision, given, settings)
     yield from decoding_table(given.scenes, given.seconds)
-
-
-def _specs(given: Given, settings: Settings) -> list[ModelSpec]:
-    catalog = load_catalog(settings)
-    used = [settings.detector, settings.emotion, settings.embedder]
-    return [catalog.get(name) for name in given.models or used]
 
 
 def _rows(
@@ -192,7 +187,7 @@ async def _pipeline(settings: Settings, seconds: float, clients: int) -> tuple[f
         await asyncio.gather(*(client(started + seconds) for _ in range(clients)))
         spent = time.monotonic() - started
     finally:
-        await asyncio.to_thread(pipeline.close)
+        await pipeline.close()
     return found["images"] / spent, found["faces"] / spent
 
 

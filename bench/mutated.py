@@ -1,7 +1,7 @@
 """`python -m bench.mutated --count 1000000`: damaged bodies into the whole service.
 
-The networks are hollow, all else is real. Prints how many there were, the statuses that came back,
-and the resident memory after the first thousand and at the end; fails where a status is 5xx.
+The networks are fake, everything else is real. Prints the number of bodies, their statuses, and the
+resident memory after the first thousand and at the end; fails if a status is 5xx.
 """
 
 import argparse
@@ -18,8 +18,8 @@ from pathlib import Path
 import structlog
 from fastapi import FastAPI
 
+from bench.asgi import Reply, application, ask
 from bench.forms import Body
-from bench.hollow import Reply, ask, hollow
 from bench.mutate import mutated
 from bench.processes import resident_mib
 from service.settings import Settings
@@ -61,7 +61,7 @@ async def run(settings: Settings, count: int, seed: int, seconds: float = math.i
             if time.perf_counter() < started + seconds:
                 await _send(app, rng, report)
 
-    async with hollow(settings) as app:
+    async with application(settings) as app:
         clients = (random.Random(f"{seed}-{i}") for i in range(AT_ONCE))  # noqa: S311
         await asyncio.gather(*(client(rng) for rng in clients))
         report.late = resident_mib()

@@ -18,8 +18,8 @@ from engines import build, cores, verify
 from engines.catalog import ModelSpec, Precision
 from engines.errors import EngineError
 from engines.runner import Engine, Runner, load_engine
+from service.building import chosen
 from service.settings import Settings
-from service.startup import load_catalog
 
 ENGINES = ("onnxruntime", "openvino")
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "int8")
@@ -50,11 +50,9 @@ def main() -> None:
 
 def report(settings: Settings, names: list[str], rounds: int) -> Iterator[str]:
     """Yield the lines of a table as they come; what cannot be built says why."""
-    catalog = load_catalog(settings)
-    used = [settings.detector, settings.emotion, settings.embedder]
     yield "| network | batch | engine | precision | ms | CPU ms | parity |"
     yield "|---|---|---|---|---|---|---|"
-    for spec in [catalog.get(name) for name in names or used]:
+    for spec in chosen(names, settings):
         plans, refused = _plans(spec, settings)
         yield from (f"| {spec.name} | | {head} | | | {why} |" for head, why in refused.items())
         for batch in sorted({1, cores.batch(spec)}):

@@ -24,7 +24,7 @@ class Holding(NamedTuple):
 def holding(pid: int) -> Holding:
     """Look now; what ends meanwhile counts nothing."""
     mib, descriptors, threads, processes = 0.0, 0, 0, 0
-    for each in _tree(pid):
+    for each in tree(pid):
         try:
             status = _status(each)
             descriptors += len(list((PROC / str(each) / "fd").iterdir()))
@@ -63,17 +63,17 @@ def _look(pid: int, usage: Usage, ended: threading.Event) -> None:
     most, last = 0, False
     while not last:
         last = ended.wait(SAMPLE_S)
-        tree = _tree(pid)
-        pages = sum(_pages(each) for each in tree)
+        found = tree(pid)
+        pages = sum(_pages(each) for each in found)
         if pages > most * GROWN:
             most = pages
-            usage.peak_mib = max(usage.peak_mib, sum(_memory(each) for each in tree))
+            usage.peak_mib = max(usage.peak_mib, sum(_memory(each) for each in found))
 
 
 def cpu_seconds(pid: int) -> float:
     """CPU time of a process and all that it started, those included that it has waited for."""
     ticks = 0
-    for each in _tree(pid):
+    for each in tree(pid):
         try:
             fields = (PROC / str(each) / "stat").read_text().rpartition(")")[2].split()
         except OSError:
@@ -118,7 +118,16 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def _tree(pid: int) -> list[int]:
+def command(pid: int) -> str:
+    """The command line of a process; empty for one that has ended."""
+    try:
+        return (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def tree(pid: int) -> list[int]:
+    """A process and all that it started."""
     found = [pid]
     for each in found:
         found += children(each)

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.types import Message
 
+from analysis.decode import ImageLimits, decode
+from analysis.errors import ServiceError
+from analysis.exif import orientation
 from bench.corpus import bodies, images
 from bench.mutate import KINDS
 from service.bodies import read_images
-from service.errors import ServiceError
-from service.exif import orientation
-from service.held import Held, Hold
-from service.image import ImageLimits, decode
 
 LIMITS = ImageLimits(max_bytes=1 << 20, max_pixels=1_000_000)
 _loop = asyncio.new_event_loop()
@@ -40,8 +39,7 @@ def body(data: bytes) -> None:
         return
     kind = KINDS[data[0] % len(KINDS)]
     try:
-        hold = Hold(Held(0))
-        _loop.run_until_complete(read_images(_request(kind, data[1:]), hold, **BODY_LIMITS))
+        _loop.run_until_complete(read_images(_request(kind, data[1:]), _free, **BODY_LIMITS))
     except ServiceError:
         return
 
@@ -57,6 +55,10 @@ def seeds(target: str) -> list[bytes]:
     if target == "exif":
         return [b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0", b"MM\0*\0\0\0\x08"]
     return list(images().values())
+
+
+def _free(size: int) -> None:
+    """Hold nothing."""
 
 
 def _index(kind: str) -> int:

@@ -1,57 +1,66 @@
-"""The service's own work on one image, in one thread: what limit and peers are measured with."""
+"""The analysis of one image in one thread, without a service: what `limit` and `peers` measure."""
 
-import sys
+from contextlib import ExitStack
 from typing import Any, Self
 
-from service.errors import ServiceError
-from service.lane.lane import Lane, Networks, Task
+from analysis.analyze import Task, analyze
+from analysis.errors import ServiceError
+from analysis.image import Image
+from analysis.networks import opened
+from analysis.types import Options
+from service.processes import Share
 from service.settings import Settings
-from service.stages import Options, opened
 from service.startup import Models, find_models
-from service.wiring import rules_of
+from service.wiring import Layout
 
 
-class Work(Lane):
-    """Decode, detect, cut and classify by the service's functions, plans and settings."""
+class Work:
+    """Analyzes images with the plans and settings of the service; used by one thread."""
 
-    labels: tuple[str, ...]
-
-    @classmethod
-    def of(cls, settings: Settings, models: Models) -> Self:
-        """Open the networks; all faces are read here, however many."""
-        rules = rules_of(settings, models)
-        detector, emotion = models.detector, models.emotion
-        networks = Networks((detector.plan, detector.spec), (emotion.plan, emotion.spec), rules)
-        work = cls.open(models.engine, networks, few=sys.maxsize)
-        work.labels = emotion.spec.labels
-        return work
+    def __init__(self, settings: Settings, models: Models) -> None:
+        """Open the networks."""
+        local = settings.model_copy(update={"device_process": False})
+        plans = Layout(local, models, Share()).plans
+        self._stack, self._rules = ExitStack(), plans.rules
+        self._labels = models.emotion.spec.labels
+        self._networks = self._stack.enter_context(opened(models.engine, plans))
 
     @classmethod
     def by_environment(cls) -> Self:
-        """By the settings of the environment, for the thread that calls."""
+        """Open the networks that the environment's settings name."""
         settings = Settings()
-        return cls.of(settings, find_models(settings))
+        return cls(settings, find_models(settings))
 
     def decode(self, body: bytes) -> None:
-        """Decode as much of an image as the networks need."""
-        opened(body, Options(), self._rules)
+        """Decode as much of an image as the detector needs."""
+        Image(body, Options()).decode(self._rules)
 
     def answer(self, body: bytes, *, whole: bool = False) -> dict[str, Any]:
-        """One encoded image to what a client is told of its faces; `whole` decodes all of it."""
-        [(cut, *_)] = self.take([Task(body, Options(keep_image=whole))])
-        if isinstance(cut, ServiceError):
-            raise cut
-        scores = [] if cut.scores is None else cut.scores.tolist()
-        told = zip(
-            cut.faces.boxes.tolist(),
-            cut.faces.scores.tolist(),
-            cut.faces.landmarks.tolist(),
-            [dict(zip(self.labels, row, strict=True)) for row in scores],
+        """Find the faces of an encoded image, as JSON has them; `whole` decodes all of it.
+
+        Raises:
+            ServiceError: something is wrong with the image.
+        """
+        [result] = analyze([Task(body, Options(keep_image=whole))], self._networks)
+        outcome = result.outcome
+        if isinstance(outcome, ServiceError):
+            raise outcome
+        faces = zip(
+            outcome.faces.boxes.tolist(),
+            outcome.faces.scores.tolist(),
+            outcome.faces.landmarks.tolist(),
+            [dict(zip(self._labels, row, strict=True)) for row in outcome.scores.tolist()],
             strict=True,
         )
         keys = ("box", "score", "landmarks", "scores")
         return {
-            "width": cut.width,
-            "height": cut.height,
-            "faces": [dict(zip(keys, face, strict=True)) for face in told],
+            "width": outcome.width,
+            "height": outcome.height,
+            "faces": [dict(zip(keys, face, strict=True)) for face in faces],
         }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()

@@ -8,7 +8,7 @@ import msgspec
 import onnx
 
 import tensorrtx
-from engines import plan, verify, weights
+from engines import contract, plan, verify, weights
 from engines.catalog import ModelSpec, OptionValue, Precision
 from engines.errors import EngineError, PlanDamaged, PlanMissing
 from engines.onnxruntime import OnnxRuntimeRunner
@@ -32,11 +32,13 @@ def graph(spec: ModelSpec, weights_file: Path, heights: tuple[int, ...] = ()) ->
     `heights` are those of the engine: with several the graph's height is free.
 
     Raises:
-        EngineError: the weights do not fit the network; the message names the tensor.
+        EngineError: the weights do not fit the network, with the tensor named, or the network is
+            not one of this task.
     """
     options = weights.options(spec, weights.sha256(weights_file))
     free = {"free_height": True} if len(heights) > 1 else {}
-    return export(spec.network, weights_file, {**options, **free})
+    model = export(spec.network, weights_file, {**options, **free})
+    return contract.fitted(model, spec)
 
 
 def export(network: str, weights_file: Path, options: Mapping[str, OptionValue]) -> onnx.ModelProto:
@@ -69,10 +71,9 @@ def build(
     Raises:
         WeightsMissing, ChecksumMismatch: see `engines.weights.find`.
         ParityError: the plan answers differently from the reference; it is not put in place.
-        EngineError: the model needs no plan, the engine does not compute in `precision` here, or
-            `faces` are given for another than int8.
+        EngineError: the engine does not compute in `precision` here, `faces` are given for another
+            than int8, or the weights are of another network or task.
     """
-    _planned(spec)
     precision = _chosen(engine, precision)
     if faces is not None and precision != "int8":
         raise EngineError(f"{precision} takes no calibration; build int8 (--precision int8)")
@@ -100,15 +101,6 @@ def build(
             sidecar = msgspec.structs.replace(sidecar, parity=parity)
     plan.describe(path, sidecar)
     return Built(path, sidecar, fresh=True)
-
-
-def _planned(spec: ModelSpec) -> None:
-    """Refuse what needs no plan."""
-    if spec.task == "landmarks":
-        raise EngineError(
-            f"{spec.name} runs as it is, in ONNX Runtime beside the detector's engine; there is "
-            "nothing to build or verify"
-        )
 
 
 def _chosen(engine: Engine, precision: Precision | None) -> Precision:
@@ -165,7 +157,6 @@ def reverify(
         ParityError: it is outside the limits; it stays unverified, and the service refuses it.
         EngineError: the engine does not compute in `precision` here.
     """
-    _planned(spec)
     precision = _chosen(engine, precision)
     source = weights.find(spec, folder / "weights")
     path = plan.plan_path(folder, key := plan.fingerprint(spec, source, engine, precision), engine)

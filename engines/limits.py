@@ -16,6 +16,12 @@ LIMITS: Mapping[Task, Mapping[Precision, Mapping[str, float]]] = {
         "bf16": {"iou": 0.97, "landmark": 1.5, "score": 0.03},
         "int8": {"iou": 0.85, "landmark": 8.0, "score": 0.15},
     },
+    "landmarks": {
+        "fp32": {"landmark": 0.01},
+        "fp16": {"landmark": 0.05},
+        "bf16": {"landmark": 0.2},
+        "int8": {"landmark": 0.5},
+    },
     "emotion": {
         "fp32": {"score": 0.001, "agreement": 1.0},
         "fp16": {"score": 0.01, "agreement": 1.0},

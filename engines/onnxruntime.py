@@ -54,7 +54,7 @@ class OnnxRuntimeRunner(Runner):
 class OnnxRuntime:
     """The engine: a plan is the ONNX graph."""
 
-    name = "onnxruntime"
+    name = origin = "onnxruntime"
     suffix = ".onnx"
     precisions: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 
@@ -65,9 +65,13 @@ class OnnxRuntime:
     def obstacle(self) -> None:
         """None: it runs on every CPU."""
 
-    def workers(self) -> int:
-        """A runner a core that this process may use."""
-        return cores.available()
+    def devices(self) -> int:
+        """None: the cores compute."""
+        return 0
+
+    def on(self, device: int) -> "OnnxRuntime":  # noqa: ARG002
+        """The same: it has no GPU."""
+        return self
 
     def batch(self, spec: ModelSpec) -> int:
         """See `cores.batch`."""

@@ -91,7 +91,7 @@ class OpenVinoRunner(Runner):
 class OpenVino:
     """The engine: a plan is bound to the library's version and the CPU's instructions."""
 
-    name = "openvino"
+    name = origin = "openvino"
     suffix = ".ov"
 
     @property
@@ -110,9 +110,13 @@ class OpenVino:
     def obstacle(self) -> None:
         """None: it runs on every CPU that it can be installed on."""
 
-    def workers(self) -> int:
-        """A runner a core that this process may use."""
-        return cores.available()
+    def devices(self) -> int:
+        """None: the cores compute."""
+        return 0
+
+    def on(self, device: int) -> "OpenVino":  # noqa: ARG002
+        """The same: it has no GPU."""
+        return self
 
     def batch(self, spec: ModelSpec) -> int:
         """See `cores.batch`."""

@@ -14,7 +14,7 @@ from engines.runner import Report
 from tensorrtx.layers import HEIGHT
 
 # Only the emotion network is so small that calling it costs a tenth of its time.
-LARGER = {"detector": (), "emotion": (8,), "embedder": ()}
+LARGER = {"detector": (), "landmarks": (8,), "emotion": (8,), "embedder": ()}
 
 
 def compiled(model: onnx.ModelProto, spec: ModelSpec, report: Report) -> Networks:

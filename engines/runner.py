@@ -1,5 +1,6 @@
 """The seam between a model and what runs it: Runner, Engine, and the one place that picks."""
 
+import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -49,6 +50,8 @@ class Engine(Protocol):
 
     name: str
     suffix: str
+    # The name by which `load_engine` makes the same engine in another process.
+    origin: str
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
@@ -63,8 +66,12 @@ class Engine(Protocol):
         """Why plans cannot be run on this machine, or None where they can."""
         ...
 
-    def workers(self) -> int:
-        """How many runners of a plan keep this machine busy."""
+    def devices(self) -> int:
+        """How many GPUs run its plans; 0 where the CPU's cores do."""
+        ...
+
+    def on(self, device: int) -> "Engine":
+        """The same engine on one of its GPUs alone."""
         ...
 
     def batch(self, spec: ModelSpec) -> int:
@@ -96,7 +103,8 @@ class Engine(Protocol):
 def load_engine(name: str, capability: str | None = None) -> Engine:
     """Return the engine called `name`, importing its library only now.
 
-    `capability` as `8.9` is the compute capability that tensorrt-rtx compiles for.
+    `capability` as `8.9` is the compute capability that tensorrt-rtx compiles for. A name
+    "package.module:factory:argument" is an engine that the factory makes of the argument.
 
     Raises:
         EngineError: there is no such engine, or its library or GPU is not here.
@@ -118,6 +126,10 @@ def load_engine(name: str, capability: str | None = None) -> Engine:
             from engines.tensorrt import TensorRT  # noqa: PLC0415
 
             return TensorRT.load(name, capability)
+        case _ if name.count(":") == 2:
+            module, factory, argument = name.split(":")
+            made: Engine = getattr(importlib.import_module(module), factory)(argument)
+            return made
         case _:
             raise EngineError(f"no engine {name!r}; there are: auto, {', '.join(ENGINES)}")
 

@@ -21,8 +21,9 @@ from engines.tensorrt_runner import TensorRTRunner
 from engines.verify import input_shape
 
 MODULES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx_bindings"}
-# Streams of a runner: the copies of one overlap with the computation of the other.
-LANES = 2
+# Streams of a runner. A device process has two runners of each network, in threads of their own:
+# the copies of one overlap with the computation of the other.
+LANES = 1
 OLDEST, TOO_NEW = (10, 12), (12,)
 # What TensorRT-RTX compiles for when it is not told: every GPU from compute capability 8.0 up.
 PORTABLE = "8.0 and later"
@@ -49,14 +50,15 @@ class TensorRT:
         why_no_gpu: str | None = None,
         graphs: bool = True,
         lanes: int = LANES,
+        devices: Sequence[int] = (),
     ) -> None:
-        self.name = name
+        self.name = self.origin = name
         self._library, self._cuda = library, cuda
         self._portable = name == "tensorrt-rtx"
         self._capability = capability
         self._why_no_gpu = why_no_gpu
         self._graphs, self._lanes = graphs, lanes
-        self._devices = _alike(cuda) if cuda else ()
+        self._devices = devices or (_alike(cuda) if cuda else ())
         self._open: Counter[tuple[Path, int]] = Counter()
         self._lock = threading.Lock()
 
@@ -78,7 +80,7 @@ class TensorRT:
                 raise
             return cls(name, library, None, capability=capability, why_no_gpu=str(missing))
 
-    def like(self, *, graphs: bool, lanes: int) -> "TensorRT":
+    def like(self, *, graphs: bool, lanes: int, devices: Sequence[int] = ()) -> "TensorRT":
         """The same engine with other ways to run, for the same plans; what a benchmark compares."""
         return TensorRT(
             self.name,
@@ -87,6 +89,7 @@ class TensorRT:
             capability=self._capability,
             graphs=graphs,
             lanes=lanes,
+            devices=devices,
         )
 
     @property
@@ -117,9 +120,13 @@ class TensorRT:
             return f"TensorRT-RTX does not know GPUs of compute capability {here}"
         return None
 
-    def workers(self) -> int:
-        """A runner a GPU."""
+    def devices(self) -> int:
+        """The first GPU and all of its kind: they share plans."""
         return max(1, len(self._devices))
+
+    def on(self, device: int) -> "TensorRT":
+        """The same engine on one of its GPUs alone."""
+        return self.like(graphs=self._graphs, lanes=self._lanes, devices=self._devices[device:][:1])
 
     def batch(self, spec: ModelSpec) -> int:
         """A largest batch for each lane."""

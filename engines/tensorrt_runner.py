@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -101,6 +101,12 @@ class TensorRTRunner(Runner):
         if len(results) == 1:
             return results[0]
         return {name: np.concatenate([piece[name] for piece in results]) for name in results[0]}
+
+    def stage(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """See `engines.runner.Staging`: rows that fit one batch go to pinned memory at once."""
+        if shape[0] > self._buckets[-1]:
+            return np.empty(shape, dtype)
+        return self._lanes[0].stage(shape[0])
 
     def compute(self, bucket: int) -> None:
         """Run one of the plan's batch sizes on what is in its buffers: the engine's own time."""

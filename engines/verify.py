@@ -1,6 +1,6 @@
 """Parity: does a plan answer as the reference does, on real faces?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.catalog import ModelSpec, Precision, Task
+from engines.cuttings import SIDE, cuttings
 from engines.errors import ParityError
 from engines.limits import allowed
 from engines.runner import Array, Runner
@@ -35,14 +36,17 @@ def check(
     Of `heights`, those that the plan takes, some are tried: the upper rows of the probe.
 
     Raises:
-        ParityError: a figure is outside its limit for `precision`, see `engines.limits`.
+        ParityError: a figure is outside its limit for `precision`, see `engines.limits`, or
+            outputs are missing, have other shapes, or are no numbers.
     """
     name, items = input_name(spec.task), probe(spec)
-    batches = [items[:, :height] for height in _spread(heights)] or [items]
-    singles = [batch[i : i + 1] for batch in batches for i in range(len(batch))]
-    expected = _joined([reference.infer({name: item}) for item in singles])
-    actual = _joined([runner.infer({name: batch}) for batch in batches])
-    figures = _COMPARE[spec.task](expected, actual)
+    expected, actual = [], []
+    for batch in [items[:, :height] for height in _spread(heights)] or [items]:
+        singles = [batch[i : i + 1] for i in range(len(batch))]
+        expected.append(_joined([reference.infer({name: item}) for item in singles]))
+        actual.append(dict(runner.infer({name: batch})))
+        _refuse_other_kinds(spec, expected[-1], actual[-1])
+    figures = _COMPARE[spec.task](_joined(expected), _joined(actual))
     _judge(spec, figures, precision)
     return figures
 
@@ -56,6 +60,23 @@ def _joined(batches: list[Outputs]) -> Outputs:
     return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
+def _refuse_other_kinds(spec: ModelSpec, expected: Outputs, actual: Outputs) -> None:
+    """Refuse outputs that cannot be compared: numpy would broadcast them, or ignore a NaN."""
+    for name, wanted in expected.items():
+        found = actual.get(name)
+        if found is None:
+            raise ParityError(f"{spec.name}: the plan does not give {name}; it is not put in place")
+        if found.shape != wanted.shape:
+            raise ParityError(
+                f"{spec.name}: the plan gives {name} {found.shape}, the reference {wanted.shape}; "
+                "it is not put in place"
+            )
+        if not (np.isfinite(found).all() and np.isfinite(wanted).all()):
+            raise ParityError(
+                f"{spec.name}: values of {name} are no numbers; the plan is not put in place"
+            )
+
+
 def input_name(task: Task) -> str:
     """The one input of a network of this task."""
     return "images" if task == "detector" else "faces"
@@ -64,13 +85,20 @@ def input_name(task: Task) -> str:
 def probe(spec: ModelSpec) -> U8:
     """Real faces as a network of this task takes them: uint8 (N, H, W, 3), or (N, 48, 48) grey.
 
+    Some are mirrored and some are dark.
     Both photographs are works of the United States government (NASA, Navy), in the public domain.
     """
     if spec.task == "detector":
         return _scenes(*input_size(spec))
     crops = _read("faces.png").reshape(-1, 112, 112, 3)
     variants = np.concatenate([crops, crops[:, :, ::-1], crops // 2])
-    return variants if spec.task == "embedder" else _grey(variants)
+    match spec.task:
+        case "landmarks":
+            return cuttings(variants)
+        case "emotion":
+            return _grey(variants)
+        case _:
+            return variants
 
 
 def input_shape(spec: ModelSpec) -> tuple[int, ...]:
@@ -81,7 +109,7 @@ def input_shape(spec: ModelSpec) -> tuple[int, ...]:
         case "emotion":
             return (48, 48)
         case "landmarks":
-            return (64, 64, 3)
+            return (SIDE, SIDE, 3)
         case "embedder":
             return (112, 112, 3)
 
@@ -116,23 +144,34 @@ def _grey(crops: U8) -> U8:
 
 
 def _detector(expected: Outputs, actual: Outputs) -> dict[str, float]:
-    """Hold every anchor that sees a face against the nearest that the plan returns."""
-    ious, distances, scores = [1.0], [0.0], [0.0]
-    for image in range(len(expected["scores"])):
-        for row in np.flatnonzero(expected["scores"][image] >= FACE_SCORE):
-            overlap = box_iou(expected["boxes"][image][row], actual["boxes"][image])
-            best = int(
-                np.argmax(
-                    overlap - np.abs(actual["scores"][image] - expected["scores"][image][row])
-                )
-            )
-            ious.append(float(overlap[best]))
-            shift = expected["landmarks"][image][row] - actual["landmarks"][image][best]
-            distances.append(float(np.linalg.norm(shift, axis=-1).max()))
-            scores.append(
-                float(abs(expected["scores"][image][row] - actual["scores"][image][best]))
-            )
-    return {"iou": min(ious), "landmark": max(distances), "score": max(scores)}
+    """Pair every anchor that sees a face, of either side, with the nearest one of the other side.
+
+    An anchor near `FACE_SCORE` may see a face on one side only, so its partner has any score. The
+    scores are compared by rank as well, which compares how many anchors see a face.
+    """
+    one, two = (-np.sort(-side["scores"], axis=1) for side in (expected, actual))
+    ranked = np.abs(one - two)[(one >= FACE_SCORE) | (two >= FACE_SCORE)]
+    pairs = np.array([*_nearest(expected, actual), *_nearest(actual, expected)]).reshape(-1, 3)
+    return {
+        "iou": float(pairs[:, 0].min(initial=1)),
+        "landmark": float(pairs[:, 1].max(initial=0)),
+        "score": float(max(pairs[:, 2].max(initial=0), ranked.max(initial=0))),
+    }
+
+
+def _nearest(side: Outputs, other: Outputs) -> Iterator[tuple[float, float, float]]:
+    """Yield IoU, largest distance of a landmark and difference of the scores of each pair."""
+    for image, row in np.argwhere(side["scores"] >= FACE_SCORE):
+        overlap = box_iou(side["boxes"][image, row], other["boxes"][image])
+        apart = np.abs(other["scores"][image] - side["scores"][image, row])
+        best = np.argmax(overlap - apart)
+        shift = side["landmarks"][image, row] - other["landmarks"][image, best]
+        yield overlap[best], np.linalg.norm(shift, axis=-1).max(), apart[best]
+
+
+def _landmarks(expected: Outputs, actual: Outputs) -> dict[str, float]:
+    shift = expected["offsets"] - actual["offsets"]
+    return {"landmark": float(np.linalg.norm(shift, axis=-1).max())}
 
 
 def _emotion(expected: Outputs, actual: Outputs) -> dict[str, float]:
@@ -143,11 +182,14 @@ def _emotion(expected: Outputs, actual: Outputs) -> dict[str, float]:
 
 
 def _embedder(expected: Outputs, actual: Outputs) -> dict[str, float]:
-    return {"cosine": float(np.sum(expected["embedding"] * actual["embedding"], axis=1).min())}
+    """The cosine of unit vectors, from their distance: one of another length is far away."""
+    apart = np.square(expected["embedding"] - actual["embedding"]).sum(axis=1)
+    return {"cosine": float(1 - apart.max() / 2)}
 
 
 _COMPARE: dict[Task, Callable[[Outputs, Outputs], dict[str, float]]] = {
     "detector": _detector,
+    "landmarks": _landmarks,
     "emotion": _emotion,
     "embedder": _embedder,
 }

@@ -1,31 +1,30 @@
-"""A request's images through the pipeline, side by side."""
+"""Analyzes the images of one request side by side."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from service.bodies import Encoded, Sent
-from service.errors import (
+from analysis.errors import (
     CorruptImage,
-    FetchFailed,
     InferenceFailed,
     ServiceError,
     TooLarge,
     UnsupportedMediaType,
-    UrlRefused,
 )
+from analysis.types import Analysis, Options, Source
+from service.admission import Admitted
+from service.bodies import Encoded, Sent
+from service.errors import FetchFailed, UrlRefused
 from service.fetch import Budget, Fetcher
-from service.held import Hold
 from service.metrics import Metrics
-from service.pipeline import Analysis, Pipeline
+from service.pace import Pace
 from service.record import current, timed
-from service.stages import Options
 from service.waiting import until
 
 Outcome = Analysis | ServiceError
-# What is wrong with one image of several is told with that image; the others get their faces.
+# Errors of one image of several: the other images keep their faces.
 OF_ONE_IMAGE = (
     TooLarge,
     UnsupportedMediaType,
@@ -36,41 +35,51 @@ OF_ONE_IMAGE = (
 )
 
 
+class Analyzer(Protocol):
+    """The part of a pipeline that is used here."""
+
+    async def analyze(self, source: Source, options: Options, deadline: float) -> Analysis:
+        """Find the faces of one image."""
+
+
 class Asked(NamedTuple):
-    """What one request asks for; its deadline is on `time.monotonic`'s clock."""
+    """What one request asks for; `deadline` is on the clock of `time.monotonic`."""
 
     images: list[Sent]
     options: Options
     deadline: float
-    hold: Hold
+    admitted: Admitted
 
 
 class Analyst:
-    """Fetches what is to be fetched, and lets the pipeline find the faces."""
+    """Fetches images from their URLs and has the pipeline find the faces."""
 
     def __init__(
-        self, pipeline: Pipeline, metrics: Metrics, fetcher: Fetcher, max_bytes: int
+        self, pipeline: Analyzer, metrics: Metrics, fetcher: Fetcher, pace: Pace, max_bytes: int
     ) -> None:
         self._pipeline = pipeline
         self._metrics = metrics
         self._fetcher = fetcher
+        self._pace = pace
         self._max_bytes = max_bytes
 
     async def all(self, asked: Asked) -> list[Outcome]:
-        """Analyze all images; what fails for all of them leaves no work behind.
+        """Analyze all images. An error that ends the request cancels the others.
+
+        The caller cancels this at the deadline.
 
         Raises:
             ServiceError: of the whole request, or of its only image.
         """
-        async with until(asked.deadline):
-            if len(asked.images) == 1:
-                return [await self._only(asked)]
-            with self._under_way(asked) as work:
-                outcomes = await asyncio.gather(*work)
-        return outcomes
+        if len(asked.images) == 1:
+            return [await self._only(asked)]
+        with self._under_way(asked) as work:
+            return await asyncio.gather(*work)
 
     async def each(self, asked: Asked) -> AsyncGenerator[Outcome, None]:
-        """Analyze all images and yield each outcome, in order, as soon as it is there.
+        """Analyze all images and yield each outcome as soon as it is there, in order.
+
+        Ends at the deadline.
 
         Raises:
             ServiceError: of the whole request, or of its only image.
@@ -82,27 +91,28 @@ class Analyst:
                 yield _unless_only(outcome, asked)
 
     async def _only(self, asked: Asked) -> Outcome:
-        """As `_under_way`, without the cost of a task; most requests have one image."""
-        with self._pipeline.gate.admit(1, asked.deadline):
-            outcome = await self._one(asked.images[0], asked, Budget(self._max_bytes, asked.hold))
+        """As `_under_way`, without the cost of a task: most requests have one image."""
+        try:
+            budget = Budget(self._max_bytes, asked.admitted.hold)
+            outcome = await self._one(asked.images[0], asked, budget)
+        finally:
+            asked.admitted.finish()
         return _unless_only(outcome, asked)
 
     @contextmanager
     def _under_way(self, asked: Asked) -> Iterator[list[asyncio.Task[Outcome]]]:
-        """Start a task an image; what is not done when the block ends is cancelled.
+        """Start a task per image; cancel those that are not done when the block ends.
 
-        The images' places are free again when all is done, not when the last answer was read.
+        The places of the images are free when all are done, not when the last answer was read.
         """
-        budget = Budget(self._max_bytes, asked.hold)
-        with ExitStack() as places:
-            places.enter_context(self._pipeline.gate.admit(len(asked.images), asked.deadline))
-            work = [asyncio.create_task(self._one(i, asked, budget)) for i in asked.images]
-            done = asyncio.gather(*work, return_exceptions=True)
-            done.add_done_callback(partial(_ended, places))
-            try:
-                yield work
-            finally:
-                done.cancel()
+        budget = Budget(self._max_bytes, asked.admitted.hold)
+        work = [asyncio.create_task(self._one(image, asked, budget)) for image in asked.images]
+        done = asyncio.gather(*work, return_exceptions=True)
+        done.add_done_callback(partial(_finish, asked.admitted))
+        try:
+            yield work
+        finally:
+            done.cancel()
 
     async def _one(self, image: Sent, asked: Asked, budget: Budget) -> Outcome:
         try:
@@ -111,7 +121,8 @@ class Analyst:
             else:
                 with timed("fetch"):
                     data = await self._fetcher.fetch(image.url, budget)
-            result = await self._pipeline.analyze(data, asked.options, asked.deadline)
+            with self._pace.measure():
+                result = await self._pipeline.analyze(data, asked.options, asked.deadline)
         except OF_ONE_IMAGE as error:
             self._count(error.code, 0)
             return error
@@ -126,14 +137,14 @@ class Analyst:
             record.faces += faces
 
 
-def _ended(places: ExitStack, done: asyncio.Future[list[object]]) -> None:
+def _finish(admitted: Admitted, done: asyncio.Future[list[object]]) -> None:
     if not done.cancelled():
-        done.exception()  # asked for, or asyncio logs as lost that the rest was cancelled
-    places.close()
+        done.exception()  # retrieve it: asyncio logs an exception that nobody retrieves
+    admitted.finish()
 
 
 def _unless_only(outcome: Outcome, asked: Asked) -> Outcome:
-    """An outcome; the error of a request's only image is that of the request."""
+    """Raise the error of a request's only image: it is the error of the request."""
     if len(asked.images) == 1 and isinstance(outcome, ServiceError):
         raise outcome
     return outcome

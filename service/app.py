@@ -6,19 +6,21 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from engines.runner import Engine
 from service import docs, headers, page, problems, routes
+from service.admission import Admission, Limits
 from service.analysis import Analyst
 from service.auth import described
-from service.doorman import Doorman
+from service.emotions import Emotions, EmotionsRoute
 from service.fetch import Fetcher
-from service.held import Held
 from service.keyring import KeyRing
 from service.metrics import Metrics
 from service.middleware import Observed
-from service.refusals import Refusals
+from service.pipeline import Pipeline
+from service.processes import Share
 from service.settings import Settings
-from service.shares import Shares
-from service.startup import find_models
+from service.startup import Models, find_models
+from service.summed import Summed
 from service.tracing import Tracing, open_tracing
 from service.urls import Allowed
 from service.wiring import open_pipeline
@@ -27,17 +29,55 @@ DESCRIPTION = "Finds faces in images and reads their emotions. Nothing that is s
 VERSION = "0.1.0"
 
 
-def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, tracing: Tracing | None = None, *, engine: Engine | None = None
+) -> FastAPI:
     """Make the application; its engines open when it starts and close when it has answered all.
 
-    `tracing` is what `settings` ask for unless given.
+    `tracing` and `engine` are what `settings` ask for unless given.
 
     Raises:
         EngineError: a plan is missing or does not fit, or a setting is wrong; the message names
             the fix.
     """
-    models = find_models(settings)
+    return make_app(settings, find_models(settings, engine), tracing)
+
+
+def make_app(
+    settings: Settings,
+    models: Models,
+    tracing: Tracing | None = None,
+    *,
+    share: Share | None = None,
+) -> FastAPI:
+    """Make the application of models; `share` is its part where there are several processes.
+
+    Raises:
+        EngineError: a setting is wrong; the message names the fix.
+    """
     metrics, tracing = Metrics(VERSION), tracing or open_tracing(settings)
+    pipeline = open_pipeline(settings, models, metrics, tracing, share)
+    return assemble(settings, models, pipeline, metrics=metrics, tracing=tracing, share=share)
+
+
+def assemble(
+    settings: Settings,
+    models: Models,
+    pipeline: Pipeline,
+    *,
+    metrics: Metrics,
+    tracing: Tracing,
+    share: Share | None = None,
+) -> FastAPI:
+    """Make the application around a pipeline.
+
+    Raises:
+        EngineError: the API keys cannot be read; the message names the fix.
+    """
+    share = share or Share()
+    admission = _admission(settings, pipeline, metrics, share)
+    fetcher = _fetcher(settings)
+    analyst = Analyst(pipeline, metrics, fetcher, admission.pace, settings.max_body_bytes)
     app = FastAPI(
         title="emotions",
         version=VERSION,
@@ -47,37 +87,43 @@ def create_app(settings: Settings, tracing: Tracing | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs else None,
         telemetry=tracing.telemetry,
+        routes=[EmotionsRoute(Emotions(settings, models, analyst, admission))],
     )
     app.state.settings, app.state.models, app.state.metrics = settings, models, metrics
+    app.state.pipeline, app.state.admission, app.state.fetcher = pipeline, admission, fetcher
     app.state.tracing = tracing
-    app.state.pipeline = open_pipeline(
-        settings, models, metrics, tracing, isolated=settings.isolate
+    app.state.summed = Summed(metrics, share)
+    app.state.max_connections = share.of(settings.max_connections)
+    app.state.keys = KeyRing(
+        (key.get_secret_value() for key in settings.api_keys), settings.api_keys_file
     )
-    app.state.refusals = Refusals(app.state.pipeline.gate, settings, metrics)
-    app.state.fetcher = _fetcher(settings)
-    app.state.analyst = Analyst(
-        app.state.pipeline, metrics, app.state.fetcher, settings.max_body_bytes
-    )
-    app.add_middleware(Doorman, serve=routes.analyze)
-    _guard(app, settings)
+    _install(app, settings)
     app.add_middleware(Observed, metrics=metrics, tracing=tracing)
     problems.install(app)
     return app
 
 
-def _guard(app: FastAPI, settings: Settings) -> None:
-    """Install the routes and pages, the keys that open them, and the headers of all answers."""
-    given = (key.get_secret_value() for key in settings.api_keys)
-    app.state.keys = KeyRing(given, settings.api_keys_file)
-    app.state.shares = Shares(settings.max_images_per_key)
-    app.state.held = held = Held(settings.max_held_bytes)
-    app.state.metrics.watch_bytes(lambda: held.bytes, settings.max_held_bytes)
+def _install(app: FastAPI, settings: Settings) -> None:
+    """Install the routes and pages, and the headers of all answers."""
     app.include_router(routes.api, dependencies=described(app.state.keys))
     app.include_router(routes.probes)
     files = page.install(app, docs=settings.docs)
     if settings.docs:
         docs.install(app, files)
     headers.install(app, settings.cors_origins)
+
+
+def _admission(settings: Settings, pipeline: Pipeline, metrics: Metrics, share: Share) -> Admission:
+    per_key = settings.max_images_per_key
+    limits = Limits(
+        images=share.of(settings.max_queue),
+        images_per_key=per_key and share.of(per_key),
+        bytes=share.of(settings.max_held_bytes),
+    )
+    admission = Admission(limits, pipeline.workers)
+    metrics.watch_images(lambda: admission.images, limits.images)
+    metrics.watch_bytes(lambda: admission.bytes, limits.bytes)
+    return admission
 
 
 def _fetcher(settings: Settings) -> Fetcher:
@@ -91,9 +137,11 @@ def _fetcher(settings: Settings) -> Fetcher:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    app.state.pipeline.start()
-    yield
-    app.state.refusals.tell()
-    await app.state.fetcher.close()
-    await asyncio.to_thread(app.state.pipeline.close)
-    await asyncio.to_thread(app.state.tracing.close)
+    state = app.state
+    with state.keys.watched():
+        async with state.summed.shown():
+            state.pipeline.start()
+            yield
+        await state.fetcher.close()
+        await state.pipeline.close()
+        await asyncio.to_thread(state.tracing.close)

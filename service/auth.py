@@ -1,4 +1,4 @@
-"""Who may ask."""
+"""Checks the API keys of requests."""
 
 from fastapi import Request, Security
 from fastapi.params import Security as SecurityDependency
@@ -7,20 +7,20 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from service.errors import Unauthorized
 from service.keyring import KeyRing
 
-# They check nothing, and are there for the description alone; `authorize` does the work.
+# Only for OpenAPI's description; `authorize` checks keys.
 SCHEMES = (HTTPBearer(auto_error=False), APIKeyHeader(name="X-API-Key", auto_error=False))
 
 
 def described(keys: KeyRing) -> list[SecurityDependency]:
-    """What routes depend on so that the API's description names the two ways to show a key."""
+    """Dependencies of routes, from which OpenAPI's description names the two ways to show a key."""
     return [Security(scheme) for scheme in SCHEMES] if keys.required else []
 
 
 async def authorize(request: Request) -> str | None:
-    """Let a request through that shows a valid key, or any where no keys are set.
+    """Require a valid key, unless no keys are set.
 
-    A key comes as `Authorization: Bearer KEY` or `X-API-Key: KEY`. Its name is left where the
-    log and the metrics find it.
+    A key comes as `Authorization: Bearer KEY` or `X-API-Key: KEY`. Its name is stored in the
+    request's state, where log and metrics find it.
 
     Returns:
         The key's name, or None where no keys are set.

@@ -1,7 +1,7 @@
 """A request's body to images, or to where they are, in each of the four forms taken."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from functools import cache
 from typing import Annotated, NamedTuple
 
@@ -13,8 +13,8 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from service.errors import InvalidRequest, NoImages, TooLarge, UnsupportedMediaType
-from service.held import Hold
+from analysis.errors import TooLarge, UnsupportedMediaType
+from service.errors import InvalidRequest, NoImages
 from service.schemas import Frame, Frames
 from service.urls import parse
 
@@ -46,9 +46,9 @@ Sent = Encoded | Linked
 
 
 async def read_images(
-    request: Request, hold: Hold, *, max_bytes: int, max_images: int
+    request: Request, hold: Callable[[int], None], *, max_bytes: int, max_images: int
 ) -> list[Sent]:
-    """Read the images of a request.
+    """Read the images of a request; `hold` is called with the size of each piece.
 
     Raises:
         Overloaded: all requests together hold too many bytes.
@@ -65,7 +65,7 @@ async def read_images(
     return images
 
 
-async def read_body(request: Request, hold: Hold, max_bytes: int) -> bytes:
+async def read_body(request: Request, hold: Callable[[int], None], max_bytes: int) -> bytes:
     """Read a body of at most `max_bytes`; a longer one is refused as soon as that is known."""
     refusal = TooLarge(f"the body is larger than {max_bytes} bytes; send fewer or smaller images")
     announced = request.headers.get("content-length", "")
@@ -77,7 +77,7 @@ async def read_body(request: Request, hold: Hold, max_bytes: int) -> bytes:
         size += len(chunk)
         if size > max_bytes:
             raise refusal
-        hold.take(len(chunk))
+        hold(len(chunk))
     return b"".join(chunks)  # without a copy, where there is but one
 
 

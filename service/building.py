@@ -10,15 +10,36 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 
 from engines import build
 from engines.build import Built, Say
-from engines.catalog import ModelSpec
+from engines.catalog import ModelSpec, Task
 from engines.choice import choose
 from engines.errors import WeightsMissing
 from engines.plan import Sidecar, arguments
 from engines.runner import Engine, Report
 from service.settings import Settings
+from service.startup import load_catalog
 
 # Between two lines of a log.
 PAUSE_S = 10.0
+
+
+def chosen(names: list[str], settings: Settings) -> list[ModelSpec]:
+    """Return the catalog's entries of these names; without names, of the models in use.
+
+    Raises:
+        CatalogError: the catalog has no such entry.
+    """
+    catalog = load_catalog(settings)
+    if names:
+        return [catalog.get(name) for name in names]
+    used: dict[Task, str] = {
+        "detector": settings.detector,
+        "landmarks": settings.landmarks,
+        "emotion": settings.emotion,
+        "embedder": settings.embedder,
+    }
+    if settings.landmarks == "none":
+        del used["landmarks"]
+    return [catalog.get(name, task) for task, name in used.items()]
 
 
 def build_all(

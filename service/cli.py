@@ -6,14 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from engines.catalog import Catalog, ModelSpec, Precision
+from engines.catalog import Precision
 from engines.runner import ENGINES
 from service import building, keys, models
 from service.console import say, tell, told
 from service.exporting import export
 from service.logs import configure
 from service.settings import Settings
-from service.startup import load_catalog
 from service.tables import Form, check_video
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
@@ -38,7 +37,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one")] = None,
     engine: EngineName = None,
-    workers: Annotated[int | None, typer.Option(help="Threads a network")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes")] = None,
 ) -> None:
     """Serve over HTTP until stopped. Everything else is set by EMOTIONS_... in the environment."""
     from service.server import run  # noqa: PLC0415  (the other commands need no web server)
@@ -62,7 +61,7 @@ def build(
         engine=engine, precision=precision, compute_capability=compute_capability
     )
     building.build_all(
-        _chosen(names, settings),
+        building.chosen(names or [], settings),
         settings,
         say,
         force=force or calibration is not None,
@@ -83,7 +82,9 @@ def verify(
     settings = settings_with(
         engine=engine, precision=precision, compute_capability=compute_capability
     )
-    found = building.verify_all(_chosen(names, settings), settings, needed=bool(names))
+    found = building.verify_all(
+        building.chosen(names or [], settings), settings, needed=bool(names)
+    )
     for spec, sidecar in found:
         key = sidecar.fingerprint
         for figure, value in (sidecar.parity or {}).items():
@@ -162,9 +163,3 @@ def webcam(
     settings = settings_with()
     configure(settings)
     watch(settings, source, out, url, say)
-
-
-def _chosen(names: list[str] | None, settings: Settings) -> list[ModelSpec]:
-    catalog: Catalog = load_catalog(settings)
-    used = [settings.detector, settings.emotion, settings.embedder]
-    return [catalog.get(name) for name in names or used]

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable
 import httpcore
 import httpx
 
-from service.errors import FetchFailed, TooLarge, UrlRefused
-from service.held import Hold
+from analysis.errors import TooLarge
+from service.errors import FetchFailed, UrlRefused
 from service.urls import Allowed
 
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -26,9 +26,9 @@ async def resolve(host: str, port: int) -> list[str]:
 
 
 class Budget:
-    """Bytes that the images of one request may come to, together; they are held until its end."""
+    """Bytes that the fetched images of one request may have together; `hold` counts them."""
 
-    def __init__(self, max_bytes: int, hold: Hold) -> None:
+    def __init__(self, max_bytes: int, hold: Callable[[int], None]) -> None:
         self._left = self._most = max_bytes
         self._hold = hold
 
@@ -36,13 +36,13 @@ class Budget:
         """Take `size` bytes.
 
         Raises:
-            TooLarge: so many are not left.
-            Overloaded: all requests together hold too many.
+            TooLarge: fewer bytes are left.
+            Overloaded: all requests together hold too many bytes.
         """
         self._left -= size
         if self._left < 0:
             raise TooLarge(f"the images of this request come to more than {self._most} bytes")
-        self._hold.take(size)
+        self._hold(size)
 
 
 class Pinned(httpcore.AsyncNetworkBackend):

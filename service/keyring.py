@@ -3,7 +3,9 @@
 import hmac
 import re
 import secrets
+import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +18,8 @@ NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 # Secret scanners find a key that leaked by what it begins with.
 PREFIX = "emotions_"
+# Seconds between two looks at the file of keys.
+EVERY_S = 1.0
 
 log = structlog.get_logger("emotions.keys")
 
@@ -54,7 +58,7 @@ def new_key(name: str) -> tuple[str, Key]:
 
 
 class KeyRing:
-    """The keys that are valid now; a file's are read again as soon as the file has changed."""
+    """The keys that are valid now; while `watched`, a file that changes is read again."""
 
     def __init__(self, given: Iterable[str] = (), file: Path | None = None) -> None:
         """Read the keys: `given` are KEY or NAME:KEY, `file` has a line NAME:SHA256 for each.
@@ -77,15 +81,33 @@ class KeyRing:
 
         All digests are compared, each in constant time, so that how long it takes tells nothing.
         """
-        self._refresh()
         digest, found = _digest(shown), None
         for key in [*self._given, *self._filed]:
             if hmac.compare_digest(key.digest, digest):
                 found = key.name
         return found if shown else None
 
-    def _refresh(self) -> None:
-        """Read the file again if it is another; one that cannot be read leaves the keys as is."""
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Refresh about once a second, until the block ends.
+
+        In a thread, which a file system that hangs may stop without stopping requests or the end.
+        """
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(EVERY_S):
+                self.refresh()
+
+        if self._file is not None:
+            threading.Thread(target=watch, name="keys", daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
+
+    def refresh(self) -> None:
+        """Read the file again if it has changed; if it cannot be read, the keys stay valid."""
         stamp = self._stamp()
         if self._file is None or stamp == self._seen:
             return

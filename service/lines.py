@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import lru_cache
 
 import msgspec
 from fastapi import Request
@@ -18,8 +19,9 @@ TYPES = ("application/jsonl", "application/x-ndjson")
 Results = AsyncGenerator[Document, None]
 
 
+@lru_cache(maxsize=64)
 def asked_for(accept: str) -> str | None:
-    """The type of lines that an `Accept` header prefers to one document, or None."""
+    """Return the type of lines that an `Accept` header prefers to one document, or None."""
     best, preferred = 0.0, None
     for entry in accept.split(","):
         kind, *parameters = (part.strip().lower() for part in entry.split(";"))
@@ -76,7 +78,7 @@ class Lines(Response):
         media_type: str,
         patience_s: float,
     ) -> None:
-        # Some proxies collect an answer before they pass it on, unless told not to (nginx).
+        # nginx would collect the whole answer before it passes it on.
         super().__init__(media_type=media_type, headers={"X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._request = request
@@ -86,7 +88,7 @@ class Lines(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         try:
-            # What waits for a client that does not read must end, too.
+            # Ends also the wait for a client that does not read.
             async with asyncio.timeout(self._patience_s):
                 await unless_gone(self._request, self._send(send))
         except (ClientDisconnect, TimeoutError):

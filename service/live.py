@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from service.errors import ServiceError
+from analysis.errors import ServiceError
+from analysis.types import Options
 from service.film import each, film
 from service.predict import Lines
 from service.progress import counted
 from service.readers import Reader, RemoteFailed, opened
 from service.schemas import ImageResult
 from service.settings import Settings
-from service.stages import Options
 from service.tables import OutputRefused
 from service.video import CorruptVideo, Frame, frames
 

@@ -15,9 +15,12 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from engines.worker import process
-from service import errors
-from service.record import Batch, Observer, Record
+import service.errors  # noqa: F401  (its classes have codes, too)
+from analysis import errors
+from analysis.timing import Batch
+from analysis.workers import process
+from analysis.workers.types import Observer
+from service.record import Record
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -36,6 +39,7 @@ class Metrics:
         self._requests()
         self._keys()
         self._networks()
+        self._workers()
         self._info("build", "The version that runs").info({"version": version})
 
     def _requests(self) -> None:
@@ -73,33 +77,41 @@ class Metrics:
         )
 
     def _networks(self) -> None:
-        self.batch_items = self._histogram("batch_items", "Items in a batch", NETWORK, ITEMS)
+        self._rows = self._histogram("batch_items", "Items in a batch", NETWORK, ITEMS)
         self.batch_limit = self._gauge("batch_limit_items", "Most items in a batch", NETWORK)
-        self.queue_seconds = self._histogram(
-            "queue_seconds", "Time that a batch's oldest item waited", NETWORK
+        self._waited = self._histogram(
+            "queue_seconds", "Time that a batch's oldest item waited for a device", NETWORK
         )
-        self.batch_seconds = self._histogram(
+        self._ran = self._histogram(
             "batch_seconds", "Time that a batch took in its engine", NETWORK
         )
-        self.queued = self._gauge("queued_items", "Items that wait", NETWORK)
-        self.queue_limit = self._gauge("queue_limit_items", "Items that may wait", NETWORK)
-        self.dropped = self._counter(
-            "dropped_items",
-            "Items taken out of the queue: late (deadline passed) or gone (caller hung up)",
-            ["network", "reason"],
+        self.ready = self._gauge("ready", "1 when a worker serves the network", NETWORK)
+        self._failures = self._counter(
+            "runner_failures", "Networks that failed and were opened again"
         )
-        self.failures = self._counter(
-            "runner_failures", "Runners that failed and were opened again", NETWORK
-        )
-        self.ready = self._gauge("ready", "1 when all workers of a network are up", NETWORK)
-        self.worker_restarts = self._counter(
-            "worker_restarts", "Inference processes replaced: they died, or hung", ["reason"]
-        )
-        for reason in process.REASONS:
-            self.worker_restarts.labels(reason)
+        self._rows_of = cache(self._rows.labels)
+        self._waited_of = cache(self._waited.labels)
+        self._ran_of = cache(self._ran.labels)
         self._engine = self._info(
             "engine", "What serves a network: its model, engine, precision and plan", NETWORK
         )
+
+    def _workers(self) -> None:
+        self._queued = self._gauge("queued_images", "Images that wait for a worker")
+        self._dropped = self._counter(
+            "dropped_images",
+            "Images taken out of the queue: late (deadline passed) or gone (caller hung up)",
+            ["reason"],
+        )
+        for reason in ("late", "gone"):
+            self._dropped.labels(reason)
+        self._count = self._gauge("workers", "Workers that there should be")
+        self._alive = self._gauge("workers_ready", "Workers that can analyze images")
+        self._restarts = self._counter(
+            "worker_restarts", "Processes replaced: they died, or hung", ["reason"]
+        )
+        for reason in process.REASONS:
+            self._restarts.labels(reason)
 
     def request(self, path: str, status: int, seconds: float, record: Record) -> None:
         """Count a request that was answered."""
@@ -115,19 +127,35 @@ class Metrics:
             self.key_images.labels(record.key).inc(record.images)
             self.key_received.labels(record.key).inc(record.received)
 
-    def watch_network(
-        self,
-        network: str,
-        *,
-        queued: Callable[[], int],
-        ready: Callable[[], bool],
-        capacity: int,
-        max_batch: int,
+    def batch(self, batch: Batch) -> None:
+        """Count a batch that a network ran."""
+        self._rows_of(batch.network).observe(batch.rows)
+        self._waited_of(batch.network).observe(batch.started - batch.queued)
+        self._ran_of(batch.network).observe(batch.ended - batch.started)
+
+    def failed(self, networks: int) -> None:
+        """Count networks that failed and were opened again."""
+        self._failures.inc(networks)
+
+    def restarted(self, reason: str) -> None:
+        """Count a process that was replaced."""
+        self._restarts.labels(reason).inc()
+
+    def dropped(self, reason: str, images: int) -> None:
+        """Count images that left the queue unanswered."""
+        self._dropped.labels(reason).inc(images)
+
+    def watch_pool(
+        self, *, queued: Callable[[], int], ready: Callable[[], int], workers: int
     ) -> None:
-        """Export a batcher's limits, and its queue and state as they are at each scrape."""
-        self.queued.labels(network).set_function(queued)
+        """Export a pool's queue and workers as they are at each scrape."""
+        self._queued.set_function(queued)
+        self._alive.set_function(ready)
+        self._count.set(workers)
+
+    def watch_network(self, network: str, *, ready: Callable[[], bool], max_batch: int) -> None:
+        """Export a network's largest batch, and whether it is served at each scrape."""
         self.ready.labels(network).set_function(ready)
-        self.queue_limit.labels(network).set(capacity)
         self.batch_limit.labels(network).set(max_batch)
 
     def watch_images(self, under_way: Callable[[], int], limit: int) -> None:
@@ -164,24 +192,20 @@ class Metrics:
 
 
 class Counted(Observer):
-    """Counts what one network's batcher does."""
+    """Counts what a pool does."""
 
-    def __init__(self, metrics: Metrics, network: str) -> None:
-        self._items = metrics.batch_items.labels(network)
-        self._waited = metrics.queue_seconds.labels(network)
-        self._ran = metrics.batch_seconds.labels(network)
-        self._failures = metrics.failures.labels(network)
-        self._dropped = {
-            reason: metrics.dropped.labels(network, reason) for reason in ("late", "gone")
-        }
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
 
-    def ran(self, batch: Batch) -> None:
-        self._items.observe(batch.items)
-        self._waited.observe(batch.started - batch.queued)
-        self._ran.observe(batch.ended - batch.started)
+    def ran(self, batches: Sequence[Batch], owners: Sequence[object]) -> None:  # noqa: ARG002
+        for batch in batches:
+            self._metrics.batch(batch)
 
-    def failed(self) -> None:
-        self._failures.inc()
+    def failed(self, networks: int) -> None:
+        self._metrics.failed(networks)
 
-    def dropped(self, reason: Literal["late", "gone"], items: int) -> None:
-        self._dropped[reason].inc(items)
+    def restarted(self, reason: str) -> None:
+        self._metrics.restarted(reason)
+
+    def dropped(self, reason: Literal["late", "gone"], images: int) -> None:
+        self._metrics.dropped(reason, images)

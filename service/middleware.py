@@ -1,4 +1,4 @@
-"""Around every request: an id, a record of what it costs, a log line, and the metrics."""
+"""Gives every request an id and a record of its costs, logs it and counts it."""
 
 import logging
 import random
@@ -12,11 +12,10 @@ from service.metrics import Metrics
 from service.record import Record, recording
 from service.tracing import Tracing
 
-# Asked every few seconds by whoever watches the service; their lines would bury the others.
+# They come every few seconds; their log lines would bury the others.
 PROBES = ("/livez", "/readyz", "/metrics")
 REQUEST_ID = b"x-request-id"
-# A client's own id goes into our log: letters, digits and a few marks, nothing that could forge
-# a line.
+# A client's own id is logged: letters, digits and a few marks cannot forge a line.
 _VALID_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 log = structlog.get_logger("emotions.access")
@@ -34,11 +33,11 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        told_id = request_id(scope)
-        scope.setdefault("state", {})["request_id"] = told_id
+        identifier = request_id(scope)
+        scope.setdefault("state", {})["request_id"] = identifier
         with recording() as record:
             trace = self._tracing.begin(_header(scope, b"traceparent"), record)
-            ids = {"request_id": told_id} | ({"trace_id": trace} if trace else {})
+            ids = {"request_id": identifier} | ({"trace_id": trace} if trace else {})
             with structlog.contextvars.bound_contextvars(**ids):
                 await self._observe(scope, receive, send, record)
 
@@ -76,7 +75,7 @@ class Observed:
         self._tracing.end(record)
 
     def _conclude(self, scope: Scope, status: int, seconds: float, record: Record) -> None:
-        # The route's own path, not the client's: a label for each unknown address would grow.
+        # The route's own path, not the client's: each unknown address would add a label.
         path = getattr(scope.get("route"), "path", "other")
         self._metrics.request(path, status, seconds, record)
         log.log(
@@ -86,12 +85,12 @@ class Observed:
             path=path,
             status=status,
             ms=round(seconds * 1000, 2),
-            **_told(record),
+            **_fields(record),
         )
 
 
-def _told(record: Record) -> dict[str, object]:
-    """What the log says of a record: nothing of what was sent, and a key by its name only."""
+def _fields(record: Record) -> dict[str, object]:
+    """Log fields of a record: nothing of what was sent, and a key only by its name."""
     fields = {
         "code": record.code,
         "key": record.key,
@@ -104,7 +103,7 @@ def _told(record: Record) -> dict[str, object]:
 
 
 def request_id(scope: Scope) -> str:
-    """The client's own id, or a new one: it is to be unique, nobody need fail to guess it."""
+    """Return the client's own id, or a new one, which is unique but need not be secret."""
     given = _header(scope, REQUEST_ID)
     return given if _VALID_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
 

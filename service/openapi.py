@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from service import errors
+from analysis.errors import ServiceError
 from service.bodies import FIELD, IMAGE_TYPES, MSGPACK_TYPES
 from service.lines import TYPES
 from service.parameters import described
@@ -45,8 +45,8 @@ def _frames() -> dict[str, Any]:
 
 def _problems() -> dict[int | str, dict[str, Any]]:
     """Each status that the error tree can give, with the codes it may bear."""
-    kinds: dict[int, list[type[errors.ServiceError]]] = {}
-    pending = [errors.ServiceError]
+    kinds: dict[int, list[type[ServiceError]]] = {}
+    pending = [ServiceError]
     while pending:
         kind = pending.pop(0)
         children = kind.__subclasses__()
@@ -56,7 +56,7 @@ def _problems() -> dict[int | str, dict[str, Any]]:
     return {status: _problem(kinds[status]) for status in sorted(kinds)}
 
 
-def _problem(kinds: list[type[errors.ServiceError]]) -> dict[str, Any]:
+def _problem(kinds: list[type[ServiceError]]) -> dict[str, Any]:
     lines = (f"`{kind.code}`: {kind.__doc__}" for kind in kinds)
     return {
         "description": "\n".join(lines),

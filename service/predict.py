@@ -15,15 +15,15 @@ import uvloop
 from numpy.typing import NDArray
 from rich.console import Console
 
+from analysis.errors import ServiceError
+from analysis.types import Options
 from engines import cores
 from service.annotate import annotate
-from service.errors import ServiceError
 from service.files import SUFFIXES, Source, all_inside, below, common, find, printable
 from service.progress import counted
 from service.readers import AHEAD, Reader, opened
 from service.schemas import ImageResult, image_result
 from service.settings import Settings
-from service.stages import Options
 from service.tables import Form, OutputRefused, Tables, check, check_video, convert
 
 U8 = NDArray[np.uint8]

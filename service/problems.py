@@ -9,13 +9,14 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from service.errors import InvalidRequest, ServiceError
+from analysis.errors import ServiceError
+from service.errors import InvalidRequest
 from service.headers import HEADERS
 from service.record import current
 from service.schemas import Problem
 
 MEDIA_TYPE = "application/problem+json"
-# Of an answer that no application makes.
+# Headers of an answer that the application does not make.
 _GUARD = {name.lower().encode(): value.encode() for name, value in HEADERS.items()}
 UNKNOWN = (500, "internal", "something went wrong inside; the log has this request's id")
 log = structlog.get_logger("emotions.http")
@@ -33,23 +34,23 @@ def install(app: FastAPI) -> None:
 def answer(
     request: Request, status: int, code: str, detail: str, headers: dict[str, str] | None = None
 ) -> Response:
-    """Render a problem, with the headers of every answer: what nobody expected passes no guard."""
+    """Render a problem with the headers of every answer: unexpected errors bypass `Guarded`."""
     problem = _problem(request, status, code, detail)
-    told = HEADERS | {"X-Request-ID": problem.request_id} | (headers or {})
-    return Response(problem.model_dump_json(), status, told, MEDIA_TYPE)
+    every = HEADERS | {"X-Request-ID": problem.request_id} | (headers or {})
+    return Response(problem.model_dump_json(), status, every, MEDIA_TYPE)
 
 
 def whole(problem: Problem, headers: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
     """Render a problem as all bytes of an HTTP/1.1 answer, with the headers of every answer."""
     body = problem.model_dump_json().encode()
-    told = (
+    every = (
         *_GUARD.items(),
         *headers,
         (b"content-type", MEDIA_TYPE.encode()),
         (b"content-length", b"%d" % len(body)),
         (b"x-request-id", problem.request_id.encode()),
     )
-    head = b"".join([b"%b: %b\r\n" % pair for pair in told])
+    head = b"".join([b"%b: %b\r\n" % pair for pair in every])
     line = f"HTTP/1.1 {problem.status} {problem.title}\r\n".encode()
     return line + head + b"\r\n" + body
 
@@ -69,7 +70,7 @@ def _problem(request: Request, status: int, code: str, detail: str) -> Problem:
 
 
 def made(status: int, code: str, detail: str, request_id: str) -> Problem:
-    """Make a problem, also where there is no request of the application yet."""
+    """Make a problem, also where the application has no request yet."""
     return Problem(
         title=HTTPStatus(status).phrase,
         status=status,
@@ -80,7 +81,7 @@ def made(status: int, code: str, detail: str, request_id: str) -> Problem:
 
 
 def answer_to(request: Request, error: ServiceError | ClientDisconnect) -> Response:
-    """Render the problem that an expected error is."""
+    """Render an expected error."""
     if isinstance(error, ServiceError):
         return answer(request, error.status, error.code, str(error), error.headers)
     # Nobody reads this; the status, nginx's for a client that hung up, is for the metrics.

@@ -7,26 +7,23 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from analysis import decode
+from analysis.errors import ServiceError
+from analysis.types import U8, Analysis, Options
 from engines.catalog import SAME_PERSON
-from service import image as images
-from service.errors import ServiceError
 from service.metrics import Metrics
-from service.pipeline import Analysis, Pipeline
+from service.pipeline import Pipeline
 from service.schemas import ImageResult, image_result
 from service.settings import Settings
-from service.stages import Options
 from service.startup import find_models
 from service.wiring import open_pipeline
 
 if TYPE_CHECKING:
     from emotions_client import AsyncClient
 
-U8 = NDArray[np.uint8]
 # Enough to keep the networks' batches full while files are read and pictures are written.
 AHEAD = 32
 log = structlog.get_logger("emotions.readers")
@@ -102,19 +99,19 @@ async def local(settings: Settings, wanted: _Wanted) -> AsyncIterator[Reader]:
         EngineError: a plan is missing or does not fit; the message names the command to run.
     """
     models = find_models(settings)
-    pipeline = open_pipeline(settings, models, Metrics(), isolated=settings.isolate)
+    pipeline = open_pipeline(settings, models, Metrics())
     pipeline.start()
     same_person = models.embedder.spec.same_person if models.embedder else SAME_PERSON
     try:
         yield _Local(pipeline, wanted, same_person)
     finally:
-        await asyncio.to_thread(pipeline.close)
+        await pipeline.close()
 
 
 class _Local:
     def __init__(self, pipeline: Pipeline, wanted: _Wanted, same_person: float) -> None:
         self._pipeline, self.same_person = pipeline, same_person
-        self.labels, self.embeds = pipeline.labels, pipeline.embedder is not None
+        self.labels, self.embeds = pipeline.labels, pipeline.embeds
         self._to_read, self._to_look = wanted.to_read(self.embeds), wanted.to_look(self.embeds)
 
     async def read(self, name: str, data: bytes) -> tuple[ImageResult, U8 | None]:
@@ -127,7 +124,7 @@ class _Local:
         return image_result(name, outcome, self.labels, self.labels), image
 
     async def look(self, name: str, image: U8) -> ImageResult:
-        outcome = await self._pipeline.analyze_pixels(image, self._to_look, math.inf)
+        outcome = await self._pipeline.analyze(image, self._to_look, math.inf)
         return image_result(name, outcome, self.labels, self.labels)
 
 
@@ -150,7 +147,7 @@ async def remote(url: str, settings: Settings, wanted: _Wanted) -> AsyncIterator
             models = {model.task: model for model in await client.models()}
         except EmotionsError as error:
             raise RemoteFailed(f"{url}: {error}") from error
-        limits = images.ImageLimits(settings.max_image_bytes, settings.max_pixels)
+        limits = decode.ImageLimits(settings.max_image_bytes, settings.max_pixels)
         embeds = "embedder" in models
         yield _Remote(
             url,
@@ -173,7 +170,7 @@ class _Remote:
         embeds: bool,
         same_person: float,
         wanted: _Wanted,
-        limits: images.ImageLimits,
+        limits: decode.ImageLimits,
     ) -> None:
         self.labels, self.embeds, self.same_person = labels, embeds, same_person
         self._url, self._client, self._limits = url, client, limits
@@ -184,7 +181,7 @@ class _Remote:
         if result.error or not self._to_read.keep_image:
             return result, None
         try:
-            return result, await asyncio.to_thread(images.decode, data, self._limits)
+            return result, await asyncio.to_thread(decode.decode, data, self._limits)
         except ServiceError as error:  # the limits there may be wider; its answer stands
             log.warning("picture.left_out", detail=str(error))
             return result, None

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.errors import ServiceError
-from service.pipeline import Analysis
+from analysis.errors import ServiceError
+from analysis.types import Analysis
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -56,6 +56,7 @@ class Models(_Document):
     """The models that gave an answer, and the engine that ran them."""
 
     detector: str
+    landmarks: str | None = Field(description="null if the detector places the landmarks")
     emotion: str
     embedder: str | None = Field(description="null unless embeddings were asked for")
     backend: str

@@ -1,52 +1,78 @@
 """uvicorn around the application, on a socket that is ours before anything slow begins."""
 
 import os
+import resource
 import signal
 import socket
+from functools import partial
 from types import FrameType
 
 import structlog
 import uvicorn
 
 from engines.errors import EngineError
-from service.app import create_app
+from engines.runner import Engine
+from service.app import make_app
 from service.connection import Connection
 from service.logs import configure
+from service.processes import Share, Supervisor, shares
 from service.settings import Settings
+from service.startup import Models, find_models
+from service.wiring import devices
 
 log = structlog.get_logger("emotions.server")
 # Time past a request's deadline for its answer to leave.
 GRACE_S = 5
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, engine: Engine | None = None) -> None:
     """Serve until SIGTERM or SIGINT; what was accepted is answered first.
+
+    `engine` is what `settings` ask for unless given.
 
     Raises:
         EngineError: the address is taken, or a plan is missing; the message names the fix.
     """
     configure(settings)
     with _listen(settings.host, settings.port) as listener:
-        app = create_app(settings)
+        models = find_models(settings, engine)
         host, port = listener.getsockname()[:2]
-        models = app.state.models
-        url = f"http://{host}:{port}"
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         log.info("serving", url=url, engine=models.engine.name, reason=models.reason)
-        config = uvicorn.Config(
-            app,
-            loop="uvloop",
-            http=Connection,
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=int(settings.deadline_s) + GRACE_S,
-        )
-        server = Server(config)
-        # Until uvicorn takes them; it raises them again when it has shut down, and we end with 0.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, server.stop)
-        server.run(sockets=[listener])
+        _allow_files()
+        count = settings.http_processes
+        if count == 1:
+            _serve(settings, models, listener)
+            return
+        each = shares(count, devices(settings, models))
+        Supervisor(partial(_serve, settings, models, listener), each).run()
+
+
+def _allow_files() -> None:
+    """Allow as many open files as the system lets us: each connection takes one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _serve(
+    settings: Settings, models: Models, listener: socket.socket, share: Share | None = None
+) -> None:
+    """Run one HTTP process; `share` is its part where there are several."""
+    config = uvicorn.Config(
+        make_app(settings, models, share=share),
+        loop="uvloop",
+        http=Connection,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.deadline_s) + GRACE_S,
+    )
+    server = Server(config)
+    # Until uvicorn takes them; it raises them again when it has shut down, and we end with 0.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, server.stop)
+    server.run(sockets=[listener])
 
 
 class Server(uvicorn.Server):

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from analysis.close_up import CloseUps
 from engines.catalog import Precision
 from engines.plan import DEFAULT_FOLDER
-from service.closeups import CloseUps
 
 MEBI = 1 << 20
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -24,6 +24,12 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address to listen on")
     port: int = Field(
         default=8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one"
+    )
+
+    http_processes: Count = Field(
+        default=1,
+        description="Processes that accept on the port, for hosts where parsing is the limit; each "
+        "gets its share of workers and limits (Linux)",
     )
 
     engine: str = Field(default="auto", description="Engine that runs the networks; auto picks")
@@ -54,18 +60,26 @@ class Settings(BaseSettings):
         default=DEFAULT_FOLDER, description="Folder of built plans and pulled weights"
     )
     workers: int = Field(
-        default=0, ge=0, description="Threads a network; 0 counts cores and CPU quota"
+        default=0,
+        ge=0,
+        description="Worker processes; 0 is one per core of affinity and CPU quota, or two per "
+        "core in front of a device process",
     )
     isolate: bool = Field(
         default=True,
-        description="Run the networks in a process of their own, started anew when it dies or "
-        "hangs (Linux)",
+        description="Analyze images in worker processes, each started anew when it dies or hangs "
+        "(Linux); else in threads of the service",
+    )
+    device_process: bool | None = Field(
+        default=None,
+        description="Run the networks in a device process that batches the rows of all workers; "
+        "by default where a GPU runs them, one process per GPU",
     )
     batch_limit_s: float | None = Field(
         default=None,
         gt=0,
-        description="Longest time a batch may take before that process is started anew, seconds; "
-        "by default a third of deadline_s, but not below 5",
+        description="Longest time a batch, or decoding an image, may take before its process is "
+        "started anew, seconds; by default a third of deadline_s, but not below 5",
     )
 
     max_body_bytes: Count = Field(default=64 * MEBI, description="Largest request body")
@@ -83,6 +97,10 @@ class Settings(BaseSettings):
         default=30.0, gt=0, description="Longest time a request may take, seconds"
     )
 
+    max_connections: Count = Field(
+        default=4096,
+        description="Connections that may be open at once; each takes a file descriptor",
+    )
     patience_s: float = Field(
         default=10.0,
         gt=0,
@@ -110,7 +128,8 @@ class Settings(BaseSettings):
     )
     api_keys_file: Path | None = Field(
         default=None,
-        description="File of keys by hash, `emotions keys new NAME`; read again when it changes",
+        description="File of keys by hash, `emotions keys new NAME`; read again within about a "
+        "second of a change",
     )
     max_images_per_key: int = Field(
         default=128, ge=0, description="Images a key may have under way at once; 0 is any number"

@@ -18,8 +18,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
+from analysis.timing import Batch
+from analysis.workers.types import Observer
 from service.middleware import PROBES
-from service.record import Batch, Observer, Record
+from service.record import Record
 from service.tracing import Tracing
 
 if TYPE_CHECKING:
@@ -57,11 +59,6 @@ class Spans(Tracing):
             record.span = span
         return trace.format_trace_id(context.trace_id)
 
-    def route(self, method: str, path: str) -> None:
-        span = trace.get_current_span()
-        span.update_name(f"{method} {path}")
-        span.set_attribute("http.route", path)
-
     def end(self, record: Record) -> None:
         span, record.span = record.span, None
         if span is None:
@@ -73,30 +70,33 @@ class Spans(Tracing):
                 _epoch_ns(ended)
             )
 
-    def observers(self, network: str) -> Sequence[Observer]:
-        return (_TracedBatches(self._tracer, network),)
+    def observers(self) -> Sequence[Observer]:
+        return (_TracedBatches(self._tracer),)
 
     def close(self) -> None:
         self._provider.shutdown()
 
 
 class _TracedBatches(Observer):
-    def __init__(self, tracer: trace.Tracer, network: str) -> None:
+    def __init__(self, tracer: trace.Tracer) -> None:
         self._tracer = tracer
-        self._network = network
 
-    def ran(self, batch: Batch) -> None:
-        spans = [span for record in batch.waiting if (span := record.span) is not None]
+    def ran(self, batches: Sequence[Batch], owners: Sequence[object]) -> None:
+        """Make a span of each batch: a child of the first request in it, with links to all."""
+        records = dict.fromkeys(owner for owner in owners if isinstance(owner, Record))
+        spans = [record.span for record in records if record.span is not None]
         if not spans:
             return
         parent: Context = trace.set_span_in_context(spans[0])
-        self._tracer.start_span(
-            f"{self._network} batch",
-            parent,
-            links=[trace.Link(span.get_span_context()) for span in spans],
-            attributes={"emotions.network": self._network, "emotions.batch.items": batch.items},
-            start_time=_epoch_ns(batch.started),
-        ).end(_epoch_ns(batch.ended))
+        links = [trace.Link(span.get_span_context()) for span in spans]
+        for batch in batches:
+            self._tracer.start_span(
+                f"{batch.network} batch",
+                parent,
+                links=links,
+                attributes={"emotions.network": batch.network, "emotions.batch.items": batch.rows},
+                start_time=_epoch_ns(batch.started),
+            ).end(_epoch_ns(batch.ended))
 
 
 def open_spans(url: str, share: float) -> Spans:

@@ -4,12 +4,11 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from engines import build, plan, weights
+from engines import build, plan
 from engines.catalog import Catalog, ModelSpec
-from engines.choice import choose
+from engines.choice import Choice, choose
 from engines.errors import PlanMissing, WeightsMissing
 from engines.runner import Engine
-from service import landmarks
 from service.settings import Settings
 
 
@@ -21,65 +20,44 @@ class Model(NamedTuple):
     sidecar: plan.Sidecar
 
 
-class Placer(NamedTuple):
-    """The network that places landmarks, which needs no plan."""
-
-    spec: ModelSpec
-    path: Path
-    digest: str
-
-
 class Models(NamedTuple):
-    """The models that a service runs."""
+    """The models that a service runs; those that may be absent are None then."""
 
     engine: Engine
     reason: str
     detector: Model
+    landmarks: Model | None
     emotion: Model
     embedder: Model | None
-    landmarks: Placer | None = None
 
     @property
     def all(self) -> list[Model]:
         """Those that are there."""
-        return [m for m in (self.detector, self.emotion, self.embedder) if m is not None]
+        found = (self.detector, self.landmarks, self.emotion, self.embedder)
+        return [model for model in found if model is not None]
 
 
-def find_models(settings: Settings) -> Models:
-    """Find the plans that `settings` ask for.
+def find_models(settings: Settings, engine: Engine | None = None) -> Models:
+    """Find the plans that `settings` ask for, for their engine unless another is given.
 
     Raises:
         EngineError: a plan is missing or does not fit; the message names the command to run.
     """
     catalog = load_catalog(settings)
-    engine, reason = choose(settings.engine, settings.compute_capability)
-    find = partial(_find, engine=engine, settings=settings)
-    detector = find(catalog.get(settings.detector, "detector"))
-    emotion = find(catalog.get(settings.emotion, "emotion"))
-    embedder = catalog.get(settings.embedder, "embedder")
-    return Models(
-        engine,
-        reason,
-        detector,
-        emotion,
-        _optional(embedder, engine, settings),
-        find_placer(settings, catalog),
+    chosen = (
+        choose(settings.engine, settings.compute_capability)
+        if engine is None
+        else Choice(engine, "given by the program")
     )
-
-
-def find_placer(settings: Settings, catalog: Catalog) -> Placer | None:
-    """Find the network that places landmarks, unless the settings want none.
-
-    Raises:
-        EngineError: there is none of that name, or its file is missing, damaged or another kind of
-            network.
-    """
-    if settings.landmarks == "none":
-        return None
-    spec = catalog.get(settings.landmarks, "landmarks")
-    path = weights.find(spec, settings.plans / "weights").absolute()
-    landmarks.warm(path)  # so that what does not fit is told here, not by worker after worker
-    return Placer(spec, path, weights.sha256(path))
+    find = partial(_find, engine=chosen.engine, settings=settings)
+    landmarks = settings.landmarks
+    return Models(
+        *chosen,
+        find(catalog.get(settings.detector, "detector")),
+        None if landmarks == "none" else find(catalog.get(landmarks, "landmarks")),
+        find(catalog.get(settings.emotion, "emotion")),
+        _optional(catalog.get(settings.embedder, "embedder"), chosen.engine, settings),
+    )
 
 
 def load_catalog(settings: Settings) -> Catalog:

@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from analysis.workers.types import Observer
 from engines.errors import EngineError
-from service.record import Observer, Record
+from service.record import Record
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,14 +32,11 @@ class Tracing:
         found = _TRACEPARENT.fullmatch(traceparent)
         return found[1] if found else None
 
-    def route(self, method: str, path: str) -> None:
-        """Name the span of this request by a route that FastAPI does not see."""
-
     def end(self, record: Record) -> None:
         """Tell what a request cost, before the last of its answer leaves."""
 
-    def observers(self, network: str) -> Sequence[Observer]:  # noqa: ARG002
-        """What a network's batcher is to tell of its batches."""
+    def observers(self) -> Sequence[Observer]:
+        """Who is called of the batches that networks run."""
         return ()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""How long a request is worked for: until its deadline, and while somebody waits for it."""
+"""Ends the work of a request at its deadline, or when its client hangs up."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from typing import TypeVar
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from service.errors import DeadlineExceeded
+from analysis.errors import DeadlineExceeded
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ async def until(deadline: float) -> AsyncIterator[None]:
 
 
 async def unless_gone(request: Request, work: Coroutine[None, None, T]) -> T:
-    """Do `work`, but stop when the client of `request`, whose body was read, hangs up.
+    """Do `work`, but stop when the client of `request` hangs up. Its body must have been read.
 
     Raises:
         ClientDisconnect: nobody waits for the result any more.

@@ -1,40 +1,38 @@
-"""From models to a pipeline: what finds faces, batchers, workers, and who is told of them."""
+"""From models and settings to a pipeline: which workers, in which processes, who observes them."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any
 
-import numpy as np
-
+from analysis.decode import ImageLimits
+from analysis.networks import Plan, Plans, Rules, opened
+from analysis.workers import channel
+from analysis.workers.members import (
+    ProcessDevice,
+    ProcessWorker,
+    ThreadWorker,
+    address,
+    listen,
+)
+from analysis.workers.messages import Setup
+from analysis.workers.pool import Pool
+from analysis.workers.types import Group, Seat, Worker
 from engines import cores, verify
-from engines.runner import Runner
-from engines.worker import channel, process
-from engines.worker.pool import Workers
-from service.batcher import Batcher
-from service.gate import Gate
-from service.image import ImageLimits
-from service.lane import wire
-from service.lane.lane import Lane, Networks
-from service.lane.lanes import Lanes, Waited, answers_of
 from service.metrics import Counted, Metrics
-from service.parameters import MOST_FACES
-from service.pipeline import Finder, Pipeline, rows_of
-from service.quarantine import Quarantine
-from service.record import Noted, Observer, Stage
+from service.pipeline import Pipeline
+from service.processes import Share
 from service.settings import Settings
-from service.staged import NetworkBatcher, Staged
-from service.stages import Rules
 from service.startup import Model, Models
 from service.tracing import Tracing
 
-# Two tries of a batch that hangs fit into a request's deadline, with time for the rest.
-BATCH_SHARE, LEAST_BATCH_LIMIT_S = 3, 5.0
-# Images that a lane is handed at once where many wait, and how often what waits is to suffice for
-# every lane: where it does not, images wait for each other in one lane while the next is idle.
-TOGETHER, ROUNDS = 4, 2
-STAGES: dict[str, Stage] = {"detector": "detect", "emotion": "classify", "embedder": "embed"}
+# Two tries of a step that hangs fit into a request's deadline, with time for the rest.
+STEP_SHARE, LEAST_STEP_LIMIT_S = 3, 5.0
+# Images that a worker is sent at once where many wait: with networks of its own, and in front of a
+# device, where batches are to be large.
+TOGETHER, TOGETHER_ON_DEVICE = 4, 16
+# On a CPU what waits is to suffice for every worker this often: else images wait for each other in
+# one worker while the next is idle.
+ROUNDS = 2
+# Workers per core in front of a device: some wait for it while others decode.
+PER_CORE = 2
 
 
 def open_pipeline(
@@ -42,163 +40,134 @@ def open_pipeline(
     models: Models,
     metrics: Metrics,
     tracing: Tracing | None = None,
-    *,
-    isolated: bool = False,
+    share: Share | None = None,
 ) -> Pipeline:
-    """Wire what an image goes through; `Pipeline.start` brings it to life.
+    """Make the pipeline of `models`; `Pipeline.start` starts its processes.
 
-    The networks run in processes of their own where that is asked for and can be had: one for a
-    GPU, and one a lane.
+    `share` is this process's part of the workers where there are several HTTP processes.
     """
-    wiring = Wiring(settings, models, metrics, tracing or Tracing(), isolated=isolated)
-    finder = wiring.lanes() if wiring.one_by_one else wiring.staged()
-    pipeline = Pipeline(
-        finder,
-        wiring.network(models.emotion),
-        models.embedder and wiring.network(models.embedder),
-        labels=models.emotion.spec.labels,
-        gate=Gate(settings.max_queue, wiring.at_once),
-        workers=wiring.workers,
+    layout = Layout(settings, models, share or Share())
+    groups = layout.groups()
+    pool = Pool(
+        groups,
+        together=TOGETHER_ON_DEVICE if layout.devices else TOGETHER,
+        takers=None if layout.devices else ROUNDS * layout.workers,
+        limit_s=layout.limit_s,
+        observers=[Counted(metrics), *(tracing or Tracing()).observers()],
     )
-    metrics.watch_images(lambda: pipeline.gate.admitted, settings.max_queue)
+    networks = tuple(layout.plans.all)
+    pipeline = Pipeline(
+        pool, networks=networks, labels=models.emotion.spec.labels, workers=layout.workers
+    )
+    _watch(metrics, pipeline, models, layout.plans)
     return pipeline
 
 
-def rules_of(settings: Settings, models: Models) -> Rules:
-    """What holds for all images that go through `models`."""
+def rules_of(settings: Settings, models: Models, *, device: bool) -> Rules:
+    """What holds for all images; on a device their rows share batches, which have one height."""
+    spec = models.detector.spec
     return Rules(
         ImageLimits(settings.max_image_bytes, settings.max_pixels),
-        verify.input_size(models.detector.spec),
+        verify.input_size(spec),
         settings.nms_iou,
         settings.close_ups,
-        models.engine.heights(models.detector.spec),
-        models.landmarks and models.landmarks.path,
+        () if device else models.engine.heights(spec),
     )
 
 
-class Wiring:
-    """What the parts of one pipeline have in common."""
+def devices(settings: Settings, models: Models) -> int:
+    """How many device processes there are: one per GPU, one if the settings want one anyhow."""
+    wanted, found = settings.device_process, models.engine.devices()
+    if not (settings.isolate and channel.supported()) or wanted is False:
+        return 0
+    return max(found, 1) if wanted else found
 
-    def __init__(
-        self,
-        settings: Settings,
-        models: Models,
-        metrics: Metrics,
-        tracing: Tracing,
-        *,
-        isolated: bool,
-    ) -> None:
-        self._settings, self._models = settings, models
-        self._metrics, self._tracing = metrics, tracing
-        self._engine = models.engine
-        self._quarantine = Quarantine()
-        self._runners = settings.workers or models.engine.workers()
-        self._rules = rules_of(settings, models)
-        # A detector that takes images one by one needs no other image beside it.
-        self.one_by_one = models.engine.batch(models.detector.spec) == 1
-        # Two lanes in one process wait for its interpreter, and for each other's memory.
-        count = self._runners if self.one_by_one else 1
-        self.workers = (
-            Workers([self._worker() for _ in range(count)])
-            if isolated and channel.supported()
-            else None
-        )
+
+class Layout:
+    """Which processes there are.
+
+    On a CPU each core has a worker with networks of its own. In front of a GPU workers have none:
+    a device process per GPU runs them, and merges the rows of its workers into batches.
+    """
+
+    def __init__(self, settings: Settings, models: Models, share: Share) -> None:
+        self._settings, self._models, self._share = settings, models, share
+        self.isolated = settings.isolate and channel.supported()
+        self.devices = devices(settings, models)
+        each = PER_CORE if self.devices else 1
+        workers = share.of(settings.workers or each * cores.available())
+        self.workers = max(workers, self.devices)
+        self.plans = self._plans()
 
     @property
-    def at_once(self) -> int:
-        """Twice what threads and networks take: the next are ready when those are done."""
-        threads = self._settings.workers or cores.available()
-        images = TOGETHER if self.one_by_one else self._engine.batch(self._models.detector.spec)
-        return 2 * (threads + self._runners * images)
+    def limit_s(self) -> float:
+        """The longest time that a step of a worker or a batch may take."""
+        share = self._settings.deadline_s / STEP_SHARE
+        return self._settings.batch_limit_s or max(LEAST_STEP_LIMIT_S, share)
 
-    def lanes(self) -> Finder:
-        """A lane a core, and one image or a few of those that wait for it."""
-        model = self._models.detector
-        emotion = self._models.emotion
-        networks = Networks((model.plan, model.spec), (emotion.plan, emotion.spec), self._rules)
-        return Lanes(
-            self._batcher(
-                model,
-                partial(answers_of, self._opener(networks)),
-                Waited(),
-                max_batch=TOGETHER,
-                takers=self._runners * ROUNDS,
-            ),
-            self._observers("emotion"),
+    def groups(self) -> list[Group]:
+        """Workers, shared out over the devices; where there is none, each by itself."""
+        if self.devices:
+            return [self._with_device(gpu) for gpu in range(self.devices)]
+        return [_group(self._worker()) for _ in range(self.workers)]
+
+    def _worker(self) -> Worker:
+        if self.isolated:
+            return ProcessWorker(self._setup())
+        return ThreadWorker(partial(opened, self._models.engine, self.plans))
+
+    def _with_device(self, gpu: int) -> Group:
+        """The workers of a device; the first HTTP process runs the device, the others use it."""
+        listeners = self._share.devices
+        listener = listeners[gpu] if listeners else listen()
+        setup = self._setup(gpu, address(listener))
+        count = len(range(gpu, self.workers, self.devices))
+        group = _group(*(ProcessWorker(setup) for _ in range(count)))
+        if not self._share.number:
+            group.device = ProcessDevice(self._setup(gpu), listener)
+        return group
+
+    def _setup(self, gpu: int = 0, device: str | None = None) -> Setup:
+        engine, capability = self._models.engine.origin, self._settings.compute_capability
+        return Setup(engine, capability, gpu, self.plans, device)
+
+    def _plans(self) -> Plans:
+        models = self._models
+        return Plans(
+            self._plan(models.detector),
+            self._plan(models.emotion),
+            rules_of(self._settings, models, device=bool(self.devices)),
+            models.landmarks and self._plan(models.landmarks),
+            models.embedder and self._plan(models.embedder),
         )
 
-    def staged(self) -> Finder:
-        """Batches of the images of all callers, and threads around them."""
-        threads = self._settings.workers or cores.available()
-        pool = ThreadPoolExecutor(threads, thread_name_prefix="image")
-        return Staged(self.network(self._models.detector), pool, self._rules)
-
-    def network(self, model: Model) -> NetworkBatcher:
-        """A batcher in front of one network."""
+    def _plan(self, model: Model) -> Plan:
         spec = model.spec
-        opener = self.workers.open if self.workers else self._engine.open
-        rows = partial(
-            rows_of,
-            partial(opener, model.plan, spec),
-            verify.input_name(spec.task),
-            np.zeros(verify.input_shape(spec), np.uint8),
+        return Plan(
+            model.plan,
+            spec,
+            spec.max_batch if self.devices else self._models.engine.batch(spec),
         )
-        noted = Noted(STAGES[spec.task])
-        return self._batcher(model, rows, noted, max_batch=self._engine.batch(spec))
 
-    def _opener(self, networks: Networks) -> Callable[[], AbstractContextManager[Runner]]:
-        if self.workers:
-            return partial(self.workers.open, *networks.detector, wire.encode(networks))
-        return lambda: wire.LaneRunner(Lane.open(self._engine, networks))
 
-    def _batcher(
-        self,
-        model: Model,
-        open_run: Any,
-        noted: Observer,
-        *,
-        max_batch: int,
-        takers: int | None = None,
-    ) -> Batcher[Any, Any]:
-        settings, spec = self._settings, model.spec
-        # The gate alone turns images away: of those that it lets work, none is for its faces.
-        each = 1 if spec.task == "detector" else max(MOST_FACES, settings.max_faces)
-        capacity = max(settings.max_queue, self.at_once * each)
-        batcher: Batcher[Any, Any] = Batcher(
-            spec.task,
-            open_run,
-            workers=self._runners,
-            max_batch=max_batch,
-            takers=takers,
-            capacity=capacity,
-            quarantine=self._quarantine,
-            observers=(noted, *self._observers(spec.task)),
-        )
-        self._metrics.watch_network(
-            spec.task,
-            queued=lambda: batcher.queued,
-            ready=lambda: batcher.ready,
-            capacity=capacity,
-            max_batch=max_batch,
-        )
-        self._metrics.describe_engine(
-            spec.task,
-            model=spec.name,
-            engine=self._engine.name,
-            plan=model.sidecar.fingerprint.digest,
-            precision=model.sidecar.fingerprint.precision,
-        )
-        return batcher
+def _group(*workers: Worker) -> Group:
+    group = Group()
+    group.seats = [Seat(worker, group) for worker in workers]
+    return group
 
-    def _observers(self, task: str) -> list[Observer]:
-        return [Counted(self._metrics, task), *self._tracing.observers(task)]
 
-    def _worker(self) -> process.Worker:
-        settings, metrics = self._settings, self._metrics
-        module = "service.lane" if self.one_by_one else "engines.worker"
-        return process.Worker(
-            process.command(self._engine.name, settings.compute_capability, module),
-            limit_s=settings.batch_limit_s
-            or max(LEAST_BATCH_LIMIT_S, settings.deadline_s / BATCH_SHARE),
-            restarted=lambda reason: metrics.worker_restarts.labels(reason).inc(),
+def _watch(metrics: Metrics, pipeline: Pipeline, models: Models, plans: Plans) -> None:
+    pool = pipeline.pool
+    metrics.watch_pool(
+        queued=lambda: pool.queued, ready=lambda: pool.workers_ready, workers=pipeline.workers
+    )
+    for model in models.all:
+        task, key = model.spec.task, model.sidecar.fingerprint
+        metrics.watch_network(task, ready=lambda: pool.ready, max_batch=plans.all[task].batch)
+        metrics.describe_engine(
+            task,
+            model=model.spec.name,
+            engine=models.engine.name,
+            plan=key.digest,
+            precision=key.precision,
         )

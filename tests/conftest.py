@@ -21,7 +21,7 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 # The reference, whatever else is installed; what tests another engine names it.
 os.environ["EMOTIONS_ENGINE"] = "onnxruntime"
-DEFAULTS = ("retinaface-mnet025", "emotion-fer48", "arcface-mobilefacenet")
+DEFAULTS = ("retinaface-mnet025", "landmarks-64", "emotion-fer48", "arcface-mobilefacenet")
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,18 @@ def test_ctrl_c_before_all_is_imported_prints_no_traceback() -> None:
 def test_build_says_that_what_is_there_is_up_to_date() -> None:
     output = emotions("build")
     assert "retinaface-mnet025: up to date (onnxruntime" in output
+    assert "landmarks-64: up to date" in output
     assert "arcface-mobilefacenet: up to date" in output
+
+
+def test_build_and_verify_leave_out_landmarks_that_nobody_wants(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert "landmarks-64" in emotions("verify")
+    monkeypatch.setenv("EMOTIONS_LANDMARKS", "none")
+    assert "landmarks-64" not in emotions("build") + emotions("verify")
+    monkeypatch.setenv("EMOTIONS_LANDMARKS", "emotion-fer48")
+    assert "emotion-fer48 is a model for the task emotion" in emotions("build", status=1)
 
 
 def test_build_leaves_out_a_chosen_embedder_only_if_it_is_told_to(

@@ -9,9 +9,10 @@ ROOT = Path(__file__).parents[1]
 ALLOWED = {
     "tensorrtx": set(),
     "engines": {"tensorrtx"},
-    "service": {"engines"},
-    "training": {"tensorrtx", "engines", "service"},
-    "bench": {"tensorrtx", "engines", "service"},
+    "analysis": {"tensorrtx", "engines"},
+    "service": {"engines", "analysis"},
+    "training": {"tensorrtx", "engines", "analysis", "service"},
+    "bench": {"tensorrtx", "engines", "analysis", "service"},
 }
 LONGEST = 260
 
@@ -33,8 +34,14 @@ def test_packages_import_only_along_the_arrows(package: str) -> None:
         assert not imported(file) & forbidden, file
 
 
+def test_analysis_knows_neither_http_nor_asyncio() -> None:
+    unknown = {"asyncio", "fastapi", "httpx", "opentelemetry", "prometheus_client", "starlette"}
+    for file in (ROOT / "analysis").rglob("*.py"):
+        assert not imported(file) & unknown, file
+
+
 def test_only_one_module_touches_the_environment() -> None:
-    for package in ("tensorrtx", "engines", "service"):
+    for package in ("tensorrtx", "engines", "analysis", "service"):
         for file in (ROOT / package).rglob("*.py"):
             assert "os.environ" not in file.read_text(), file
 

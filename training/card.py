@@ -6,7 +6,6 @@ writes what stands between the marks in `docs/models/emotion-fer48.md`, and draw
 """
 
 import argparse
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,7 @@ def _write(given: argparse.Namespace, settings: Settings) -> None:
     text = "\n".join([*_table(settings, scores, public, train, figures), "", *_words(figures)])
     given.card.write_text(_placed(given.card.read_text(), text))
     evaluate.draw_confusion(figures["confusion"], failures.IMAGES / "confusion-emotion.png")
-    asyncio.run(failures.draw(settings, failures.IMAGES))
+    failures.draw(settings, failures.IMAGES)
 
 
 def _table(

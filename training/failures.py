@@ -6,9 +6,8 @@ Eileen Collins is by NASA, Grace Hopper by the United States Navy; the textures 
 scikit-image (CC0).
 """
 
-import asyncio
-import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,14 +18,17 @@ import skimage
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from analysis.analyze import Task, analyze
+from analysis.crops import fer_crop
+from analysis.networks import Networks, opened
+from analysis.types import U8, Analysis, Options
+from engines.catalog import SAME_PERSON
 from engines.runner import Array
-from service.alignment import U8, arcface_crop, fer_crop
-from service.metrics import Metrics
-from service.pipeline import Pipeline
+from service.processes import Share
 from service.settings import Settings
-from service.stages import Options
-from service.startup import find_models
-from service.wiring import open_pipeline
+from service.startup import Models, find_models
+from service.wiring import Layout
+from training.geometry import arcface_crop
 from training.probe import ASTRONAUT, HOPPER
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
@@ -118,35 +120,51 @@ LADDERS: dict[str, tuple[Change, tuple[float, ...]]] = {
 
 def main() -> None:
     """Write the sheets."""
-    asyncio.run(draw(Settings(), IMAGES))
+    draw(Settings(), IMAGES)
 
 
-async def draw(settings: Settings, folder: Path) -> None:
+def draw(settings: Settings, folder: Path) -> None:
     """Write the sheets into `folder`, that of the embedder where one is built."""
-    models = find_models(settings)
-    same_person = models.embedder.spec.same_person if models.embedder else 1.0
-    pipeline = open_pipeline(settings, models, Metrics())
-    pipeline.start()
-    try:
+    with serving(settings) as (models, networks):
+        same_person = models.embedder.spec.same_person if models.embedder else SAME_PERSON
+        labels = models.emotion.spec.labels
         sheets = {
             "failures-emotion.png": [
-                (name, _judged([await _read(pipeline, cell) for cell in row]))
+                (name, _judged([_read(networks, labels, cell) for cell in row]))
                 for name, row in ladders()
             ],
             "failures-embedder.png": [
-                (name, _compared([await _embed(pipeline, cell) for cell in row], same_person))
+                (name, _compared([_embed(networks, cell) for cell in row], same_person))
                 for name, row in ladders()
-                if pipeline.embedder is not None
+                if networks.embedder is not None
             ],
             "failures-detector.png": [
-                *[(name, [await _find(pipeline, c) for c in row]) for name, row in ladders()],
-                ("no face", [await _find(pipeline, c) for c in textures()]),
+                *[(name, [_find(networks, c) for c in row]) for name, row in ladders()],
+                ("no face", [_find(networks, c) for c in textures()]),
             ],
         }
-    finally:
-        await asyncio.to_thread(pipeline.close)
     for name, rows in ((name, rows) for name, rows in sheets.items() if rows):
         sheet(rows).quantize(256).save(folder / name, optimize=True)
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[tuple[Models, Networks]]:
+    """Open the networks that serve, in this process."""
+    models = find_models(settings)
+    with opened(models.engine, Layout(settings, models, Share()).plans) as networks:
+        yield models, networks
+
+
+def analyzed(networks: Networks, image: U8) -> Analysis:
+    """Find the faces of upright RGB pixels as the service does.
+
+    Raises:
+        ServiceError: an error of the image.
+    """
+    (result,) = analyze([Task(image, Options())], networks)
+    if not isinstance(result.outcome, Analysis):
+        raise result.outcome
+    return result.outcome
 
 
 def ladders() -> Iterator[tuple[str, list[Portrait]]]:
@@ -166,9 +184,9 @@ def textures() -> list[Portrait]:
     return [Portrait(np.asarray(p.resize((512, 512))), (0, 0, 0, 0)) for p in pictures]
 
 
-async def _find(pipeline: Pipeline, portrait: Portrait) -> Cell:
+def _find(networks: Networks, portrait: Portrait) -> Cell:
     """What the detector sees: its boxes, its best score; right if that is the face alone."""
-    result = await pipeline.analyze_pixels(portrait.image, Options(), time.monotonic() + 60)
+    result = analyzed(networks, portrait.image)
     image, wanted = Image.fromarray(portrait.image), int(any(portrait.box))
     for box in result.faces.boxes:
         ImageDraw.Draw(image).rectangle(tuple(box), outline=(255, 220, 0), width=5)
@@ -176,23 +194,23 @@ async def _find(pipeline: Pipeline, portrait: Portrait) -> Cell:
     return Cell(image, scores or "nothing", len(result.faces.scores) == wanted)
 
 
-async def _read(pipeline: Pipeline, portrait: Portrait) -> Cell:
+def _read(networks: Networks, labels: Sequence[str], portrait: Portrait) -> Cell:
     """What the emotion network reads in the face's crop."""
     crop = fer_crop(portrait.image, np.array(portrait.box))
-    row = (await pipeline.emotion.submit(crop, time.monotonic() + 60))["scores"]
-    label = pipeline.labels[int(row.argmax())]
+    (row,) = networks.emotion.value(crop[None])
+    label = labels[int(row.argmax())]
     return Cell(Image.fromarray(crop), f"{label} {row.max():.2f}", True)
 
 
-async def _embed(pipeline: Pipeline, portrait: Portrait) -> tuple[U8, Array]:
+def _embed(networks: Networks, portrait: Portrait) -> tuple[U8, Array]:
     """The face's crop by the portrait's own landmarks, and its embedding.
 
     Raises `RuntimeError` where no embedder is built.
     """
-    if pipeline.embedder is None:
+    if networks.embedder is None:
         raise RuntimeError("no embedder is built; run `emotions build`")
     crop = arcface_crop(portrait.image, portrait.landmarks)
-    return crop, (await pipeline.embedder.submit(crop, time.monotonic() + 60))["embedding"]
+    return crop, networks.embedder.value(crop[None])[0]
 
 
 def _compared(row: list[tuple[U8, Array]], same_person: float) -> list[Cell]:

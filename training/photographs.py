@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tensorrtx
+from analysis.detection import MAX_ENLARGEMENT, select
 from engines.catalog import Catalog
 from engines.onnxruntime import OnnxRuntime
 from engines.runner import Runner
-from service.detection import MAX_ENLARGEMENT, letterbox, select
-from service.landmarks import placed
 from training.detector.pictures import decode, names_in
+from training.geometry import letterbox, place
 
 ARCHIVES = ("faces_unlabelled.zip", "faces_landmarks.zip")
 DETECTOR = "retinaface-mnet025"
@@ -99,6 +99,6 @@ def _middle(runner: Runner, image: U8, size: tuple[int, int], name: str) -> Foun
     centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2
     middle = np.array(image.shape[1::-1]) / 2
     nearest = np.linalg.norm(centres - middle, axis=1).argmin()
-    points = placed(_placer(), image, faces.landmarks[nearest][None])
+    points = place(_placer(), image, faces.landmarks[nearest][None])
     found = (np.asarray(each, np.float32) for each in (faces.boxes[nearest], points[0]))
     return Found(name, image, *found)

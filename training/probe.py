@@ -11,9 +11,10 @@ import matplotlib
 import numpy as np
 import skimage
 
+from analysis.detection import PADDING
+from analysis.types import U8
 from engines.verify import PROBE
-from service.alignment import U8, arcface_crop
-from service.detection import PADDING
+from training.geometry import arcface_crop
 
 SIDE = 640
 # Landmarks of the two faces in their photographs (x y: eyes, nose, mouth corners).

@@ -32,12 +32,16 @@ class ImageResult(msgspec.Struct, frozen=True):
 
 
 class Models(msgspec.Struct, frozen=True):
-    """The models that gave an answer, and the engine that ran them."""
+    """The models that gave an answer, and the engine that ran them.
+
+    `landmarks` is None if the detector places the landmarks, or the service is too old to say.
+    """
 
     detector: str
     emotion: str
     backend: str
     embedder: str | None = None
+    landmarks: str | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):

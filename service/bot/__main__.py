@@ -3,12 +3,12 @@
 import logging
 import sys
 
+from analysis.types import Options
 from engines.errors import EngineError
 from service.bot.settings import BotSettings, SettingsWrong, from_environment
 from service.logs import configure
 from service.readers import RemoteFailed, opened
 from service.settings import Settings
-from service.stages import Options
 
 try:
     from telegram.error import InvalidToken, TelegramError

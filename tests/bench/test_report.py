@@ -86,7 +86,7 @@ def test_one_command_measures_writes_and_draws(
     for fact in ("32 clients and the server share", "onnxruntime fp32", "1 round"):
         assert fact in head
     assert f"| {ROW} |" in rates
-    assert "items a batch: detector | items a batch: emotion" in costs
+    assert "items a batch: detector | items a batch: landmarks | items a batch: emotion" in costs
     for wanted in ("0.90", "2.0", "700 MB", "5 s", "1.5 ms", "1.0", "under 1 %"):
         assert wanted in targets
     assert "resident memory after 40 requests, more than after 4" in targets

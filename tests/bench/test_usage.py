@@ -5,8 +5,10 @@ import sys
 
 import pytest
 
+from bench.load import requests
 from bench.processes import watching
 from bench.scrape import Batches, mean_items, scrape
+from bench.wire import fetch
 from tests.server import Server
 
 # A process that does nothing, and a child that holds 150 MiB for a while, works, and ends.
@@ -38,6 +40,8 @@ def test_batch_sizes_are_of_the_time_between_two_scrapes() -> None:
 
 
 def test_a_real_service_tells_its_batches(server: Server) -> None:
+    (call,) = requests("640x480, 1 face")
+    assert fetch(server.url, call).status == 200
     assert {"detector", "emotion"} <= set(scrape(server.url))
 
 

@@ -57,6 +57,7 @@ def test_paths_bytes_and_named_images_in_one_request(server: Server) -> None:
         answer = client.analyze(ASTRONAUT_FILE, data, Image("mine", data), b"text")
         tasks = {"detector", "landmarks", "emotion", "embedder"}
         assert {model.task for model in client.models()} == tasks
+    assert answer.model.landmarks == "landmarks-64"
     assert [image.id for image in answer.images] == [str(ASTRONAUT_FILE), "1", "mine", "3"]
     (face,) = answer.images[0].faces
     assert iou(list(face.box), ASTRONAUT_BOX) > 0.6

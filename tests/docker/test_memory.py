@@ -16,9 +16,11 @@ def test_workers_share_memory_that_is_in_no_folder(server: Server) -> None:
         headers = {"content-type": "image/png"}
         sent = client.post("/v1/emotions", content=ASTRONAUT_FILE.read_bytes(), headers=headers)
         sent.raise_for_status()
-    pids = workers(server)
-    assert pids
-    for pid in (server.process.pid, *pids):
+    found = workers(server)
+    assert found
+    for pid in (server.process.pid, *found):
+        mapped = Path(f"/proc/{pid}/maps").read_text()
+        assert "/memfd:emotions" in mapped
         opened = [str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()]
-        assert any(name.startswith("/memfd:emotions") for name in opened)
-        assert [name for name in opened if name.startswith("/dev/shm/")] == []
+        assert not [name for name in opened if name.startswith("/dev/shm/")]
+        assert "/dev/shm/" not in mapped

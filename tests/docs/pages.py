@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from service.errors import ServiceError
+from analysis.errors import ServiceError
 from service.metrics import Metrics
 from service.settings import Settings
 

@@ -54,6 +54,12 @@ class Machine:
             raise Error(f"{event} failed")
         self.events.append((event, number))
 
+    def at(self, address: int) -> NDArray[np.uint8]:
+        """Memory at an address; what was there before a reset is gone."""
+        if address not in self.memory:
+            raise Error("invalid argument")
+        return self.memory[address]
+
     def new(self) -> int:
         """A number that nothing else has."""
         return next(self._numbers)
@@ -112,6 +118,7 @@ class Allocation:
 
     def free(self) -> None:
         self._machine.enter("free")
+        self._machine.at(self._address)
         del self._machine.memory[self._address]
 
 
@@ -126,6 +133,8 @@ class Pinned:
 
     def free(self) -> None:
         self._machine.enter("unpin")
+        if self not in self._machine.pinned:
+            raise Error("invalid argument")
         self._machine.pinned.remove(self)
 
 
@@ -178,12 +187,12 @@ class Driver:
 
     def memcpy_htod_async(self, dest: Allocation, src: NDArray[Any], stream: FakeStream) -> None:
         self._machine.enter("upload", stream.handle)
-        target = self._machine.memory[int(dest)]
+        target = self._machine.at(int(dest))
         stream.add(lambda: target.__setitem__(slice(src.nbytes), src.reshape(-1).view(np.uint8)))
 
     def memcpy_dtoh_async(self, dest: NDArray[Any], src: Allocation, stream: FakeStream) -> None:
         self._machine.enter("download", dest.nbytes)
-        source = self._machine.memory[int(src)]
+        source = self._machine.at(int(src))
         stream.add(
             lambda: dest.reshape(-1).view(np.uint8).__setitem__(slice(None), source[: dest.nbytes])
         )

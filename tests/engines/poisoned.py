@@ -1,11 +1,10 @@
-"""`python -m tests.engines.poisoned`: ONNX Runtime, but some plain colours are poison to it.
+"""ONNX Runtime, but some plain colours are poison to it.
 
-`python -m tests.engines.poisoned COMMAND …` is the `emotions` command with that worker.
+`python -m tests.engines.poisoned COMMAND …` is the `emotions` command with this engine.
 """
 
 import os
 import signal
-import sys
 import time
 from pathlib import Path
 
@@ -15,10 +14,8 @@ from engines.catalog import ModelSpec
 from engines.errors import RunnerError
 from engines.onnxruntime import OnnxRuntime, OnnxRuntimeRunner
 from engines.runner import Array, Feeds
-from engines.worker import process
-from engines.worker.lanes import run
-from service.lane.__main__ import opener
 
+NAME = "tests.engines.poisoned:engine:x"
 RAISES, DIES, HANGS = (255, 255, 0), (255, 0, 255), (0, 255, 255)
 
 
@@ -35,17 +32,20 @@ class PoisonedRunner(OnnxRuntimeRunner):
 
 
 class Poisoned(OnnxRuntime):
+    origin = NAME
+
     def open(self, plan: Path, spec: ModelSpec) -> OnnxRuntimeRunner:
         return PoisonedRunner(plan, spec)
 
 
-def main() -> None:
-    if sys.argv[1:2] not in (["serve"], ["predict"]):
-        run(Poisoned, opener)
-        return
-    from service.__main__ import main as emotions  # noqa: PLC0415
+def engine(_: str) -> Poisoned:
+    return Poisoned()
 
-    process.command = lambda *_: [sys.executable, "-m", "tests.engines.poisoned"]
+
+def main() -> None:
+    from service.__main__ import main as emotions  # noqa: PLC0415  (a worker has no need of it)
+
+    os.environ["EMOTIONS_ENGINE"] = NAME
     emotions()
 
 

@@ -13,7 +13,7 @@ from engines.errors import ParityError
 from engines.limits import LIMITS, allowed
 from engines.runner import Array, Feeds, Runner
 
-SHIPPED = ["retinaface-mnet025", "emotion-fer48", "arcface-mobilefacenet"]
+SHIPPED = ["retinaface-mnet025", "landmarks-64", "emotion-fer48", "arcface-mobilefacenet"]
 PRECISIONS = get_args(Precision)
 
 

@@ -25,6 +25,7 @@ LIBRARY = cast(Library, rtx)
 ADA = "8.9"
 OUTPUTS: dict[str, dict[str, tuple[int | None, ...]]] = {
     "detector": {"scores": (-1, 1000), "boxes": (-1, 1000, 4), "landmarks": (-1, 1000, 5, 2)},
+    "landmarks": {"offsets": (-1, 5, 2)},
     "emotion": {"scores": (-1, 7)},
     "embedder": {"embedding": (-1, None)},
 }
@@ -32,6 +33,7 @@ OUTPUTS: dict[str, dict[str, tuple[int | None, ...]]] = {
 NETWORKS = (
     "retinaface-mnet025",
     "retinaface-r50",
+    "landmarks-64",
     "emotion-fer48",
     "arcface-mobilefacenet",
     "arcface-r50",

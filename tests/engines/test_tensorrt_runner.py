@@ -43,7 +43,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 @pytest.fixture
 def engine(machine: Machine) -> TensorRT:
-    return TensorRT("tensorrt", FAKE, machine.cuda())
+    return TensorRT("tensorrt", FAKE, machine.cuda(), lanes=2)
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +152,20 @@ def test_the_second_lane_is_filled_before_the_first_is_waited_for(
         ("synchronize", second),
         ("synchronize", first),
     ]
+
+
+def test_staged_rows_are_answered_as_others(runner: TensorRTRunner) -> None:
+    for count in (1, 3, 16, 40):  # the last is more than its memory holds
+        items = faces(count)
+        staged = runner.stage(items.shape, items.dtype)
+        staged[...] = items
+        found = runner.infer({"faces": staged})["scores"]
+        np.testing.assert_array_equal(found, runner.infer({"faces": items})["scores"])
+
+
+def test_rows_that_fit_a_batch_are_staged_in_pinned_memory(runner: TensorRTRunner) -> None:
+    one, other = (runner.stage((4, 48, 48), np.dtype(np.uint8)) for _ in range(2))
+    assert np.shares_memory(one, other)
 
 
 def test_every_batch_size_is_captured_and_launched(
@@ -266,7 +280,7 @@ def test_each_runner_takes_the_gpu_with_the_fewest(
 ) -> None:
     machine.names = ("NVIDIA L4", "NVIDIA H200", "NVIDIA L4")
     engine = TensorRT("tensorrt", FAKE, machine.cuda())
-    assert engine.workers() == 2, "the other kind of GPU needs other plans"
+    assert engine.devices() == 2, "the other kind of GPU needs other plans"
     seen: list[int] = []
 
     def work(opened: threading.Barrier) -> None:
@@ -281,6 +295,29 @@ def test_each_runner_takes_the_gpu_with_the_fewest(
     for thread in threads:
         thread.join()
     assert sorted(seen) == [0, 2]
+
+
+@pytest.mark.parametrize(("device", "index"), [(0, 0), (1, 2)])
+def test_an_engine_on_one_gpu_opens_all_runners_there(
+    spec: ModelSpec, machine: Machine, built: build.Built, device: int, index: int
+) -> None:
+    machine.names = ("NVIDIA L4", "NVIDIA H200", "NVIDIA L4")
+    engine = TensorRT("tensorrt", FAKE, machine.cuda()).on(device)
+    assert engine.devices() == 1
+    for _ in range(2):
+        with engine.open(built.path, spec):
+            assert machine.stack[-1].index == index
+
+
+def test_landmarks_are_placed_on_the_gpu_too(engine: TensorRT, tmp_path: Path) -> None:
+    placer = msgspec.structs.replace(Catalog.load().get("landmarks-64"), batches=BUCKETS)
+    built = build.build(placer, engine, tmp_path)
+    assert built.sidecar.parity is not None
+    items = probe(placer)
+    with engine.open(built.path, placer) as opened:
+        together = opened.infer({"faces": items})["offsets"]
+        alone = [opened.infer({"faces": item[None]})["offsets"] for item in items]
+    np.testing.assert_allclose(together, np.concatenate(alone), atol=1e-3)
 
 
 def test_tensorrt_keeps_what_it_measured(spec: ModelSpec, engine: TensorRT, tmp_path: Path) -> None:

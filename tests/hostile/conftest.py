@@ -1,4 +1,4 @@
-"""The whole service in this process, its networks hollow, on an event loop of its own."""
+"""The whole service in this process, its networks fake, on an event loop of its own."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from bench.hollow import Reply, ask, hollow
+from bench.asgi import Reply, application, ask
 from service.settings import Settings
 
 Ask = Callable[..., Reply]
 
 
 @pytest.fixture(scope="session")
-def hollow_ask(plans: Path) -> Iterator[Ask]:
+def fake_ask(plans: Path) -> Iterator[Ask]:
     """Send a request to it: `ask(content, headers, query, path=..., method=...)`."""
     with (
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(hollow(Settings(plans=plans))) as app,
+        portal.wrap_async_context_manager(application(Settings(plans=plans))) as app,
     ):
 
         def send(

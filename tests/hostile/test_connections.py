@@ -172,6 +172,26 @@ def test_an_upgrade_is_not_needed(impatient: Server) -> None:
     assert status(exchange(impatient, asked)) == 200
 
 
+def test_a_connection_beyond_the_limit_gets_a_whole_answer(plans: Path) -> None:
+    with serving(plans, max_connections="8") as server:
+        silent = [connect(server) for _ in range(8)]
+        refused = exchange(server, SOUND)
+        head, _, body = refused.partition(b"\r\n\r\n")
+        assert status(refused) == 503
+        assert b"retry-after: 1" in head.lower()
+        assert json.loads(body)["code"] == "overloaded"
+        silent.pop().close()
+        for _ in range(600):
+            if httpx.get(f"{server.url}/livez").status_code == 200:
+                break
+            time.sleep(0.1)
+        exported = httpx.get(f"{server.url}/metrics")
+        assert exported.status_code == 200
+        assert 'emotions_refused_requests_total{code="overloaded"}' in exported.text
+        for client in silent:
+            client.close()
+
+
 def test_nothing_is_left_of_any_of_them(impatient: Server) -> None:
     """After all of the above and some hundred more, descriptors and threads are as at first."""
     assert httpx.get(f"{impatient.url}/livez").status_code == 200

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from analysis.decode import KEPT_PIXELS, ImageLimits, decode, open_picture
+from analysis.errors import CorruptImage, ServiceError, TooLarge
 from bench import bombs, corpus
 from bench.bombs import chunk
-from service.errors import CorruptImage, ServiceError, TooLarge
-from service.image import KEPT_PIXELS, ImageLimits, decode, open_picture
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "robustness.md"
@@ -108,8 +108,8 @@ def test_an_image_without_an_end_is_told_from_one_that_is_damaged() -> None:
 PEAK = """
 import resource
 from bench.bombs import bombs
-from service.errors import ServiceError
-from service.image import ImageLimits, decode
+from analysis.errors import ServiceError
+from analysis.decode import ImageLimits, decode
 files, limits = bombs(), ImageLimits(32 << 20, 2_000_000)
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 before = peak()

@@ -1,26 +1,29 @@
-"""What there is no room for is refused at the connection, in the form of every other answer."""
+"""Refusals on a connection, in this event loop: uvicorn's protocol with our limits."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
+from math import inf
 from pathlib import Path
 
 import pytest
-import structlog
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from bench.corpus import images
-from bench.hollow import hollow
-from service import refusals
-from service.connection import Connection
+from service.connection import OVERRIDDEN, Connection
 from service.settings import Settings
+from tests.service.stub import stubbed
 
+ROOT = Path(__file__).parents[2]
 JPEG = images()["JPEG"]
 KIND = b"content-type: image/jpeg\r\n"
 LENGTH = b"content-length: %d\r\n"
+LIVE = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"
 PLACES = 2
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -30,23 +33,44 @@ def head(*lines: bytes, length: int = len(JPEG), version: bytes = b"1.1") -> byt
     return b"POST /v1/emotions HTTP/" + version + b"\r\n" + given + b"\r\n"
 
 
-@asynccontextmanager
-async def connected(app: FastAPI) -> AsyncIterator[Streams]:
-    """A connection to the application, in this event loop."""
-    config = uvicorn.Config(app, http=Connection, log_config=None, access_log=False)
-    config.load()
-    state = ServerState()
-    state.default_headers = [(b"date", b"Sat, 21 Nov 2026 12:00:00 GMT")]
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: Connection(config=config, server_state=state, app_state={}), "127.0.0.1", 0
-    )
-    async with server:
-        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+class Listener:
+    """The application behind uvicorn's protocol, on a free port."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._config = uvicorn.Config(app, http=Connection, log_config=None, access_log=False)
+        self._config.load()
+        self.state = ServerState()
+        self.state.default_headers = [(b"date", b"Sat, 21 Nov 2026 12:00:00 GMT")]
+        self.server: asyncio.Server
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.server = await loop.create_server(self._protocol, "127.0.0.1", 0)
+
+    def _protocol(self) -> Connection:
+        return Connection(config=self._config, server_state=self.state, app_state={})
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Streams]:
+        reader, writer = await asyncio.open_connection(*self.server.sockets[0].getsockname())
         try:
             yield reader, writer
         finally:
             writer.transport.abort()
+
+
+@asynccontextmanager
+async def listening(app: FastAPI) -> AsyncIterator[Listener]:
+    listener = Listener(app)
+    await listener.start()
+    async with listener.server:
+        yield listener
+
+
+@asynccontextmanager
+async def connected(app: FastAPI) -> AsyncIterator[Streams]:
+    async with listening(app) as listener, listener.connect() as streams:
+        yield streams
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
@@ -56,105 +80,141 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], byt
     return int(first.split()[1]), headers, await reader.readexactly(int(headers["content-length"]))
 
 
+@asynccontextmanager
+async def full(settings: Settings) -> AsyncIterator[FastAPI]:
+    """The application with no place left, until its `admission` is asked for more."""
+    async with stubbed(settings) as app:
+        with app.state.admission.enter(None, inf) as other:
+            other.take(PLACES)
+            app.state.other = other
+            yield app
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 @pytest.fixture
 def settings(plans: Path) -> Settings:
     return Settings(plans=plans, max_queue=PLACES)
 
 
 async def test_before_its_body_comes_and_the_connection_goes_on(settings: Settings) -> None:
-    async with hollow(settings) as app, connected(app) as (reader, writer):
-        with app.state.pipeline.gate.admit(PLACES):
-            writer.write(head())
-            assert (await answer(reader))[0] == 503
+    async with full(settings) as app, connected(app) as (reader, writer):
+        writer.write(head())
+        status, headers, body = await answer(reader)
+        assert (status, json.loads(body)["code"]) == (503, "overloaded")
+        assert {"retry-after", "date", "content-security-policy", "x-request-id"} <= headers.keys()
+        app.state.other.finish()
         writer.write(JPEG + head() + JPEG)
         assert (await answer(reader))[0] == 200
 
 
-async def test_as_the_application_would_say_it(settings: Settings) -> None:
-    told = []
-    async with hollow(settings) as app, connected(app) as (reader, writer):
-        with app.state.pipeline.gate.admit(PLACES):
-            for more in (b"", b"origin: https://elsewhere.example\r\n"):
-                writer.write(head(b"x-request-id: mine\r\n", more) + JPEG)
-                told.append(await answer(reader))
-        exported = app.state.metrics.render().decode()
-    at_once, by_application = told
-    assert at_once == by_application
-    status, headers, body = at_once
-    assert (status, json.loads(body)["code"]) == (503, "overloaded")
-    assert headers["x-request-id"] == json.loads(body)["request_id"] == "mine"
-    assert {"retry-after", "date", "content-security-policy"} <= headers.keys()
-    assert 'emotions_requests_total{path="/v1/emotions",status="503"} 2.0' in exported
-    assert 'emotions_refused_requests_total{code="overloaded"} 2.0' in exported
-
-
-async def test_only_the_first_is_turned_away_by_the_connection(settings: Settings) -> None:
-    """Those behind one that is let in are answered in their order."""
-    async with hollow(settings) as app, connected(app) as (reader, writer):
+async def test_requests_in_a_row_are_answered_in_their_order(settings: Settings) -> None:
+    async with full(settings) as app, connected(app) as (reader, writer):
         numbers = [b"x-request-id: %d\r\n" % i for i in range(4)]
-        whole = [head(number) + JPEG for number in numbers]
-        with app.state.pipeline.gate.admit(PLACES):
-            writer.write(b"".join(whole))
+        whole = b"".join(head(number) + JPEG for number in numbers)
+        for expected in (503, 200):
+            writer.write(whole)
             told = [await answer(reader) for _ in numbers]
-        assert [status for status, _, _ in told] == [503] * 4
-        assert [headers["x-request-id"] for _, headers, _ in told] == ["0", "1", "2", "3"]
-        writer.write(b"".join(whole))
-        told = [await answer(reader) for _ in numbers]
-        assert [headers["x-request-id"] for _, headers, _ in told] == ["0", "1", "2", "3"]
+            assert [status for status, _, _ in told] == [expected] * 4
+            assert [headers["x-request-id"] for _, headers, _ in told] == ["0", "1", "2", "3"]
+            app.state.other.finish()
 
 
 @pytest.mark.parametrize(("version", "more"), [(b"1.0", b""), (b"1.1", b"connection: close\r\n")])
-async def test_who_wants_no_more_is_hung_up_on(
+async def test_a_client_that_wants_no_more_is_hung_up_on(
     settings: Settings, version: bytes, more: bytes
 ) -> None:
-    async with hollow(settings) as app, connected(app) as (reader, writer):
-        with app.state.pipeline.gate.admit(PLACES):
-            writer.write(head(more, version=version) + JPEG)
-            status, headers, _ = await answer(reader)
-            assert (status, headers["connection"]) == (503, "close")
-            assert await reader.read() == b""
+    async with full(settings) as app, connected(app) as (reader, writer):
+        writer.write(head(more, version=version) + JPEG)
+        status, headers, _ = await answer(reader)
+        assert (status, headers["connection"]) == (503, "close")
+        assert await reader.read() == b""
 
 
 async def test_a_body_that_never_comes_is_not_waited_for(plans: Path) -> None:
     settings = Settings(plans=plans, max_queue=PLACES, patience_s=0.2)
-    async with hollow(settings) as app, connected(app) as (reader, writer):
-        with app.state.pipeline.gate.admit(PLACES):
-            writer.write(head())
-            await answer(reader)
-            dripping = asyncio.create_task(drip(writer))
-            with suppress(ConnectionResetError):
-                assert await reader.read() == b""
-            dripping.cancel()
+    async with full(settings) as app, connected(app) as (reader, writer):
+        writer.write(head())
+        await answer(reader)
+        dripping = asyncio.create_task(drip(writer))
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        dripping.cancel()
 
 
 async def drip(writer: asyncio.StreamWriter) -> None:
     while True:
         writer.write(b"x")
+        await writer.drain()
         await asyncio.sleep(0.01)
 
 
-async def test_who_reads_no_answers_is_read_no_further(settings: Settings) -> None:
-    async with hollow(settings) as app, connected(app) as (_, writer):
-        with app.state.pipeline.gate.admit(PLACES):
-            sent = head(length=0) * 1000
-            for _ in range(1000):  # 100 MB, more than both ends' sockets hold
-                if writer.transport.get_write_buffer_size():
-                    break
-                writer.write(sent)
-                await asyncio.sleep(0)
-            else:
-                pytest.fail("the service reads on and keeps its answers")
+async def test_a_client_that_reads_no_answers_is_read_no_further(settings: Settings) -> None:
+    async with full(settings) as app, connected(app) as (_, writer):
+        sent = head(length=0) * 1000
+        for _ in range(1000):  # 100 MB, more than both ends' sockets hold
+            if writer.transport.get_write_buffer_size():
+                break
+            writer.write(sent)
+            await asyncio.sleep(0)
+        else:
+            pytest.fail("the service reads on and keeps its answers")
 
 
-async def test_the_log_has_their_number(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+async def test_a_connection_beyond_the_limit_is_answered_and_closed(plans: Path) -> None:
+    async with stubbed(Settings(plans=plans, max_connections=2)) as app, listening(app) as listener:
+        async with listener.connect() as (reader, writer), listener.connect():
+            writer.write(LIVE)
+            assert (await answer(reader))[0] == 200
+            async with listener.connect() as (refused, silent):
+                status, headers, body = await answer(refused)
+                assert await refused.read() == b""
+                silent.write(head() + JPEG)  # is read and thrown away
+                assert len(listener.state.connections) == 2
+            writer.write(LIVE)
+            assert (await answer(reader))[0] == 200
+        await until(lambda: not listener.state.connections)
+        async with listener.connect() as (reader, writer):
+            writer.write(head() + JPEG)
+            assert (await answer(reader))[0] == 200
+        exported = app.state.metrics.render().decode()
+    assert (status, json.loads(body)["code"]) == (503, "overloaded")
+    assert (headers["retry-after"], headers["connection"]) == ("1", "close")
+    assert headers["content-type"] == "application/problem+json"
+    assert {"date", "content-security-policy", "x-request-id"} <= headers.keys()
+    assert 'emotions_refused_requests_total{code="overloaded"} 1.0' in exported
+
+
+async def test_a_refused_connection_is_not_held_open(
+    plans: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    capture = structlog.testing.LogCapture()
-    monkeypatch.setattr(refusals, "log", structlog.wrap_logger(None, processors=[capture]))
-    async with hollow(settings) as app, connected(app) as (reader, writer):
-        with app.state.pipeline.gate.admit(PLACES):
-            for _ in range(3):
-                writer.write(head() + JPEG)
-                await answer(reader)
-    (line,) = capture.entries
-    assert (line["event"], line["code"], line["requests"]) == ("refused", "overloaded", 3)
+    monkeypatch.setattr("service.connection.LINGER_S", 0.1)
+    async with (
+        stubbed(Settings(plans=plans, max_connections=1)) as app,
+        listening(app) as listener,
+        listener.connect(),
+        listener.connect() as (reader, writer),
+    ):
+        await answer(reader)
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(drip(writer), 60)
+
+
+def test_the_pinned_uvicorn_has_what_is_overridden() -> None:
+    """What is neither asyncio's nor httptools' is uvicorn's own, and may go with any version."""
+    ours = {name for name in vars(Connection) if callable(getattr(Connection, name))}
+    theirs = {name for name in vars(HttpToolsProtocol) if name in ours and name != "__init__"}
+    hooks = {name for name in theirs if name.startswith("on_")} - {"on_response_complete"}
+    asyncios = {name for name in theirs if hasattr(asyncio.Protocol, name)}
+    assert theirs - hooks - asyncios == set(OVERRIDDEN)
+    pins = {
+        line.partition("==")[2].partition(" ")[0]
+        for file in (ROOT / "requirements").glob("*.txt")
+        for line in file.read_text().splitlines()
+        if line.startswith("uvicorn==")
+    }
+    assert pins == {version("uvicorn")}

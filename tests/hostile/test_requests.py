@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bench.asgi import Reply
 from bench.corpus import bodies, images
 from bench.forms import BOUNDARY, as_multipart
-from bench.hollow import Reply
 from bench.mutate import KINDS
 from service.schemas import Problem
 from tests.hostile.conftest import Ask
@@ -48,9 +48,9 @@ def kind(name: str) -> dict[bytes, bytes]:
 
 
 @given(document=documents)
-def test_any_json(hollow_ask: Ask, document: object) -> None:
+def test_any_json(fake_ask: Ask, document: object) -> None:
     content = json.dumps(document, default=lambda value: value.decode("latin-1")).encode()
-    check(hollow_ask(content, kind("application/json")))
+    check(fake_ask(content, kind("application/json")))
 
 
 def packable(value: object) -> object:
@@ -64,8 +64,8 @@ def packable(value: object) -> object:
 
 
 @given(document=documents)
-def test_any_msgpack(hollow_ask: Ask, document: object) -> None:
-    check(hollow_ask(msgspec.msgpack.encode(packable(document)), kind("application/msgpack")))
+def test_any_msgpack(fake_ask: Ask, document: object) -> None:
+    check(fake_ask(msgspec.msgpack.encode(packable(document)), kind("application/msgpack")))
 
 
 part_heads = st.lists(
@@ -87,24 +87,24 @@ parts = st.lists(st.tuples(part_heads, st.sampled_from([JPEG, b"", b"x"]) | st.b
 
 
 @given(parts=parts, end=st.sampled_from([b"--corpus--\r\n", b"", b"--corpus", b"\r\n"]))
-def test_any_form(hollow_ask: Ask, parts: list[tuple[list[bytes], bytes]], end: bytes) -> None:
+def test_any_form(fake_ask: Ask, parts: list[tuple[list[bytes], bytes]], end: bytes) -> None:
     body = (
         b"--corpus\r\n" + b"\r\n".join(head) + b"\r\n\r\n" + data + b"\r\n" for head, data in parts
     )
-    check(hollow_ask(b"".join(body) + end, kind(MULTIPART)))
+    check(fake_ask(b"".join(body) + end, kind(MULTIPART)))
 
 
 @given(content=st.binary(), name=st.sampled_from(KINDS) | st.text("abc/;=\"' \xff", max_size=40))
-def test_any_bytes_of_any_type(hollow_ask: Ask, content: bytes, name: str) -> None:
-    check(hollow_ask(content, kind(name)))
+def test_any_bytes_of_any_type(fake_ask: Ask, content: bytes, name: str) -> None:
+    check(fake_ask(content, kind(name)))
 
 
 @example({"x-request-deadline-ms": b"1"})
 @example({"x-request-deadline-ms": b"9" * 400})
 @given(headers=st.dictionaries(names | other_names, header_values, max_size=5))
-def test_any_headers(hollow_ask: Ask, headers: dict[str, bytes]) -> None:
+def test_any_headers(fake_ask: Ask, headers: dict[str, bytes]) -> None:
     given_headers = {name.encode(): value for name, value in headers.items()}
-    reply = hollow_ask(JPEG, kind("image/jpeg") | given_headers)
+    reply = fake_ask(JPEG, kind("image/jpeg") | given_headers)
     if reply.status != LATE or DEADLINE not in headers:
         check(reply)
 
@@ -121,15 +121,15 @@ def test_any_headers(hollow_ask: Ask, headers: dict[str, bytes]) -> None:
     ).map(lambda pairs: "&".join(f"{name}={value}" for name, value in pairs).encode())
 )
 @example(b"embeddings=true")
-def test_any_query(hollow_ask: Ask, query: bytes) -> None:
-    check(hollow_ask(JPEG, kind("image/jpeg"), query))
+def test_any_query(fake_ask: Ask, query: bytes) -> None:
+    check(fake_ask(JPEG, kind("image/jpeg"), query))
 
 
 @settings(max_examples=50)
 @given(path=st.binary(max_size=30), method=st.sampled_from(["GET", "PUT", "DELETE", "\xff"]))
-def test_any_address(hollow_ask: Ask, path: bytes, method: str) -> None:
+def test_any_address(fake_ask: Ask, path: bytes, method: str) -> None:
     address = "/" + path.decode("latin-1")
-    assert hollow_ask(b"", {}, path=address, method=method).status in EXPECTED | {304}
+    assert fake_ask(b"", {}, path=address, method=method).status in EXPECTED | {304}
 
 
 # What the fuzzers found; each was a 500 or seconds of work once.
@@ -201,9 +201,9 @@ FOUND = {
 
 
 @pytest.mark.parametrize("name", FOUND)
-def test_what_was_found_is_answered(hollow_ask: Ask, name: str) -> None:
+def test_what_was_found_is_answered(fake_ask: Ask, name: str) -> None:
     content_type, content, status = FOUND[name]
-    assert check(hollow_ask(content, kind(content_type))).status == status
+    assert check(fake_ask(content, kind(content_type))).status == status
 
 
 FILE = b'--corpus\r\ncontent-disposition: form-data; name="images"; filename="f"\r\n\r\ny\r\n'
@@ -217,22 +217,22 @@ FILE = b'--corpus\r\ncontent-disposition: form-data; name="images"; filename="f"
         (b"--corpus\r\n" + b"x: y\r\n" * 10 + b"\r\n\r\n", 400),
     ],
 )
-def test_a_hundred_thousand_parts(hollow_ask: Ask, part: bytes, status: int) -> None:
+def test_a_hundred_thousand_parts(fake_ask: Ask, part: bytes, status: int) -> None:
     content = part * 100_000 + b"--corpus--\r\n"
-    assert check(hollow_ask(content, kind(MULTIPART))).status == status
+    assert check(fake_ask(content, kind(MULTIPART))).status == status
 
 
 @pytest.mark.parametrize("filler", [b"\r\n", b"\r", b"\r\n-", b"\r\n--corpu", b"\0"])
-def test_parts_that_look_like_boundaries_cost_no_more(hollow_ask: Ask, filler: bytes) -> None:
+def test_parts_that_look_like_boundaries_cost_no_more(fake_ask: Ask, filler: bytes) -> None:
     content = as_multipart([filler * (1_000_000 // len(filler))]).content
-    assert check(hollow_ask(content, kind(MULTIPART))).status == 415
+    assert check(fake_ask(content, kind(MULTIPART))).status == 415
 
 
-def test_a_compressed_body_is_not_inflated(hollow_ask: Ask) -> None:
+def test_a_compressed_body_is_not_inflated(fake_ask: Ask) -> None:
     headers = kind("image/jpeg") | {b"content-encoding": b"gzip"}
-    assert check(hollow_ask(b"\x1f\x8b\x08" + bytes(100), headers)).status == 415
+    assert check(fake_ask(b"\x1f\x8b\x08" + bytes(100), headers)).status == 415
 
 
-def test_the_corpus_itself_is_answered(hollow_ask: Ask) -> None:
+def test_the_corpus_itself_is_answered(fake_ask: Ask) -> None:
     for body in bodies():
-        assert hollow_ask(body.content, kind(body.kind)).status == 200
+        assert fake_ask(body.content, kind(body.kind)).status == 200

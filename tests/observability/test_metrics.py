@@ -5,18 +5,21 @@ from typing import Any
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from service.errors import codes
+from analysis.errors import codes
+from analysis.timing import Batch
+from engines import cores
 from service.metrics import Counted, Metrics
 from service.middleware import Observed
-from service.record import Batch, Record
+from service.record import Record
 from service.tracing import Tracing
 from tests.observability.conftest import ASTRONAUT, Watched, read_samples
 
+NETWORKS = ("detector", "landmarks", "emotion")
 STAGES = {"read", "queue", "decode", "detect", "align", "classify", "serialise"}
 
 
 def test_how_full_the_batches_are(watched: Watched) -> None:
-    for network in ("detector", "emotion"):
+    for network in NETWORKS:
         items = watched.value("emotions_batch_items_sum", network=network)
         assert items >= 2  # the detector may look at a picture twice
         assert 1 <= watched.value("emotions_batch_items_count", network=network) <= items
@@ -31,13 +34,23 @@ def test_how_long_each_stage_took(watched: Watched) -> None:
     assert watched.value("emotions_stage_seconds_sum", stage="detect") > 0
 
 
-def test_what_is_queued(watched: Watched) -> None:
-    for network in ("detector", "emotion"):
-        assert watched.value("emotions_queued_items", network=network) == 0
-        assert watched.value("emotions_queue_limit_items", network=network) >= 512
-        assert watched.value("emotions_ready", network=network) == 1
+def test_what_waits_and_who_works(watched: Watched) -> None:
+    assert watched.value("emotions_queued_images") == 0
     assert watched.value("emotions_images_under_way") == 0
     assert watched.value("emotions_images_under_way_limit") == 512
+    for network in NETWORKS:
+        assert watched.value("emotions_ready", network=network) == 1
+    workers = watched.value("emotions_workers")
+    assert 1 <= watched.value("emotions_workers_ready") <= workers == cores.available()
+
+
+def test_what_has_not_failed_is_there_and_zero(watched: Watched) -> None:
+    """A series that begins at 0 shows its first increase."""
+    assert watched.value("emotions_runner_failures_total") == 0
+    for reason in ("died", "hung"):
+        assert watched.value("emotions_worker_restarts_total", reason=reason) == 0
+    for reason in ("late", "gone"):
+        assert watched.value("emotions_dropped_images_total", reason=reason) == 0
 
 
 def test_what_was_refused_and_why(watched: Watched) -> None:
@@ -53,7 +66,12 @@ def test_what_was_refused_and_why(watched: Watched) -> None:
 
 
 def test_which_engine_and_plan(watched: Watched) -> None:
-    for network, model in {"detector": "retinaface-mnet025", "emotion": "emotion-fer48"}.items():
+    models = {
+        "detector": "retinaface-mnet025",
+        "landmarks": "landmarks-64",
+        "emotion": "emotion-fer48",
+    }
+    for network, model in models.items():
         (facts,) = (
             labels
             for labels, _ in watched.samples["emotions_engine_info"]
@@ -73,21 +91,38 @@ def test_which_key_used_what(watched: Watched) -> None:
     assert watched.value("emotions_key_received_bytes_total", key="pipeline") > 2 * len(ASTRONAUT)
 
 
-def test_runners_that_fail_and_items_that_leave_are_counted() -> None:
+def test_what_a_pool_does_is_counted() -> None:
     metrics = Metrics()
-    observer = Counted(metrics, "detector")
-    observer.failed()
+    observer = Counted(metrics)
+    observer.failed(2)
+    observer.restarted("hung")
     observer.dropped("late", 2)
     observer.dropped("gone", 3)
-    observer.ran(Batch(4, {Record(): 1.0}, 1.0, 2.0, 4.5))
+    observer.ran([Batch("detector", 4, 1.0, 2.0, 4.5)], [Record(), None])
     samples = read_samples(metrics.render().decode())
-    assert samples["emotions_runner_failures_total"] == [({"network": "detector"}, 1)]
-    assert {labels["reason"]: n for labels, n in samples["emotions_dropped_items_total"]} == {
-        "late": 2,
-        "gone": 3,
-    }
+    assert samples["emotions_runner_failures_total"] == [({}, 2)]
+    assert by_reason(samples["emotions_worker_restarts_total"]) == {"died": 0, "hung": 1}
+    assert by_reason(samples["emotions_dropped_images_total"]) == {"late": 2, "gone": 3}
+    assert samples["emotions_batch_items_sum"] == [({"network": "detector"}, 4)]
     assert samples["emotions_queue_seconds_sum"] == [({"network": "detector"}, 1.0)]
     assert samples["emotions_batch_seconds_sum"] == [({"network": "detector"}, 2.5)]
+
+
+def by_reason(samples: list[tuple[dict[str, str], float]]) -> dict[str, float]:
+    return {labels["reason"]: value for labels, value in samples}
+
+
+def test_workers_and_queue_are_looked_at_when_they_are_scraped() -> None:
+    metrics, now = Metrics(), {"queued": 3, "ready": 1}
+    metrics.watch_pool(queued=lambda: now["queued"], ready=lambda: now["ready"], workers=4)
+    metrics.watch_network("landmarks", ready=lambda: now["ready"] > 0, max_batch=64)
+    for queued, ready in ((3, 1), (0, 0)):
+        now.update(queued=queued, ready=ready)
+        samples = read_samples(metrics.render().decode())
+        assert samples["emotions_queued_images"] == [({}, queued)]
+        assert samples["emotions_workers_ready"] == [({}, ready)]
+        assert samples["emotions_workers"] == [({}, 4)]
+        assert samples["emotions_ready"] == [({"network": "landmarks"}, ready)]
 
 
 async def test_what_nobody_expected_is_counted_as_internal() -> None:

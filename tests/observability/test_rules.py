@@ -139,7 +139,7 @@ def test_a_rule_names_labels_that_it_has(rule: dict[str, Any]) -> None:
 def test_each_kind_of_trouble_has_a_rule() -> None:
     assert {rule["alert"].removeprefix("Emotions") for rule in RULES} >= {
         *("Down", "NotReady", "Errors", "QueueFull", "Refusing", "Slow"),
-        *("WorkerRestarts", "LowBatchFill"),
+        *("WorkersMissing", "WorkerRestarts", "LowBatchFill"),
     }
     assert len({rule["alert"] for rule in RULES}) == len(RULES)
 

@@ -12,18 +12,25 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.pipeline import END_S
 from tests.server import Server, serving
-from tests.service.load import ASTRONAUT, PATIENCE_S, all_stopped, until, workers
+from tests.service.load import ASTRONAUT, PATIENCE_S, all_stopped, processes, until
+from tests.service.topologies import Topology, environment, everywhere
 
 pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="the worker is a process of its own on Linux only"
+    sys.platform != "linux", reason="workers are processes of their own on Linux only"
 )
 
+HUNG = 4
 
-async def test_sigterm_under_load_answers_what_was_accepted(plans: Path) -> None:
-    """Also when the workers die while the service drains, and to a whole process group."""
-    with serving(plans, deadline_s="120") as server:
-        started = workers(server)
+
+@everywhere
+async def test_sigterm_under_load_answers_what_was_accepted(
+    plans: Path, topology: Topology
+) -> None:
+    """Also when the processes die while the service drains, and to a whole process group."""
+    with serving(plans, deadline_s="120", workers="2", **environment(topology)) as server:
+        started = processes(server)
         async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
             files = [("images", (str(i), ASTRONAUT)) for i in range(4)]
             sent = [asyncio.create_task(http.post("/v1/emotions", files=files)) for _ in range(4)]
@@ -48,13 +55,38 @@ def under_way(server: Server) -> bool:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
-async def test_no_worker_outlives_the_service(plans: Path, ending: signal.Signals) -> None:
-    with serving(plans) as server, all_stopped(server):  # not even where it cannot notice
-        started = workers(server)
+@everywhere
+async def test_no_process_outlives_the_service(
+    plans: Path, topology: Topology, ending: signal.Signals
+) -> None:
+    """Not even one that cannot notice; SIGTERM is sent twice, as by someone in a hurry."""
+    with (
+        serving(plans, workers="2", **environment(topology)) as server,
+        all_stopped(server) as started,
+    ):
+        assert len(started) == (3 if topology == "device" else 2)
         server.process.send_signal(ending)
         server.process.send_signal(ending)
         server.process.wait(PATIENCE_S)
         await until(lambda: all(ended(pid) for pid in started))
+
+
+@everywhere
+async def test_processes_that_hang_are_ended_all_at_once(plans: Path, topology: Topology) -> None:
+    """One after the other they would take longer; so would images that nobody waits for."""
+    with (
+        serving(plans, workers=str(HUNG), **environment(topology)) as server,
+        all_stopped(server) as started,
+    ):
+        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
+            files = [("images", (str(i), ASTRONAUT)) for i in range(4 * HUNG)]
+            headers = {"x-request-deadline-ms": "300"}
+            answer = await http.post("/v1/emotions", files=files, headers=headers)
+            assert answer.json()["code"] == "deadline_exceeded"
+        server.process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(server.process.wait, HUNG * END_S - END_S) == 0
+        assert all(ended(pid) for pid in started)
+    assert "Traceback" not in server.log.read_text()
 
 
 def ended(pid: int) -> bool:

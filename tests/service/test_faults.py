@@ -1,11 +1,12 @@
-"""A real server whose workers are killed or stopped under load."""
+"""A real server whose processes are killed or stopped under load, in both topologies."""
 
 import os
-import re
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import httpx
 import numpy as np
@@ -14,88 +15,162 @@ import pytest
 from tests.engines.poisoned import DIES, HANGS, RAISES
 from tests.photographs import encode
 from tests.server import Server, serving
-from tests.service.load import ASTRONAUT, PATIENCE_S, all_stopped, load, until_ready, worker
+from tests.service.load import (
+    ASTRONAUT,
+    PATIENCE_S,
+    all_stopped,
+    devices,
+    load,
+    metric,
+    processes,
+    until,
+    until_ready,
+    workers,
+)
+from tests.service.topologies import BOTH, Topology, environment, everywhere
 
 pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="the worker is a process of its own on Linux only"
+    sys.platform != "linux", reason="workers are processes of their own on Linux only"
+)
+WORKERS = 2
+# With its processes, not with its clients.
+IMPATIENT: Any = {"workers": str(WORKERS), "deadline_s": "120", "batch_limit_s": "2"}
+
+
+class Faulty(NamedTuple):
+    """A server, and the file in which its engine records what it opens."""
+
+    server: Server
+    opened: Path
+
+    def opens(self) -> Counter[int]:
+        """How many networks each process has opened."""
+        lines = self.opened.read_text().splitlines()
+        return Counter(int(line.split()[0]) for line in lines)
+
+    def restarts(self, reason: str) -> float:
+        return metric(self.server, "emotions_worker_restarts_total", reason=reason)
+
+    def all_ready(self) -> bool:
+        return metric(self.server, "emotions_workers_ready") == WORKERS
+
+
+@pytest.fixture(scope="module", params=BOTH)
+def started(
+    request: pytest.FixtureRequest, plans: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Faulty]:
+    opened = tmp_path_factory.mktemp("opened") / "lines"
+    engine = f"bench.fakes:recorder:{opened}"
+    with serving(plans, engine=engine, **IMPATIENT, **environment(request.param)) as server:
+        yield Faulty(server, opened)
+
+
+@pytest.fixture
+async def faulty(started: Faulty) -> Faulty:
+    """The same, with all workers ready."""
+    await until(started.all_ready)
+    return started
+
+
+ends = pytest.mark.parametrize(
+    ("ending", "reason"), [(signal.SIGKILL, "died"), (signal.SIGSTOP, "hung")]
 )
 
 
-def restarts(server: Server, reason: str) -> int:
-    with server.client() as client:
-        text = client.get("/metrics").text
-    found = re.search(rf'emotions_worker_restarts_total\{{reason="{reason}"\}} (\d+)', text)
-    assert found is not None
-    return int(found[1])
+@ends
+async def test_a_worker_that_ends_costs_no_request_and_no_other_process(
+    faulty: Faulty, ending: signal.Signals, reason: str
+) -> None:
+    server, before, opens = faulty.server, faulty.restarts(reason), faulty.opens()
+    victim, *others = workers(server)
+    others += devices(server)
+    log = server.log.read_text()
+    async with load(server) as running:
+        os.kill(victim, ending)
+        await until(lambda: bool(set(workers(server)) - {victim, *others}))
+        (new,) = set(workers(server)) - {victim, *others}
+        os.kill(new, signal.SIGSTOP)
+        await running.more()
+        assert metric(server, "emotions_workers_ready") == WORKERS - 1
+        os.kill(new, signal.SIGCONT)
+        await until(faulty.all_ready)
+        await running.more()
+    running.require_all_answered()
+    assert set(running.readiness) == {200}
+    assert faulty.restarts(reason) == before + 1
+    assert server.log.read_text().removeprefix(log).count("started anew") == 1
+    assert set(processes(server)) == {new, *others}
+    assert {pid: faulty.opens()[pid] for pid in others} == {pid: opens[pid] for pid in others}
 
 
-@pytest.fixture(scope="module")
-def faulty(plans: Path) -> Iterator[Server]:
-    """A server that is patient with its clients, and not with its worker."""
-    with serving(plans, deadline_s="120", batch_limit_s="2") as running:
-        yield running
+@pytest.mark.parametrize("started", ["device"], indirect=True)
+@ends
+async def test_a_device_that_ends_costs_no_request_and_no_worker(
+    faulty: Faulty, ending: signal.Signals, reason: str
+) -> None:
+    server, before, others = faulty.server, faulty.restarts(reason), workers(faulty.server)
+    (victim,) = devices(server)
+    async with load(server) as running:
+        os.kill(victim, ending)
+        await until(lambda: faulty.restarts(reason) > before)
+        await running.more()
+    running.require_all_answered()
+    assert faulty.restarts(reason) == before + 1
+    assert workers(server) == others
 
 
-async def test_a_killed_worker_costs_no_request(faulty: Server) -> None:
-    before = restarts(faulty, "died")
-    async with load(faulty) as running:
-        for _ in range(2):
-            os.kill(worker(faulty), signal.SIGKILL)
-            await until_ready(running.http, False)
-            await until_ready(running.http, True)
-            await running.more()
-    assert {answer.status_code for answer in running.answers} == {200}
-    assert len({answer.content for answer in running.answers}) == 1
-    assert restarts(faulty, "died") == before + 2
-    assert "started anew" in faulty.log.read_text()
-
-
-async def test_an_idle_worker_that_is_killed_is_replaced(faulty: Server) -> None:
-    async with httpx.AsyncClient(base_url=faulty.url) as http:
-        os.kill(worker(faulty), signal.SIGKILL)
+async def test_it_is_unready_only_while_no_worker_lives(faulty: Faulty) -> None:
+    server, before = faulty.server, faulty.restarts("died")
+    async with httpx.AsyncClient(base_url=server.url) as http:
+        first, *others = workers(server)
+        for pid in others:
+            os.kill(pid, signal.SIGKILL)
+        await until(lambda: faulty.restarts("died") == before + len(others))
+        assert (await http.get("/readyz")).status_code == 200
+        await until(faulty.all_ready)
+        assert first in workers(server)
+        for pid in workers(server):
+            os.kill(pid, signal.SIGKILL)
         await until_ready(http, False)
+        assert not any((await http.get("/readyz")).json()["networks"].values())
         await until_ready(http, True)
 
 
-async def test_a_worker_that_hangs_is_replaced_and_answers_go_on(faulty: Server) -> None:
-    before = restarts(faulty, "hung")
-    async with load(faulty) as running:
-        os.kill(worker(faulty), signal.SIGSTOP)
-        await until_ready(running.http, False)
-        await until_ready(running.http, True)
-        await running.more()
-    assert {answer.status_code for answer in running.answers} == {200}
-    assert restarts(faulty, "hung") > before
-
-
-async def test_a_hang_is_told_within_the_deadline(faulty: Server) -> None:
-    async with httpx.AsyncClient(base_url=faulty.url, timeout=PATIENCE_S) as http:
-        with all_stopped(faulty):
-            headers = {"content-type": "image/png", "x-request-deadline-ms": "500"}
-            answer = await http.post("/v1/emotions", content=ASTRONAUT, headers=headers)
+async def test_a_hang_of_all_is_told_within_the_deadline(faulty: Faulty) -> None:
+    async with httpx.AsyncClient(base_url=faulty.server.url, timeout=PATIENCE_S) as http:
+        with all_stopped(faulty.server):
+            files = [("images", (str(i), ASTRONAUT)) for i in range(8)]
+            headers = {"x-request-deadline-ms": "500"}
+            answer = await http.post("/v1/emotions", files=files, headers=headers)
             assert answer.json()["code"] == "deadline_exceeded"
             assert (await http.get("/livez")).is_success
-            await until_ready(http, False)
-        await until_ready(http, True)
+        answer = await http.post("/v1/emotions", files=files)
+    assert [len(image["faces"]) for image in answer.json()["images"]] == [1] * 8
 
 
-async def test_poison_in_a_request_costs_only_itself(plans: Path) -> None:
-    """An image that raises, one that kills the worker, and one on which it hangs."""
+@everywhere
+async def test_poison_in_a_request_costs_only_itself(plans: Path, topology: Topology) -> None:
+    """An image that raises, one that ends its process, and one on which it hangs."""
     poisons = [encode(np.full((64, 64, 3), colour, np.uint8)) for colour in (RAISES, DIES, HANGS)]
     images = [ASTRONAUT, *(data for poison in poisons for data in (poison, ASTRONAUT, ASTRONAUT))]
-    with serving(
-        plans, module="tests.engines.poisoned", deadline_s="120", batch_limit_s="2"
-    ) as server:
+    module = "tests.engines.poisoned"
+    with serving(plans, module=module, **IMPATIENT, **environment(topology)) as server:
         async with load(server) as running:
             files = [("images", (str(i), data)) for i, data in enumerate(images)]
             answer = await running.http.post("/v1/emotions", files=files)
             await running.more()
-        assert {answer.status_code for answer in running.answers} == {200}
+        running.require_all_answered()
         for data, image in zip(images, answer.json()["images"], strict=True):
             if data in poisons:
                 assert image["error"]["code"] == "inference_failed"
                 assert "poison" not in image["error"]["detail"]
             else:
                 assert len(image["faces"]) == 1
-        assert restarts(server, "died") == 2
-        assert restarts(server, "hung") >= 2
+        restarts = [
+            metric(server, "emotions_worker_restarts_total", reason=reason)
+            for reason in ("died", "hung")
+        ]
+        # Each is tried twice; the first time one may have been beside the other.
+        assert min(restarts) >= 1
+        assert 3 <= sum(restarts) <= 4
+        assert metric(server, "emotions_runner_failures_total") >= 1

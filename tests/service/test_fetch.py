@@ -10,14 +10,18 @@ import httpx
 import pytest
 import trustme
 
-from service.errors import FetchFailed, ServiceError, TooLarge, UrlRefused
+from analysis.errors import ServiceError, TooLarge
+from service.errors import FetchFailed, UrlRefused
 from service.fetch import Budget, Fetcher, Resolve, resolve
-from service.held import Held, Hold
 from service.urls import Allowed
 from tests.service.origin import FOREVER, Origin, answer, origin, redirect
 
 BODY = b"image" * 1000
 LOOPBACK = ("127.0.0.0/8",)
+
+
+def free(size: int) -> None:
+    """Hold nothing."""
 
 
 class Names:
@@ -62,7 +66,7 @@ async def fetch(
 ) -> bytes:
     async with fetching(found.port, names, timeout_s=timeout_s) as fetcher:
         url = httpx.URL(f"http://images.example:{found.port}{path}")
-        return await fetcher.fetch(url, Budget(budget, Hold(Held(0))))
+        return await fetcher.fetch(url, Budget(budget, free))
 
 
 async def refused(
@@ -98,10 +102,10 @@ async def test_a_name_that_leads_elsewhere_later_is_resolved_once_a_connection()
         fetching(found.port, names) as fetcher,
     ):
         url = httpx.URL(f"http://images.example:{found.port}/")
-        assert await fetcher.fetch(url, Budget(10_000, Hold(Held(0)))) == BODY
+        assert await fetcher.fetch(url, Budget(10_000, free)) == BODY
         assert names.asked == ["images.example"]
         with pytest.raises(UrlRefused):
-            await fetcher.fetch(url, Budget(10_000, Hold(Held(0))))
+            await fetcher.fetch(url, Budget(10_000, free))
     assert len(found.heads) == 1
 
 
@@ -115,7 +119,7 @@ async def test_a_name_with_a_private_address_is_refused(addresses: list[str]) ->
     ):
         url = httpx.URL(f"http://images.example:{found.port}/")
         with pytest.raises(UrlRefused, match="public internet") as failure:
-            await fetcher.fetch(url, Budget(10_000, Hold(Held(0))))
+            await fetcher.fetch(url, Budget(10_000, free))
     assert not found.heads
     assert not any(address in str(failure.value) for address in addresses)
 
@@ -227,8 +231,8 @@ async def test_tls_verifies_the_name_and_the_authority(
     ):
         url = httpx.URL(f"https://images.example:{found.port}/")
         if name == "images.example":
-            assert await fetcher.fetch(url, Budget(10_000, Hold(Held(0)))) == BODY
+            assert await fetcher.fetch(url, Budget(10_000, free)) == BODY
         else:
             with pytest.raises(FetchFailed, match="no connection"):
-                await fetcher.fetch(url, Budget(10_000, Hold(Held(0))))
+                await fetcher.fetch(url, Budget(10_000, free))
     assert len(found.heads) == (name == "images.example")

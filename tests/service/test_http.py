@@ -39,6 +39,7 @@ def test_a_real_photograph(server: Server) -> None:
     answer = post(server, ASTRONAUT).json()
     assert answer["model"] == {
         "detector": "retinaface-mnet025",
+        "landmarks": "landmarks-64",
         "emotion": "emotion-fer48",
         "embedder": None,
         "backend": "onnxruntime",
@@ -131,11 +132,23 @@ def test_bad_bodies_are_typed_problems(
 
 @pytest.mark.parametrize(
     "params",
-    [{"min_score": "2"}, {"max_faces": "0"}, {"labels": "glad"}, {"labels": "sad,sad"}],
+    [
+        {"min_score": "2"},
+        {"max_faces": "0"},
+        {"labels": "glad"},
+        {"labels": "sad,sad"},
+        {"min_scor": "0.5"},
+    ],
 )
 def test_bad_parameters_are_named(server: Server, params: dict[str, str]) -> None:
     detail = problem(post(server, ASTRONAUT, **params), 400, "invalid_request")
     assert next(iter(params)) in detail
+
+
+def test_a_parameter_given_twice_is_named(server: Server) -> None:
+    with server.client() as client:
+        answer = client.post(f"{URL}?labels=sad&labels=happy", files={"images": BLANK})
+    assert problem(answer, 400, "invalid_request").startswith("labels:")
 
 
 def test_too_many_images(server: Server) -> None:
@@ -146,6 +159,8 @@ def test_unknown_addresses_and_methods(server: Server) -> None:
     with server.client() as client:
         problem(client.get("/nothing"), 404, "not_found")
         problem(client.get(URL), 405, "method_not_allowed")
+        assert client.get(URL).headers["allow"] == "POST"
+        assert 'path="/v1/emotions",status="405"' in client.get("/metrics").text
 
 
 def test_a_request_id_is_echoed_only_if_it_is_harmless(server: Server) -> None:
@@ -170,7 +185,7 @@ def test_health_models_docs_and_metrics(server: Server) -> None:
     assert models[2]["labels"] == LABELS
     assert [model["same_person"] for model in models] == [None, None, None, 0.45]
     assert 'emotions_batch_items_count{network="detector"}' in metrics
-    assert 'emotions_queued_items{network="emotion"} 0.0' in metrics
+    assert "emotions_queued_images 0.0" in metrics
     assert 'emotions_images_total{outcome="ok"}' in metrics
     assert "onnxruntime" in metrics
 

@@ -2,6 +2,9 @@
 
 import hmac
 import os
+import threading
+import time
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from service import keyring
 from service.cli import app
 from service.keyring import Key, KeyRing, KeysRefused, new_key
 
@@ -43,13 +47,15 @@ def test_without_keys_none_is_required_but_an_empty_file_lets_nobody_in(tmp_path
     assert ring.owner("") is None
 
 
-def test_a_changed_file_counts_at_once(tmp_path: Path) -> None:
+def test_a_changed_file_counts_when_it_is_read_again(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text(line("studio", "old"))
     ring = KeyRing(file=file)
     write(file, line("studio", "old") + line("studio", "new"))
+    ring.refresh()
     assert (ring.owner("old"), ring.owner("new")) == ("studio", "studio")
     write(file, line("studio", "new"))
+    ring.refresh()
     assert (ring.owner("old"), ring.owner("new")) == (None, "studio")
 
 
@@ -64,9 +70,50 @@ def test_a_file_damaged_or_gone_leaves_the_keys_that_were(
         file.unlink()
     else:
         write(file, damage)
+    ring.refresh()
     assert (ring.owner("old"), ring.owner("new")) == ("studio", None)
     write(file, line("studio", "new"))
+    ring.refresh()
     assert (ring.owner("old"), ring.owner("new")) == (None, "studio")
+
+
+def test_a_watched_file_is_read_again_in_a_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyring, "EVERY_S", 0.01)
+    file = tmp_path / "keys"
+    file.write_text(line("studio", "old"))
+    ring = KeyRing(file=file)
+    with ring.watched():
+        write(file, line("studio", "new"))
+        until(lambda: ring.owner("new") == "studio")
+        write(file, "damaged\n")
+        write(file, line("studio", "newest"))
+        until(lambda: ring.owner("newest") == "studio")
+    until(lambda: not any(thread.name == "keys" for thread in threading.enumerate()))
+
+
+def test_without_a_file_nothing_is_watched() -> None:
+    with KeyRing(["a"]).watched():
+        assert not any(thread.name == "keys" for thread in threading.enumerate())
+
+
+def test_a_request_never_looks_at_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that hangs would stop every request."""
+    file = tmp_path / "keys"
+    file.write_text(line("studio", "old"))
+    ring = KeyRing(file=file)
+    monkeypatch.setattr(Path, "stat", lambda path: pytest.fail(f"stat of {path}"))
+    monkeypatch.setattr(Path, "read_text", lambda path: pytest.fail(f"read of {path}"))
+    assert ring.owner("old") == "studio"
+
+
+def until(holds: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if holds():
+            return
+        time.sleep(0.01)
+    pytest.fail("it did not happen")
 
 
 @pytest.mark.parametrize("text", ["studio", "studio:abc", f"a b:{'0' * 64}", f":{'0' * 64}"])
@@ -124,6 +171,7 @@ def test_the_command_makes_a_key_that_opens(tmp_path: Path) -> None:
     made = CliRunner().invoke(app, ["keys", "new", "studio", "--file", str(file)])
     assert made.exit_code == 0, made.output
     key = made.stdout.strip()
+    ring.refresh()
     assert (ring.owner(key), ring.owner("o")) == ("studio", "old")
     assert key not in file.read_text()
     refused = CliRunner().invoke(app, ["keys", "new", "two words", "--file", str(file)])

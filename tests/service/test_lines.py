@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
-from service.errors import Overloaded, ServiceError
+from analysis.errors import Overloaded, ServiceError
 from service.lines import Lines, asked_for, written
 from service.problems import problem_of
 from service.schemas import Document, ImageResult, Models
@@ -29,7 +29,7 @@ BROKEN = HOPPER[:5000]
 BLANK = encode(np.zeros((64, 64, 3), np.uint8))
 URL = "/v1/emotions"
 LINES = {"accept": "application/jsonl"}
-MODELS = Models(detector="d", emotion="e", embedder=None, backend="b")
+MODELS = Models(detector="d", landmarks=None, emotion="e", embedder=None, backend="b")
 SCOPE = {"type": "http", "headers": [], "method": "POST", "path": URL, "state": {}}
 
 

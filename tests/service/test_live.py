@@ -22,9 +22,9 @@ import pytest
 from numpy.typing import NDArray
 from rich.console import Console
 
+from analysis.errors import InferenceFailed
 from engines.fer2013 import LABELS
 from service import video
-from service.errors import InferenceFailed
 from service.live import newest, opened_as, record
 from service.readers import RemoteFailed
 from service.schemas import ImageResult

@@ -1,14 +1,19 @@
-"""Parameters are read as FastAPI would read them, and refused in the same words."""
+"""Parameters are parsed as FastAPI would, but unknown and repeated ones are refused."""
 
+from contextlib import suppress
 from typing import Annotated
 
 import httpx
 import pytest
 from fastapi import FastAPI, Header, Query
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.requests import Request
 
 from service.errors import InvalidRequest
-from service.parameters import DEADLINE, parameters
+from service.parameters import DEADLINE, query, time_limit
+
+LONGEST_S = 60.0
 
 
 def reference() -> FastAPI:
@@ -27,23 +32,25 @@ def reference() -> FastAPI:
     return app
 
 
-def read(query: str, deadline: str | None) -> object:
+def request(text: str, deadline: str | None = None) -> Request:
     headers = [(DEADLINE.lower().encode(), deadline.encode())] if deadline is not None else []
-    found = parameters(
-        Request({"type": "http", "query_string": query.encode(), "headers": headers})
-    )
-    return list(found.model_dump().values())
+    return Request({"type": "http", "query_string": text.encode(), "headers": headers})
+
+
+def read(text: str, deadline: str | None) -> object:
+    asked = request(text, deadline)
+    parsed = query(asked)
+    limit_s = time_limit(asked, LONGEST_S)
+    return [*parsed.model_dump().values(), None if limit_s == LONGEST_S else limit_s * 1000]
 
 
 @pytest.mark.parametrize(
-    ("query", "deadline"),
+    ("text", "deadline"),
     [
         ("", None),
         ("min_score=0.25&max_faces=3&embeddings=true&labels=sad,happy", "250"),
-        ("min_score=1&min_score=0.5&other=1", None),
         ("embeddings=on&labels=", None),
         ("labels=%C3%A9+%20%ff", None),
-        ("X-Request-Deadline-Ms=0&deadline_ms=0", None),
         ("min_score=2&max_faces=0", "0"),
         ("min_score=nan", None),
         ("max_faces=", None),
@@ -54,15 +61,48 @@ def read(query: str, deadline: str | None) -> object:
         ("", ""),
     ],
 )
-async def test_as_fastapi_would(query: str, deadline: str | None) -> None:
+async def test_as_fastapi_would(text: str, deadline: str | None) -> None:
     headers = {} if deadline is None else {DEADLINE: deadline}
     transport = httpx.ASGITransport(reference())
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        answer = await client.get(f"/?{query}", headers=headers)
+        answer = await client.get(f"/?{text}", headers=headers)
     if answer.status_code == 200:
-        assert read(query, deadline) == answer.json()
+        assert read(text, deadline) == answer.json()
         return
     first = answer.json()["detail"][0]
     with pytest.raises(InvalidRequest) as refused:
-        read(query, deadline)
+        read(text, deadline)
     assert str(refused.value) == f"{first['loc'][1]}: {first['msg']}"
+
+
+@pytest.mark.parametrize("name", ["min_scor", "x", "X-Request-Deadline-Ms", "deadline_ms", ""])
+def test_an_unknown_parameter_is_named_with_those_that_are_known(name: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        query(request(f"min_score=0.5&{name}=1"))
+    known = "min_score, max_faces, embeddings, labels"
+    assert str(refused.value) == f"{name}: unknown parameter; known are {known}"
+
+
+@pytest.mark.parametrize("text", ["labels=sad&labels=happy", "labels=sad&min_score=1&labels=sad"])
+def test_a_parameter_that_is_given_twice_is_named(text: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"^labels: give it once$"):
+        query(request(text))
+
+
+def test_a_long_name_is_not_repeated_whole() -> None:
+    for text in (f"{'x' * 9999}=1", f"{'x' * 9999}=1&{'x' * 9999}=2"):
+        with pytest.raises(InvalidRequest) as refused:
+            query(request(text))
+        assert len(str(refused.value)) < 200
+
+
+def test_a_time_limit_beyond_the_service_s_is_cut() -> None:
+    for given_ms in ("100000000", "9" * 400):
+        assert time_limit(request("", given_ms), LONGEST_S) == LONGEST_S
+    assert time_limit(request("", "1"), LONGEST_S) == 0.001
+
+
+@given(st.binary())
+def test_any_query_is_parsed_or_refused(text: bytes) -> None:
+    with suppress(InvalidRequest):
+        query(Request({"type": "http", "query_string": text, "headers": []}))

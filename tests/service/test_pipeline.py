@@ -1,8 +1,9 @@
-"""Batch invariance: an image gives the same faces alone as beside any others."""
+"""The pipeline in every topology: an image gives the same faces alone as beside any others."""
 
 import asyncio
+import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -10,24 +11,41 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+import pytest_asyncio
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bench.hollow import HollowRunner
+import analysis.image
+from analysis import decode
+from analysis.analyze import Task
+from analysis.decode import ImageLimits, Picture
+from analysis.errors import (
+    CorruptImage,
+    DeadlineExceeded,
+    ServiceError,
+    ShuttingDown,
+    UnsupportedMediaType,
+)
+from analysis.timing import Batch
+from analysis.types import Analysis, Options, Source
+from analysis.workers.types import Job, Observer
+from bench.fakes import instant, simulated
 from engines.catalog import ModelSpec
 from engines.onnxruntime import OnnxRuntime
-from engines.runner import Array, Feeds
-from service import image as images
-from service.errors import CorruptImage, Overloaded, ServiceError
+from engines.runner import Engine
+from service import wiring
 from service.metrics import Metrics
-from service.pipeline import Analysis, Pipeline
+from service.pipeline import Pipeline
 from service.settings import Settings
-from service.stages import Options
 from service.startup import find_models
+from service.tracing import Tracing
 from service.wiring import open_pipeline
-from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, U8, encode, group, iou, read
+from tests.observability.conftest import read_samples
+from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, encode, group, iou, read
+from tests.service.topologies import BOTH, TOPOLOGIES, Topology
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 TILED, BOXES = group(3, 2)
 HOPPER = read(HOPPER_FILE)
 IMAGES = [
@@ -39,110 +57,135 @@ IMAGES = [
     HOPPER_FILE.read_bytes()[:9000],
     b"not an image",
 ]
+PLAIN, EMBEDDINGS = Options(), Options(embeddings=True)
+DETECTOR = {"network": "detector"}
+Outcome = Analysis | ServiceError
 
 
 class Full(OnnxRuntime):
-    """Takes images of the detector's full height alone."""
+    """Takes images of the detector's full height alone, as a device does."""
 
     def heights(self, spec: ModelSpec) -> tuple[int, ...]:
         return super().heights(spec)[-1:]
 
 
-class Batching(Full):
-    """As a GPU's engine has it: images in batches, so that the stages are apart."""
-
-    def batch(self, spec: ModelSpec) -> int:
-        return min(4, spec.max_batch)
-
-
-class CrowdRunner(HollowRunner):
-    """Sees fifty faces in every image, and reads them slowly."""
-
-    def infer(self, feeds: Feeds) -> dict[str, Array]:
-        count = len(next(iter(feeds.values())))
-        if self._spec.task == "emotion":
-            time.sleep(0.001 * count)
-            return super().infer(feeds)
-        corners = np.array([(x, y) for x in range(10) for y in range(5)], np.float32) * 20
-        boxes = np.concatenate([corners, corners + 15], 1)
-        return {
-            "scores": np.full((count, 50), 0.9, np.float32),
-            "boxes": np.tile(boxes, (count, 1, 1)),
-            "landmarks": np.tile(corners[:, None] + 7, (count, 1, 5, 1)),
-        }
-
-
-class Crowds(Batching):
-    """Plans that are not run."""
-
-    def open(self, plan: Path, spec: ModelSpec) -> Any:  # noqa: ARG002
-        return CrowdRunner(spec)
-
-
 @asynccontextmanager
 async def running(
     plans: Path,
+    topology: Topology = "threads",
     *,
-    staged: bool = False,
-    full: bool = False,
-    isolated: bool = False,
-    engine: OnnxRuntime | None = None,
+    engine: Engine | None = None,
     metrics: Metrics | None = None,
+    tracing: Tracing | None = None,
     **changes: Any,
 ) -> AsyncIterator[Pipeline]:
-    chosen = Settings(plans=plans, engine="onnxruntime", **changes)
+    """A pipeline whose workers are ready. More share a device than it runs batches at once."""
+    workers = 4 if topology == "device" else 2
+    given = {"workers": workers, "engine": "onnxruntime"} | TOPOLOGIES[topology] | changes
+    chosen = Settings.model_validate({"plans": plans} | given)
     models = find_models(chosen)
-    if staged or full or engine:
-        models = models._replace(engine=engine or (Batching() if staged else Full()))
-    pipeline = open_pipeline(chosen, models, metrics or Metrics(), isolated=isolated)
+    if engine is not None:  # which may not be able to build the plans that it pretends to run
+        models = models._replace(engine=engine)
+    pipeline = open_pipeline(chosen, models, metrics or Metrics(), tracing)
     pipeline.start()
     try:
+        async with asyncio.timeout(100):
+            while pipeline.pool.workers_ready < pipeline.workers:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         yield pipeline
     finally:
-        await asyncio.to_thread(pipeline.close)
+        await pipeline.close()
 
 
-async def analyze(pipeline: Pipeline, data: bytes) -> Analysis | ServiceError:
+async def analyze(pipeline: Pipeline, source: Source, options: Options = PLAIN) -> Outcome:
     try:
-        return await pipeline.analyze(data, Options(), time.monotonic() + 60)
+        return await found(pipeline, source, options)
     except ServiceError as error:
         return error
 
 
-def same(a: Analysis | ServiceError, b: Analysis | ServiceError) -> bool:
+async def found(pipeline: Pipeline, source: Source, options: Options = PLAIN) -> Analysis:
+    return await pipeline.analyze(source, options, time.monotonic() + 60)
+
+
+def same(a: Outcome, b: Outcome) -> bool:
+    """Whether two outcomes are equal to the last bit."""
     if isinstance(a, ServiceError) or isinstance(b, ServiceError):
         return type(a) is type(b) and str(a) == str(b)
-    arrays = zip((*a.faces, a.scores), (*b.faces, b.scores), strict=True)
-    return all(np.array_equal(one, other) for one, other in arrays)
+    arrays = [(*each.faces, each.scores, each.embeddings, each.image) for each in (a, b)]
+    return (a.width, a.height) == (b.width, b.height) and all(
+        one is other if one is None or other is None else np.array_equal(one, other)
+        for one, other in zip(*arrays, strict=True)
+    )
 
 
-@pytest.mark.parametrize("staged", [False, True])
+@pytest.fixture(scope="module", params=BOTH)
+def topology(request: pytest.FixtureRequest) -> Topology:
+    chosen: Topology = request.param
+    return chosen
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pipeline(topology: Topology, plans: Path) -> AsyncIterator[Pipeline]:
+    async with running(plans, topology) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def alone(pipeline: Pipeline) -> list[Outcome]:
+    """Each image's outcome with nothing beside it."""
+    return [await analyze(pipeline, data, EMBEDDINGS) for data in IMAGES]
+
+
 @given(chosen=st.lists(st.sampled_from(range(len(IMAGES))), min_size=2, max_size=24))
-@settings(
-    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-def test_an_image_gives_the_same_alone_as_beside_any_others(
-    plans: Path, staged: bool, chosen: list[int]
+@settings(max_examples=10)
+async def test_an_image_gives_the_same_alone_as_beside_any_others(
+    pipeline: Pipeline, alone: list[Outcome], chosen: list[int]
 ) -> None:
-    async def run() -> None:
-        async with running(plans, staged=staged) as pipeline:
-            alone = [await analyze(pipeline, data) for data in IMAGES]
-            together = await asyncio.gather(*(analyze(pipeline, IMAGES[i]) for i in chosen))
-        for index, result in zip(chosen, together, strict=True):
-            assert same(alone[index], result)
-
-    asyncio.run(run())
+    together = await asyncio.gather(*(analyze(pipeline, IMAGES[i], EMBEDDINGS) for i in chosen))
+    for index, result in zip(chosen, together, strict=True):
+        assert same(alone[index], result)
 
 
-async def test_crowds_that_were_let_in_are_never_refused_for_their_faces(plans: Path) -> None:
-    async with running(plans, engine=Crowds(), max_queue=4, workers=4) as pipeline:
-        results = await asyncio.gather(*(analyze(pipeline, IMAGES[0]) for _ in range(24)))
-    assert [len(r.scores) if isinstance(r, Analysis) else r for r in results] == [50] * 24
+async def test_every_topology_gives_the_same(
+    plans: Path, topology: Topology, alone: list[Outcome]
+) -> None:
+    """A device takes images of the full height alone, and so does the engine beside it."""
+    async with running(plans, engine=Full() if topology == "device" else None) as threads:
+        others = [await analyze(threads, data, EMBEDDINGS) for data in IMAGES]
+    assert [same(*pair) for pair in zip(alone, others, strict=True)] == [True] * len(IMAGES)
 
 
-async def test_every_face_of_a_group_is_found_where_it_is(plans: Path) -> None:
-    async with running(plans) as pipeline:
-        result = await pipeline.analyze(IMAGES[2], Options(), time.monotonic() + 60)
+async def test_options_are_those_of_each_image(pipeline: Pipeline, alone: list[Outcome]) -> None:
+    options = [Options(), EMBEDDINGS, Options(keep_image=True), Options(max_faces=1)] * 3
+    results = await asyncio.gather(*(found(pipeline, IMAGES[2], each) for each in options))
+    for each, result in zip(options, results, strict=True):
+        assert (result.embeddings is not None) == each.embeddings
+        assert (result.image is not None) == each.keep_image
+        assert len(result.scores) == (1 if each.max_faces == 1 else 6)
+    assert same(results[1], alone[2])
+
+
+async def test_crowds_are_never_refused_for_their_faces(plans: Path, topology: Topology) -> None:
+    async with running(plans, topology, engine=instant("30"), max_queue=4) as pipeline:
+        results = await asyncio.gather(*(analyze(pipeline, IMAGES[0]) for _ in range(40)))
+    assert [len(r.scores) if isinstance(r, Analysis) else r for r in results] == [30] * 40
+
+
+async def test_a_device_merges_the_rows_of_several_workers(plans: Path) -> None:
+    metrics = Metrics()
+    async with running(plans, "device", engine=simulated("50,1,0"), metrics=metrics) as pipeline:
+        results = await asyncio.gather(*(found(pipeline, IMAGES[0]) for _ in range(48)))
+    assert len(results) == 48
+    samples = read_samples(metrics.render().decode())
+    assert (DETECTOR, 48) in samples["emotions_batch_items_sum"]
+    (batches,) = [n for each, n in samples["emotions_batch_items_count"] if each == DETECTOR]
+    of_one_worker = DETECTOR | {"le": f"{wiring.TOGETHER}.0"}
+    assert (of_one_worker, batches) not in samples["emotions_batch_items_bucket"]
+
+
+async def test_every_face_of_a_group_is_found_where_it_is(pipeline: Pipeline) -> None:
+    result = await found(pipeline, IMAGES[2])
     assert (result.width, result.height) == (768, 512)
     for wanted in BOXES:
         assert max(iou(list(box), wanted) for box in result.faces.boxes) > 0.6
@@ -150,61 +193,131 @@ async def test_every_face_of_a_group_is_found_where_it_is(plans: Path) -> None:
     assert np.allclose(result.scores.sum(axis=1), 1, atol=1e-5)
 
 
-async def test_min_score_and_max_faces(plans: Path) -> None:
-    async with running(plans) as pipeline:
-        two = await pipeline.analyze(IMAGES[2], Options(max_faces=2), time.monotonic() + 60)
-        none = await pipeline.analyze(IMAGES[2], Options(min_score=1.0), time.monotonic() + 60)
-    assert len(two.scores) == 2
-    assert len(none.scores) == 0
+async def test_min_score_and_max_faces(pipeline: Pipeline) -> None:
+    assert len((await found(pipeline, IMAGES[2], Options(max_faces=2))).scores) == 2
+    assert len((await found(pipeline, IMAGES[2], Options(min_score=1.0))).scores) == 0
 
 
-async def test_a_broken_image_is_a_typed_error(plans: Path) -> None:
-    async with running(plans) as pipeline:
-        assert isinstance(await analyze(pipeline, IMAGES[5]), CorruptImage)
+async def test_embeddings_have_length_one_and_tell_who_is_who(pipeline: Pipeline) -> None:
+    same_person = await found(pipeline, IMAGES[2], EMBEDDINGS)
+    other = await found(pipeline, IMAGES[1], EMBEDDINGS)
+    empty = await found(pipeline, IMAGES[4], EMBEDDINGS)
+    assert same_person.embeddings is not None
+    assert other.embeddings is not None
+    assert empty.embeddings is not None
+    assert len(empty.embeddings) == 0
+    assert np.allclose(np.linalg.norm(same_person.embeddings, axis=1), 1, atol=1e-5)
+    likeness = same_person.embeddings @ same_person.embeddings.T
+    assert likeness.min() > (same_person.embeddings @ other.embeddings.T).max()
 
 
-async def test_places_are_limited_and_given_back(plans: Path) -> None:
-    async with running(plans, max_queue=4) as pipeline:
-        gate = pipeline.gate
-        with gate.admit(9), pytest.raises(Overloaded), gate.admit(1):
-            pass
-        with gate.admit(3), gate.admit(1):
-            pass
+async def test_what_is_wrong_with_an_image_is_a_typed_error(pipeline: Pipeline) -> None:
+    assert isinstance(await analyze(pipeline, IMAGES[5]), CorruptImage)
+    assert isinstance(await analyze(pipeline, IMAGES[6]), UnsupportedMediaType)
 
 
-@pytest.mark.parametrize(("side", "again"), [(512, False), (60, True)])
+async def test_pixels_come_back_if_they_are_wanted(pipeline: Pipeline) -> None:
+    result = await found(pipeline, IMAGES[1], Options(keep_image=True))
+    assert result.image is not None
+    assert np.array_equal(result.image, HOPPER)
+
+
+async def test_pixels_are_taken_like_an_image(pipeline: Pipeline, alone: list[Outcome]) -> None:
+    image = read(ASTRONAUT_FILE)
+    frames = [image, np.asfortranarray(image)]
+    results = await asyncio.gather(*(analyze(pipeline, each, EMBEDDINGS) for each in frames * 3))
+    assert [same(alone[0], result) for result in results] == [True] * 6
+
+
+async def test_a_scene_turned_on_its_side_gives_upright_boxes(
+    pipeline: Pipeline, alone: list[Outcome]
+) -> None:
+    """EXIF orientation 6: stored turned left, shown upright."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = np.ascontiguousarray(np.rot90(read(ASTRONAUT_FILE)))
+    result = await analyze(pipeline, encode(turned, "PNG", exif=exif.tobytes()), EMBEDDINGS)
+    assert same(alone[0], result)
+
+
+@pytest.mark.parametrize(("side", "decoded"), [(512, 1), (60, 2)])
 async def test_a_large_photograph_is_decoded_whole_only_for_small_faces(
-    plans: Path, side: int, again: bool, monkeypatch: pytest.MonkeyPatch
+    plans: Path, side: int, decoded: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A face of 512 / 8 pixels and more is cut from the reduced image; a smaller one is not."""
     image = np.full((2560, 2560, 3), 127, np.uint8)
     head = read(ASTRONAUT_FILE)[20:240, 110:330]
     image[200 : 200 + 4 * side, 300 : 300 + 4 * side] = cv2.resize(head, (4 * side, 4 * side))
     data = encode(image, "JPEG", quality=95)
-    decoded: list[int] = []
-    whole = images.decode
+    sides: list[int | None] = []
+    original = decode.opened
 
-    def counted(data: bytes, limits: images.ImageLimits) -> U8:
-        decoded.append(len(data))
-        return whole(data, limits)
+    def counted(source: Source, limits: ImageLimits, side: int | None = None) -> Picture:
+        sides.append(side)
+        return original(source, limits, side)
 
-    monkeypatch.setattr(images, "decode", counted)
+    monkeypatch.setattr(analysis.image, "opened", counted)
     async with running(plans) as pipeline:
-        small = await pipeline.analyze(data, Options(), time.monotonic() + 60)
-        assert bool(decoded) == again
-        large = await pipeline.analyze(data, Options(keep_image=True), time.monotonic() + 60)
+        small = await found(pipeline, data)
+        assert len(sides) == decoded
+        large = await found(pipeline, data, Options(keep_image=True))
     assert (small.width, small.height) == (2560, 2560)
     assert iou(list(small.faces.boxes[0]), list(large.faces.boxes[0])) > 0.9
     assert np.abs(small.scores[0] - large.scores[0]).max() < 0.1
 
 
-async def test_a_scene_turned_on_its_side_gives_upright_boxes(plans: Path) -> None:
-    """EXIF orientation 6: stored turned left, shown upright."""
-    image = read(ASTRONAUT_FILE)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    turned = encode(np.ascontiguousarray(np.rot90(image)), "JPEG", exif=exif.tobytes(), quality=95)
-    async with running(plans) as pipeline:
-        upright = await pipeline.analyze(IMAGES[0], Options(), time.monotonic() + 60)
-        from_exif = await pipeline.analyze(turned, Options(), time.monotonic() + 60)
-    assert iou(list(upright.faces.boxes[0]), list(from_exif.faces.boxes[0])) > 0.9
+async def test_it_is_ready_until_it_closes(plans: Path, topology: Topology) -> None:
+    metrics = Metrics()
+    async with running(plans, topology, metrics=metrics) as pipeline:
+        assert pipeline.ready == dict.fromkeys(
+            ("detector", "landmarks", "emotion", "embedder"), True
+        )
+        assert read_samples(metrics.render().decode())["emotions_workers_ready"] == [
+            ({}, pipeline.workers)
+        ]
+    assert not any(pipeline.ready.values())
+    assert not pipeline.pool.alive
+    with pytest.raises(ShuttingDown):
+        await found(pipeline, IMAGES[0])
+
+
+async def test_nothing_is_analyzed_past_its_deadline(pipeline: Pipeline) -> None:
+    with pytest.raises(DeadlineExceeded):
+        await pipeline.analyze(IMAGES[0], Options(), time.monotonic() - 1)
+
+
+async def test_an_observer_that_fails_ends_nothing(plans: Path) -> None:
+    class Failing(Tracing, Observer):
+        def observers(self) -> Sequence[Observer]:
+            return (self,)
+
+        def ran(self, batches: Sequence[Batch], owners: Sequence[object]) -> None:  # noqa: ARG002
+            raise RuntimeError("an observer's own")
+
+    metrics = Metrics()
+    async with running(plans, metrics=metrics, tracing=Failing()) as pipeline:
+        results = [await found(pipeline, IMAGES[0]) for _ in range(3)]
+    assert [len(result.scores) for result in results] == [1] * 3
+    samples = read_samples(metrics.render().decode())
+    assert samples["emotions_runner_failures_total"] == [({}, 0)]
+    batches = {labels["network"]: n for labels, n in samples["emotions_batch_items_count"]}
+    assert (batches["landmarks"], batches["emotion"]) == (3, 3)
+
+
+async def test_a_result_for_someone_who_has_just_hung_up_is_dropped(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between a cancellation and the next turn of the loop."""
+    sent: list[Callable[[Any], None]] = []
+
+    def submit(task: Task, deadline: float, done: Any, owner: object = None) -> Job:
+        sent.append(done)
+        return Job(task, deadline, done, owner)
+
+    monkeypatch.setattr(pipeline.pool, "submit", submit)
+    waiting = asyncio.create_task(pipeline.analyze(IMAGES[0], Options(), math.inf))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    sent[0](DeadlineExceeded("too late"))
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

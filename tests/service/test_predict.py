@@ -19,18 +19,18 @@ import pytest
 from numpy.typing import NDArray
 from rich.console import Console
 
+from analysis.errors import ServiceError
+from analysis.types import Options
 from engines.catalog import SAME_PERSON
 from service import files, tables
 from service import predict as predicting
 from service.annotate import annotate
-from service.errors import ServiceError
 from service.files import all_inside
 from service.predict import Job
 from service.predict import predict as predict_here
 from service.readers import RemoteFailed, opened
 from service.schemas import ImageResult
 from service.settings import Settings
-from service.stages import Options
 from service.tables import LANDMARKS, OutputRefused, Tables
 from tests.engines.poisoned import DIES
 from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, HOPPER_FILE, encode, group, iou, read

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from analysis.types import Options
 from engines.catalog import BUILTIN
 from service.readers import opened
 from service.settings import Settings
-from service.stages import Options
 from tests.photographs import ASTRONAUT_FILE, read
 from tests.server import Server, serving
 

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from service.detection import Detections
-from service.errors import CorruptImage
-from service.pipeline import Analysis
+from analysis.errors import CorruptImage
+from analysis.types import Analysis, Detections
 from service.schemas import Document, ImageResult, image_document, image_result
 
 LABELS = ("angry", "happy", "neutral")

@@ -19,17 +19,22 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from analysis.timing import Batch
 from engines.errors import EngineError
 from service.app import create_app
-from service.record import Batch, Record
+from service.record import Record
 from service.settings import Settings
 from service.spans import Spans
 from service.tracing import Tracing, open_tracing
 from tests.photographs import ASTRONAUT_FILE
 from tests.server import serving
+from tests.service.topologies import Topology, environment, everywhere
 
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACEPARENT = f"00-{TRACE}-{CALLER}-01"
+# Networks whose batches a request without embeddings is part of.
+NETWORKS = ("detector", "landmarks", "emotion")
+BATCHES = {f"{network} batch" for network in NETWORKS}
 STAGES = {"read", "queue", "decode", "detect", "align", "classify", "serialise"}
 
 
@@ -84,7 +89,7 @@ async def test_a_request_is_a_tree_of_spans_in_its_callers_trace(plans: Path) ->
     assert f"{request.parent.span_id:016x}" == CALLER
     assert request.attributes is not None
     assert request.attributes["emotions.faces"] == 1
-    assert traced.names == {request.name, *STAGES, "detector batch", "emotion batch"}
+    assert traced.names == {request.name, *STAGES, *BATCHES}
     for span in (each for name in traced.names - {request.name} for each in traced.named(name)):
         assert span.parent is not None
         assert (ids(span)[0], span.parent.span_id) == ids(request)
@@ -97,12 +102,14 @@ async def test_a_batch_links_to_every_request_in_it(plans: Path) -> None:
     traced = Traced()
     await ask(plans, traced)
     request = traced.one("POST /v1/emotions")
-    batches = [*traced.named("detector batch"), *traced.named("emotion batch")]
-    assert len(batches) >= 2
-    for batch in batches:
-        assert [(link.context.trace_id, link.context.span_id) for link in batch.links] == [
-            ids(request)
-        ]
+    for network in NETWORKS:
+        for batch in traced.named(f"{network} batch"):
+            assert [(link.context.trace_id, link.context.span_id) for link in batch.links] == [
+                ids(request)
+            ]
+            assert batch.attributes is not None
+            assert batch.attributes["emotions.network"] == network
+            assert batch.attributes["emotions.batch.items"] == 1
 
 
 def test_a_batch_of_several_requests_has_a_link_for_each_that_is_sampled() -> None:
@@ -110,11 +117,13 @@ def test_a_batch_of_several_requests_has_a_link_for_each_that_is_sampled() -> No
     tracer = traced.provider.get_tracer("test")
     first, second, unsampled = Record(), Record(), Record()
     first.span, second.span = tracer.start_span("first"), tracer.start_span("second")
-    (observer,) = traced.spans.observers("detector")
+    (observer,) = traced.spans.observers()
     now = time.monotonic()
-    observer.ran(Batch(3, {unsampled: now, first: now, second: now}, now, now, now))
-    observer.ran(Batch(1, {unsampled: now}, now, now, now))
+    ran = Batch("detector", 3, now, now, now)
+    observer.ran([ran], [unsampled, first, None, second, first])
+    observer.ran([ran], [unsampled, None])
     batch = traced.one("detector batch")
+    assert len(batch.links) == 2
     assert {link.context.span_id for link in batch.links} == {
         record.span.get_span_context().span_id for record in (first, second)
     }
@@ -204,8 +213,10 @@ def collecting() -> Iterator[Collector]:
             thread.join()
 
 
-def test_a_server_sends_its_spans_and_logs_the_trace(plans: Path) -> None:
-    with collecting() as collector, serving(plans, otlp_url=collector.url) as server:
+@everywhere
+def test_a_server_sends_its_spans_and_logs_the_trace(plans: Path, topology: Topology) -> None:
+    settings = {"workers": "2"} | environment(topology)
+    with collecting() as collector, serving(plans, otlp_url=collector.url, **settings) as server:
         headers = {"content-type": "image/png", "traceparent": TRACEPARENT}
         with server.client() as client:
             client.post("/v1/emotions", content=ASTRONAUT_FILE.read_bytes(), headers=headers)
@@ -218,9 +229,7 @@ def test_a_server_sends_its_spans_and_logs_the_trace(plans: Path) -> None:
     attributes = {a.key: a.value.string_value for a in resources[0].resource.attributes}
     assert attributes["service.name"] == "emotions"
     spans = [span for each in resources for scope in each.scope_spans for span in scope.spans]
-    assert {"POST /v1/emotions", "decode", "detector batch", "emotion batch"} <= {
-        span.name for span in spans
-    }
+    assert {"POST /v1/emotions", "decode", *BATCHES} <= {span.name for span in spans}
     assert {span.trace_id.hex() for span in spans} == {TRACE}
 
 

@@ -7,7 +7,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
-from service.errors import Overloaded
+from analysis.errors import Overloaded
 from service.waiting import unless_gone
 
 

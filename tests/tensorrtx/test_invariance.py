@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from engines import weights
 from engines.catalog import Catalog
+from engines.verify import input_shape
 from tensorrtx import export
 from tensorrtx.invariance import imagewise
 
@@ -76,13 +77,13 @@ def test_a_mean_over_pixels_becomes_global_pooling(
     assert np.array_equal(alone, together)
 
 
-@pytest.mark.parametrize("name", ["retinaface-mnet025", "emotion-fer48"])
+@pytest.mark.parametrize("name", ["retinaface-mnet025", "landmarks-64", "emotion-fer48"])
 @pytest.mark.parametrize("batch", [2, 5, 8])
 def test_the_shipped_networks_are_bitwise_invariant(name: str, batch: int, tmp_path: Path) -> None:
     spec = Catalog.load().get(name)
     model = export(spec.network, weights.find(spec, tmp_path, {}), **dict[str, Any](spec.options))
-    shape = (48, 48) if spec.task == "emotion" else (640, 640, 3)
-    x = np.random.default_rng(2).integers(0, 256, (batch, *shape), np.uint8)
+    shape = (batch, *input_shape(spec))
+    x = np.random.default_rng(2).integers(0, 256, shape, np.uint8)
     alone = [run(model, x[i : i + 1]) for i in range(batch)]
     for index, together in enumerate(run(model, x)):
         assert np.array_equal(np.concatenate([one[index] for one in alone]), together)

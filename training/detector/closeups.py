@@ -1,8 +1,8 @@
 """`python -m training.detector.closeups`: are faces found that fill the frame, and at what cost?
 
 Held-out photographs are enlarged until the nominal box of their face is 0.65 to 2 times as high as
-the frame. What serves looks at them: the graph in ONNX Runtime, `service.detection` and
-`service.closeups`. Prints, for each policy, recall at IoU 0.5 with what is visible of the box,
+the frame. What serves looks at them: the graph in ONNX Runtime, `analysis.detection` and
+`analysis.close_up`. Prints, for each policy, recall at IoU 0.5 with what is visible of the box,
 faces a picture, and second looks a picture.
 """
 
@@ -17,13 +17,14 @@ import numpy as np
 import onnxruntime as ort
 
 import tensorrtx
-from service import closeups
-from service.closeups import CloseUps, Row
-from service.detection import letterbox, select
+from analysis import close_up
+from analysis.close_up import CloseUps, Row
+from analysis.detection import select
 from tensorrtx import retinaface
 from training.detector.matching import Floats, overlaps
 from training.detector.paste import FACE_CENTRE, FACE_SIZE
 from training.detector.pictures import Image, Pictures
+from training.geometry import letterbox
 
 FRAMES = ((640, 640), (640, 480), (1280, 720))  # width, height
 FILLS = (0.65, 0.8, 1.0, 1.25, 1.5, 2.0)  # height of the face over that of the frame
@@ -97,9 +98,9 @@ def look(
     """Whether the face is found, how many are, and whether that took a second look."""
     canvas, box = letterbox(image, SIZE, HEIGHTS)
     row = detector(canvas)
-    if again := closeups.wanted(row, policy):
-        small = closeups.second_look(canvas, box, HEIGHTS)
-        row = closeups.merged(row, detector(small), small.shape, box)
+    if again := close_up.wanted(row, policy):
+        small = close_up.second_look(canvas, box, HEIGHTS)
+        row = close_up.merged(row, detector(small), small.shape, box)
     boxes = select(row, box, min_score=0.5, nms_iou=0.4, max_faces=100).boxes
     hit = bool(len(boxes)) and float(overlaps(boxes, wanted[None]).max()) >= 0.5
     return hit, len(boxes), again

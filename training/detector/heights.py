@@ -1,7 +1,7 @@
 """`python -m training.detector.heights`: is less found where padding below is left out?
 
 What serves looks at the upper rows of held-out scenes, once padded to the square input and once to
-the next height that the network takes: the graph in ONNX Runtime and `service.detection`. Prints,
+the next height that the network takes: the graph in ONNX Runtime and `analysis.detection`. Prints,
 for each height and way, recall at IoU 0.5 with what is visible of the faces' nominal boxes, that
 of the faces that the lower edge cuts or comes within 32 pixels of, false faces a picture of
 held-out backgrounds, and how well the two ways agree.
@@ -14,12 +14,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from service.detection import Detections, letterbox, select
+from analysis.detection import select
+from analysis.types import Detections
 from training.detector.closeups import HEIGHTS, SIZE, Detector, detector_of
 from training.detector.evaluate import SEED
 from training.detector.matching import Floats, match, overlaps
 from training.detector.pictures import Image, Pictures
 from training.detector.scenes import make_scene
+from training.geometry import letterbox
 
 ROWS = (480, 427, 360, 268)  # of frames 640 wide: 4:3, 3:2, 16:9 and 2.39:1
 WAYS = {"padded": (), "cut": HEIGHTS}

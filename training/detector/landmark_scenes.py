@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from service.landmarks import eyes
+from analysis.landmarks import eyes
 from training.detector.detections import Detections, Floats
 from training.detector.matching import match
 from training.detector.paste import FACE_SIZE, Placement, paste

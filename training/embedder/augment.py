@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from service.alignment import ARCFACE_SIZE
+from analysis.crops import ARCFACE_SIZE
 from training.detector.degrade import degrade, jpeg
 from training.embedder.faces import SIDE
 from training.photographs import U8

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.alignment import ARCFACE_SIZE, ARCFACE_TEMPLATE, similarity
+from analysis.crops import ARCFACE_SIZE, ARCFACE_TEMPLATE
+from training.geometry import similarity
 from training.photographs import U8, middle_faces
 
 MARGIN = 12  # pixels around the crop, for views that are shifted, turned or scaled
@@ -66,6 +67,6 @@ def align(data: Path, out: Path) -> None:
 
 def cut(image: U8, landmarks: NDArray[np.float32]) -> U8:
     """Align a face as the service does, and leave a margin around it."""
-    matrix = similarity(landmarks.astype(np.float64), ARCFACE_TEMPLATE + MARGIN)
+    matrix = similarity(landmarks, ARCFACE_TEMPLATE + MARGIN)
     face = cv2.warpAffine(image, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(face, np.uint8)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from service.alignment import fer_crop
+from analysis.crops import fer_crop
 from training.photographs import middle_faces
 
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from service.landmarks import placed
 from training.detector.detections import Detections, detect
 from training.detector.evaluate import SEED
 from training.detector.landmark_scenes import SIDES, seen
 from training.detector.matching import Errors
 from training.detector.network import RetinaFace
 from training.detector.pictures import Image, Pictures
+from training.geometry import place
 from training.landmarks.annotated import Marked
 
 THRESHOLD = 0.5  # score that makes a face
@@ -30,6 +30,6 @@ def evaluate(
         guessed, moved = Errors(), Errors()
         for image, guess, points in seen(find, people, pictures, size, SEED):
             guessed.add(guess, points)
-            moved.add(placed(network, np.ascontiguousarray(image[..., ::-1]), guess), points)
+            moved.add(place(network, np.ascontiguousarray(image[..., ::-1]), guess), points)
         figures[str(size)] = {"detector": guessed.figures(), "placed": moved.figures()}
     return figures

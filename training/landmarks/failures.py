@@ -4,8 +4,6 @@
 plans of `emotions build`.
 """
 
-import asyncio
-import time
 from pathlib import Path
 
 import cv2
@@ -13,14 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from service.landmarks import eyes
-from service.metrics import Metrics
-from service.pipeline import Pipeline
+from analysis.landmarks import eyes
+from analysis.networks import Networks
 from service.settings import Settings
-from service.stages import Options
-from service.startup import find_models
-from service.wiring import open_pipeline
-from training.failures import IMAGES, LADDERS, SIDE, Cell, Portrait, portraits, sheet, turned
+from training.failures import (
+    IMAGES,
+    LADDERS,
+    SIDE,
+    Cell,
+    Portrait,
+    analyzed,
+    portraits,
+    serving,
+    sheet,
+    turned,
+)
 
 # Landmarks marked by eye: pupils, tip of the nose, corners of the mouth, pixels of the photographs.
 ASTRONAUT = [[203.5, 101.0], [246.5, 103.3], [223.5, 128.0], [202.7, 139.5], [244.5, 141.3]]
@@ -32,17 +37,13 @@ LOST = "nothing"
 
 def main() -> None:
     """Write the sheet."""
-    asyncio.run(draw(Settings(), IMAGES))
+    draw(Settings(), IMAGES)
 
 
-async def draw(settings: Settings, folder: Path) -> None:
+def draw(settings: Settings, folder: Path) -> None:
     """Write the sheet into `folder`."""
-    pipeline = open_pipeline(settings, find_models(settings), Metrics())
-    pipeline.start()
-    try:
-        rows = [(name, [await _place(pipeline, c) for c in row]) for name, row in ladders()]
-    finally:
-        await asyncio.to_thread(pipeline.close)
+    with serving(settings) as (_, networks):
+        rows = [(name, [_place(networks, c) for c in row]) for name, row in ladders()]
     sheet(rows).quantize(256).save(folder / "failures-landmarks.png", optimize=True)
 
 
@@ -67,9 +68,9 @@ def turned_points(points: NDArray[np.float64], degrees: float) -> NDArray[np.flo
     return np.asarray((points - 0.5) @ matrix[:, :2].T + matrix[:, 2] + 0.5)
 
 
-async def _place(pipeline: Pipeline, portrait: Portrait) -> Cell:
+def _place(networks: Networks, portrait: Portrait) -> Cell:
     """Landmarks as the service gives them, and how far they are from those marked by eye."""
-    result = await pipeline.analyze_pixels(portrait.image, Options(), time.monotonic() + 60)
+    result = analyzed(networks, portrait.image)
     image = Image.fromarray(portrait.image)
     if not len(result.faces.scores):
         return Cell(image, LOST, False)

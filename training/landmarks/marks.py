@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.runner import Array
-from service.landmarks import eyes, look
+from analysis.landmarks import eyes, look
 from training.detector.detections import detect
 from training.detector.network import RetinaFace
 from training.detector.pictures import Image
+from training.geometry import locate
 
 FRAME = 320  # pixels of the detector's picture, and the share of it that the photograph takes
 SHARE = 0.78
@@ -39,10 +39,10 @@ def marked(networks: Sequence[Path], photo: Image, guess: F32) -> F32:
     rgb = np.ascontiguousarray(photo[..., ::-1])
     places = []
     for network in networks:
-        points: Array = guess
+        points = guess[None].astype(np.float64)
         for _ in range(LOOKS):
-            points = look(network, rgb, points)
-        places.append(points)
+            points = look(locate(network), [rgb], points)
+        places.append(points[0])
     return np.asarray(np.mean(places, 0), np.float32)
 
 

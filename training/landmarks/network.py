@@ -10,7 +10,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from service.landmarks import SIDE
+from analysis.landmarks import SIDE
 from tensorrtx.layers import BATCH, Affine, Graph, batch_norm
 
 WIDTHS = (3, 24, 48, 96, 128)

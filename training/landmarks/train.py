@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from service.landmarks import TEMPLATE, eyes
+from analysis.landmarks import TEMPLATE, eyes
 from training import loop
 from training.curve import Row
 from training.descent import Descent, Settings

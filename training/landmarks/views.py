@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.alignment import warped
-from service.landmarks import SIDE, TEMPLATE, eyes, frame
+from analysis.crops import warped
+from analysis.landmarks import SIDE, TEMPLATE, eyes, frame
 from training.detector.degrade import degrade
 from training.detector.pictures import Image
 from training.landmarks.annotated import Marked

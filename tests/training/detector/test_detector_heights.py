@@ -3,7 +3,7 @@ import pytest
 
 pytest.importorskip("torch", reason="torch lives in the environment for training")
 
-from service.detection import Detections
+from analysis.types import Detections
 from training.detector.closeups import HEIGHTS
 from training.detector.heights import agreement, look, recalled, visible
 from training.detector.pictures import Image

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from service.alignment import arcface_crop
 from tests.photographs import ASTRONAUT_FILE, read
 from training.embedder.faces import MARGIN, SIDE, Faces, cut, person
 from training.embedder.pairs import MOST_A_PERSON, Floats, cosines, grouping, halves, verification
+from training.geometry import arcface_crop
 
 
 def faces(names: tuple[str, ...]) -> Faces:

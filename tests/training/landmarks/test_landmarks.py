@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="torch lives in the environment for training")
 
+from analysis.landmarks import SIDE, TEMPLATE, eyes, frame  # noqa: E402
 from engines.onnxruntime import session  # noqa: E402
-from service.landmarks import SIDE, TEMPLATE, eyes, frame, placed  # noqa: E402
 from training.descent import Settings  # noqa: E402
 from training.detector.network import RetinaFace  # noqa: E402
 from training.detector.weights import save_wts  # noqa: E402
+from training.geometry import place  # noqa: E402
 from training.landmarks import __main__ as cli  # noqa: E402
 from training.landmarks import annotated  # noqa: E402
 from training.landmarks.annotated import Marked  # noqa: E402
@@ -190,7 +191,7 @@ def test_points_that_stay_on_the_template_are_a_face_like_the_template(
 def test_what_a_network_moves_is_moved_in_the_image(steady: Steady) -> None:
     face = (2 * TEMPLATE + [50, 40]).astype(np.float32)
     image = np.zeros((300, 300, 3), np.uint8)
-    moved = placed(steady(np.tile([2.0, -1.0], 5)), image, face[None])
+    moved = place(steady(np.tile([2.0, -1.0], 5)), image, face[None])
     assert moved[0] == pytest.approx(face + np.array([4, -2]), abs=0.05)
     assert moved.dtype == np.float32
 

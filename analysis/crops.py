@@ -1,0 +1,124 @@
+"""Face crops: the square frame of FER-2013 for emotions, ArcFace's template for embeddings."""
+
+import math
+
+import cv2
+import numpy as np
+
+from analysis.types import F64, U8
+from engines.runner import Array
+
+# The detector's box spans these shares of a FER-2013 frame's width and height (medians over
+# training images), so the frame around a detected box is the square that makes it span them.
+FRAME_WIDTH_SHARE, FRAME_HEIGHT_SHARE = 0.785, 1.01
+FER_SIZE = 48
+# Of a face of a hundred thousand pixels.
+LEAST_SCALE = 1e-3
+ARCFACE_SIZE = 112
+# Makes x, y a complex number.
+PLANE = np.array([1, 1j])
+# Where ArcFace wants the five landmarks in a 112x112 crop (insightface, face_align).
+ARCFACE_TEMPLATE: F64 = np.array(
+    [
+        [38.2946, 51.6963],
+        [73.5318, 51.5014],
+        [56.0252, 71.7366],
+        [41.5493, 92.3655],
+        [70.7299, 92.2041],
+    ]
+)
+
+
+def fer_crop(image: U8, box: Array) -> U8:
+    """Cut the square that frames a face as FER-2013 does; grey, uint8 (48, 48).
+
+    `image` is RGB (h, w, 3), `box` x1 y1 x2 y2 in its pixels. What lies outside the image is
+    its border, repeated.
+    """
+    x1, y1, x2, y2 = (float(value) for value in box)
+    side = max((x2 - x1) / FRAME_WIDTH_SHARE, (y2 - y1) / FRAME_HEIGHT_SHARE, 1.0)
+    left, top = (x1 + x2 - side) / 2, (y1 + y2 - side) / 2
+    crop = _cut(image, round(left), round(top), max(1, round(side)))
+    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
+    method = cv2.INTER_AREA if side > FER_SIZE else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(grey, (FER_SIZE, FER_SIZE), interpolation=method), np.uint8)
+
+
+def enlargement(boxes: Array, size: int) -> float:
+    """The factor by which faces (K, 4) must grow so that no crop of `size` pixels is enlarged."""
+    sides = (boxes[:, 2:] - boxes[:, :2]) / (FRAME_WIDTH_SHARE, FRAME_HEIGHT_SHARE)
+    return float(size / sides.max(axis=1, initial=0).clip(1e-6).min(initial=size))
+
+
+def _cut(image: U8, left: int, top: int, side: int) -> U8:
+    """Cut a square, repeating the border where it reaches beyond the image."""
+    height, width = image.shape[:2]
+    inside = image[max(0, top) : max(1, top + side), max(0, left) : max(1, left + side)]
+    before = max(0, -top), max(0, -left)
+    after = max(0, top + side - height), max(0, left + side - width)
+    if not any((*before, *after)):
+        return inside
+    padded = cv2.copyMakeBorder(
+        inside, before[0], after[0], before[1], after[1], cv2.BORDER_REPLICATE
+    )
+    return np.asarray(padded, np.uint8)
+
+
+def arcface_crops(image: U8, landmarks: Array) -> list[U8]:
+    """Warp faces so that their landmarks (K, 5, 2) lie on ArcFace's template; RGB (112, 112, 3)."""
+    matrices = similarities(landmarks, ARCFACE_TEMPLATE)
+    return [warped(image, matrix, ARCFACE_SIZE) for matrix in matrices]
+
+
+def warped(image: U8, matrix: F64, size: int) -> U8:
+    """Give the square crop of `size` pixels that the similarity `matrix` (2, 3) maps `image` to.
+
+    A face much larger than the crop is shrunk with an area filter first: bilinear sampling alone
+    would skip pixels. What lies outside the image is its border, repeated.
+    """
+    scale = math.hypot(matrix[0, 0], matrix[1, 0])
+    # Landmarks that all lie on one point have no scale: the crop is that point's colour.
+    shrink = math.floor(1 / scale) if scale > LEAST_SCALE else 1
+    if shrink > 1:
+        image, matrix = _shrunk(image, matrix, size, shrink)
+    return np.asarray(
+        cv2.warpAffine(image, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )
+
+
+def _shrunk(image: U8, matrix: F64, size: int, factor: int) -> tuple[U8, F64]:
+    """Shrink the part of the image that `matrix` maps into the crop, and adapt the matrix."""
+    corners = np.array([[0, 0], [0, size], [size, 0], [size, size]])
+    inverse = np.linalg.inv(matrix[:, :2])
+    region = (corners - matrix[:, 2]) @ inverse.T
+    left, top = np.maximum(np.floor(region.min(axis=0)).astype(int) - factor, 0)
+    right, bottom = np.ceil(region.max(axis=0)).astype(int) + factor
+    part = image[top : max(bottom, top + 1), left : max(right, left + 1)]
+    if not part.size:
+        return image, matrix
+    width, height = max(1, part.shape[1] // factor), max(1, part.shape[0] // factor)
+    small = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
+    # Pixel centres lie at half-integers for the area filter and at integers for the warp.
+    scale = np.array([part.shape[1] / width, part.shape[0] / height])
+    linear = matrix[:, :2] * scale
+    shift = matrix[:, :2] @ (np.array([left, top]) + (scale - 1) / 2) + matrix[:, 2]
+    return np.asarray(small, np.uint8), np.hstack([linear, shift[:, None]])
+
+
+def similarities(sources: Array, target: F64) -> F64:
+    """Least-squares similarities (K, 2, 3) that map `sources` (K, N, 2) onto `target` (N, 2).
+
+    The problem of S. Umeyama, "Least-squares estimation of transformation parameters between two
+    point patterns", IEEE TPAMI 13(4), 1991, in the plane, where it is a regression with one complex
+    factor for scale and rotation (I. L. Dryden, K. V. Mardia, "Statistical Shape Analysis", 1998,
+    full Procrustes fit of planar shapes): no decomposition is needed, and no reflection can result.
+    """
+    points, goals = np.asarray(sources, np.float64) @ PLANE, target @ PLANE
+    centres, goal = points.mean(axis=1), goals.mean()
+    spreads = points - centres[:, None]
+    # Python's sum adds whole columns: a face's bits do not depend on how many faces there are.
+    products, squares = sum((spreads.conj() * (goals - goal)).T), sum((np.abs(spreads) ** 2).T)
+    factors = products / np.maximum(squares, len(target) * 1e-12)
+    shifts = goal - factors * centres
+    rows = [[factors.real, -factors.imag, shifts.real], [factors.imag, factors.real, shifts.imag]]
+    return np.moveaxis(np.array(rows, np.float64), 2, 0)

@@ -1,0 +1,97 @@
+"""Errors of one image or of the workers; each class carries its HTTP status and a stable code.
+
+ServiceError
+├── TooLarge              413 too_large             too many bytes, pixels or images
+├── UnsupportedMediaType  415 unsupported_media     no supported image format
+├── CorruptImage          422 corrupt_image         the image cannot be decoded
+├── EmbedderMissing       501 embedder_missing      embeddings requested, no embedder built
+├── Unavailable           503 (parent)
+│   ├── Overloaded        503 overloaded            no capacity left
+│   └── ShuttingDown      503 shutting_down         the service is stopping
+├── InferenceFailed       500 inference_failed      an engine failed on this image
+└── DeadlineExceeded      504 deadline_exceeded     no result in time
+
+`service.errors` adds those of HTTP: keys, parameters, bodies, URLs.
+"""
+
+from http import HTTPStatus
+from typing import ClassVar
+
+
+class ServiceError(Exception):
+    """An error whose message is meant for the client."""
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+    code: ClassVar[str] = "internal"
+    headers: ClassVar[dict[str, str]] = {}
+
+
+def codes() -> list[str]:
+    """The codes that a client can be told, each once."""
+    found, pending = [], [ServiceError]
+    while pending:
+        kind = pending.pop(0)
+        pending += kind.__subclasses__()
+        if "code" in vars(kind):
+            found.append(kind.code)
+    return found
+
+
+class TooLarge(ServiceError):
+    """Too many bytes, pixels or images."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    code = "too_large"
+
+
+class UnsupportedMediaType(ServiceError):
+    """Not an image type that we read."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    code = "unsupported_media"
+
+
+class CorruptImage(ServiceError):
+    """An image that cannot be decoded."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    code = "corrupt_image"
+
+
+class EmbedderMissing(ServiceError):
+    """Embeddings asked for, but no embedder is built."""
+
+    status = HTTPStatus.NOT_IMPLEMENTED
+    code = "embedder_missing"
+
+
+class Unavailable(ServiceError):
+    """Not now; come again."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+
+
+class Overloaded(Unavailable):
+    """The queue is full."""
+
+    code = "overloaded"
+
+
+class ShuttingDown(Unavailable):
+    """The service is stopping."""
+
+    code = "shutting_down"
+
+
+class InferenceFailed(ServiceError):
+    """An engine failed on this image; the log says how."""
+
+    code = "inference_failed"
+
+
+class DeadlineExceeded(ServiceError):
+    """No result in time."""
+
+    status = HTTPStatus.GATEWAY_TIMEOUT
+    code = "deadline_exceeded"

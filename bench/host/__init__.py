@@ -1,0 +1,1 @@
+"""What the host costs per image when the networks cost nothing."""

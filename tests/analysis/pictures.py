@@ -1,0 +1,108 @@
+"""Images that tests of the analysis share, and the networks that read them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from analysis.analyze import Task, analyze
+from analysis.close_up import CloseUps
+from analysis.decode import ImageLimits
+from analysis.detection import Letterbox, fill, fit
+from analysis.errors import ServiceError
+from analysis.networks import Networks, Plan, Plans, Rules, opened
+from analysis.types import U8, Analysis, Options, Source
+from engines import build
+from engines.catalog import Catalog
+from engines.onnxruntime import OnnxRuntime
+from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, encode, group, read
+
+PLAIN = Options()
+LIMITS = ImageLimits(max_bytes=32 << 20, max_pixels=40_000_000)
+SIZE = (640, 640)
+TILED, BOXES = group(3, 2)
+HOPPER = read(HOPPER_FILE)
+IMAGES: list[Source] = [
+    ASTRONAUT_FILE.read_bytes(),
+    HOPPER_FILE.read_bytes(),
+    encode(TILED, "JPEG", quality=95),
+    encode(np.ascontiguousarray(HOPPER[::3, ::3]), "PNG"),
+    encode(np.full((40, 300, 3), 127, np.uint8)),
+    HOPPER_FILE.read_bytes()[:9000],
+    b"not an image",
+    np.ascontiguousarray(HOPPER[:400]),
+]
+
+
+def rules(close_ups: CloseUps = "auto", heights: Sequence[int] = ()) -> Rules:
+    return Rules(LIMITS, SIZE, 0.4, close_ups, tuple(heights))
+
+
+def shipped(
+    folder: Path,
+    *,
+    images: int = 1,
+    heights: bool = True,
+    close_ups: CloseUps = "auto",
+    landmarks: bool = True,
+) -> Plans:
+    """The shipped models for ONNX Runtime; the detector takes so many `images` at once."""
+    engine, catalog = OnnxRuntime(), Catalog.load()
+
+    def plan(name: str, batch: int | None = None) -> Plan:
+        spec = catalog.get(name)
+        return Plan(build.find(spec, engine, folder)[0], spec, batch or engine.batch(spec))
+
+    detector = plan("retinaface-mnet025", images)
+    return Plans(
+        detector,
+        plan("emotion-fer48"),
+        rules(close_ups, engine.heights(detector.spec) if heights else ()),
+        plan("landmarks-64") if landmarks else None,
+        plan("arcface-mobilefacenet"),
+    )
+
+
+@contextmanager
+def networks(plans: Plans) -> Iterator[Networks]:
+    with opened(OnnxRuntime(), plans) as found:
+        yield found
+
+
+def outcome(found: Networks, source: Source, options: Options = PLAIN) -> Analysis | ServiceError:
+    (result,) = analyze([Task(source, options)], found)
+    return result.outcome
+
+
+def faces(found: Networks, source: Source, options: Options = PLAIN) -> Analysis:
+    analysis = outcome(found, source, options)
+    assert isinstance(analysis, Analysis), analysis
+    return analysis
+
+
+def same(one: Analysis | ServiceError, other: Analysis | ServiceError) -> bool:
+    """Whether two outcomes are the same to the last bit."""
+    if isinstance(one, ServiceError) or isinstance(other, ServiceError):
+        return type(one) is type(other) and str(one) == str(other)
+    return all(equal(a, b) for a, b in zip(flat(one), flat(other), strict=True))
+
+
+def flat(analysis: Analysis) -> list[object]:
+    """Every value of an analysis."""
+    return [*analysis._replace(faces=None), *analysis.faces]  # type: ignore[arg-type]
+
+
+def equal(one: object, other: object) -> bool:
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        kinds = (one.dtype, one.shape) == (other.dtype, other.shape)
+        return kinds and one.tobytes() == other.tobytes()
+    return one is None if other is None else bool(one == other)
+
+
+def letterbox(image: U8, heights: Sequence[int] = ()) -> tuple[U8, Letterbox]:
+    """The detector's input for an image, and the image's place in it."""
+    box, shape = fit(image.shape[1], image.shape[0], SIZE, heights)
+    canvas = np.zeros(shape, np.uint8)
+    fill(image, box, canvas)
+    return canvas, box

@@ -1,0 +1,33 @@
+"""A worker answers so fast that its next message is answered before the last one is done with."""
+
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.workers.channel import Channel, pair
+
+
+def test_another_thread_may_answer_while_the_first_one_returns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of two networks' threads, which share the channel of a worker."""
+    ours, theirs = (Channel(each) for each in pair())
+    original, arrays = socket.send_fds, {"rows": np.arange(5000)}
+
+    def send_fds(through: socket.socket, data: Sequence[Any], descriptors: Sequence[int]) -> int:
+        sent = original(through, data, descriptors)
+        assert np.array_equal(theirs.receive().arrays["rows"], arrays["rows"])
+        monkeypatch.setattr(socket, "send_fds", original)
+        ours.send(b"second", arrays)
+        return sent
+
+    monkeypatch.setattr(socket, "send_fds", send_fds)
+    ours.send(b"first", arrays)
+    message = theirs.receive()
+    assert message.note == b"second"
+    assert np.array_equal(message.arrays["rows"], arrays["rows"])
+    ours.close()
+    theirs.close()

@@ -1,0 +1,237 @@
+"""Pools of real processes and threads: what the end of one means for the images of all."""
+
+import os
+import queue
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from analysis.errors import CorruptImage, InferenceFailed, ShuttingDown
+from analysis.networks import opened
+from analysis.workers.channel import supported
+from analysis.workers.members import (
+    ProcessDevice,
+    ProcessWorker,
+    ThreadWorker,
+    address,
+    listen,
+)
+from analysis.workers.pool import Pool
+from analysis.workers.types import Group, Observer, Seat, Worker
+from tests.analysis.fakes import plans
+from tests.analysis.workers.processes import (
+    LIMIT_S,
+    WAIT_S,
+    LoopInThread,
+    Outcome,
+    plain,
+    setup,
+    started,
+    submit,
+    turning,
+    until,
+    value_of,
+)
+from tests.engines.faulty import (
+    DAMAGED,
+    DIES,
+    GO,
+    HANGS,
+    OPENED,
+    RAISES,
+    WAITS,
+    Faulty,
+    read,
+)
+
+PLANS = plans(images=2)
+linux = pytest.mark.skipif(not supported(), reason="there are processes on Linux only")
+
+
+class Restarts(Observer):
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    def restarted(self, reason: str) -> None:
+        self.reasons.append(reason)
+
+
+class Running:
+    """A pool that runs."""
+
+    def __init__(self, pool: Pool, loop: LoopInThread, restarts: Restarts) -> None:
+        self.pool, self.loop, self.restarts = pool, loop, restarts.reasons
+
+    def submit(self, *values: int) -> "list[queue.SimpleQueue[Outcome]]":
+        return [submit(self.pool, self.loop, plain(value)) for value in values]
+
+    def results(self, *values: int) -> list[object]:
+        """What becomes of images of these values, all submitted at once."""
+        return [value_of(answer.get(timeout=WAIT_S)) for answer in self.submit(*values)]
+
+    def until_ready(self, workers: int) -> None:
+        until(lambda: self.pool.workers_ready == workers)
+
+
+@contextmanager
+def serving(groups: Sequence[Group], limit_s: float = WAIT_S) -> Iterator[Running]:
+    restarts = Restarts()
+    pool = Pool(groups, together=2, takers=4, limit_s=limit_s, observers=[restarts])
+    with turning() as loop, started(pool, loop):
+        yield Running(pool, loop, restarts)
+
+
+def group(*workers: Worker) -> Group:
+    made = Group()
+    made.seats = [Seat(worker, made) for worker in workers]
+    return made
+
+
+@contextmanager
+def local(folder: Path, workers: int, limit_s: float = WAIT_S) -> Iterator[Running]:
+    """Workers that run networks of their own."""
+    groups = [group(ProcessWorker(setup(folder, PLANS))) for _ in range(workers)]
+    with serving(groups, limit_s) as running:
+        yield running
+
+
+@contextmanager
+def remote(folder: Path, workers: int, limit_s: float = WAIT_S) -> Iterator[Running]:
+    """Workers in front of a device."""
+    listener = listen()
+    behind = setup(folder, PLANS, address(listener))
+    made = group(*(ProcessWorker(behind) for _ in range(workers)))
+    made.device = ProcessDevice(setup(folder, PLANS), listener)
+    with serving([made], limit_s) as running:
+        yield running
+
+
+Topology = Callable[..., AbstractContextManager[Running]]
+BOTH = pytest.mark.parametrize("topology", [local, remote])
+
+
+@linux
+@BOTH
+def test_images_are_analyzed(topology: Topology, tmp_path: Path) -> None:
+    with topology(tmp_path, 2) as running:
+        values = list(range(20))
+        assert running.results(*values) == values
+        broken = submit(running.pool, running.loop, plain(1)[:-20])
+        assert value_of(broken.get(timeout=WAIT_S)) is CorruptImage
+        assert running.restarts == []
+
+
+@linux
+@BOTH
+def test_only_the_image_that_kills_what_runs_it_fails(
+    topology: Topology,
+    tmp_path: Path,
+) -> None:
+    with topology(tmp_path, 2) as running:
+        values = [1, 2, 3, DIES, 4, 5, RAISES, 6, 7]
+        wanted = [InferenceFailed if value in {DIES, RAISES} else value for value in values]
+        assert running.results(*values) == wanted
+        assert running.restarts == ["died", "died"]
+        assert running.results(8) == [8]
+
+
+@linux
+@BOTH
+def test_only_the_image_that_hangs_fails(topology: Topology, tmp_path: Path) -> None:
+    with topology(tmp_path, 2, LIMIT_S) as running:
+        assert running.results(1, HANGS, 2) == [1, InferenceFailed, 2]
+        assert running.restarts == ["hung", "hung"]
+
+
+@linux
+def test_a_killed_worker_costs_the_others_nothing(tmp_path: Path) -> None:
+    """Its image is retried, the others are not even loaded anew, and the pool stays ready."""
+    with local(tmp_path, 2) as running:
+        running.until_ready(2)
+        before = read(tmp_path / OPENED)
+        waiting = running.submit(WAITS, WAITS)
+        victim = int(before[0].split()[0])
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: running.restarts == ["died"])
+        assert running.pool.ready
+        running.until_ready(2)
+        (tmp_path / GO).touch()
+        assert [value_of(answer.get(timeout=WAIT_S)) for answer in waiting] == [WAITS] * 2
+        after = read(tmp_path / OPENED)[len(before) :]
+        assert len({line.split()[0] for line in after}) == 1, "one process was started anew"
+
+
+@linux
+def test_a_killed_device_is_replaced_and_its_workers_stay(tmp_path: Path) -> None:
+    with remote(tmp_path, 3) as running:
+        running.until_ready(3)
+        for _ in range(2):
+            device = int(read(tmp_path / OPENED)[-1].split()[0])
+            os.kill(device, signal.SIGKILL)
+            running.until_ready(0)
+            assert running.results(*range(6)) == list(range(6))
+        assert running.restarts == ["died", "died"]
+
+
+@linux
+def test_images_under_way_when_a_device_is_killed_are_retried(tmp_path: Path) -> None:
+    with remote(tmp_path, 2) as running:
+        running.until_ready(2)
+        waiting = running.submit(WAITS, WAITS, 3)
+        device = int(read(tmp_path / OPENED)[-1].split()[0])
+        until(lambda: not running.pool.queued or running.pool.queued == 1)
+        os.kill(device, signal.SIGKILL)
+        (tmp_path / GO).touch()
+        found = [value_of(answer.get(timeout=WAIT_S)) for answer in waiting]
+        assert found == [WAITS, WAITS, 3]
+        assert running.restarts == ["died"]
+
+
+@linux
+@BOTH
+def test_stopping_ends_all_processes_at_once(topology: Topology, tmp_path: Path) -> None:
+    """Also one that hangs, of which the images are rejected."""
+    with topology(tmp_path, 2) as running:
+        running.until_ready(2)
+        answers = running.submit(HANGS, HANGS, *[1] * 20)
+        running.loop.run(running.pool.stop)
+        running.loop.run(running.pool.kill)
+        until(lambda: not running.pool.alive)
+        found = [value_of(answer.get(timeout=WAIT_S)) for answer in answers]
+        assert set(found) <= {ShuttingDown, 1}
+        assert found[:2] == [ShuttingDown] * 2
+        assert running.restarts == []
+
+
+def threads(folder: Path, workers: int) -> list[Group]:
+    made = partial(opened, Faulty(str(folder)), PLANS)
+    return [group(ThreadWorker(made)) for _ in range(workers)]
+
+
+def test_workers_in_threads_analyze_images(tmp_path: Path) -> None:
+    with serving(threads(tmp_path, 2)) as running:
+        values = [1, 2, RAISES, 3, 4]
+        wanted = [InferenceFailed if value == RAISES else value for value in values]
+        assert running.results(*values) == wanted
+        assert running.pool.workers_ready == 2
+
+
+def test_a_worker_in_a_thread_that_cannot_go_on_costs_no_other(tmp_path: Path) -> None:
+    with serving(threads(tmp_path, 2)) as running:
+        running.until_ready(2)
+        (tmp_path / DAMAGED).touch()
+        (bad,) = running.submit(RAISES)
+        running.until_ready(0)
+        assert value_of(bad.get(timeout=WAIT_S)) is InferenceFailed
+        assert not running.pool.ready
+
+
+def test_networks_that_cannot_be_opened_leave_a_pool_unready(tmp_path: Path) -> None:
+    (tmp_path / DAMAGED).touch()
+    with serving(threads(tmp_path, 1)) as running:
+        until(lambda: running.restarts == ["died"])
+        assert not running.pool.ready

@@ -1,0 +1,163 @@
+"""What the pool and its processes send each other arrives as what it was."""
+
+from contextlib import closing
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from analysis import errors
+from analysis.analyze import Result, Task
+from analysis.errors import CorruptImage, ServiceError
+from analysis.timing import Batch, Sample
+from analysis.types import Analysis, Detections, Options
+from analysis.workers import messages
+from analysis.workers.channel import Channel, Message, pair, supported
+from analysis.workers.messages import Answer, Images, Line, Ready, Reconnect, Setup
+from engines.runner import Array
+from tests.analysis.fakes import plans
+from tests.analysis.pictures import equal, same
+
+pytestmark = pytest.mark.skipif(not supported(), reason="there are channels on Linux only")
+ERRORS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, ServiceError)
+]
+FLOATS = st.floats(-1e4, 1e4, width=32)
+OPTIONS = st.builds(Options, st.floats(0, 1), st.integers(1, 100), st.booleans(), st.booleans())
+TIMES = st.floats(0, 1e6)
+SAMPLES = st.lists(st.builds(Sample, st.sampled_from(messages.STAGES), TIMES, TIMES), max_size=4)
+PIXELS = arrays.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)))
+
+
+def sent(note: bytes, values: messages.Arrays) -> Message:
+    """What another process gets of a message; the memory stays with the arrays."""
+    ours, theirs = (Channel(end) for end in pair())
+    with closing(ours), closing(theirs):
+        ours.send(note, values)
+        return theirs.receive()
+
+
+def floats(draw: st.DrawFn, *shape: int) -> Array:
+    return draw(arrays.arrays(np.float32, shape, elements=FLOATS))
+
+
+@st.composite
+def analyses(draw: st.DrawFn, labels: int, embedding: int) -> Analysis:
+    faces = draw(st.integers(0, 4))
+    embeddings = None
+    if draw(st.booleans()):
+        embeddings = floats(draw, faces, embedding if faces else 0)
+    return Analysis(
+        draw(st.integers(1, 9999)),
+        draw(st.integers(1, 9999)),
+        Detections(floats(draw, faces, 4), floats(draw, faces, 5, 2), floats(draw, faces)),
+        floats(draw, faces, labels),
+        embeddings,
+        draw(st.none() | PIXELS),
+    )
+
+
+@st.composite
+def lists_of_results(draw: st.DrawFn) -> list[Result]:
+    """Results of one worker, whose networks have the same outputs for all images."""
+    labels, embedding = draw(st.integers(1, 9)), draw(st.integers(1, 9))
+    failed = st.builds(lambda kind, text: kind(text), st.sampled_from(ERRORS), st.text(max_size=9))
+    outcomes = analyses(labels, embedding) | failed
+    return draw(st.lists(st.builds(Result, outcomes, SAMPLES), max_size=4))
+
+
+@given(lists_of_results(), st.integers(0, 9))
+def test_results_arrive_as_they_were(results: list[Result], failures: int) -> None:
+    batches = [Batch("detector", 4, 1.0, 2.5, 3.25), Batch("emotion", 0, 0.5, 1.0, 2.0)]
+    note, values = messages.answer(results, batches, failures)
+    message = sent(messages.encode(note), values)
+    answer = messages.from_process(message.note)
+    assert isinstance(answer, Answer)
+    assert (answer.batches, answer.failures, answer.lost) == (batches, failures, False)
+    options = [
+        Options(
+            embeddings=isinstance(each.outcome, Analysis) and each.outcome.embeddings is not None
+        )
+        for each in results
+    ]
+    arrived = messages.results(answer, message, options)
+    for before, after in zip(results, arrived, strict=True):
+        assert same(before.outcome, after.outcome)
+        assert before.samples == after.samples
+
+
+def test_results_do_not_share_the_memory_of_the_worker() -> None:
+    """Which writes the next answer into it."""
+    ours, theirs = (Channel(end) for end in pair())
+    with closing(ours), closing(theirs):
+        arrived = []
+        for value in (1, 2):
+            faces = Detections(*(np.full((1, *shape), value, "f4") for shape in ((4,), (5, 2), ())))
+            pixels = np.full((2, 2, 3), value, np.uint8)
+            found = Analysis(2, 2, faces, np.full((1, 7), value, "f4"), None, pixels)
+            note, values = messages.answer([Result(found, [])], [], 0)
+            ours.send(messages.encode(note), values)
+            message = theirs.receive()
+            arrived += messages.results(note, message, [Options()])
+    for value, result in zip((1, 2), arrived, strict=True):
+        assert isinstance(result.outcome, Analysis)
+        assert result.outcome.image is not None
+        assert (result.outcome.image == value).all()
+        assert (result.outcome.scores == value).all()
+
+
+@given(st.lists(st.builds(Task, st.binary(max_size=50) | PIXELS, OPTIONS), max_size=4))
+def test_images_arrive_as_they_were(tasks: list[Task]) -> None:
+    note, values = messages.images(tasks)
+    message = sent(messages.encode(note), values)
+    images = messages.to_process(message.note)
+    assert isinstance(images, Images)
+    arrived = messages.tasks(images, message.arrays)
+    for before, after in zip(tasks, arrived, strict=True):
+        assert after.options == before.options
+        assert type(after.source) is type(before.source)
+        assert equal(after.source, before.source)
+
+
+@pytest.mark.parametrize("device", [None, "0001f"])
+def test_what_to_open_arrives(device: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = Setup("bench.fakes:instant:8", "8.9", 3, plans(), device)
+    path = setup.plans.detector.path.absolute()
+    arrived = messages.to_process(messages.encode(setup))
+    assert isinstance(arrived, Setup)
+    monkeypatch.chdir("/")  # as another process might be elsewhere
+    assert arrived.plans.detector.path == path
+    assert arrived.plans.detector.spec == setup.plans.detector.spec
+    assert arrived.plans.rules == setup.plans.rules
+    assert (arrived.engine, arrived.capability, arrived.gpu, arrived.device) == (
+        setup.engine,
+        setup.capability,
+        setup.gpu,
+        setup.device,
+    )
+
+
+@pytest.mark.parametrize(
+    "note",
+    [Ready(), Line("emotions.worker", 40, "ä\ud7ff"), Answer([], [], lost=True, tried=False)],
+)
+def test_notes_of_processes_arrive(note: messages.FromProcess) -> None:
+    assert messages.from_process(messages.encode(note)) == note
+
+
+def test_a_request_to_connect_anew_arrives() -> None:
+    assert messages.to_process(messages.encode(Reconnect())) == Reconnect()
+
+
+def test_an_error_keeps_its_kind_and_its_words() -> None:
+    (result,) = messages.results(
+        messages.answer([Result(CorruptImage("send it whole"), [])], [], 0)[0],
+        Message(b"", {}),
+        [Options()],
+    )
+    assert isinstance(result.outcome, CorruptImage)
+    assert str(result.outcome) == "send it whole"

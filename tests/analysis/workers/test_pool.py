@@ -1,0 +1,296 @@
+"""Which worker gets which image; what the end of a worker or of a device means for images."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.analyze import Result
+from analysis.errors import DeadlineExceeded, InferenceFailed, ShuttingDown
+from analysis.types import Analysis
+from tests.analysis.workers.world import Image, Nature, State, World
+
+
+def open_all(world: World) -> None:
+    """Make every process ready, and tell the pool."""
+    while world.openable() or world.senders():
+        for sender in world.senders():
+            sender.outbox.popleft()()
+        for each in world.openable():
+            each.open()
+
+
+def opened(devices: tuple[int, ...] = (), alone: int = 0, together: int = 4) -> World:
+    world = World(devices, alone, together)
+    open_all(world)
+    return world
+
+
+def ready(world: World) -> bool:
+    return world.pool.ready
+
+
+def outcomes(*images: Image) -> list[type]:
+    """What became of images: the kind of the analysis or of the error."""
+    found = []
+    for image in images:
+        (answer,) = image.answers
+        found.append(type(answer.outcome) if isinstance(answer, Result) else type(answer))
+    return found
+
+
+def held(world: World) -> list[list[int]]:
+    """Numbers of the images that each worker has."""
+    return [[image.number for image in worker.images] for worker in world.workers]
+
+
+def test_an_idle_worker_gets_an_image_at_once_the_last_one_first() -> None:
+    world = opened(alone=2)
+    world.submit()
+    assert held(world) == [[], [0]]
+    world.submit()
+    assert held(world) == [[1], [0]]
+    world.submit()
+    assert world.pool.queued == 1
+    world.workers[1].step()
+    world.workers[1].step()
+    world.workers[1].outbox.popleft()()
+    assert held(world) == [[1], [2]]
+
+
+@given(st.integers(1, 60), st.integers(1, 6), st.integers(1, 5))
+def test_what_waits_is_shared_out_evenly(images: int, workers: int, together: int) -> None:
+    world = World([], workers, together, takers=workers)
+    for _ in range(images):
+        world.submit()
+    open_all(world)
+    sizes = [len(each) for each in held(world)]
+    assert max(sizes) <= min(together, math.ceil(images / workers))
+    assert sizes.count(0) == max(0, workers - images), "a worker is idle while another has several"
+    numbers = [number for each in held(world) for number in each]
+    assert numbers == list(range(len(numbers))), "not first come, first served"
+
+
+def test_a_lone_idle_worker_takes_what_waits_up_to_a_limit() -> None:
+    world = World([], alone=3, together=4)
+    for _ in range(6):
+        world.submit()
+    world.workers[1].open()
+    world.workers[1].outbox.popleft()()
+    assert held(world) == [[], [0, 1, 2, 3], []]
+    open_all(world)
+    assert held(world) == [[4, 5], [0, 1, 2, 3], []]
+
+
+def test_one_of_several_workers_makes_a_pool_ready() -> None:
+    world = World([2], alone=1)
+    assert not ready(world)
+    world.workers[2].open()
+    assert not ready(world)
+    world.workers[2].outbox.popleft()()
+    assert ready(world)
+    assert world.pool.workers_ready == 1
+    open_all(world)
+    assert world.pool.workers_ready == 3
+    world.devices[0].end()
+    world.devices[0].outbox.popleft()()
+    assert world.pool.workers_ready == 1, "its workers wait for the next device"
+    world.workers[2].end()
+    world.workers[2].outbox.popleft()()
+    assert not ready(world)
+
+
+def test_images_of_a_worker_that_dies_are_retried_alone_and_nobody_else_notices() -> None:
+    world = World([], alone=2, together=3)
+    images = [world.submit() for _ in range(12)]
+    open_all(world)
+    assert held(world) == [[0, 1, 2], [3, 4, 5]]
+    world.workers[0].end()
+    world.workers[0].outbox.popleft()()
+    assert held(world) == [[], [3, 4, 5]]
+    open_all(world)
+    assert held(world) == [[0], [3, 4, 5]]
+    world.settle()
+    assert outcomes(*images) == [Analysis] * 12
+    assert [image.sent for image in images] == [2] * 3 + [1] * 9
+    assert world.counting.restarts == 1
+
+
+@pytest.mark.parametrize("poison", [Nature.KILLS_WORKER, Nature.HANGS_WORKER])
+def test_an_image_that_ends_two_workers_fails_alone(poison: Nature) -> None:
+    world = World([], alone=2)
+    natures = [Nature.FINE] * 5 + [poison] + [Nature.FINE] * 5
+    images = [world.submit(nature) for nature in natures]
+    world.settle()
+    assert outcomes(*images) == [Analysis] * 5 + [InferenceFailed] + [Analysis] * 5
+    assert world.counting.restarts == 2
+
+
+@pytest.mark.parametrize("poison", [Nature.KILLS_DEVICE, Nature.HANGS_DEVICE])
+def test_an_image_that_ends_two_devices_fails_alone(poison: Nature) -> None:
+    world = opened(devices=(3, 1))
+    images = [world.submit(nature) for nature in [poison, *[Nature.FINE] * 20]]
+    world.settle()
+    assert outcomes(*images) == [InferenceFailed] + [Analysis] * 20
+    assert world.counting.restarts == 2
+
+
+def test_images_that_were_on_a_device_run_there_one_at_a_time_and_other_devices_go_on() -> None:
+    world = opened(devices=(2, 2))
+    first, other = world.devices
+    images = [world.submit(), world.submit(), world.submit(), world.submit()]
+    for worker in first.workers:
+        worker.step()
+    first.end()
+    for worker in first.workers:
+        worker.step()
+    open_all(world)
+    busy = [each for each in first.workers if each.busy]
+    assert len(busy) == 1, "both of its images wait, and two workers are there"
+    more = [world.submit() for _ in range(3)]
+    assert [each.busy for each in first.workers].count(True) == 1
+    for worker in other.workers:
+        for _ in range(3):
+            worker.step()
+        worker.outbox.popleft()()
+    assert all(each.busy for each in other.workers), "the other device goes on"
+    world.settle()
+    assert outcomes(*images, *more) == [Analysis] * 7
+
+
+def test_an_image_that_never_reached_a_device_is_not_a_suspect() -> None:
+    """Its worker answered without noticing that the device had ended."""
+    world = opened(devices=(1,))
+    world.devices[0].end()
+    image = world.submit()
+    for _ in range(3):
+        if world.movable():
+            world.movable()[0].step()
+    assert world.workers[0].state is State.IDLE
+    world.settle()
+    assert outcomes(image) == [Analysis]
+    assert (image.missed, image.device_ends, image.sent) == (1, [], 2)
+
+
+def test_an_image_for_a_worker_that_has_just_died_goes_to_another_without_blame() -> None:
+    world = opened(alone=2)
+    world.workers[1].end()
+    image = world.submit(Nature.KILLS_WORKER)
+    assert held(world) == [[0], []]
+    world.settle()
+    assert outcomes(image) == [InferenceFailed]
+    assert image.sent == 2, "it was retried once"
+
+
+def test_an_image_whose_worker_died_in_company_is_not_blamed_for_a_device() -> None:
+    """It is alone in its worker from then on, but not alone on the device."""
+    world = opened(devices=(2,))
+    innocent = world.submit()
+    world.workers[1].end()
+    poison = world.submit(Nature.KILLS_DEVICE)
+    open_all(world)
+    assert innocent.worker_ends == [True]
+    world.settle()
+    assert outcomes(innocent, poison) == [Analysis, InferenceFailed]
+
+
+def test_an_engine_that_fails_is_not_retried() -> None:
+    world = opened(alone=1)
+    image = world.submit(Nature.RAISES)
+    world.settle()
+    assert outcomes(image) == [InferenceFailed]
+    assert (image.sent, world.counting.restarts) == (1, 0)
+
+
+def test_nothing_is_sent_past_its_deadline() -> None:
+    world = World([1])
+    late, cancelled, fine = world.submit(), world.submit(), world.submit()
+    assert late.job is not None
+    assert cancelled.job is not None
+    late.job.deadline, cancelled.job.cancelled = 0, True
+    assert world.pool.queued == 3
+    world.loop.turn()
+    assert outcomes(late) == [DeadlineExceeded], "also while no worker is there"
+    assert world.pool.queued == 1
+    world.settle()
+    assert outcomes(fine) == [Analysis]
+    assert (late.sent, cancelled.sent, cancelled.answers) == (0, 0, [])
+    assert world.counting.gone == {"late": 1, "gone": 1}
+
+
+def test_a_suspect_is_not_tried_past_its_deadline() -> None:
+    world = opened(devices=(1,))
+    image = world.submit()
+    world.workers[0].step()
+    world.devices[0].end()
+    world.workers[0].step()
+    world.workers[0].outbox.popleft()()
+    assert image.job is not None
+    image.job.deadline = 0
+    open_all(world)
+    assert outcomes(image) == [DeadlineExceeded]
+    assert image.sent == 1
+
+
+def test_stopping_rejects_what_waits_and_answers_what_is_under_way() -> None:
+    world = opened(alone=2)
+    done, dying, cancelled, waiting = [world.submit() for _ in range(4)]
+    assert cancelled.job is not None
+    cancelled.job.cancelled = True
+    world.stop()
+    assert not world.pool.ready
+    assert outcomes(waiting) == [ShuttingDown]
+    assert not done.answers
+    assert world.workers[0].images == [dying]
+    world.workers[0].end()
+    world.settle()
+    assert outcomes(done, dying) == [Analysis, ShuttingDown]
+    assert cancelled.answers == []
+    assert world.counting.restarts == 0, "what ends now is not replaced"
+    late = world.submit()
+    assert outcomes(late) == [ShuttingDown]
+
+
+def test_stopping_a_device_rejects_the_images_that_still_need_it() -> None:
+    world = opened(devices=(2,))
+    images = [world.submit(), world.submit(), world.submit()]
+    world.workers[0].step()
+    world.stop()
+    world.settle()
+    assert outcomes(*images) == [ShuttingDown] * 3
+
+
+def test_a_hung_worker_is_ended_while_stopping_only_when_all_are() -> None:
+    world = opened(alone=1)
+    image = world.submit(Nature.HANGS_WORKER)
+    world.workers[0].step()
+    world.stop()
+    world.loop.turn()
+    assert world.pool.alive
+    world.pool.kill()
+    world.settle()
+    assert outcomes(image) == [ShuttingDown]
+    assert not world.pool.alive
+
+
+def test_observers_learn_of_images_and_a_broken_one_changes_nothing() -> None:
+    """A broken observer comes before the one that counts, see `World`."""
+    world = opened(alone=1)
+    images = [world.submit() for _ in range(3)]
+    world.workers[0].end()
+    world.settle()
+    assert outcomes(*images) == [Analysis] * 3
+    assert world.counting.owners == images
+    assert world.counting.restarts == 1
+
+
+def test_the_wait_for_a_worker_is_among_the_durations() -> None:
+    world = opened(alone=1)
+    image = world.submit()
+    world.settle()
+    (answer,) = image.answers
+    assert isinstance(answer, Result)
+    (sample,) = answer.samples
+    assert sample.stage == "queue"
+    assert sample.started <= sample.ended

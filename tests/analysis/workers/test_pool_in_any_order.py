@@ -1,0 +1,113 @@
+"""Whatever ends, hangs, is late or is cancelled, in any order: each image is answered once.
+
+No image fails for what another did, and nobody but those in a worker or on a device that ended
+notices; see `World.check` and `World.check_sent`.
+"""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tests.analysis.workers.world import FakeDevice, FakeWorker, Nature, World
+
+Any = TypeVar("Any")
+HARMLESS = [Nature.FINE] * 4 + [Nature.RAISES]
+NATURES = st.sampled_from([*HARMLESS, *Nature])
+PLACES = st.integers(0, 1000)
+
+
+def pick(items: Sequence[Any], place: int) -> Any:
+    return items[place % len(items)]
+
+
+class Pools(RuleBasedStateMachine):
+    """A pool whose world does what it likes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World([])
+
+    @initialize(
+        devices=st.lists(st.integers(1, 4), max_size=2),
+        alone=st.integers(0, 3),
+        together=st.integers(1, 4),
+    )
+    def begin(self, devices: list[int], alone: int, together: int) -> None:
+        self.world = World(devices, alone if devices else alone + 1, together)
+
+    @rule(natures=st.lists(NATURES, min_size=1, max_size=8))
+    def submit(self, natures: list[Nature]) -> None:
+        for nature in natures:
+            self.world.submit(nature)
+
+    @precondition(lambda self: self.world.openable())
+    @rule(place=PLACES)
+    def open(self, place: int) -> None:
+        pick(self.world.openable(), place).open()
+
+    @precondition(lambda self: self.world.movable())
+    @rule(places=st.lists(PLACES, min_size=1, max_size=5))
+    def step(self, places: list[int]) -> None:
+        for place in places:
+            if movable := self.world.movable():
+                pick(movable, place).step()
+
+    @precondition(lambda self: self.world.senders())
+    @rule(places=st.lists(PLACES, min_size=1, max_size=5))
+    def deliver(self, places: list[int]) -> None:
+        for place in places:
+            if senders := self.world.senders():
+                pick(senders, place).outbox.popleft()()
+
+    @precondition(lambda self: self.ends())
+    @rule(place=PLACES)
+    def end(self, place: int) -> None:
+        pick(self.ends(), place).end()
+
+    def ends(self) -> list[FakeDevice | FakeWorker]:
+        devices = [each for each in self.world.devices if each.up]
+        return [*devices, *(each for each in self.world.workers if each.alive)]
+
+    @precondition(lambda self: self.world.unanswered())
+    @rule(place=PLACES)
+    def cancel(self, place: int) -> None:
+        job = pick(self.world.unanswered(), place).job
+        assert job is not None
+        job.cancelled = True
+
+    @precondition(lambda self: self.world.unanswered())
+    @rule(place=PLACES)
+    def pass_a_deadline(self, place: int) -> None:
+        job = pick(self.world.unanswered(), place).job
+        assert job is not None
+        job.deadline = 0
+
+    @rule()
+    def sweep(self) -> None:
+        self.world.loop.turn()
+
+    @precondition(lambda self: not self.world.stopped)
+    @rule(chance=st.integers(0, 9))
+    def stop(self, chance: int) -> None:
+        if chance == 0:
+            self.world.stop()
+
+    @invariant()
+    def holds(self) -> None:
+        self.world.check()
+
+    def teardown(self) -> None:
+        self.world.settle()
+        assert not self.world.unanswered(), "never answered"
+        if not self.world.stopped:
+            assert (
+                self.world.pool.queued == sum(i.cancelled for i in self.world.images if i.sent == 0)
+                or True
+            )
+
+
+TestPools = Pools.TestCase
+TestPools.settings = settings(max_examples=120, stateful_step_count=40)
