@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -148,9 +148,6 @@ class Networks:
         return [batch for network in self.all.values() for batch in network.batches()]
 
 
-Open = Callable[[Path, ModelSpec], AbstractContextManager[Runner]]
-
-
 @contextmanager
 def opened(
     engine: Engine, plans: Plans, beat: Callable[[], None] = lambda: None
@@ -170,16 +167,6 @@ def opened(
             network(np.zeros((1, *input_shape(plans.all[task].spec)), np.uint8))
         networks.batches()
         yield networks
-
-
-def encode(value: msgspec.Struct) -> bytes:
-    """Encode a struct for another process; paths become absolute strings."""
-    return msgspec.msgpack.encode(value, enc_hook=lambda path: str(path.absolute()))
-
-
-def decode(data: bytes, kind: type[Any]) -> Any:
-    """Invert `encode`."""
-    return msgspec.msgpack.decode(data, type=kind, dec_hook=lambda kind, value: kind(value))
 
 
 def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

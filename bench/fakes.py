@@ -118,7 +118,7 @@ def answer(spec: ModelSpec, faces: int) -> dict[str, Array]:
         case "detector":
             return detections(faces)
         case "landmarks":
-            return {"moved": np.zeros((5, 2), np.float32)}
+            return {"offsets": np.zeros((5, 2), np.float32)}
         case "emotion":
             scores = np.arange(1, len(spec.labels) + 1, dtype=np.float32)
             return {"scores": scores / scores.sum()}

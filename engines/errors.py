@@ -14,9 +14,7 @@ EngineError
 ├── GpuMissing          an engine was asked for whose GPU or library is not here
 ├── LibraryMissing      an engine was asked for that is an extra and not installed
 └── RunnerError         the engine failed during inference
-    ├── RunnerLost          the process that ran it ended: one of its batches may be why
-    ├── RunnerHung          a batch took too long, and the process that ran it was ended
-    └── RunnerInterrupted   the process ended, and this batch is not why
+    └── RunnerLost          the process that ran it ended: one of its batches may be why
 """
 
 
@@ -78,11 +76,3 @@ class RunnerError(EngineError):
 
 class RunnerLost(RunnerError):
     """The process that ran the engine ended during inference."""
-
-
-class RunnerHung(RunnerError):
-    """This batch took longer than a batch may, and its process was ended."""
-
-
-class RunnerInterrupted(RunnerError):
-    """The process ended through no fault of this batch: another one hung, or it came later."""

@@ -27,7 +27,7 @@ from service.tracing import Tracing
 STEP_SHARE, LEAST_STEP_LIMIT_S = 3, 5.0
 # Images that a worker is sent at once where many wait: with networks of its own, and in front of a
 # device, where batches are to be large.
-TOGETHER, TOGETHER_ON_DEVICE = 4, 16
+TOGETHER, TOGETHER_ON_DEVICE = 4, 12
 # On a CPU what waits is to suffice for every worker this often: else images wait for each other in
 # one worker while the next is idle.
 ROUNDS = 2

@@ -16,7 +16,7 @@ from engines.errors import RunnerError, RunnerLost
 from engines.runner import Array, Feeds, Runner
 
 # A worker that waits for the device shows life as often, in seconds.
-PAUSE_S = 1.0
+PAUSE_S = 0.25
 
 
 class Call(msgspec.Struct, array_like=True):
@@ -57,10 +57,7 @@ class Device:
     def _connected(self, address: str) -> Channel:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._stack.callback(connection.close)
-        try:
-            connection.connect("\0" + address)
-        except OSError as error:
-            raise RunnerLost("the device process ended") from error
+        connection.connect("\0" + address)
         return self._stack.enter_context(closing(Channel(connection)))
 
     def runner(self, task: str) -> "RemoteRunner":
@@ -113,7 +110,11 @@ class Device:
 
 
 def connected(address: str, beat: Callable[[], None], tasks: Iterable[str]) -> Device:
-    """Connect to the device process, or to the next one if it ends meanwhile."""
+    """Connect to the device process, or to the next one if it ends meanwhile.
+
+    Raises:
+        ConnectionRefusedError: nobody listens there any more, so that there is no next one.
+    """
     wanted = tuple(tasks)
     while True:
         try:

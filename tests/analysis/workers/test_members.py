@@ -3,6 +3,7 @@
 import os
 import queue
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from analysis.analyze import Task
 from analysis.errors import CorruptImage, InferenceFailed, ShuttingDown
 from analysis.networks import opened
+from analysis.types import Options
 from analysis.workers.channel import supported
 from analysis.workers.members import (
     ProcessDevice,
@@ -21,7 +24,7 @@ from analysis.workers.members import (
     listen,
 )
 from analysis.workers.pool import Pool
-from analysis.workers.types import Group, Observer, Seat, Worker
+from analysis.workers.types import Group, Job, Observer, Seat, Worker
 from tests.analysis.fakes import plans
 from tests.analysis.workers.processes import (
     LIMIT_S,
@@ -144,7 +147,9 @@ def test_only_the_image_that_kills_what_runs_it_fails(
 def test_only_the_image_that_hangs_fails(topology: Topology, tmp_path: Path) -> None:
     with topology(tmp_path, 2, LIMIT_S) as running:
         assert running.results(1, HANGS, 2) == [1, InferenceFailed, 2]
-        assert running.restarts == ["hung", "hung"]
+        # More of them where the machine is so busy that others do not show life in time.
+        assert set(running.restarts) == {"hung"}
+        assert len(running.restarts) >= 2
 
 
 @linux
@@ -178,6 +183,27 @@ def test_a_killed_device_is_replaced_and_its_workers_stay(tmp_path: Path) -> Non
 
 
 @linux
+def test_an_image_for_a_worker_whose_device_has_just_been_killed_is_no_suspect(
+    tmp_path: Path,
+) -> None:
+    """The pool does not know yet, but the worker finds out before it begins."""
+    with remote(tmp_path, 1) as running:
+        running.until_ready(1)
+        device = int(read(tmp_path / OPENED)[-1].split()[0])
+        answers = queue.SimpleQueue[Outcome]()
+
+        def kill_and_submit() -> Job:
+            os.kill(device, signal.SIGKILL)
+            os.waitid(os.P_PID, device, os.WEXITED | os.WNOWAIT)
+            deadline = time.monotonic() + WAIT_S
+            return running.pool.submit(Task(plain(5), Options()), deadline, answers.put)
+
+        job = running.loop.run(kill_and_submit)
+        assert value_of(answers.get(timeout=WAIT_S)) == 5
+        assert not job.suspect
+
+
+@linux
 def test_images_under_way_when_a_device_is_killed_are_retried(tmp_path: Path) -> None:
     with remote(tmp_path, 2) as running:
         running.until_ready(2)
@@ -205,6 +231,16 @@ def test_stopping_ends_all_processes_at_once(topology: Topology, tmp_path: Path)
         assert set(found) <= {ShuttingDown, 1}
         assert found[:2] == [ShuttingDown] * 2
         assert running.restarts == []
+
+
+@linux
+def test_workers_that_wait_for_a_device_end_with_it(tmp_path: Path) -> None:
+    """By themselves: nothing is killed, and nobody tries to connect for ever."""
+    (tmp_path / DAMAGED).touch()
+    with remote(tmp_path, 2) as running:
+        until(lambda: len(running.restarts) >= 2)
+        running.loop.run(running.pool.stop)
+        until(lambda: not running.pool.alive)
 
 
 def threads(folder: Path, workers: int) -> list[Group]:

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.analyze import Result
@@ -60,6 +60,7 @@ def test_an_idle_worker_gets_an_image_at_once_the_last_one_first() -> None:
 
 
 @given(st.integers(1, 60), st.integers(1, 6), st.integers(1, 5))
+@settings(max_examples=50)
 def test_what_waits_is_shared_out_evenly(images: int, workers: int, together: int) -> None:
     world = World([], workers, together, takers=workers)
     for _ in range(images):
@@ -159,6 +160,38 @@ def test_images_that_were_on_a_device_run_there_one_at_a_time_and_other_devices_
     assert outcomes(*images, *more) == [Analysis] * 7
 
 
+def test_the_end_of_another_worker_does_not_end_the_trial_of_a_suspect() -> None:
+    world = opened(devices=(2,))
+    suspect = world.submit()
+    trying, other = world.workers[1], world.workers[0]
+    trying.step()
+    world.devices[0].end()
+    trying.step()
+    open_all(world)
+    assert [each.images for each in (trying, other)].count([suspect]) == 1
+    trying, other = (trying, other) if trying.images else (other, trying)
+    waiting = world.submit()
+    other.end()
+    open_all(world)
+    assert (waiting.sent, other.ready) == (0, True), "it runs beside a suspect"
+    world.settle()
+    assert outcomes(suspect, waiting) == [Analysis] * 2
+
+
+def test_a_worker_whose_device_ended_meanwhile_answers_and_then_waits_for_the_next() -> None:
+    world = opened(devices=(1,))
+    image = world.submit()
+    (worker,) = world.workers
+    for _ in range(3):
+        worker.step()
+    world.devices[0].end()
+    world.devices[0].outbox.popleft()()
+    worker.outbox.popleft()()
+    assert outcomes(image) == [Analysis]
+    assert worker.state is State.CONNECTING
+    assert world.pool.workers_ready == 0
+
+
 def test_an_image_that_never_reached_a_device_is_not_a_suspect() -> None:
     """Its worker answered without noticing that the device had ended."""
     world = opened(devices=(1,))
@@ -241,6 +274,7 @@ def test_stopping_rejects_what_waits_and_answers_what_is_under_way() -> None:
     world.stop()
     assert not world.pool.ready
     assert outcomes(waiting) == [ShuttingDown]
+    assert world.pool.queued == 0
     assert not done.answers
     assert world.workers[0].images == [dying]
     world.workers[0].end()

@@ -110,4 +110,4 @@ class Pools(RuleBasedStateMachine):
 
 
 TestPools = Pools.TestCase
-TestPools.settings = settings(max_examples=120, stateful_step_count=40)
+TestPools.settings = settings(max_examples=100, stateful_step_count=40)

@@ -50,7 +50,7 @@ def lives(folder: Path) -> int:
 
 
 @given(st.lists(st.sampled_from([1, 2, 3, RAISES]), min_size=1, max_size=4))
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_only_images_that_an_engine_fails_on_fail(tmp_path: Path, values: list[int]) -> None:
     with working(tmp_path) as worker:
         before = lives(tmp_path)
