@@ -130,16 +130,14 @@ def _align(images: Sequence[Image], network: Network | None) -> None:
 def _start_reading(images: Sequence[Image], emotion: Network) -> Callable[[], None]:
     """Start to classify the faces of all images; the result waits until that is done."""
     reading = [image for image in images if image.crops]
-    started = time.monotonic()
     crops = [image.crops for image in reading]
     pending = emotion.start(_rows(emotion, crops)) if crops else None
 
     def finish() -> None:
-        scores = _split(pending(), crops) if pending else []
-        sample = Sample("classify", started, time.monotonic())
+        with timed("classify", [image.samples for image in reading]):
+            scores = _split(pending(), crops) if pending else []
         for image, rows in zip(reading, scores, strict=True):
             image.scores, image.crops = rows, []
-            image.samples.append(sample)
 
     return finish
 

@@ -97,12 +97,14 @@ class Network:
         return in_pieces(self._run, {self._input: rows}, self.batch)
 
     def start(self, rows: U8) -> Callable[[], dict[str, Array]]:
-        """Like a call, but other networks may run before the result is called."""
+        """Like a call, but other networks may run before the result is called.
+
+        A network of this process runs when the result is called: it would hold up the others.
+        """
         if isinstance(self._runner, Starting) and len(rows) <= self.batch:
             self._beat()
             return self._runner.start({self._input: rows})
-        outputs = self(rows)
-        return lambda: outputs
+        return lambda: self(rows)
 
     def value(self, rows: U8) -> Array:
         """Map rows (N, ...) to the one output (N, ...) of a network that has one."""
