@@ -45,15 +45,20 @@ def shares(count: int, devices: int) -> list[Share]:
 
 
 class Supervisor:
-    """Runs `serve` in a process per share until SIGTERM or SIGINT.
+    """Runs `serve` in a process per share and listener until SIGTERM or SIGINT.
 
     The processes are forked: models are found once, and modules share their memory. Nothing may run
     in a thread before.
     """
 
-    def __init__(self, serve: Callable[[Share], None], shares: Sequence[Share]) -> None:
+    def __init__(
+        self,
+        serve: Callable[[socket, Share], None],
+        shares: Sequence[Share],
+        listeners: Sequence[socket],
+    ) -> None:
         self._serve = serve
-        self._shares = shares
+        self._shares, self._listeners = shares, listeners
         self._pids: dict[int, Share] = {}
         self._signalled: set[int] = set()
         self._stopping = False
@@ -68,6 +73,7 @@ class Supervisor:
             pid, status = os.wait()
             share = self._pids.pop(pid)
             if self._stopping:
+                self._listeners[share.number].close()  # new connections go to those that are left
                 self._end()
                 continue
             log.error("http.ended", process=share.number, status=os.waitstatus_to_exitcode(status))
@@ -94,7 +100,10 @@ class Supervisor:
             os.setpgid(0, 0)  # Ctrl-C is for the supervisor, which passes it on once
             if sys.platform == "linux":
                 ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-            self._serve(share)
+            for listener in self._listeners:
+                if listener is not self._listeners[share.number]:
+                    listener.close()
+            self._serve(self._listeners[share.number], share)
             status = 0
         except Exception:
             log.exception("http.failed", process=share.number)

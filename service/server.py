@@ -44,8 +44,10 @@ def run(settings: Settings, engine: Engine | None = None) -> None:
         if count == 1:
             _serve(settings, models, listener)
             return
-        each = shares(count, devices(settings, models))
-        Supervisor(partial(_serve, settings, models, listener), each).run()
+    # A socket each: of one that they share, the process that wakes first takes all connections.
+    each = [_listen(host, port, shared=True) for _ in range(count)]
+    serve = partial(_serve, settings, models)
+    Supervisor(serve, shares(count, devices(settings, models)), each).run()
 
 
 def _allow_files() -> None:
@@ -89,10 +91,13 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """Listen; `shared` lets other processes of this user listen there, too."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
         listener.listen(2048)

@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -51,6 +53,22 @@ async def test_all_answer_alike_and_metrics_are_those_of_all(pair: Server) -> No
     assert sample(pair, "emotions_images_under_way_limit") == 100
     assert sample(pair, "emotions_workers") == 2
     assert sample(pair, "emotions_ready", network="emotion") == 1
+
+
+def descriptors(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+async def test_connections_are_shared_out(pair: Server) -> None:
+    host, port = pair.url.removeprefix("http://").split(":")
+    before = {pid: descriptors(pid) for pid in children(pair.process.pid)}
+    with ExitStack() as stack:
+        for _ in range(64):
+            stack.enter_context(socket.create_connection((host, int(port))))
+        await until(
+            lambda: sum(descriptors(pid) - before[pid] for pid in before) >= 64,
+        )
+        assert all(descriptors(pid) - before[pid] >= 8 for pid in before), "by chance, 1 in 10^10"
 
 
 async def test_a_process_that_ends_is_replaced(pair: Server) -> None:
