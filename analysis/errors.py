@@ -27,7 +27,7 @@ class ServiceError(Exception):
 
 
 def codes() -> list[str]:
-    """The codes that a client can be told, each once."""
+    """The codes that a client can receive, each once."""
     found, pending = [], [ServiceError]
     while pending:
         kind = pending.pop(0)

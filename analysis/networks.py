@@ -128,7 +128,7 @@ class Network:
 class Networks:
     """The runners of one worker. `landmarks` and `embedder` are None where they are not used.
 
-    `lost` tells whether the process that runs them has ended.
+    `lost` says whether the process that runs them has ended.
     """
 
     def __init__(

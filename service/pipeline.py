@@ -18,7 +18,7 @@ POLL_S = 0.02
 class Pipeline:
     """Analyzes images in the workers of a pool. `labels` are the emotion network's.
 
-    `embeds` tells whether there is an embedder, `workers` how many workers there should be.
+    `embeds` is whether there is an embedder, `workers` how many workers there should be.
     """
 
     def __init__(

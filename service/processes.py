@@ -24,7 +24,7 @@ class Share(NamedTuple):
     """Which HTTP process this is, and what it shares with the others.
 
     `devices` are the listeners of the device processes, which the first HTTP process starts;
-    `metrics` are those at which each process tells the others its metrics.
+    `metrics` are those at which each process shows its metrics to the others.
     """
 
     number: int = 0

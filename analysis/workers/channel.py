@@ -116,7 +116,7 @@ class Channel:
         )
 
     def hang_up(self) -> None:
-        """Tell the other end that nothing more comes; what it sends can still be received."""
+        """Announce that nothing more is sent; what the other end sends can still be received."""
         with suppress(OSError):  # it has ended
             self._socket.shutdown(socket.SHUT_WR)
 

@@ -46,7 +46,7 @@ class Ready(msgspec.Struct, tag=True, array_like=True):
     """From a process: its networks are open and have run once."""
 
 
-class Told(msgspec.Struct, array_like=True):
+class ImageAnswer(msgspec.Struct, array_like=True):
     """What became of one image; its faces are in the arrays."""
 
     size: tuple[int, int]
@@ -62,7 +62,7 @@ class Answer(msgspec.Struct, tag=True, array_like=True):
     if the device had ended before the worker began.
     """
 
-    images: list[Told]
+    images: list[ImageAnswer]
     batches: list[Batch]
     labels: int = 0
     failures: int = 0
@@ -135,9 +135,9 @@ def answer(
     for index, (outcome, samples) in enumerate(results):
         times = [(STAGES.index(each.stage), each.started, each.ended) for each in samples]
         if isinstance(outcome, ServiceError):
-            note.images.append(Told((0, 0), times, (type(outcome).__name__, str(outcome))))
+            note.images.append(ImageAnswer((0, 0), times, (type(outcome).__name__, str(outcome))))
             continue
-        note.images.append(Told((outcome.width, outcome.height), times))
+        note.images.append(ImageAnswer((outcome.width, outcome.height), times))
         note.labels = outcome.scores.shape[1]
         arrays[f"{index}/faces"] = _rows(outcome)
         if outcome.image is not None:
@@ -149,12 +149,12 @@ def results(note: Answer, message: Message, options: Sequence[Options]) -> list[
     """Invert `answer`; the arrays are copies."""
     return [
         Result(
-            _error(told.error)
-            if told.error is not None
-            else _analysis(told.size, note.labels, message.arrays, index, options[index]),
-            [Sample(STAGES[stage], *span) for stage, *span in told.samples],
+            _error(each.error)
+            if each.error is not None
+            else _analysis(each.size, note.labels, message.arrays, index, options[index]),
+            [Sample(STAGES[stage], *span) for stage, *span in each.samples],
         )
-        for index, told in enumerate(note.images)
+        for index, each in enumerate(note.images)
     ]
 
 
@@ -185,8 +185,8 @@ def _analysis(
     )
 
 
-def _error(told: tuple[str, str]) -> ServiceError:
-    kind, text = told
+def _error(error: tuple[str, str]) -> ServiceError:
+    kind, text = error
     found = getattr(errors, kind, ServiceError)
     made: ServiceError = found(text)
     return made
