@@ -26,6 +26,8 @@ from engines.runner import load_engine
 log = logging.getLogger("emotions.device")
 # Of each network, and of all together: while one batch is computed, the next is copied.
 STREAMS = SLOTS = 2
+# A thread whose batch is done must not wait for another one's turn: the GPU idles meanwhile.
+SWITCH_S = 0.0005
 _calls = msgspec.msgpack.Decoder(Call)
 
 
@@ -34,6 +36,7 @@ def serve(channel: Channel, beats: Beats) -> None:
     setup = messages.to_process(channel.receive().note)
     if not isinstance(setup, Setup):
         raise TypeError("the first message says what to open")
+    sys.setswitchinterval(SWITCH_S)
     beats.beat()
     engine = load_engine(setup.engine, setup.capability).on(setup.gpu)
     slots = threading.Semaphore(SLOTS)
