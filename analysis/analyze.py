@@ -22,19 +22,19 @@ from analysis.timing import Sample, timed
 from analysis.types import F32, U8, Analysis, Options, Source
 from engines.runner import Array
 
-# Every core has images of its own; OpenCV's threads would only compete with other workers.
+# There is a worker per core; OpenCV's threads would only compete with other workers.
 cv2.setNumThreads(1)
 
 
 class Task(NamedTuple):
-    """An image and what is requested of it."""
+    """An image and the options of its client."""
 
     source: Source
     options: Options
 
 
 class Result(NamedTuple):
-    """The faces of an image, or what is wrong with it; and the duration of each stage."""
+    """The analysis of an image or its error, and the duration of each stage."""
 
     outcome: Analysis | ServiceError
     samples: list[Sample]
@@ -73,10 +73,10 @@ def _decode(images: Sequence[Image], networks: Networks) -> None:
 
 
 def _select(image: Image, networks: Networks) -> None:
-    """Suppress what is found twice, and cut out the faces.
+    """Suppress duplicates and cut out the faces.
 
-    An image that was decoded once more, for a small face, is finished with at once: of many images
-    at the same time the pixels could not be held.
+    An image that was decoded again for a small face is aligned at once, so that its many pixels can
+    be freed before the next image is decoded.
     """
     networks.beat()
     started = time.monotonic()

@@ -19,9 +19,9 @@ from analysis.types import U8, Source
 Image.MAX_IMAGE_PIXELS = None
 # A progressive JPEG of the largest size may have this many scans; smaller ones as many more.
 SCANS_OF_THE_LARGEST = 16
-# What is larger is kept shrunk while it waits for the networks, and decoded again if need be.
+# Larger images are kept shrunk while networks run, and are decoded again if a face is small.
 KEPT_PIXELS = 4_000_000
-# What each EXIF orientation needs, and those that swap width and height.
+# The turn that each EXIF orientation needs, and the orientations that swap width and height.
 UPRIGHT: dict[int, Callable[[U8], U8]] = {
     1: lambda pixels: pixels,
     2: lambda pixels: pixels[:, ::-1],

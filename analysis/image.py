@@ -1,4 +1,4 @@
-"""One image on its way through the networks: what is known of it so far."""
+"""The state of one image between the stages of its analysis."""
 
 import numpy as np
 
@@ -89,7 +89,7 @@ class Image:
         self.picture = self.picture._replace(pixels=np.empty((0, 0, 3), np.uint8))
 
     def result(self, labels: int) -> Analysis | ServiceError:
-        """The faces with what was read from them, or what is wrong with the image."""
+        """The analysis of the image, or its error."""
         if self.error is not None:
             return self.error
         scores = np.zeros((0, labels), np.float32) if self.scores is None else self.scores

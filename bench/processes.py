@@ -132,3 +132,14 @@ def tree(pid: int) -> list[int]:
     for each in found:
         found += children(each)
     return found
+
+
+@contextmanager
+def pinned(cores: set[int]) -> Iterator[None]:
+    """Pin this thread to `cores`, and with it what it starts."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

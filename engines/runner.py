@@ -1,7 +1,7 @@
 """The seam between a model and what runs it: Runner, Engine, and the one place that picks."""
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -132,13 +132,6 @@ def load_engine(name: str, capability: str | None = None) -> Engine:
             return made
         case _:
             raise EngineError(f"no engine {name!r}; there are: auto, {', '.join(ENGINES)}")
-
-
-def stacked(runner: Runner, items: Sequence[Array]) -> Array:
-    """Stack items of one shape and dtype into a batch for the next `infer` of `runner`."""
-    if not isinstance(runner, Staging):
-        return np.stack(items)
-    return np.stack(items, out=runner.stage((len(items), *items[0].shape), items[0].dtype))
 
 
 def in_pieces(

@@ -1,6 +1,6 @@
 """`python -m analysis.workers.device LISTENER`: a GPU's process, which batches for all workers.
 
-The main thread reads the workers' requests; each network has threads of its own that run batches.
+The main thread reads the workers' requests; each network has its own threads, which run batches.
 """
 
 import logging

@@ -61,7 +61,6 @@ class Process(ABC):
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel
         self._beats: Beats
-        self._started = 0.0
         self._hung = self._useful = self._stopping = False
         self._useless = 0
 
@@ -89,7 +88,7 @@ class Process(ABC):
     def _begin(self) -> None:
         if self._stopping:
             return
-        self._started, self._hung, self._useful = time.monotonic(), False, False
+        self._hung = self._useful = False
         try:
             self._spawn()
         except OSError as error:

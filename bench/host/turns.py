@@ -9,7 +9,7 @@ from bench.forms import as_it_is
 from bench.host.yardstick import decoded
 from bench.load import Result, closed_loop, open_loop
 from bench.mix import sent
-from bench.processes import Usage, watching
+from bench.processes import Usage, pinned, watching
 from bench.scenes import scene
 from bench.scrape import mean_items, scrape
 from bench.serving import Serving, serving
@@ -88,7 +88,7 @@ def cores(given: Given) -> CoresTurn:
     """Measure one core and two: server and clients are both pinned to them."""
     allowed, loads = sorted(os.sched_getaffinity(0)), list[Result]()
     for count in (1, 2):
-        with _pinned(set(allowed[:count])), _serving(given, "bench.fakes:instant:1") as server:
+        with pinned(set(allowed[:count])), _serving(given, "bench.fakes:instant:1") as server:
             loads.append(_closed(server, given, ONE_FACE))
     return CoresTurn(*loads)
 
@@ -124,14 +124,3 @@ def _serving(given: Given, engine: str) -> Iterator[Serving]:
     with serving(("bench.serve", engine), **settings) as server:
         _closed(server, given._replace(seconds=min(given.seconds, WARM_UP_S)), ONE_FACE)
         yield server
-
-
-@contextmanager
-def _pinned(cores: set[int]) -> Iterator[None]:
-    """Pin this thread to `cores`, and with it what it starts."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)

@@ -1,8 +1,6 @@
 """Rounds of all servers in turns, each alone on the machine, beside the limit."""
 
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -10,7 +8,7 @@ from typing import NamedTuple
 from bench.limit import images_a_second
 from bench.load import closed_loop
 from bench.peers.peer import Peer, running
-from bench.processes import watching
+from bench.processes import pinned, watching
 from bench.wire import run
 from service.settings import Settings
 
@@ -57,7 +55,7 @@ def rounds(
     settings = Settings()
     found = Found([], {peer.name: [] for peer in peers})
     for turn in range(count):
-        with _on(cores):
+        with pinned(cores):
             found.limits.append(images_a_second(settings, body, seconds).images)
         start = turn % len(peers)
         for peer in (*peers[start:], *peers[:start]):
@@ -74,14 +72,3 @@ def _turn(peer: Peer, body: bytes, seconds: float, cores: set[int], logs: Path) 
         p50, p95, p99 = (result.quantile(share) for share in (0.5, 0.95, 0.99))
         cpu_ms = 1000 * usage.cpu_s / max(1, result.sent - result.failed)
         return Turn(result.rate, p50, p95, p99, cpu_ms, usage.peak_mib, result.failed)
-
-
-@contextmanager
-def _on(cores: set[int]) -> Iterator[None]:
-    """Bind this thread, and those that it starts, to some CPUs."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.host import report, turns
+from bench.host import report
 from bench.host.__main__ import main
 from bench.host.turns import EIGHT_FACES, ONE_FACE, CoresTurn, DeviceTurn, HostTurn
 from bench.host.yardstick import decoded
 from bench.load import Answer, Result
-from bench.processes import Usage
+from bench.processes import Usage, pinned
 from bench.scenes import scene
 from bench.simulated import Cost
 
@@ -64,7 +64,7 @@ def test_the_yardstick_decodes() -> None:
 
 def test_cores_are_pinned_for_a_while() -> None:
     before = os.sched_getaffinity(0)
-    with turns._pinned({min(before)}):
+    with pinned({min(before)}):
         assert os.sched_getaffinity(0) == {min(before)}
     assert os.sched_getaffinity(0) == before
 
