@@ -19,8 +19,8 @@ from analysis.errors import ServiceError
 from analysis.image import Image
 from analysis.networks import Network, Networks, Rules, chunks
 from analysis.timing import Sample, timed
-from analysis.types import F32, U8, Analysis, Options, Source
-from engines.runner import Array
+from analysis.types import Analysis, Options, Source
+from engines.types import F32, U8, Array
 
 # There is a worker per core; OpenCV's threads would only compete with other workers.
 cv2.setNumThreads(1)
@@ -38,6 +38,16 @@ class Result(NamedTuple):
 
     outcome: Analysis | ServiceError
     samples: list[Sample]
+
+    def unwrap(self) -> Analysis:
+        """Return the analysis.
+
+        Raises:
+            ServiceError: the error of the image.
+        """
+        if isinstance(self.outcome, ServiceError):
+            raise self.outcome
+        return self.outcome
 
 
 def analyze(tasks: Sequence[Task], networks: Networks) -> list[Result]:

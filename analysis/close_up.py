@@ -11,8 +11,7 @@ import cv2
 import numpy as np
 
 from analysis.detection import CLOSE_UP, PADDING, Letterbox, least
-from analysis.types import U8
-from engines.runner import Array
+from engines.types import U8, Array
 
 Row = dict[str, Array]
 CloseUps = Literal["auto", "on", "off"]

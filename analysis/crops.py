@@ -5,8 +5,7 @@ import math
 import cv2
 import numpy as np
 
-from analysis.types import F64, U8
-from engines.runner import Array
+from engines.types import F64, U8, Array
 
 # The detector's box spans these shares of a FER-2013 frame's width and height (medians over
 # training images), so the frame around a detected box is the square that makes it span them.

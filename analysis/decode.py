@@ -10,10 +10,11 @@ import simplejpeg
 from PIL import Image
 
 from analysis import sanitize
-from analysis.errors import CorruptImage, TooLarge
+from analysis.errors import CorruptImageError, TooLargeError
 from analysis.exif import orientation
 from analysis.sanitize import Container
-from analysis.types import U8, Source
+from analysis.types import Source
+from engines.types import U8
 
 # Our own limit on pixels is checked by `_refuse_large`; Pillow's would only warn.
 Image.MAX_IMAGE_PIXELS = None
@@ -78,19 +79,19 @@ def open_picture(data: bytes, limits: ImageLimits, side: int | None = None) -> P
     shrunk by a whole number once they are decoded.
 
     Raises:
-        TooLarge: more bytes, pixels or parts than `limits` allow; nothing was decoded.
-        UnsupportedMediaType: the first bytes are those of no supported format.
-        CorruptImage: the format is supported, the rest is damaged.
+        TooLargeError: more bytes, pixels or parts than `limits` allow; nothing was decoded.
+        UnsupportedMediaTypeError: the first bytes are those of no supported format.
+        CorruptImageError: the format is supported, the rest is damaged.
     """
     if len(data) > limits.max_bytes:
-        raise TooLarge(f"the image has {len(data)} bytes; the limit is {limits.max_bytes}")
+        raise TooLargeError(f"the image has {len(data)} bytes; the limit is {limits.max_bytes}")
     container = sanitize.read(data)
     try:
         picture = _turbo(container, limits, side) or _pillow(container, limits, side)
-    except TooLarge:
+    except TooLargeError:
         raise
     except Exception as error:  # decoders raise errors of many kinds
-        raise CorruptImage(
+        raise CorruptImageError(
             f"the {container.kind} image cannot be decoded; send it whole"
         ) from error
     return picture
@@ -146,7 +147,7 @@ def _picture(pixels: U8, width: int, height: int, turned: int) -> Picture:
 
 def _refuse_large(width: int, height: int, limits: ImageLimits) -> None:
     if width * height > limits.max_pixels:
-        raise TooLarge(
+        raise TooLargeError(
             f"the image has {width}x{height} pixels; the limit is {limits.max_pixels} in all"
         )
 
@@ -155,7 +156,9 @@ def _refuse_long(size: tuple[int, int], scans: int, limits: ImageLimits) -> None
     """Each scan of a progressive JPEG passes over all of its pixels, however few bytes it has."""
     most = SCANS_OF_THE_LARGEST * limits.max_pixels // (size[0] * size[1])
     if scans > most:
-        raise TooLarge(f"the image has {scans} scans; at its size {most} are allowed; save it anew")
+        raise TooLargeError(
+            f"the image has {scans} scans; at its size {most} are allowed; save it anew"
+        )
 
 
 def _shrunk(pixels: U8, side: int) -> U8:

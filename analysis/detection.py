@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.types import F32, U8, Detections
-from engines.runner import Array
+from analysis.types import Detections
+from engines.types import F32, U8, Array
 
 # What the detector subtracts, as RGB: padding of this colour is zero to the network.
 PADDING = (123, 117, 104)

@@ -1,15 +1,15 @@
 """Errors of one image or of the workers; each class carries its HTTP status and a stable code.
 
 ServiceError
-├── TooLarge              413 too_large             too many bytes, pixels or images
-├── UnsupportedMediaType  415 unsupported_media     no supported image format
-├── CorruptImage          422 corrupt_image         the image cannot be decoded
-├── EmbedderMissing       501 embedder_missing      embeddings requested, no embedder built
-├── Unavailable           503 (parent)
-│   ├── Overloaded        503 overloaded            no capacity left
-│   └── ShuttingDown      503 shutting_down         the service is stopping
-├── InferenceFailed       500 inference_failed      an engine failed on this image
-└── DeadlineExceeded      504 deadline_exceeded     no result in time
+├── TooLargeError              413 too_large             too many bytes, pixels or images
+├── UnsupportedMediaTypeError  415 unsupported_media     no supported image format
+├── CorruptImageError          422 corrupt_image         the image cannot be decoded
+├── EmbedderMissingError       501 embedder_missing      embeddings requested, no embedder built
+├── UnavailableError           503 (parent)
+│   ├── OverloadedError        503 overloaded            no capacity left
+│   └── ShuttingDownError      503 shutting_down         the service is stopping
+├── InferenceError             500 inference_failed      an engine failed on this image
+└── DeadlineExceededError      504 deadline_exceeded     no result in time
 
 `service.errors` adds those of HTTP: keys, parameters, bodies, URLs.
 """
@@ -37,60 +37,60 @@ def codes() -> list[str]:
     return found
 
 
-class TooLarge(ServiceError):
+class TooLargeError(ServiceError):
     """Too many bytes, pixels or images."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     code = "too_large"
 
 
-class UnsupportedMediaType(ServiceError):
+class UnsupportedMediaTypeError(ServiceError):
     """Not an image type that we read."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     code = "unsupported_media"
 
 
-class CorruptImage(ServiceError):
+class CorruptImageError(ServiceError):
     """An image that cannot be decoded."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "corrupt_image"
 
 
-class EmbedderMissing(ServiceError):
+class EmbedderMissingError(ServiceError):
     """Embeddings asked for, but no embedder is built."""
 
     status = HTTPStatus.NOT_IMPLEMENTED
     code = "embedder_missing"
 
 
-class Unavailable(ServiceError):
+class UnavailableError(ServiceError):
     """Not now; come again."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
 
 
-class Overloaded(Unavailable):
+class OverloadedError(UnavailableError):
     """The queue is full."""
 
     code = "overloaded"
 
 
-class ShuttingDown(Unavailable):
+class ShuttingDownError(UnavailableError):
     """The service is stopping."""
 
     code = "shutting_down"
 
 
-class InferenceFailed(ServiceError):
+class InferenceError(ServiceError):
     """An engine failed on this image; the log says how."""
 
     code = "inference_failed"
 
 
-class DeadlineExceeded(ServiceError):
+class DeadlineExceededError(ServiceError):
     """No result in time."""
 
     status = HTTPStatus.GATEWAY_TIMEOUT

@@ -8,8 +8,8 @@ from analysis.detection import Letterbox, fit, select
 from analysis.errors import ServiceError
 from analysis.networks import Rules
 from analysis.timing import Sample, timed
-from analysis.types import F32, U8, Analysis, Detections, Options, Source
-from engines.runner import Array
+from analysis.types import Analysis, Detections, Options, Source
+from engines.types import F32, U8, Array
 
 NOTHING = Detections(*(np.zeros((0, *shape), np.float32) for shape in ((4,), (5, 2), ())))
 

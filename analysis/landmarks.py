@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.crops import ARCFACE_SIZE, ARCFACE_TEMPLATE, LEAST_SCALE, similarities, warped
-from analysis.types import F32, F64, U8
-from engines.runner import Array
+from engines.types import F32, F64, U8, Array
 
 SIDE = 64  # pixels of a crop
 ENLARGED = 1.25  # beyond ArcFace's crop: hair and shoulders say little about where an eye is

@@ -12,10 +12,9 @@ import numpy as np
 from analysis.close_up import CloseUps
 from analysis.decode import ImageLimits
 from analysis.timing import Batch
-from analysis.types import U8
+from engines.batches import in_pieces
 from engines.catalog import ModelSpec
-from engines.runner import Array, Engine, Feeds, Runner, Staging, in_pieces
-from engines.verify import input_name, input_shape
+from engines.types import U8, Array, Engine, Feeds, Runner, Staging
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -79,7 +78,7 @@ class Network:
     def __init__(self, runner: Runner, plan: Plan, beat: Callable[[], None]) -> None:
         self.batch = plan.batch
         self._runner, self._task, self._beat = runner, plan.spec.task, beat
-        self._input = input_name(plan.spec.task)
+        self._input = plan.spec.input_name
         self._batches: list[Batch] = []
 
     def stage(self, shape: tuple[int, ...]) -> U8:
@@ -166,7 +165,7 @@ def opened(
         }
         networks = Networks(runners, plans, beat)
         for task, network in networks.all.items():
-            network(np.zeros((1, *input_shape(plans.all[task].spec)), np.uint8))
+            network(np.zeros((1, *plans.all[task].spec.input_shape), np.uint8))
         networks.batches()
         yield networks
 

@@ -9,7 +9,7 @@ import re
 import struct
 from typing import NamedTuple
 
-from analysis.errors import CorruptImage, TooLarge, UnsupportedMediaType
+from analysis.errors import CorruptImageError, TooLargeError, UnsupportedMediaTypeError
 from analysis.exif import UPRIGHT, orientation
 
 # Photographs have some tens, with colour profiles and editing history some hundreds.
@@ -40,9 +40,9 @@ def read(data: bytes) -> Container:
     """Read a file's structure, whatever its name and content type say.
 
     Raises:
-        UnsupportedMediaType: the first bytes are those of no format that is read.
-        TooLarge: it has more parts than any image needs.
-        CorruptImage: it ends before its end.
+        UnsupportedMediaTypeError: the first bytes are those of no format that is read.
+        TooLargeError: it has more parts than any image needs.
+        CorruptImageError: it ends before its end.
     """
     kind = sniff(data)
     try:
@@ -62,7 +62,7 @@ def sniff(data: bytes) -> str:
     """Name the format by its first bytes: file names and headers may lie.
 
     Raises:
-        UnsupportedMediaType: none that is read.
+        UnsupportedMediaTypeError: none that is read.
     """
     if data[:3] == b"\xff\xd8\xff":
         return "JPEG"
@@ -72,14 +72,14 @@ def sniff(data: bytes) -> str:
         return "WEBP"
     if data[:2] == b"BM":
         return "BMP"
-    raise UnsupportedMediaType("not a JPEG, PNG, WebP or BMP image")
+    raise UnsupportedMediaTypeError("not a JPEG, PNG, WebP or BMP image")
 
 
 def webp_size(data: bytes) -> tuple[int, int]:
     """Width and height from the first chunk of a WebP file (RFC 9649, sections 2.5 to 2.7).
 
     Raises:
-        CorruptImage: it ends before, or begins with another chunk.
+        CorruptImageError: it ends before, or begins with another chunk.
     """
     try:
         match data[12:16]:
@@ -100,8 +100,8 @@ def _uint24(data: bytes, offset: int) -> int:
     return data[offset] | data[offset + 1] << 8 | data[offset + 2] << 16
 
 
-def _cut(kind: str) -> CorruptImage:
-    return CorruptImage(f"the {kind} image ends before its end; send it whole")
+def _cut(kind: str) -> CorruptImageError:
+    return CorruptImageError(f"the {kind} image ends before its end; send it whole")
 
 
 def _jpeg(data: bytes) -> Container:
@@ -116,7 +116,7 @@ def _jpeg(data: bytes) -> Container:
             kept.append(data[begin:at])
         elif marker == _EXIF and data[begin + 4 : begin + 10] == b"Exif\0\0" and held == UPRIGHT:
             held = orientation(data[begin + 10 : at])
-    raise TooLarge(f"the JPEG image has more than {MAX_SEGMENTS} segments; save it anew")
+    raise TooLargeError(f"the JPEG image has more than {MAX_SEGMENTS} segments; save it anew")
 
 
 def _segment(data: bytes, at: int, pattern: re.Pattern[bytes]) -> tuple[int, int, int]:
@@ -140,7 +140,7 @@ def _end_of_scans(data: bytes, at: int) -> tuple[int, int]:
         scans += marker == _SCAN
         if scans > MAX_SCANS:
             break
-    raise TooLarge(f"the JPEG image has more than {MAX_SCANS} scans; save it anew")
+    raise TooLargeError(f"the JPEG image has more than {MAX_SCANS} scans; save it anew")
 
 
 def _png(data: bytes) -> Container:
@@ -158,11 +158,11 @@ def _png(data: bytes) -> Container:
             held = orientation(data[begin + 8 : at - 4])
         if name == b"IEND":
             return Container("PNG", b"".join(kept), held)
-    raise TooLarge(f"the PNG image has more than {MAX_CHUNKS} chunks; save it anew")
+    raise TooLargeError(f"the PNG image has more than {MAX_CHUNKS} chunks; save it anew")
 
 
 def _refuse_run_lengths(data: bytes) -> None:
     """Pillow reads run lengths in Python; nobody has written such files for decades."""
     size, *_, compression = struct.unpack_from("<IiiHHI", data, 14)
     if size >= 40 and compression in _RUN_LENGTHS:
-        raise UnsupportedMediaType("a BMP image with run lengths; save it without, or as PNG")
+        raise UnsupportedMediaTypeError("a BMP image with run lengths; save it without, or as PNG")

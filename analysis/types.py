@@ -3,11 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-U8 = NDArray[np.uint8]
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
+from engines.types import F32, U8
+
 # An image as received: encoded bytes, or upright RGB pixels (height, width, 3).
 Source = bytes | U8
 

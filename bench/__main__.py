@@ -18,8 +18,8 @@ from bench.single import Figure
 from bench.soak import WARM, WINDOWS, growth, soak, verdict
 from bench.wire import run
 from bench.work import Work
+from service.factory import Models, find_models
 from service.settings import Settings
-from service.startup import Models, find_models
 
 RESULTS = Path(__file__).parent / "results"
 ROWS = (*SIZES, EVERYTHING)

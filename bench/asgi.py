@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from starlette.types import Message, Scope
 
 from bench.fakes import instant
-from service.app import create_app
+from service.http.app import create_app
 from service.settings import Settings
 
 URL = "/v1/emotions"

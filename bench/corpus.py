@@ -7,12 +7,11 @@ import io
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageCms
 
 from bench.forms import Body, as_json, as_msgpack, as_multipart
+from engines.types import U8
 
-U8 = NDArray[np.uint8]
 WIDTH, HEIGHT = 24, 16
 
 

@@ -1,6 +1,6 @@
 """Engines that need no plan: they answer without computing, or record what is opened.
 
-Each factory takes one text, so that `engines.runner.load_engine` can make the same engine in
+Each factory takes one text, so that `engines.types.load_engine` can make the same engine in
 another process from its origin, such as `bench.fakes:instant:8`.
 """
 
@@ -13,9 +13,10 @@ import numpy as np
 
 from analysis.crops import ARCFACE_TEMPLATE
 from bench.simulated import Cost, Device
+from engines.backends.onnxruntime import OnnxRuntime, OnnxRuntimeRunner
+from engines.batches import in_pieces
 from engines.catalog import ModelSpec, Task
-from engines.onnxruntime import OnnxRuntime, OnnxRuntimeRunner
-from engines.runner import Array, Feeds, Runner, in_pieces
+from engines.types import Array, Feeds, Runner
 
 # The grid of faces: the detector's input is 640 pixels wide, and a 16:9 image is 360 high in it.
 AREA = (640, 360)

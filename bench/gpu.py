@@ -17,18 +17,19 @@ import numpy as np
 from analysis.types import Options
 from bench.decoding import decoding_table
 from bench.scenes import SIZES, scene
-from engines import build, cores, verify
+from engines import build, cpu
+from engines.backends.tensorrt.cuda import Cuda, Device
+from engines.backends.tensorrt.engine import TensorRT
+from engines.backends.tensorrt.runner import TensorRTRunner
 from engines.catalog import ModelSpec, Precision
-from engines.device import Cuda, Device
 from engines.errors import EngineError
-from engines.runner import ENGINES, Engine, Runner, load_engine
-from engines.tensorrt import TensorRT
-from engines.tensorrt_runner import TensorRTRunner
-from service.building import chosen
-from service.metrics import Metrics
+from engines.probe_inputs import probe
+from engines.select import ENGINES, load_engine
+from engines.types import Engine, Runner
+from offline.cli.build import chosen
+from service.factory import find_models, open_pipeline
 from service.settings import Settings
-from service.startup import find_models
-from service.wiring import open_pipeline
+from service.telemetry.metrics import Metrics
 
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 # CUDA graphs and streams, in the order of the table's rows.
@@ -85,7 +86,7 @@ def _arguments() -> Given:
 
 def report(given: Given, settings: Settings) -> Iterator[str]:
     """Yield the lines of the report as they come."""
-    yield f"Machine: {platform.machine()}, {cores.available()} cores, {_gpus()}"
+    yield f"Machine: {platform.machine()}, {cpu.available()} cores, {_gpus()}"
     engines: list[Engine] = []
     for name in given.engines:
         try:
@@ -141,8 +142,8 @@ def _ways(engine: Engine) -> Iterator[tuple[str, Engine]]:
 def _sweep(runner: Runner, spec: ModelSpec, batch: int, seconds: float) -> str:
     """Milliseconds, rate and share of the bare engine's rate; two batches at once on two lanes."""
     lanes = 2 if isinstance(runner, TensorRTRunner) else 1
-    items = np.repeat(verify.probe(spec)[:1], batch * lanes, axis=0)
-    spent = _each(lambda: runner.infer({verify.input_name(spec.task): items}), seconds) / lanes
+    items = np.repeat(probe(spec)[:1], batch * lanes, axis=0)
+    spent = _each(lambda: runner.infer({spec.input_name: items}), seconds) / lanes
     share = "-"
     if isinstance(runner, TensorRTRunner):
         share = f"{_each(lambda: runner.compute(batch), seconds) / spent:.2f}"
@@ -179,7 +180,7 @@ async def _pipeline(settings: Settings, seconds: float, clients: int) -> tuple[f
         while time.monotonic() < stop:
             done = await pipeline.analyze(body, Options(), time.monotonic() + 600)
             found["images"] += 1
-            found["faces"] += len(done.scores)
+            found["faces"] += len(done.unwrap().scores)
 
     try:
         await pipeline.analyze(body, Options(), time.monotonic() + 600)

@@ -12,7 +12,7 @@ from multiprocessing.synchronize import Barrier
 from typing import NamedTuple
 
 from bench.work import Work
-from engines import cores
+from engines import cpu
 from service.settings import Settings
 
 
@@ -25,7 +25,7 @@ class Limit(NamedTuple):
 
 def images_a_second(settings: Settings, body: bytes, seconds: float) -> Limit:
     """Rates for one JPEG, again and again, of the processes' loops side by side."""
-    count = settings.workers or cores.available()
+    count = settings.workers or cpu.available()
     spawn = multiprocessing.get_context("spawn")
     barrier = spawn.Barrier(count)
     with ProcessPoolExecutor(count, spawn, _meet_at, (barrier,)) as pool:

@@ -4,12 +4,12 @@ import datetime
 import platform
 from pathlib import Path
 
-from engines import cores
+from engines import cpu
 
 
 def machine() -> str:
     """Today, the CPU's name, and how many cores of it may be used."""
-    return f"{datetime.date.today()}, {_processor()}, {cores.available()} core(s)"
+    return f"{datetime.date.today()}, {_processor()}, {cpu.available()} core(s)"
 
 
 def _processor() -> str:

@@ -14,11 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engines import build, cores, verify
+from engines import build, cpu
 from engines.catalog import ModelSpec, Precision
 from engines.errors import EngineError
-from engines.runner import Engine, Runner, load_engine
-from service.building import chosen
+from engines.probe_inputs import probe
+from engines.select import load_engine
+from engines.types import Engine, Runner
+from offline.cli.build import chosen
 from service.settings import Settings
 
 ENGINES = ("onnxruntime", "openvino")
@@ -55,10 +57,10 @@ def report(settings: Settings, names: list[str], rounds: int) -> Iterator[str]:
     for spec in chosen(names, settings):
         plans, refused = _plans(spec, settings)
         yield from (f"| {spec.name} | | {head} | | | {why} |" for head, why in refused.items())
-        for batch in sorted({1, cores.batch(spec)}):
+        for batch in sorted({1, cpu.batch(spec)}):
             found = _turns(spec, plans, batch, rounds)
-            for head, (passed, cpu, parity) in found.items():
-                yield f"| {spec.name} | {batch} | {head} | {passed:.2f} | {cpu:.2f} | {parity} |"
+            for head, (passed, used, parity) in found.items():
+                yield f"| {spec.name} | {batch} | {head} | {passed:.2f} | {used:.2f} | {parity} |"
 
 
 Plans = dict[str, tuple[Engine, build.Built]]
@@ -81,7 +83,7 @@ def _plans(spec: ModelSpec, settings: Settings) -> tuple[Plans, dict[str, str]]:
 
 
 def _turns(spec: ModelSpec, plans: Plans, batch: int, rounds: int) -> Mapping[str, Figures]:
-    feeds = {verify.input_name(spec.task): np.repeat(verify.probe(spec)[:1], batch, axis=0)}
+    feeds = {spec.input_name: np.repeat(probe(spec)[:1], batch, axis=0)}
     passed: dict[str, list[float]] = {head: [] for head in plans}
     cpu: dict[str, list[float]] = {head: [] for head in plans}
     with ExitStack() as stack:

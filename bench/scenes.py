@@ -7,10 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import skimage
-from numpy.typing import NDArray
 from PIL import Image
 
-U8 = NDArray[np.uint8]
+from engines.types import U8
+
 # NASA's portrait of Eileen Collins; the square that holds her head.
 PORTRAIT = Path(skimage.__file__).parent / "data" / "astronaut.png"
 HEAD = (slice(0, 256), slice(96, 352))

@@ -1,12 +1,12 @@
 """`python -m bench.serve ENGINE --port PORT`: the real service with any engine, such as a fake one.
 
-ENGINE is an origin as `engines.runner.load_engine` takes it, `bench.fakes:instant:8` for example.
+ENGINE is an origin as `engines.types.load_engine` takes it, `bench.fakes:instant:8` for example.
 """
 
 import argparse
 
-from engines.runner import load_engine
-from service.server import run
+from engines.select import load_engine
+from service.http.server import run
 from service.settings import Settings
 
 

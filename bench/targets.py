@@ -11,7 +11,7 @@ from analysis.errors import ServiceError
 from analysis.exif import orientation
 from bench.corpus import bodies, images
 from bench.mutate import KINDS
-from service.bodies import read_images
+from service.http.body import read_images
 
 LIMITS = ImageLimits(max_bytes=1 << 20, max_pixels=1_000_000)
 _loop = asyncio.new_event_loop()

@@ -8,10 +8,8 @@ from analysis.errors import ServiceError
 from analysis.image import Image
 from analysis.networks import opened
 from analysis.types import Options
-from service.processes import Share
+from service.factory import Models, find_models, plans_of
 from service.settings import Settings
-from service.startup import Models, find_models
-from service.wiring import Layout
 
 
 class Work:
@@ -19,8 +17,7 @@ class Work:
 
     def __init__(self, settings: Settings, models: Models) -> None:
         """Open the networks."""
-        local = settings.model_copy(update={"device_process": False})
-        plans = Layout(local, models, Share()).plans
+        plans = plans_of(settings, models)
         self._stack, self._rules = ExitStack(), plans.rules
         self._labels = models.emotion.spec.labels
         self._networks = self._stack.enter_context(opened(models.engine, plans))

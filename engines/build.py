@@ -8,12 +8,12 @@ import msgspec
 import onnx
 
 import tensorrtx
-from engines import contract, plan, verify, weights
+from engines import contract, parity, plan, weights
+from engines.backends.onnxruntime import OnnxRuntimeRunner
 from engines.catalog import ModelSpec, OptionValue, Precision
-from engines.errors import EngineError, PlanDamaged, PlanMissing
-from engines.onnxruntime import OnnxRuntimeRunner
-from engines.precision import convert
-from engines.runner import Engine, Report, Runner
+from engines.errors import EngineError, PlanDamagedError, PlanMissingError
+from engines.graph.precision import convert
+from engines.types import Engine, Report, Runner
 
 Say = Callable[[str], None]
 
@@ -69,7 +69,7 @@ def build(
     place unverified, with `parity` None.
 
     Raises:
-        WeightsMissing, ChecksumMismatch: see `engines.weights.find`.
+        WeightsMissingError, ChecksumError: see `engines.weights.find`.
         ParityError: the plan answers differently from the reference; it is not put in place.
         EngineError: the engine does not compute in `precision` here, `faces` are given for another
             than int8, or the weights are of another network or task.
@@ -86,9 +86,9 @@ def build(
             if sidecar.parity is None and engine.obstacle() is None:
                 sidecar = reverify(spec, engine, folder, precision)
             return Built(path, sidecar, fresh=False)
-        except PlanMissing:
+        except PlanMissingError:
             pass
-        except PlanDamaged as error:
+        except PlanDamagedError as error:
             say(str(error.args[0]).partition(";")[0] + "; building it anew")
     say(f"building {spec.name} from {source.name} for {engine.name}, {precision}")
     model = graph(spec, source, engine.heights(spec))
@@ -117,7 +117,7 @@ def _parity(
     spec: ModelSpec, engine: Engine, path: Path, model: onnx.ModelProto, precision: Precision
 ) -> dict[str, float]:
     with engine.open(path, spec) as runner, reference(spec, model) as plain:
-        return verify.check(spec, runner, plain, precision, engine.heights(spec))
+        return parity.check(spec, runner, plain, precision, engine.heights(spec))
 
 
 def find(
@@ -129,8 +129,8 @@ def find(
     """Find the verified plan whose fingerprint model, engine and hardware ask for now.
 
     Raises:
-        PlanMissing, PlanDamaged: the message names the command that builds it.
-        WeightsMissing: the weights it was built from are gone.
+        PlanMissingError, PlanDamagedError: the message names the command that builds it.
+        WeightsMissingError: the weights it was built from are gone.
         EngineError: the engine does not compute in `precision` here.
     """
     precision = _chosen(engine, precision)
@@ -138,7 +138,7 @@ def find(
     path = plan.plan_path(folder, key, engine)
     sidecar = plan.read(path, key)
     if sidecar.parity is None:
-        raise PlanMissing(
+        raise PlanMissingError(
             f"{path} was built but never verified; run `emotions verify {plan.arguments(key)}`"
         )
     return path, sidecar
@@ -153,7 +153,7 @@ def reverify(
     """Hold a plan that is in place against the reference again, and note the figures beside it.
 
     Raises:
-        PlanMissing, PlanDamaged: as `find`, except that an unverified plan is welcome.
+        PlanMissingError, PlanDamagedError: as `find`, except that an unverified plan is welcome.
         ParityError: it is outside the limits; it stays unverified, and the service refuses it.
         EngineError: the engine does not compute in `precision` here.
     """

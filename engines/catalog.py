@@ -14,11 +14,13 @@ OptionValue = int | float | str | bool | tuple[int, ...]
 
 # What an embedder has whose entry does not say it.
 SAME_PERSON = 0.45
+# Side of the square that a landmark network sees, in pixels.
+LANDMARK_SIDE = 64
 BUILTIN = Path(__file__).with_name("catalog.toml")
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far a plan may be from the reference at one precision; see `engines.verify`.
+    """How far a plan may be from the reference at one precision; see `engines.parity`.
 
     `iou` and `cosine` are minima over the probe faces, `landmark` is a maximum in pixels of the
     network's input, `score` a maximum absolute difference of a probability, `agreement` the least
@@ -66,6 +68,36 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def max_batch(self) -> int:
         """The largest batch that a plan of this model takes."""
         return self.batches[-1]
+
+    @property
+    def input_name(self) -> str:
+        """Name of the network's only input."""
+        return "images" if self.task == "detector" else "faces"
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one item of the input, which is uint8: (H, W, 3), or (H, W) if it is grey."""
+        match self.task:
+            case "detector":
+                return (*self.input_size, 3)
+            case "landmarks":
+                return (LANDMARK_SIDE, LANDMARK_SIDE, 3)
+            case "emotion":
+                return (48, 48)
+            case "embedder":
+                return (112, 112, 3)
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of a detector's input in pixels.
+
+        Raises:
+            TypeError: the catalog's option is not a pair.
+        """
+        size = self.options.get("size", (640, 640))
+        if not isinstance(size, tuple | list):
+            raise TypeError(f"{self.name}: size must be [height, width]")
+        return int(size[0]), int(size[1])
 
 
 class _CatalogFile(msgspec.Struct, forbid_unknown_fields=True):

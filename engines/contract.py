@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 import onnx
 from onnx import TensorProto, helper
 
-from engines import verify
 from engines.catalog import ModelSpec, Task
 from engines.errors import EngineError
 
@@ -42,7 +41,7 @@ def fitted(model: onnx.ModelProto, spec: ModelSpec) -> onnx.ModelProto:
     Raises:
         EngineError: inputs or outputs are not those of the task.
     """
-    source = {verify.input_name(spec.task): (None, *verify.input_shape(spec))}
+    source = {spec.input_name: (None, *spec.input_shape)}
     wanted = outputs(spec)
     named = _renamed(model, *wanted) if len(wanted) == len(model.graph.output) == 1 else model
     constants = {tensor.name for tensor in model.graph.initializer}

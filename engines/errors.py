@@ -1,20 +1,20 @@
 """What can go wrong before and while an engine runs; every message names the fix.
 
 EngineError
-├── CatalogError        an entry is unknown, or the catalog is not valid
-├── WeightsMissing      no file for a model on this machine
-├── ChecksumMismatch    a file is not the one the catalog names
-├── DownloadFailed      the network or the server let us down
-├── PlanMissing         nothing was built for this model, engine and hardware
-├── PlanDamaged         a plan is there but is not what was built
-├── ParityError         a plan answers differently from the reference
-├── DataRefused         labelled faces are missing, or not in a form that is read
-├── KerasMissing        what exports a Keras model is not installed
-├── ModelRefused        a Keras model cannot be an emotion engine, or holds code
-├── GpuMissing          an engine was asked for whose GPU or library is not here
-├── LibraryMissing      an engine was asked for that is an extra and not installed
-└── RunnerError         the engine failed during inference
-    └── RunnerLost          the process that ran it ended: one of its batches may be why
+├── CatalogError         an entry is unknown, or the catalog is not valid
+├── WeightsMissingError  no file for a model on this machine
+├── ChecksumError        a file is not the one the catalog names
+├── DownloadError        the network or the server let us down
+├── PlanMissingError     nothing was built for this model, engine and hardware
+├── PlanDamagedError     a plan is there but is not what was built
+├── ParityError          a plan answers differently from the reference
+├── DataError            labelled faces are missing, or not in a form that is read
+├── KerasMissingError    what exports a Keras model is not installed
+├── KerasModelError      a Keras model cannot be an emotion engine, or holds code
+├── GpuMissingError      an engine was asked for whose GPU or library is not here
+├── LibraryMissingError  an engine was asked for that is an extra and not installed
+└── RunnerError          the engine failed during inference
+    └── RunnerLostError  the process that ran it ended: one of its batches may be why
 """
 
 
@@ -26,23 +26,23 @@ class CatalogError(EngineError):
     """A model name that no catalog has, or a catalog entry that is not valid."""
 
 
-class WeightsMissing(EngineError):
+class WeightsMissingError(EngineError):
     """No weights for a model: not shipped, not dropped in place, not downloaded."""
 
 
-class ChecksumMismatch(EngineError):
+class ChecksumError(EngineError):
     """A weights file whose sha256 is not the catalog's."""
 
 
-class DownloadFailed(EngineError):
+class DownloadError(EngineError):
     """A download that ended before the file was whole."""
 
 
-class PlanMissing(EngineError):
+class PlanMissingError(EngineError):
     """No plan with the fingerprint that model, engine and hardware ask for."""
 
 
-class PlanDamaged(EngineError):
+class PlanDamagedError(EngineError):
     """A plan whose bytes are not those that the build wrote."""
 
 
@@ -50,23 +50,23 @@ class ParityError(EngineError):
     """A plan that is farther from the reference than its limits allow."""
 
 
-class DataRefused(EngineError):
+class DataError(EngineError):
     """Labelled faces that are not there, or that are not in a form that is read."""
 
 
-class KerasMissing(EngineError):
+class KerasMissingError(EngineError):
     """Keras, TensorFlow or tf2onnx is not here; the message says what to install."""
 
 
-class ModelRefused(EngineError):
+class KerasModelError(EngineError):
     """A Keras file that cannot become an emotion engine: wrong shapes, damaged, or with code."""
 
 
-class GpuMissing(EngineError):
+class GpuMissingError(EngineError):
     """No GPU, no driver, or no library for an engine that needs them; the message says which."""
 
 
-class LibraryMissing(EngineError):
+class LibraryMissingError(EngineError):
     """An engine of an extra that is not installed; the message says how to."""
 
 
@@ -74,5 +74,5 @@ class RunnerError(EngineError):
     """The engine failed during inference."""
 
 
-class RunnerLost(RunnerError):
+class RunnerLostError(RunnerError):
     """The process that ran the engine ended during inference."""

@@ -1,7 +1,6 @@
 """Heights of a detector's input: what an engine need not compute of the padding below an image."""
 
 import tensorrtx
-from engines import verify
 from engines.catalog import ModelSpec
 from engines.errors import EngineError
 
@@ -17,7 +16,7 @@ def every(spec: ModelSpec) -> tuple[int, ...]:
     """
     network = tensorrtx.NETWORKS.get(spec.network)
     if network is None or network.heights is None:
-        return verify.input_shape(spec)[:1]
+        return spec.input_shape[:1]
     try:
         return network.heights(**spec.options)
     except (TypeError, ValueError) as error:
@@ -27,6 +26,6 @@ def every(spec: ModelSpec) -> tuple[int, ...]:
 def common(spec: ModelSpec) -> tuple[int, ...]:
     """Of these the least that hold landscape pictures of common formats, and the full one."""
     heights = every(spec)
-    width = verify.input_shape(spec)[1]
+    width = spec.input_shape[1]
     least = {next((h for h in heights if h * w >= width * x), heights[-1]) for w, x in FORMATS}
     return tuple(sorted(least | {heights[-1]}))

@@ -7,8 +7,8 @@ import msgspec
 from engines.catalog import ModelSpec, Precision, Task
 
 # The figures are those of `engines.catalog.Limits`. They hold for the networks that ship, on graphs
-# whose weights and inner results were rounded to each precision: `tests/engines/test_precision.py`
-# and `test_openvino.py`.
+# whose weights and inner results were rounded to each precision, see `test_precision.py` and
+# `test_openvino.py`.
 LIMITS: Mapping[Task, Mapping[Precision, Mapping[str, float]]] = {
     "detector": {
         "fp32": {"iou": 0.99, "landmark": 0.5, "score": 0.001},

@@ -11,8 +11,8 @@ import msgspec
 
 import tensorrtx
 from engines.catalog import ModelSpec, Precision
-from engines.errors import EngineError, PlanDamaged, PlanMissing
-from engines.runner import Engine
+from engines.errors import EngineError, PlanDamagedError, PlanMissingError
+from engines.types import Engine
 from engines.weights import options, sha256
 
 DEFAULT_FOLDER = Path(__file__).with_name("plans")
@@ -43,7 +43,7 @@ class Fingerprint(msgspec.Struct, frozen=True, omit_defaults=True):
 class Sidecar(msgspec.Struct, frozen=True):
     """What `<plan>.json` says: the fingerprint in full, the plan's bytes, and how it was verified.
 
-    `parity` holds the figures of `engines.verify` or None for a plan that could not be run where
+    `parity` holds the figures of `engines.parity` or None for a plan that could not be run where
     it was built; the service refuses such a plan.
     """
 
@@ -81,20 +81,20 @@ def read(path: Path, key: Fingerprint) -> Sidecar:
     """Return the sidecar of a plan whose bytes are those that the build wrote.
 
     Raises:
-        PlanMissing: there is no such plan.
-        PlanDamaged: plan or sidecar were changed or cut, or cannot be read.
+        PlanMissingError: there is no such plan.
+        PlanDamagedError: plan or sidecar were changed or cut, or cannot be read.
     """
     name = key.model.split()[0]
     try:
         sidecar = msgspec.json.decode(_sidecar_path(path).read_bytes(), type=Sidecar)
         found = sha256(path)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise PlanMissing(
+        raise PlanMissingError(
             f"no {key.engine} plan of {name} for these weights and this machine in "
             f"{path.parent}; run `emotions build {arguments(key)}`"
         ) from error
     except OSError as error:
-        raise PlanDamaged(
+        raise PlanDamagedError(
             f"{path} cannot be read ({error.strerror}); let this user read it, or "
             f"run `emotions build --force {arguments(key)}`"
         ) from error
@@ -110,8 +110,8 @@ def arguments(key: Fingerprint) -> str:
     return f"--engine {key.engine} --precision {key.precision} {key.model.split()[0]}"
 
 
-def _damaged(path: Path, key: Fingerprint) -> PlanDamaged:
-    return PlanDamaged(f"{path} is damaged; run `emotions build --force {arguments(key)}`")
+def _damaged(path: Path, key: Fingerprint) -> PlanDamagedError:
+    return PlanDamagedError(f"{path} is damaged; run `emotions build --force {arguments(key)}`")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from engines.catalog import ModelSpec, OptionValue, Task
-from engines.errors import ChecksumMismatch, DownloadFailed, WeightsMissing
+from engines.errors import ChecksumError, DownloadError, WeightsMissingError
 
 ROOT = Path(__file__).parents[1]
 # Where users of tensorrtx are used to put the file that gen_wts wrote.
@@ -24,9 +24,9 @@ def find(spec: ModelSpec, cache: Path, dropped: dict[Task, Path] | None = None) 
     """Return the weights file of `spec`: the user's own first, then shipped, then downloaded.
 
     Raises:
-        WeightsMissing: there is none; the message names the command that fetches one, or the
+        WeightsMissingError: there is none; the message names the command that fetches one, or the
             place to drop one.
-        ChecksumMismatch: a shipped or downloaded file is not the catalog's.
+        ChecksumError: a shipped or downloaded file is not the catalog's.
     """
     folder = (DROPPED if dropped is None else dropped).get(spec.task)
     suffixes = (".onnx",) if spec.network.startswith("onnx") else SUFFIXES
@@ -37,7 +37,7 @@ def find(spec: ModelSpec, cache: Path, dropped: dict[Task, Path] | None = None) 
     for place in (shipped(spec), downloaded(spec, cache)):
         if place is not None and place.is_file():
             return _verified(place, spec)
-    raise WeightsMissing(f"no weights for {spec.name}: {_remedy(spec, folder)}")
+    raise WeightsMissingError(f"no weights for {spec.name}: {_remedy(spec, folder)}")
 
 
 def options(spec: ModelSpec, digest: str) -> dict[str, OptionValue]:
@@ -70,13 +70,15 @@ def pull(spec: ModelSpec, cache: Path, progress: Progress = lambda done, total: 
     `progress` gets bytes done and bytes in all (None where the server does not say).
 
     Raises:
-        WeightsMissing: the catalog has no url for it.
-        DownloadFailed: the server or the network failed; what came is kept for the next try.
-        ChecksumMismatch: the whole file is not the catalog's; it is removed.
+        WeightsMissingError: the catalog has no url for it.
+        DownloadError: the server or the network failed; what came is kept for the next try.
+        ChecksumError: the whole file is not the catalog's; it is removed.
     """
     target = downloaded(spec, cache)
     if target is None or spec.url is None:
-        raise WeightsMissing(f"{spec.name} has no url: {_remedy(spec, DROPPED.get(spec.task))}")
+        raise WeightsMissingError(
+            f"{spec.name} has no url: {_remedy(spec, DROPPED.get(spec.task))}"
+        )
     if target.is_file() and sha256(target) == spec.sha256:
         return target
     import httpx  # noqa: PLC0415  (no other command needs it; it takes longer than most do)
@@ -86,20 +88,20 @@ def pull(spec: ModelSpec, cache: Path, progress: Progress = lambda done, total: 
         target.parent.mkdir(parents=True, exist_ok=True)
         _fetch(spec.url, part, progress)
     except OSError as error:
-        raise DownloadFailed(
+        raise DownloadError(
             f"cannot write {part} ({error.strerror}); make room or let this user write to the "
             "folder, or choose another with EMOTIONS_PLANS; then "
             f"run `emotions models pull {spec.name}` again, it goes on where it stopped"
         ) from error
     except httpx.HTTPError as error:
         reason = f"{type(error).__name__}: {error}".rstrip(": ")
-        raise DownloadFailed(
+        raise DownloadError(
             f"downloading {spec.name} from {spec.url} failed ({reason}); "
             f"run `emotions models pull {spec.name}` again, it goes on where it stopped"
         ) from error
     try:
         _verified(part, spec)
-    except ChecksumMismatch:
+    except ChecksumError:
         part.unlink()
         raise
     return part.replace(target)
@@ -130,7 +132,7 @@ def _fetch(url: str, part: Path, progress: Progress) -> None:
 def _verified(path: Path, spec: ModelSpec) -> Path:
     found = sha256(path)
     if spec.sha256 is not None and found != spec.sha256:
-        raise ChecksumMismatch(
+        raise ChecksumError(
             f"{path} is not the file that the catalog names for {spec.name} "
             f"(sha256 {found}, expected {spec.sha256}); fetch it again, or name it in a catalog of "
             "your own"

@@ -1,1 +1,1 @@
-"""HTTP and batching: from a request's bytes to faces and their emotions."""
+"""The service: HTTP and telemetry around a pool of workers."""

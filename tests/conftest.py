@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from engines.backends.onnxruntime import OnnxRuntime
 from engines.build import build
 from engines.catalog import Catalog
-from engines.onnxruntime import OnnxRuntime
 from tests.server import Server, serving
 
 # A background job of a shell ignores SIGINT, and so would every command that the tests start.

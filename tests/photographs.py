@@ -7,10 +7,10 @@ import cv2
 import matplotlib
 import numpy as np
 import skimage
-from numpy.typing import NDArray
 from PIL import Image
 
-U8 = NDArray[np.uint8]
+from engines.types import U8
+
 ASTRONAUT_FILE = Path(skimage.__file__).parent / "data" / "astronaut.png"
 HOPPER_FILE = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 # The face in the astronaut's photograph, x1 y1 x2 y2.

@@ -13,8 +13,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-import service.cli
-from service.console import told
+import offline.cli.main
+from offline.cli.console import told
 
 ROOT = Path(__file__).parents[1]
 NAME = "retinaface-mnet025"
@@ -27,7 +27,7 @@ def _engine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def sentence(*arguments: str) -> str:
     """What a command that fails says last: one line, and no traceback."""
-    result = CliRunner().invoke(service.cli.app, arguments)
+    result = CliRunner().invoke(offline.cli.main.app, arguments)
     assert isinstance(result.exception, SystemExit), result.exception
     assert result.exit_code == 1
     return only(result.output)

@@ -13,14 +13,15 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from engines import accuracy, weights
-from engines.fer2013 import LABELS, Split, read_split
-from service import evaluate
+from analysis.evaluation import accuracy
+from analysis.evaluation.fer2013 import LABELS, Split, read_split
+from engines import weights
+from offline.cli import evaluate
+from service.factory import load_catalog
 from service.settings import Settings
-from service.startup import load_catalog
 from training import failures
 from training.emotion.votes import vote_distribution
-from training.errors import TrainingRefused, told
+from training.errors import TrainingError, told
 
 CARD = Path(__file__).parents[1] / "docs" / "models" / "emotion-fer48.md"
 BEGIN, END = "<!-- figures: python -m training.card -->", "<!-- /figures -->"
@@ -109,7 +110,7 @@ def _placed(card: str, text: str) -> str:
     before, _, rest = card.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not end:
-        raise TrainingRefused(f"the card lacks the marks {BEGIN} and {END}")
+        raise TrainingError(f"the card lacks the marks {BEGIN} and {END}")
     return f"{before}{BEGIN}\n{text}\n{END}{after}"
 
 

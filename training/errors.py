@@ -11,7 +11,7 @@ from tensorrtx.errors import WeightsError
 Value = TypeVar("Value")
 
 
-class TrainingRefused(ValueError):
+class TrainingError(ValueError):
     """Options, a run or pictures that do not go together; the message names the fix."""
 
 
@@ -20,7 +20,7 @@ def told(parser: ArgumentParser) -> Iterator[None]:
     """End the program with a sentence where a user can help it; what else fails keeps its trace."""
     try:
         yield
-    except (TrainingRefused, EngineError, WeightsError) as error:
+    except (TrainingError, EngineError, WeightsError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

@@ -21,13 +21,11 @@ from PIL import Image, ImageDraw, ImageFont
 from analysis.analyze import Task, analyze
 from analysis.crops import fer_crop
 from analysis.networks import Networks, opened
-from analysis.types import U8, Analysis, Options
+from analysis.types import Analysis, Options
 from engines.catalog import SAME_PERSON
-from engines.runner import Array
-from service.processes import Share
+from engines.types import U8, Array
+from service.factory import Models, find_models, plans_of
 from service.settings import Settings
-from service.startup import Models, find_models
-from service.wiring import Layout
 from training.geometry import arcface_crop
 from training.probe import ASTRONAUT, HOPPER
 
@@ -151,7 +149,7 @@ def draw(settings: Settings, folder: Path) -> None:
 def serving(settings: Settings) -> Iterator[tuple[Models, Networks]]:
     """Open the networks that serve, in this process."""
     models = find_models(settings)
-    with opened(models.engine, Layout(settings, models, Share()).plans) as networks:
+    with opened(models.engine, plans_of(settings, models)) as networks:
         yield models, networks
 
 

@@ -9,9 +9,8 @@ import numpy as np
 from analysis.crops import ARCFACE_TEMPLATE, arcface_crops, similarities
 from analysis.detection import Letterbox, fill, fit
 from analysis.landmarks import Locate, placed
-from analysis.types import F32, F64, U8
-from engines.onnxruntime import session
-from engines.runner import Array
+from engines.backends.onnxruntime import session
+from engines.types import F32, F64, U8, Array
 
 
 def letterbox(

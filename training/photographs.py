@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 import tensorrtx
 from analysis.detection import MAX_ENLARGEMENT, select
+from engines.backends.onnxruntime import OnnxRuntime
 from engines.catalog import Catalog
-from engines.onnxruntime import OnnxRuntime
-from engines.runner import Runner
+from engines.types import Runner
 from training.detector.pictures import decode, names_in
 from training.geometry import letterbox, place
 

@@ -12,8 +12,8 @@ import numpy as np
 import skimage
 
 from analysis.detection import PADDING
-from analysis.types import U8
-from engines.verify import PROBE
+from engines.probe_inputs import PROBE
+from engines.types import U8
 from training.geometry import arcface_crop
 
 SIDE = 640

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
 from analysis.workers.channel import Channel
-from engines.runner import Array
+from engines.types import Array
 
 
 @dataclass(slots=True, eq=False)

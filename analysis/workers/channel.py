@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from engines.runner import Array
+from engines.types import Array
 
 # Largest message in bytes; arrays are not part of it.
 LONGEST = 1 << 17

@@ -21,7 +21,7 @@ from analysis.workers.child import Beats
 from analysis.workers.messages import Ready, Setup, encode
 from analysis.workers.remote import PAUSE_S, Call
 from analysis.workers.stream import Stream
-from engines.runner import load_engine
+from engines.select import load_engine
 
 log = logging.getLogger("emotions.device")
 # Of each network, and of all together: while one batch is computed, the next is copied.

@@ -14,9 +14,8 @@ from analysis.networks import Networks
 from analysis.workers import messages
 from analysis.workers.channel import Message
 from analysis.workers.messages import Answer, Reconnect, Setup, encode
-from analysis.workers.pool import Pool
 from analysis.workers.process import DIED, Process
-from analysis.workers.types import Group, Seat
+from analysis.workers.types import Dispatcher, Group, Seat
 from analysis.workers.worker import Worker as Analyzer
 
 log = logging.getLogger("emotions.worker")
@@ -29,10 +28,10 @@ class ProcessWorker(Process):
     def __init__(self, setup: Setup) -> None:
         super().__init__("analysis.workers.worker", setup)
         self._tasks: Sequence[Task] = ()
-        self._pool: Pool
+        self._pool: Dispatcher
         self._seat: Seat
 
-    def start(self, pool: Pool, seat: Seat) -> None:
+    def start(self, pool: Dispatcher, seat: Seat) -> None:
         self._pool, self._seat = pool, seat
         self.begin(pool.loop)
 
@@ -64,10 +63,10 @@ class ProcessDevice(Process):
 
     def __init__(self, setup: Setup, listener: socket.socket) -> None:
         super().__init__("analysis.workers.device", setup, listener)
-        self._pool: Pool
+        self._pool: Dispatcher
         self._group: Group
 
-    def start(self, pool: Pool, group: Group) -> None:
+    def start(self, pool: Dispatcher, group: Group) -> None:
         self._pool, self._group = pool, group
         self.begin(pool.loop)
 
@@ -101,14 +100,14 @@ class ThreadWorker:
         self._networks = networks
         self._tasks = SimpleQueue[Sequence[Task] | None]()
         self._thread = threading.Thread(target=self._work, daemon=True, name="worker")
-        self._pool: Pool
+        self._pool: Dispatcher
         self._seat: Seat
 
     @property
     def alive(self) -> bool:
         return self._thread.is_alive()
 
-    def start(self, pool: Pool, seat: Seat) -> None:
+    def start(self, pool: Dispatcher, seat: Seat) -> None:
         self._pool, self._seat = pool, seat
         self._thread.start()
 

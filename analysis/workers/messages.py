@@ -13,7 +13,7 @@ from analysis.networks import Plans
 from analysis.timing import Batch, Sample, Stage
 from analysis.types import Analysis, Detections, Options
 from analysis.workers.channel import Message
-from engines.runner import Array
+from engines.types import Array
 
 Arrays = Mapping[str, Array]
 LONGEST_LINE = 10_000

@@ -10,10 +10,9 @@ from collections import deque
 from collections.abc import Sequence
 
 from analysis.analyze import Result, Task
-from analysis.errors import DeadlineExceeded
+from analysis.errors import DeadlineExceededError
 from analysis.timing import Batch, Sample
-from analysis.workers.process import Loop
-from analysis.workers.types import Done, Group, Job, Member, Observer, Observers, Seat
+from analysis.workers.types import Done, Group, Job, Loop, Member, Observer, Observers, Seat
 
 SWEEP_S = 0.25
 
@@ -234,7 +233,7 @@ class Pool:
         gone = sum(job.cancelled for job in dead)
         for job in dead:
             queue.remove(job)
-            job.finish(DeadlineExceeded("no result before the deadline"))
+            job.finish(DeadlineExceededError("no result before the deadline"))
         self._tell(lambda observer: observer.dropped("late", len(dead) - gone))
         self._tell(lambda observer: observer.dropped("gone", gone))
 

@@ -7,15 +7,14 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from pathlib import Path
 from socket import socket
-from typing import Protocol
 
 from analysis.workers import messages
 from analysis.workers.channel import Channel, Message, pair
 from analysis.workers.child import BEATS, Beats
 from analysis.workers.messages import Answer, Line, Ready, Setup, encode
+from analysis.workers.types import Loop
 
 log = logging.getLogger("emotions.worker")
 REASONS = DIED, HUNG = "died", "hung"
@@ -27,29 +26,6 @@ ADVICE_FROM_S = 1.0
 # Where our packages are, for `python -m` in the process; not where the service was started.
 ROOT = Path(__file__).parents[2]
 SIGNALS = {signal.SIGINT, signal.SIGTERM}
-
-
-class Timer(Protocol):
-    """A call in the future."""
-
-    def cancel(self) -> None:
-        """Do not make the call."""
-
-
-class Loop(Protocol):
-    """What is needed of an event loop; asyncio's has it."""
-
-    def add_reader(self, fd: int, callback: Callable[[], None]) -> None:
-        """Call back whenever a descriptor can be read."""
-
-    def remove_reader(self, fd: int) -> bool:
-        """Do not call back any more."""
-
-    def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
-        """Call back once after some seconds."""
-
-    def call_soon_threadsafe(self, callback: Callable[[], None]) -> object:
-        """Call back soon; may be called from any thread."""
 
 
 class Process(ABC):

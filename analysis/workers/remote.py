@@ -12,8 +12,8 @@ import numpy as np
 
 from analysis.timing import Batch
 from analysis.workers.channel import Channel, Message
-from engines.errors import RunnerError, RunnerLost
-from engines.runner import Array, Feeds, Runner
+from engines.errors import RunnerError, RunnerLostError
+from engines.types import Array, Feeds, Runner
 
 # A worker that waits for the device shows life as often, in seconds.
 PAUSE_S = 0.25
@@ -68,18 +68,18 @@ class Device:
         """Have a network run rows; `receive` gives what it made of them.
 
         Raises:
-            RunnerLost: the device process ended.
+            RunnerLostError: the device process ended.
         """
         try:
             self.channels[task].send(msgspec.msgpack.encode(Call(task)), {"rows": rows})
         except OSError as error:
-            raise RunnerLost("the device process ended") from error
+            raise RunnerLostError("the device process ended") from error
 
     def receive(self, task: str) -> tuple[dict[str, Array], Batch]:
         """Wait for the outputs of the rows that were sent; they are the caller's own.
 
         Raises:
-            RunnerLost: the device process ended.
+            RunnerLostError: the device process ended.
             RunnerError: the engine failed on these rows.
         """
         message = self._receive(task)
@@ -100,7 +100,7 @@ class Device:
             except TimeoutError:
                 continue
             except (EOFError, OSError) as error:
-                raise RunnerLost("the device process ended") from error
+                raise RunnerLostError("the device process ended") from error
 
     def __enter__(self) -> Self:
         return self
@@ -119,7 +119,7 @@ def connected(address: str, beat: Callable[[], None], tasks: Iterable[str]) -> D
     while True:
         try:
             return Device(address, beat, wanted)
-        except RunnerLost:
+        except RunnerLostError:
             continue
 
 
@@ -131,7 +131,7 @@ class RemoteRunner(Runner):
         self._batches: list[Batch] = []
 
     def stage(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        """See `engines.runner.Staging`: the rows are written into shared memory once."""
+        """See `engines.types.Staging`: the rows are written into shared memory once."""
         return self._device.channels[self._task].stage(shape, dtype)
 
     def infer(self, feeds: Feeds) -> dict[str, Array]:

@@ -16,8 +16,7 @@ from analysis.workers.batcher import Batcher, Request
 from analysis.workers.child import Beats
 from analysis.workers.messages import plain
 from analysis.workers.remote import Reply
-from engines.runner import Array, Engine, Runner, Staging
-from engines.verify import input_name, input_shape
+from engines.types import Array, Engine, Runner, Staging
 
 log = logging.getLogger("emotions.device")
 
@@ -28,7 +27,7 @@ class Stream:
     def __init__(self, engine: Engine, plan: Plan, batcher: Batcher) -> None:
         self.opened = threading.Event()
         self._engine, self._plan, self._batcher = engine, plan, batcher
-        self._input = input_name(plan.spec.task)
+        self._input = plan.spec.input_name
 
     def start(self, beats: Beats, number: int) -> None:
         """Start the thread, which opens the runner; its beats have this number."""
@@ -46,7 +45,7 @@ class Stream:
             while True:
                 self._beats.beat(self._number)
                 with self._engine.open(self._plan.path, self._plan.spec) as runner:
-                    self._run(runner, [np.zeros((1, *input_shape(self._plan.spec)), np.uint8)])
+                    self._run(runner, [np.zeros((1, *self._plan.spec.input_shape), np.uint8)])
                     self.opened.set()
                     again = self._serve(runner, again)
         except BaseException:

@@ -5,14 +5,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 from analysis.analyze import Result, Task
-from analysis.errors import InferenceFailed, ServiceError, ShuttingDown
+from analysis.errors import InferenceError, ServiceError, ShuttingDownError
 from analysis.timing import Batch
-
-if TYPE_CHECKING:
-    from analysis.workers.pool import Pool
 
 log = logging.getLogger("emotions.pool")
 Done = Callable[[Result | ServiceError], None]
@@ -42,11 +39,11 @@ class Job:
 
     def fail(self) -> None:
         """Answer that no engine can analyze this image."""
-        self.finish(InferenceFailed("the engine failed on this image"))
+        self.finish(InferenceError("the engine failed on this image"))
 
     def reject(self) -> None:
         """Answer that no worker will analyze this image."""
-        self.finish(ShuttingDown("the service is stopping; send the request again"))
+        self.finish(ShuttingDownError("the service is stopping; send the request again"))
 
 
 class Observer:
@@ -80,6 +77,52 @@ class Observers:
                 log.exception("an observer failed")
 
 
+class Timer(Protocol):
+    """A call in the future."""
+
+    def cancel(self) -> None:
+        """Do not make the call."""
+
+
+class Loop(Protocol):
+    """What is needed of an event loop; asyncio's has it."""
+
+    def add_reader(self, fd: int, callback: Callable[[], None]) -> None:
+        """Call back whenever a descriptor can be read."""
+
+    def remove_reader(self, fd: int) -> bool:
+        """Do not call back any more."""
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
+        """Call back once after some seconds."""
+
+    def call_soon_threadsafe(self, callback: Callable[[], None]) -> object:
+        """Call back soon; may be called from any thread."""
+
+
+class Dispatcher(Protocol):
+    """What workers and devices report to: the pool. All calls are made in `loop`."""
+
+    loop: Loop
+
+    def became_ready(self, seat: "Seat") -> None:
+        """The networks of a worker are open."""
+
+    def answered(
+        self, seat: "Seat", results: Sequence[Result], batches: Sequence[Batch], failures: int
+    ) -> None:
+        """A worker has analyzed its images; `failures` of its networks were opened anew."""
+
+    def lost(self, seat: "Seat", *, tried: bool) -> None:
+        """The device of a worker ended with its images; `tried` if they had reached it."""
+
+    def ended(self, seat: "Seat", reason: str) -> None:
+        """A worker ended."""
+
+    def device_ended(self, group: "Group", reason: str) -> None:
+        """A device ended."""
+
+
 class Member(Protocol):
     """A process or thread of the pool."""
 
@@ -101,13 +144,13 @@ class Member(Protocol):
 class Worker(Member, Protocol):
     """Analyzes some images at a time; calls the pool's `ready`, `answered`, `lost` and `ended`."""
 
-    def start(self, pool: "Pool", seat: "Seat") -> None:
-        """Start; `Pool.became_ready` is called when the networks are open."""
+    def start(self, pool: Dispatcher, seat: "Seat") -> None:
+        """Start; `Dispatcher.became_ready` is called when the networks are open."""
 
     def send(self, tasks: Sequence[Task]) -> bool:
-        """Analyze images; `Pool.answered`, `lost` or `ended` is called.
+        """Analyze images; `Dispatcher.answered`, `lost` or `ended` is called.
 
-        False if the worker has ended and does not have them; `Pool.ended` is called anyhow.
+        False if the worker has ended and does not have them; `Dispatcher.ended` is called anyhow.
         """
         ...
 
@@ -118,8 +161,8 @@ class Worker(Member, Protocol):
 class Device(Member, Protocol):
     """A process that several workers depend on."""
 
-    def start(self, pool: "Pool", group: "Group") -> None:
-        """Start; `Pool.device_ended` is called when it ends."""
+    def start(self, pool: Dispatcher, group: "Group") -> None:
+        """Start; `Dispatcher.device_ended` is called when it ends."""
 
 
 @dataclass(slots=True, eq=False)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Self
 
 from analysis.analyze import Result, Task, analyze
-from analysis.errors import InferenceFailed
+from analysis.errors import InferenceError
 from analysis.networks import Networks, opened
 from analysis.timing import Batch
 from analysis.workers import child, messages
@@ -15,8 +15,8 @@ from analysis.workers.channel import Channel
 from analysis.workers.child import Beats
 from analysis.workers.messages import Answer, Images, Ready, Setup, encode
 from analysis.workers.remote import connected
-from engines.errors import RunnerLost
-from engines.runner import load_engine
+from engines.errors import RunnerLostError
+from engines.select import load_engine
 
 log = logging.getLogger("emotions.worker")
 
@@ -43,7 +43,7 @@ def serve(channel: Channel, beats: Beats) -> None:
                 continue
             try:
                 found = worker.analyze(messages.tasks(note, message.arrays))
-            except RunnerLost:
+            except RunnerLostError:
                 channel.send(encode(Answer([], [], lost=True)))
                 continue
             answer, arrays = messages.answer(*found)
@@ -97,7 +97,7 @@ class Worker:
         """Analyze images; also the batches that ran, and how many networks failed.
 
         Raises:
-            RunnerLost: the device process ended; call `reopen`.
+            RunnerLostError: the device process ended; call `reopen`.
         """
         self._failures = 0
         results = self._analyze(tasks)
@@ -107,14 +107,14 @@ class Worker:
         """Analyze images together, and one by one if an engine fails: only one may be why."""
         try:
             return analyze(tasks, self._networks)
-        except RunnerLost:
+        except RunnerLostError:
             raise
         except Exception:
             log.exception("an engine failed")
         self._failures += 1
         self.reopen()
         if len(tasks) == 1:
-            return [Result(InferenceFailed("the engine failed on this image"), [])]
+            return [Result(InferenceError("the engine failed on this image"), [])]
         return [result for task in tasks for result in self._analyze([task])]
 
 

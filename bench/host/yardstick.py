@@ -13,14 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 
-from engines import cores
+from engines import cpu
 
 START_S = 60.0
 
 
 def decoded(body: bytes, seconds: float) -> float:
     """Images per second of all cores together."""
-    count = cores.available()
+    count = cpu.available()
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(count) as threads:
         file, together = Path(folder, "image.jpg"), Barrier(count, timeout=START_S)
         file.write_bytes(body)

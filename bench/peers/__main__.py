@@ -13,7 +13,7 @@ from bench.peers.peer import PEERS
 from bench.peers.report import draw, table
 from bench.peers.setup import set_up
 from bench.scenes import SIZES, scene
-from engines import cores
+from engines import cpu
 
 RESULTS = Path(__file__).parents[1] / "results"
 
@@ -40,7 +40,7 @@ def main() -> None:
     ):
         lines = [
             f"{machine()}; servers on {len(used)} core(s), {CLIENTS} clients on all "
-            f"{cores.available()}; {given.scene}; median of {done} round(s) of {given.seconds:g} s",
+            f"{cpu.available()}; {given.scene}; median of {done} round(s) of {given.seconds:g} s",
             "",
             *table(found),
         ]

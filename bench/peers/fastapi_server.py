@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 
 from bench.work import Work
-from engines import cores
+from engines import cpu
 
 thread = ThreadPoolExecutor(1)
 
@@ -44,7 +44,7 @@ def main() -> None:
     uvicorn.run(
         "bench.peers.fastapi_server:app",
         port=int(sys.argv[1]),
-        workers=cores.available(),
+        workers=cpu.available(),
         access_log=False,
         log_level="warning",
     )

@@ -14,7 +14,7 @@ import msgspec
 from fastapi import Response
 
 from bench.work import Work
-from engines import cores
+from engines import cpu
 
 
 class Emotions(litserve.LitAPI):  # type: ignore[misc]  # it is not installed where types are checked
@@ -41,7 +41,7 @@ if __name__ == "__main__":
     server = litserve.LitServer(
         Emotions(max_batch_size=1),
         accelerator="cpu",
-        workers_per_device=cores.available(),
+        workers_per_device=cpu.available(),
         fast_queue=True,
         timeout=60,
     )

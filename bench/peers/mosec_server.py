@@ -11,7 +11,7 @@ import msgspec
 from mosec import Server, Worker
 
 from bench.work import Work
-from engines import cores
+from engines import cpu
 
 
 class Emotions(Worker):  # type: ignore[misc]  # it is not installed where types are checked
@@ -36,5 +36,5 @@ class Emotions(Worker):  # type: ignore[misc]  # it is not installed where types
 
 if __name__ == "__main__":
     server = Server()
-    server.append_worker(Emotions, num=cores.available(), timeout=60, start_method="spawn")
+    server.append_worker(Emotions, num=cpu.available(), timeout=60, start_method="spawn")
     server.run()

@@ -26,7 +26,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bench.work import Work
-from engines import cores
+from engines import cpu
 
 # Images and answers do not pass through the object store; by default it takes a third of memory.
 OBJECTS = 100 << 20
@@ -46,13 +46,13 @@ class Emotions:
 
 if __name__ == "__main__":
     deployment = serve.deployment(
-        num_replicas=cores.available(),
+        num_replicas=cpu.available(),
         max_ongoing_requests=4,
         ray_actor_options={"num_cpus": 1},
         logging_config=LoggingConfig(enable_access_log=False, log_level="WARNING"),
     )(Emotions)
     ray.init(
-        num_cpus=cores.available() + 1,
+        num_cpus=cpu.available() + 1,
         object_store_memory=OBJECTS,
         include_dashboard=False,
         log_to_driver=False,

@@ -18,7 +18,7 @@ from pytriton.model_config import ModelConfig, Tensor
 from pytriton.triton import Triton, TritonConfig
 
 from bench.work import Work
-from engines import cores
+from engines import cpu
 
 
 def function() -> Callable[[list[Any]], list[dict[str, Any]]]:
@@ -39,7 +39,7 @@ if __name__ == "__main__":
     with Triton(config=config) as triton:
         triton.bind(
             model_name="emotions",
-            infer_func=[function() for _ in range(cores.available())],
+            infer_func=[function() for _ in range(cpu.available())],
             inputs=[Tensor(name="image", dtype=np.uint8, shape=(-1,))],
             outputs=[Tensor(name="answer", dtype=np.uint8, shape=(-1,))],
             config=ModelConfig(batching=False),

@@ -2,10 +2,13 @@
 
 from emotions_client.aio import AsyncClient
 from emotions_client.client import Client
-from emotions_client.errors import EmotionsError, Refused, Unreachable
+from emotions_client.errors import EmotionsError, RefusedError, UnreachableError
 from emotions_client.results import Answer, Face, ImageError, ImageResult, Model, Models
 from emotions_client.retry import Retry
 from emotions_client.wire import Image, Url
+
+# Names of earlier versions.
+Refused, Unreachable = RefusedError, UnreachableError
 
 __all__ = [
     "Answer",
@@ -19,7 +22,9 @@ __all__ = [
     "Model",
     "Models",
     "Refused",
+    "RefusedError",
     "Retry",
     "Unreachable",
+    "UnreachableError",
     "Url",
 ]

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from emotions_client import wire
-from emotions_client.errors import Refused
+from emotions_client.errors import RefusedError
 from emotions_client.lines import Lines
 from emotions_client.results import Answer, ImageResult, Model, ModelList
 from emotions_client.retry import Retry
@@ -122,10 +122,10 @@ class AsyncClient:
         return self.stream(wire.images_in(folder), concurrency=concurrency, **options)
 
     async def _one(self, image: Given, options: dict[str, Any]) -> ImageResult:
-        outcome: Answer | Refused | OSError
+        outcome: Answer | RefusedError | OSError
         try:
             outcome = await self.analyze(image, **options)
-        except (Refused, OSError) as error:
+        except (RefusedError, OSError) as error:
             outcome = error
         return wire.result_of(image, outcome)
 

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from emotions_client import wire
-from emotions_client.errors import Refused
+from emotions_client.errors import RefusedError
 from emotions_client.lines import Lines
 from emotions_client.results import Answer, ImageResult, Model, ModelList
 from emotions_client.retry import Retry
@@ -61,8 +61,8 @@ class Client:
         """Send images, as paths, bytes or `Image`s, in one request.
 
         Raises:
-            Refused: the service said no; of several images a bad one has an `error` instead.
-            Unreachable: no connection, after all attempts.
+            RefusedError: the service said no; of several images a bad one has an `error` instead.
+            UnreachableError: no connection, after all attempts.
             OSError: a file cannot be read.
         """
         options = Options(min_score, max_faces, embeddings, labels)
@@ -114,8 +114,8 @@ class Client:
         early waits for the requests under way, and none of them is tried again.
 
         Raises:
-            Refused: for another reason than one image, whose result would tell it.
-            Unreachable: no connection, after all attempts.
+            RefusedError: for another reason than one image, whose result would tell it.
+            UnreachableError: no connection, after all attempts.
         """
         under_way: deque[Future[ImageResult]] = deque()
         asked, left = Options(**options), threading.Event()
@@ -144,10 +144,10 @@ class Client:
         return self.stream(wire.images_in(folder), concurrency=concurrency, **options)
 
     def _one(self, image: Given, options: Options, left: threading.Event) -> ImageResult:
-        outcome: Answer | Refused | OSError
+        outcome: Answer | RefusedError | OSError
         try:
             outcome = self._ask(Answer, left, **wire.analyze_request([image], options))
-        except (Refused, OSError) as error:
+        except (RefusedError, OSError) as error:
             outcome = error
         return wire.result_of(image, outcome)
 

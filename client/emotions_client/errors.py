@@ -5,11 +5,11 @@ class EmotionsError(Exception):
     """The service gave no answer."""
 
 
-class Unreachable(EmotionsError):
+class UnreachableError(EmotionsError):
     """No connection, or none that lasted until the answer."""
 
 
-class Refused(EmotionsError):
+class RefusedError(EmotionsError):
     """The service said no. `code` is stable, `detail` is for people."""
 
     def __init__(self, status: int, code: str, detail: str, request_id: str) -> None:

@@ -7,7 +7,7 @@ import httpx
 import msgspec
 
 from emotions_client import wire
-from emotions_client.errors import Refused
+from emotions_client.errors import RefusedError
 from emotions_client.results import ImageResult, Models
 from emotions_client.wire import Given, Image, Options, Problem, Url
 
@@ -62,7 +62,7 @@ class Lines:
         Lines end in \n and nowhere else: names may hold all that Unicode ends lines with.
 
         Raises:
-            Refused: a line is none that the service writes.
+            RefusedError: a line is none that the service writes.
         """
         *whole, self._rest = (self._rest + data).split(b"\n")
         for text in whole:
@@ -77,7 +77,7 @@ class Lines:
             if line.model is None and line.end is None:
                 return msgspec.json.decode(text, type=ImageResult)
         except wire.NOT_OURS:
-            raise Refused(200, "not_the_service", "not a line of the service", "") from None
+            raise RefusedError(200, "not_the_service", "not a line of the service", "") from None
         if line.end is not None:
             self._whole, self._problem = True, line.end.problem
         return None
@@ -88,7 +88,7 @@ class Lines:
         """What a request ended with, for who decides whether to ask again; None if all is done.
 
         Raises:
-            Refused: the answer ends in what is no line of the service.
+            RefusedError: the answer ends in what is no line of the service.
         """
         if isinstance(came, httpx.TransportError) or not came.is_success:
             return came
@@ -104,12 +104,12 @@ class Lines:
         """The result of the only image left of several: its refusal is that of its request.
 
         Raises:
-            Refused: the outcome is of another kind.
-            Unreachable: there was no answer.
+            RefusedError: the outcome is of another kind.
+            UnreachableError: there was no answer.
         """
         try:
             wire.read(outcome, Line)
-        except Refused as refused:
+        except RefusedError as refused:
             if len(self.left) != 1 or len(self._images) == 1:
                 raise
             result = wire.result_of(self.left[0], refused)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import httpx
 import msgspec
 
-from emotions_client.errors import Refused, Unreachable
+from emotions_client.errors import RefusedError, UnreachableError
 from emotions_client.results import Answer, ImageError, ImageResult
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
@@ -113,11 +113,11 @@ def read(outcome: httpx.Response | httpx.TransportError, kind: type[T]) -> T:
     """Decode an answer.
 
     Raises:
-        Refused: it is an error, a problem document or whatever stands between gives.
-        Unreachable: there is none.
+        RefusedError: it is an error, a problem document or whatever stands between gives.
+        UnreachableError: there is none.
     """
     if isinstance(outcome, httpx.TransportError):
-        raise Unreachable(str(outcome) or type(outcome).__name__) from outcome
+        raise UnreachableError(str(outcome) or type(outcome).__name__) from outcome
     status = outcome.status_code
     try:
         if outcome.is_success:
@@ -125,15 +125,15 @@ def read(outcome: httpx.Response | httpx.TransportError, kind: type[T]) -> T:
         told = msgspec.json.decode(outcome.content, type=Problem)
     except NOT_OURS:
         detail = f"not an answer of the service: {outcome.reason_phrase}"
-        raise Refused(status, "not_the_service", detail, "") from None
-    raise Refused(status, told.code, told.detail, told.request_id)
+        raise RefusedError(status, "not_the_service", detail, "") from None
+    raise RefusedError(status, told.code, told.detail, told.request_id)
 
 
-def result_of(image: Given, outcome: Answer | Refused | OSError) -> ImageResult:
+def result_of(image: Given, outcome: Answer | RefusedError | OSError) -> ImageResult:
     """One image's result, where it is the only one of its request.
 
     Raises:
-        Refused: for another reason than the image.
+        RefusedError: for another reason than the image.
     """
     if isinstance(outcome, Answer):
         return outcome.images[0]

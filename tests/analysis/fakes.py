@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.networks import Networks, Plan, Plans
 from engines.catalog import Catalog, Task
-from engines.runner import Array, Feeds, Runner
+from engines.types import Array, Feeds, Runner
 from tests.analysis.pictures import rules
 
 MODELS: dict[Task, str] = {

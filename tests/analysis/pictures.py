@@ -12,10 +12,11 @@ from analysis.decode import ImageLimits
 from analysis.detection import Letterbox, fill, fit
 from analysis.errors import ServiceError
 from analysis.networks import Networks, Plan, Plans, Rules, opened
-from analysis.types import U8, Analysis, Options, Source
+from analysis.types import Analysis, Options, Source
 from engines import build
+from engines.backends.onnxruntime import OnnxRuntime
 from engines.catalog import Catalog
-from engines.onnxruntime import OnnxRuntime
+from engines.types import U8
 from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, encode, group, read
 
 PLAIN = Options()

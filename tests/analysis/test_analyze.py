@@ -11,11 +11,17 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from analysis.analyze import Result, Task, analyze
-from analysis.errors import CorruptImage, ServiceError, TooLarge, UnsupportedMediaType
+from analysis.errors import (
+    CorruptImageError,
+    ServiceError,
+    TooLargeError,
+    UnsupportedMediaTypeError,
+)
 from analysis.networks import Networks, opened
-from analysis.types import U8, Analysis, Options
-from engines.errors import PlanDamaged
-from engines.onnxruntime import OnnxRuntime
+from analysis.types import Analysis, Options
+from engines.backends.onnxruntime import OnnxRuntime
+from engines.errors import PlanDamagedError
+from engines.types import U8
 from tests.analysis.fakes import Recorder, StagingRunner, StartingRunner
 from tests.analysis.pictures import (
     BOXES,
@@ -144,7 +150,7 @@ def test_a_plan_that_cannot_be_opened_is_an_error(plans: Path, tmp_path: Path) -
     shipped_plans = shipped(plans)
     (tmp_path / "plan.onnx").write_bytes(b"not a plan")
     for plan in shipped_plans.all.values():
-        with pytest.raises(PlanDamaged, match=plan.spec.name):
+        with pytest.raises(PlanDamagedError, match=plan.spec.name):
             OnnxRuntime().open(tmp_path / "plan.onnx", plan.spec)
     with opened(OnnxRuntime(), shipped_plans) as found:
         assert found.batches() == [], "what opening ran is nobody's"
@@ -188,7 +194,7 @@ def test_what_is_wrong_with_an_image_is_its_outcome_and_nobody_elses() -> None:
     sources = [FINE[:-30], FINE, b"text", large, FINE]
     tasks = [Task(source, Options(embeddings=True)) for source in sources]
     results = analyze(tasks, Recorder().networks())
-    kinds = [CorruptImage, Analysis, UnsupportedMediaType, TooLarge, Analysis]
+    kinds = [CorruptImageError, Analysis, UnsupportedMediaTypeError, TooLargeError, Analysis]
     assert [type(result.outcome) for result in results] == kinds
     assert [stages(result) for result in results] == [
         ["decode"] if issubclass(kind, ServiceError) else STAGES for kind in kinds

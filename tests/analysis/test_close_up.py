@@ -12,8 +12,9 @@ from analysis.analyze import Task, analyze
 from analysis.close_up import MARGIN, SHRINK, CloseUps, merged, second_look, wanted
 from analysis.detection import PADDING, nms
 from analysis.types import Options
+from engines.types import U8
 from tests.analysis.pictures import IMAGES, SIZE, faces, letterbox, networks, outcome, same, shipped
-from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, U8, encode, iou, read
+from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, encode, iou, read
 
 
 def filling(fill: float, width: int, height: int) -> tuple[U8, tuple[float, ...]]:

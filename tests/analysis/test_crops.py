@@ -3,12 +3,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from analysis.crops import ARCFACE_TEMPLATE, arcface_crops, enlargement, fer_crop, similarities
-from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, U8, read
+from engines.types import F64, U8
+from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, read
 
-F64 = NDArray[np.float64]
 angles = st.floats(-3, 3)
 
 

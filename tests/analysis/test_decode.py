@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from analysis.decode import ImageLimits, decode, open_picture
-from analysis.errors import ServiceError, TooLarge
+from analysis.errors import ServiceError, TooLargeError
 from bench.bombs import png
-from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, U8, encode, read
+from engines.types import U8
+from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, encode, read
 
 LIMITS = ImageLimits(max_bytes=4 << 20, max_pixels=2_000_000)
 SMALL = np.asarray(Image.fromarray(read(HOPPER_FILE)).resize((128, 150), Image.Resampling.BOX))
@@ -83,7 +84,7 @@ def test_the_first_frame_of_an_animation_counts() -> None:
 
 
 def test_too_many_bytes_are_refused() -> None:
-    with pytest.raises(TooLarge, match="bytes"):
+    with pytest.raises(TooLargeError, match="bytes"):
         decode(b"\xff\xd8\xff" + b"\0" * LIMITS.max_bytes, LIMITS)
 
 

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from analysis.detection import PADDING, Letterbox, nms, select
+from engines.types import U8
 from tests.analysis.pictures import SIZE, letterbox
-from tests.photographs import U8
 
 HEIGHTS = tuple(range(64, 641, 32))
 sides = st.integers(1, 4000)

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from analysis.landmarks import SIDE, TEMPLATE, Locate, eyes, placed
-from analysis.types import F32, U8
-from engines.onnxruntime import session
-from engines.runner import Array
+from engines.backends.onnxruntime import session
+from engines.types import F32, U8, Array
 from tests.analysis.pictures import faces, networks, shipped
 from tests.photographs import ASTRONAUT_FILE, read
 from tests.training.emotion.test_shipped import multiply_adds

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 HANG_UP = b""
 SILENCE = None
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
-BUSY = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n"
+BUSY = b"HTTP/1.1 503 Service UnavailableError\r\ncontent-length: 0\r\n\r\n"
 
 
 class Fake:

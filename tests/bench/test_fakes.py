@@ -10,7 +10,6 @@ from analysis.detection import Letterbox, select
 from bench import fakes
 from bench.simulated import Cost, Device
 from engines.catalog import Catalog, ModelSpec
-from engines.verify import input_name, input_shape
 
 PLAN = Path("not read")
 MODELS = ("retinaface-mnet025", "landmarks-64", "emotion-fer48", "arcface-mobilefacenet")
@@ -21,7 +20,7 @@ def spec(name: str) -> ModelSpec:
 
 
 def rows(model: ModelSpec, count: int) -> dict[str, np.ndarray]:
-    return {input_name(model.task): np.zeros((count, *input_shape(model)), np.uint8)}
+    return {model.input_name: np.zeros((count, *model.input_shape), np.uint8)}
 
 
 @pytest.mark.parametrize("faces", [0, 1, 5, 8, 30])

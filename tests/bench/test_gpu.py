@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from bench import gpu
+from engines.backends.tensorrt.build import Library
+from engines.backends.tensorrt.engine import TensorRT
 from engines.catalog import Catalog
-from engines.tensorrt import TensorRT
-from engines.tensorrt_build import Library
 from service.settings import Settings
-from tests.engines import fake_tensorrt
-from tests.engines.fake_cuda import Machine
+from tests.engines.backends import fake_tensorrt
+from tests.engines.backends.fake_cuda import Machine
 
 SMALL = gpu.Given(
     engines=["tensorrt", "onnxruntime"],

@@ -23,9 +23,9 @@ from emotions_client import (
     Client,
     Image,
     ImageResult,
-    Refused,
+    RefusedError,
     Retry,
-    Unreachable,
+    UnreachableError,
     Url,
 )
 from emotions_client.lines import Lines
@@ -72,7 +72,7 @@ def test_options_and_refusals(server: Server) -> None:
     with Client(server.url) as client:
         answer = client.analyze(ASTRONAUT_FILE, labels=["happy", "sad"], max_faces=1, min_score=0.4)
         assert list(answer.images[0].faces[0].scores) == ["happy", "sad"]
-        with pytest.raises(Refused, match="labels") as refused:
+        with pytest.raises(RefusedError, match="labels") as refused:
             client.analyze(ASTRONAUT_FILE, labels=["glad"])
         embedded = client.analyze(ASTRONAUT_FILE, embeddings=True)
         with pytest.raises(FileNotFoundError):
@@ -100,7 +100,7 @@ def test_a_folder_streams_in_order_sync_and_async(server: Server, folder: Path) 
 
 def test_a_key_is_shown(plans: Path) -> None:
     with serving(plans, api_keys="sesame") as server:
-        with Client(server.url) as client, pytest.raises(Refused, match="401 unauthorized"):
+        with Client(server.url) as client, pytest.raises(RefusedError, match="401 unauthorized"):
             list(client.stream([ASTRONAUT_FILE]))
         with Client(server.url, key="sesame") as client:
             assert len(client.analyze(ASTRONAUT_FILE).images[0].faces) == 1
@@ -215,18 +215,18 @@ def test_who_is_to_come_back_much_later_is_told_at_once() -> None:
 
     with Client("http://fake") as client:
         fake(client, tomorrow)
-        with pytest.raises(Refused, match="429 too_many: tomorrow"):
+        with pytest.raises(RefusedError, match="429 too_many: tomorrow"):
             client.analyze(b"")
     assert len(asked) == 1
     assert Retry(longest_s=100_000).pause(0, tomorrow(asked[0])) is not None
 
 
 def test_nobody_there_and_somebody_else_there() -> None:
-    with Client("http://127.0.0.1:9", retry=ONCE) as client, pytest.raises(Unreachable):
+    with Client("http://127.0.0.1:9", retry=ONCE) as client, pytest.raises(UnreachableError):
         client.analyze(b"")
     with Client("http://fake", retry=ONCE) as client:
         fake(client, lambda request: httpx.Response(200, text="<html>"))
-        with pytest.raises(Refused, match="not an answer of the service"):
+        with pytest.raises(RefusedError, match="not an answer of the service"):
             client.analyze(b"")
 
 
@@ -284,7 +284,7 @@ def test_an_async_stream_that_is_left_cancels_what_is_under_way() -> None:
         async with AsyncClient("http://fake") as client:
             fake(client, lambda request: httpx.Response(200, json=EMPTY | {"images": [{}]}))
             stream: AsyncIterator[ImageResult] = client.stream([b"x"] * 10, concurrency=3)
-            with pytest.raises(Refused):
+            with pytest.raises(RefusedError):
                 async for _ in stream:
                     pass
             return len(asyncio.all_tasks())
@@ -297,9 +297,9 @@ def test_each_result_of_one_request_sync_and_async(server: Server, folder: Path)
     with Client(server.url, retry=ONCE) as client:
         whole = client.analyze(*images)
         found = list(client.analyze_each(*images))
-        with pytest.raises(Refused, match="422 corrupt_image"):
+        with pytest.raises(RefusedError, match="422 corrupt_image"):
             list(client.analyze_each(folder / "a.jpg"))
-        with pytest.raises(Refused, match="url_refused"):
+        with pytest.raises(RefusedError, match="url_refused"):
             list(client.analyze_each(Url("a", "https://example.com/a.jpg")))
 
     async def together() -> list[ImageResult]:
@@ -393,9 +393,9 @@ def test_names_that_hold_ends_of_lines_come_back_sync_and_async() -> None:
 def test_what_is_no_line_of_the_service_is_refused(page: bytes) -> None:
     with Client("http://fake", retry=ONCE) as client:
         fake(client, lambda request: httpx.Response(200, content=page))
-        with pytest.raises(Refused, match="200 not_the_service"):
+        with pytest.raises(RefusedError, match="200 not_the_service"):
             list(client.analyze_each(b"x"))
-        with pytest.raises(Refused, match="200 not_the_service"):
+        with pytest.raises(RefusedError, match="200 not_the_service"):
             client.analyze(b"x")
 
 

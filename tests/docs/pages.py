@@ -12,8 +12,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from analysis.errors import ServiceError
-from service.metrics import Metrics
 from service.settings import Settings
+from service.telemetry.metrics import Metrics
 
 DOCS = Path(__file__).parents[2] / "docs"
 NOTE = "<!-- written by `python -m tests.docs.pages` -->"

@@ -33,7 +33,7 @@ def test_the_readme_points_to_the_documentation() -> None:
 
 
 def test_settings_named_anywhere_exist() -> None:
-    from service.bot.settings import BotSettings  # noqa: PLC0415
+    from offline.bot.settings import BotSettings  # noqa: PLC0415
     from service.settings import Settings  # noqa: PLC0415
 
     kinds = (("EMOTIONS", Settings), ("EMOTIONS_BOT", BotSettings))

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from engines.backends.onnxruntime import OnnxRuntime
 from engines.catalog import ModelSpec, Task
-from engines.errors import PlanDamaged, RunnerError
-from engines.onnxruntime import OnnxRuntime
-from engines.runner import Array, Feeds, Runner
+from engines.errors import PlanDamagedError, RunnerError
+from engines.types import Array, Feeds, Runner
 
 RAISES, DIES, HANGS, WAITS = 251, 252, 253, 254
 # Files that make every runner fail to open, end its process when it opens, and let `WAITS` go on.
@@ -63,7 +63,7 @@ class Faulty(OnnxRuntime):
     def open(self, plan: Path, spec: ModelSpec) -> Any:  # noqa: ARG002
         write(self._folder / OPENED, f"{os.getpid()} {spec.task}")
         if (self._folder / DAMAGED).exists():
-            raise PlanDamaged(f"{spec.name} is damaged")
+            raise PlanDamagedError(f"{spec.name} is damaged")
         if (self._folder / DEADLY).exists():
             os._exit(3)
         return FaultyRunner(spec.task, self._folder)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from engines.backends.onnxruntime import OnnxRuntime, OnnxRuntimeRunner
 from engines.catalog import ModelSpec
 from engines.errors import RunnerError
-from engines.onnxruntime import OnnxRuntime, OnnxRuntimeRunner
-from engines.runner import Array, Feeds
+from engines.types import Array, Feeds
 
 NAME = "tests.engines.poisoned:engine:x"
 RAISES, DIES, HANGS = (255, 255, 0), (255, 0, 255), (0, 255, 255)
@@ -43,7 +43,7 @@ def engine(_: str) -> Poisoned:
 
 
 def main() -> None:
-    from service.__main__ import main as emotions  # noqa: PLC0415  (a worker has no need of it)
+    from offline.cli.__main__ import main as emotions  # noqa: PLC0415  (a worker has no need of it)
 
     os.environ["EMOTIONS_ENGINE"] = NAME
     emotions()

@@ -6,10 +6,12 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from engines import build, verify
+from engines import build
 from engines.catalog import Catalog, Precision
-from engines.errors import LibraryMissing
-from engines.runner import Array, Runner, load_engine
+from engines.errors import LibraryMissingError
+from engines.probe_inputs import probe
+from engines.select import load_engine
+from engines.types import Array, Runner
 
 CASES: list[tuple[str, str, Precision]] = [
     ("onnxruntime", "landmarks-64", "fp32"),
@@ -39,13 +41,13 @@ def faces(
     name, model, precision = request.param
     try:
         engine = load_engine(name)
-    except LibraryMissing:
+    except LibraryMissingError:
         pytest.skip("the extra openvino is not installed")
     if precision not in engine.precisions:
         pytest.skip(f"this CPU does not compute in {precision}")
     spec = Catalog.load().get(model)
     path = build.build(spec, engine, tmp_path_factory.mktemp("plans"), precision=precision).path
-    items = verify.probe(spec)
+    items = probe(spec)
     with engine.open(path, spec) as runner:
         found = [runner.infer({"faces": item[None]}) for item in items]
         yield Faces(

@@ -11,11 +11,12 @@ import onnx
 import pytest
 
 from engines import build, plan
+from engines.backends.onnxruntime import OnnxRuntime, OnnxRuntimeRunner
 from engines.catalog import Catalog, Limits, ModelSpec
-from engines.errors import EngineError, ParityError, PlanDamaged, PlanMissing
-from engines.onnxruntime import OnnxRuntime, OnnxRuntimeRunner
-from engines.runner import Array, Feeds, load_engine
-from engines.verify import probe
+from engines.errors import EngineError, ParityError, PlanDamagedError, PlanMissingError
+from engines.probe_inputs import probe
+from engines.select import load_engine
+from engines.types import Array, Feeds
 
 ENGINE = OnnxRuntime()
 
@@ -60,7 +61,7 @@ def test_another_fingerprint_is_another_plan(
     spec: ModelSpec, tmp_path: Path, built: build.Built, change: dict[str, object]
 ) -> None:
     assert built.fresh
-    with pytest.raises(PlanMissing, match="emotions build"):
+    with pytest.raises(PlanMissingError, match="emotions build"):
         build.find(msgspec.structs.replace(spec, **change), ENGINE, tmp_path)
 
 
@@ -70,7 +71,7 @@ def test_library_and_hardware_are_in_the_fingerprint(spec: ModelSpec, tmp_path: 
             return {"library": "onnxruntime 99"}
 
     build.build(spec, ENGINE, tmp_path)
-    with pytest.raises(PlanMissing):
+    with pytest.raises(PlanMissingError):
         build.find(spec, Newer(), tmp_path)
 
 
@@ -85,7 +86,7 @@ def test_a_damaged_plan_is_refused_and_built_anew(
         content = bytearray(built.path.read_bytes())
         content[1000] ^= 1
         built.path.write_bytes(content[:500] if damage == "cut" else content)
-    with pytest.raises(PlanDamaged, match=r"--force .* emotion-fer48"):
+    with pytest.raises(PlanDamagedError, match=r"--force .* emotion-fer48"):
         build.find(spec, ENGINE, tmp_path)
     said: list[str] = []
     assert build.build(spec, ENGINE, tmp_path, say=said.append).fresh
@@ -98,7 +99,7 @@ def test_an_interrupted_build_leaves_nothing_that_loads(
     def interrupted(*_: object) -> dict[str, float]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("engines.verify.check", interrupted)
+    monkeypatch.setattr("engines.parity.check", interrupted)
     with pytest.raises(KeyboardInterrupt):
         build.build(spec, ENGINE, tmp_path)
     assert not list((tmp_path / "onnxruntime").iterdir())
@@ -135,7 +136,7 @@ def test_reverify_notes_new_figures_and_refuses_what_fails(
     spec: ModelSpec, tmp_path: Path, built: build.Built
 ) -> None:
     plan.describe(built.path, msgspec.structs.replace(built.sidecar, parity=None))
-    with pytest.raises(PlanMissing, match="emotions verify"):
+    with pytest.raises(PlanMissingError, match="emotions verify"):
         build.find(spec, ENGINE, tmp_path)
     assert build.reverify(spec, ENGINE, tmp_path).parity == built.sidecar.parity
     assert build.find(spec, ENGINE, tmp_path)[1] == built.sidecar

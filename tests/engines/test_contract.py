@@ -9,10 +9,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from engines import build, contract, verify
+from engines import build, contract
+from engines.backends.onnxruntime import OnnxRuntime
 from engines.catalog import Catalog, ModelSpec
 from engines.errors import EngineError
-from engines.onnxruntime import OnnxRuntime
+from engines.probe_inputs import probe
 from tests.engines import seeded
 
 CATALOG = Catalog.load()
@@ -24,7 +25,7 @@ FACES = ("N", 64, 64, 3)
 def test_what_ships_gives_what_its_task_promises(name: str) -> None:
     spec = CATALOG.get(name)
     model = seeded.graph(spec)
-    assert [value.name for value in model.graph.input] == [verify.input_name(spec.task)]
+    assert [value.name for value in model.graph.input] == [spec.input_name]
     assert [value.name for value in model.graph.output] == list(contract.outputs(spec))
 
 
@@ -101,7 +102,7 @@ def test_a_single_output_may_have_any_name_in_the_file(gives: str, tmp_path: Pat
     spec = entry(placer(tmp_path / "mine.onnx", FACES, ("N", 5, 2), gives=gives))
     built = build.build(spec, OnnxRuntime(), tmp_path)
     with OnnxRuntime().open(built.path, spec) as runner:
-        found = runner.infer({"faces": verify.probe(spec)[:3]})
+        found = runner.infer({"faces": probe(spec)[:3]})
     assert {name: values.shape for name, values in found.items()} == {"offsets": (3, 5, 2)}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engines import fake_tensorrt
+from tests.engines.backends import fake_tensorrt
 from tests.stubs import MAJORS, STUBS
 
 # Ours alone, in classes that are TensorRT's.

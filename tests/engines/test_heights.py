@@ -6,12 +6,14 @@ import msgspec
 import numpy as np
 import pytest
 
-from engines import build, heights, plan, verify
+from engines import build, heights, plan
+from engines.backends.onnxruntime import OnnxRuntime, OnnxRuntimeRunner
+from engines.backends.tensorrt.engine import TensorRT
 from engines.catalog import Catalog, ModelSpec
-from engines.errors import EngineError, LibraryMissing, ParityError, RunnerError
-from engines.onnxruntime import OnnxRuntime, OnnxRuntimeRunner
-from engines.runner import Array, Engine, Feeds, Runner, load_engine
-from engines.tensorrt import TensorRT
+from engines.errors import EngineError, LibraryMissingError, ParityError, RunnerError
+from engines.probe_inputs import probe
+from engines.select import load_engine
+from engines.types import Array, Engine, Feeds, Runner
 
 CATALOG = Catalog.load()
 DETECTOR = CATALOG.get("retinaface-mnet025")
@@ -22,12 +24,12 @@ FULL = (640,)
 def engine(request: pytest.FixtureRequest) -> Engine:
     try:
         return load_engine(request.param)
-    except LibraryMissing:
+    except LibraryMissingError:
         pytest.skip("the extra openvino is not installed")
 
 
 def upper(height: int) -> Array:
-    return np.ascontiguousarray(verify.probe(DETECTOR)[:, :height])
+    return np.ascontiguousarray(probe(DETECTOR)[:, :height])
 
 
 def test_cpus_take_lower_images_and_tensorrt_only_full_ones() -> None:

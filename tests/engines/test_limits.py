@@ -7,11 +7,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from engines import build, verify, weights
+from engines import build, parity, weights
 from engines.catalog import Catalog, Limits, Precision
 from engines.errors import ParityError
 from engines.limits import LIMITS, allowed
-from engines.runner import Array, Feeds, Runner
+from engines.probe_inputs import probe
+from engines.types import Array, Feeds, Runner
 
 SHIPPED = ["retinaface-mnet025", "landmarks-64", "emotion-fer48", "arcface-mobilefacenet"]
 PRECISIONS = get_args(Precision)
@@ -38,13 +39,13 @@ def test_every_precision_of_every_task_has_limits(name: str) -> None:
     spec = Catalog.load().get(name)
     assert not spec.limits
     model = build.graph(spec, weights.find(spec, Path("unused")))
-    feed, items = verify.input_name(spec.task), verify.probe(spec)
+    feed, items = spec.input_name, probe(spec)
     with build.reference(spec, model) as reference:
         right, wrong = (Recorded(reference, items, feed, late=late) for late in (False, True))
     for precision in PRECISIONS:
-        assert set(verify.check(spec, right, right, precision)) == set(LIMITS[spec.task][precision])
+        assert set(parity.check(spec, right, right, precision)) == set(LIMITS[spec.task][precision])
         with pytest.raises(ParityError, match=f"at {precision} is too far"):
-            verify.check(spec, wrong, right, precision)
+            parity.check(spec, wrong, right, precision)
 
 
 def test_an_entry_says_what_it_wants_otherwise() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from engines import weights
 from engines.catalog import ModelSpec
-from engines.errors import ChecksumMismatch, DownloadFailed, WeightsMissing
+from engines.errors import ChecksumError, DownloadError, WeightsMissingError
 
 CONTENT = bytes(range(256)) * 20_000
 
@@ -81,7 +81,7 @@ def test_a_broken_download_goes_on_where_it_stopped(
 ) -> None:
     url, server = files
     server.takes_ranges, server.cut = takes_ranges, 3_000_000
-    with pytest.raises(DownloadFailed, match="models pull m"):
+    with pytest.raises(DownloadError, match="models pull m"):
         weights.pull(model(url), tmp_path)
     server.cut = None
     assert weights.pull(model(url), tmp_path).read_bytes() == CONTENT
@@ -99,26 +99,26 @@ def test_a_part_that_is_whole_already_is_taken(
 def test_other_content_is_refused_and_removed(
     files: tuple[str, type[Files]], tmp_path: Path
 ) -> None:
-    with pytest.raises(ChecksumMismatch, match="fetch it again"):
+    with pytest.raises(ChecksumError, match="fetch it again"):
         weights.pull(model(files[0], b"other"), tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_refusal_of_the_server_is_told(files: tuple[str, type[Files]], tmp_path: Path) -> None:
     spec = msgspec.structs.replace(model(files[0]), url=f"{files[0]}/gone.onnx")
-    with pytest.raises(DownloadFailed, match="404"):
+    with pytest.raises(DownloadError, match="404"):
         weights.pull(spec, tmp_path)
 
 
 def test_a_changed_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(b"changed")
-    with pytest.raises(ChecksumMismatch):
+    with pytest.raises(ChecksumError):
         weights.find(model("http://localhost"), tmp_path, {})
 
 
 def test_a_file_dropped_in_place_comes_first(tmp_path: Path) -> None:
     spec = msgspec.structs.replace(model(None), network="arcface-r50")
-    with pytest.raises(WeightsMissing, match=r"put m\.wts"):
+    with pytest.raises(WeightsMissingError, match=r"put m\.wts"):
         weights.find(spec, tmp_path, {"embedder": tmp_path / "drop"})
     (tmp_path / "drop").mkdir()
     own = tmp_path / "drop" / "m.wts"
@@ -127,9 +127,9 @@ def test_a_file_dropped_in_place_comes_first(tmp_path: Path) -> None:
 
 
 def test_missing_weights_name_the_command(tmp_path: Path) -> None:
-    with pytest.raises(WeightsMissing, match="emotions models pull m"):
+    with pytest.raises(WeightsMissingError, match="emotions models pull m"):
         weights.find(model("http://localhost"), tmp_path, {})
-    with pytest.raises(WeightsMissing, match="no url"):
+    with pytest.raises(WeightsMissingError, match="no url"):
         weights.pull(model(None), tmp_path)
 
 

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from bench.asgi import ask
 from bench.corpus import images
 from bench.forms import BOUNDARY, as_multipart
-from service.bodies import SLICE
+from service.http.body import SLICE
 from service.settings import Settings
 from tests.service.stub import stubbed
 

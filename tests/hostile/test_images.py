@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from analysis.decode import KEPT_PIXELS, ImageLimits, decode, open_picture
-from analysis.errors import CorruptImage, ServiceError, TooLarge
+from analysis.errors import CorruptImageError, ServiceError, TooLargeError
 from bench import bombs, corpus
 from bench.bombs import chunk
 
@@ -92,16 +92,16 @@ def test_a_large_image_is_kept_small_while_it_waits() -> None:
 def test_scans_are_counted_against_the_size() -> None:
     limits = ImageLimits(max_bytes=1 << 20, max_pixels=4_000_000)
     decode(bombs.many_scans(1000, 50), limits)
-    with pytest.raises(TooLarge, match=r"159 scans; at its size 64"):
+    with pytest.raises(TooLargeError, match=r"159 scans; at its size 64"):
         decode(bombs.many_scans(1000, 150), limits)
 
 
 def test_an_image_without_an_end_is_told_from_one_that_is_damaged() -> None:
-    with pytest.raises(CorruptImage, match="ends before its end"):
+    with pytest.raises(CorruptImageError, match="ends before its end"):
         decode(JPEG[:-2], LIMITS)
     damaged = bytearray(PNG)
     damaged[60] ^= 0xFF
-    with pytest.raises(CorruptImage, match="cannot be decoded"):
+    with pytest.raises(CorruptImageError, match="cannot be decoded"):
         decode(bytes(damaged), LIMITS)
 
 

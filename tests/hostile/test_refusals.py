@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from bench.corpus import images
-from service.connection import OVERRIDDEN, Connection
+from service.http.protocol import OVERRIDDEN, Connection
 from service.settings import Settings
 from tests.service.stub import stubbed
 
@@ -192,7 +192,7 @@ async def test_a_connection_beyond_the_limit_is_answered_and_closed(plans: Path)
 async def test_a_refused_connection_is_not_held_open(
     plans: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.connection.LINGER_S", 0.1)
+    monkeypatch.setattr("service.http.protocol.LINGER_S", 0.1)
     async with (
         stubbed(Settings(plans=plans, max_connections=1)) as app,
         listening(app) as listener,

@@ -44,7 +44,7 @@ def test_the_images_log_for_machines() -> None:
 def test_a_terminal_gets_one_readable_line() -> None:
     program = """
 import structlog
-from service.logs import configure
+from service.telemetry.logs import configure
 from service.settings import Settings
 configure(Settings())
 structlog.get_logger("emotions.access").info("request", stages_ms={"read": 1.0, "detect": 25.25})
@@ -60,7 +60,7 @@ def test_a_log_that_nobody_takes_costs_no_request() -> None:
     program = """
 import os
 import structlog
-from service.logs import configure
+from service.telemetry.logs import configure
 from service.settings import Settings
 configure(Settings(log_format="json"))
 os.close(2)

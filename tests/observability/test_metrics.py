@@ -7,11 +7,11 @@ from starlette.types import Receive, Scope, Send
 
 from analysis.errors import codes
 from analysis.timing import Batch
-from engines import cores
-from service.metrics import Counted, Metrics
-from service.middleware import Observed
-from service.record import Record
-from service.tracing import Tracing
+from engines import cpu
+from service.telemetry.metrics import BatchMetrics, Metrics
+from service.telemetry.middleware import Observed
+from service.telemetry.record import Record
+from service.telemetry.tracing import Tracing
 from tests.observability.conftest import ASTRONAUT, Watched, read_samples
 
 NETWORKS = ("detector", "landmarks", "emotion")
@@ -41,7 +41,7 @@ def test_what_waits_and_who_works(watched: Watched) -> None:
     for network in NETWORKS:
         assert watched.value("emotions_ready", network=network) == 1
     workers = watched.value("emotions_workers")
-    assert 1 <= watched.value("emotions_workers_ready") <= workers == cores.available()
+    assert 1 <= watched.value("emotions_workers_ready") <= workers == cpu.available()
 
 
 def test_what_has_not_failed_is_there_and_zero(watched: Watched) -> None:
@@ -93,7 +93,7 @@ def test_which_key_used_what(watched: Watched) -> None:
 
 def test_what_a_pool_does_is_counted() -> None:
     metrics = Metrics()
-    observer = Counted(metrics)
+    observer = BatchMetrics(metrics)
     observer.failed(2)
     observer.restarted("hung")
     observer.dropped("late", 2)

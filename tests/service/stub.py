@@ -9,12 +9,12 @@ import numpy as np
 from fastapi import FastAPI
 
 from analysis.types import Analysis, Detections, Options, Source
-from service.app import assemble
-from service.metrics import Metrics
-from service.pipeline import Pipeline
+from analysis.workers.pipeline import Pipeline
+from service.factory import find_models
+from service.http.app import assemble
 from service.settings import Settings
-from service.startup import find_models
-from service.tracing import Tracing
+from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import Tracing
 
 
 class StubPipeline:

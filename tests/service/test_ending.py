@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.pipeline import END_S
+from analysis.workers.pipeline import END_S
 from tests.server import Server, serving
 from tests.service.load import ASTRONAUT, PATIENCE_S, all_stopped, processes, until
 from tests.service.topologies import Topology, environment, everywhere

@@ -21,26 +21,25 @@ from analysis import decode
 from analysis.analyze import Task
 from analysis.decode import ImageLimits, Picture
 from analysis.errors import (
-    CorruptImage,
-    DeadlineExceeded,
+    CorruptImageError,
+    DeadlineExceededError,
     ServiceError,
-    ShuttingDown,
-    UnsupportedMediaType,
+    ShuttingDownError,
+    UnsupportedMediaTypeError,
 )
 from analysis.timing import Batch
 from analysis.types import Analysis, Options, Source
+from analysis.workers.pipeline import Pipeline
 from analysis.workers.types import Job, Observer
 from bench.fakes import instant, simulated
+from engines.backends.onnxruntime import OnnxRuntime
 from engines.catalog import ModelSpec
-from engines.onnxruntime import OnnxRuntime
-from engines.runner import Engine
-from service import wiring
-from service.metrics import Metrics
-from service.pipeline import Pipeline
+from engines.types import Engine
+from service import factory
+from service.factory import find_models, open_pipeline
 from service.settings import Settings
-from service.startup import find_models
-from service.tracing import Tracing
-from service.wiring import open_pipeline
+from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import Tracing
 from tests.observability.conftest import read_samples
 from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, encode, group, iou, read
 from tests.service.topologies import BOTH, TOPOLOGIES, Topology
@@ -105,7 +104,7 @@ async def analyze(pipeline: Pipeline, source: Source, options: Options = PLAIN) 
 
 
 async def found(pipeline: Pipeline, source: Source, options: Options = PLAIN) -> Analysis:
-    return await pipeline.analyze(source, options, time.monotonic() + 60)
+    return (await pipeline.analyze(source, options, time.monotonic() + 60)).unwrap()
 
 
 def same(a: Outcome, b: Outcome) -> bool:
@@ -180,7 +179,7 @@ async def test_a_device_merges_the_rows_of_several_workers(plans: Path) -> None:
     samples = read_samples(metrics.render().decode())
     assert (DETECTOR, 48) in samples["emotions_batch_items_sum"]
     (batches,) = [n for each, n in samples["emotions_batch_items_count"] if each == DETECTOR]
-    of_one_worker = DETECTOR | {"le": f"{wiring.TOGETHER}.0"}
+    of_one_worker = DETECTOR | {"le": f"{factory.IMAGES_PER_WORKER}.0"}
     assert (of_one_worker, batches) not in samples["emotions_batch_items_bucket"]
 
 
@@ -212,8 +211,8 @@ async def test_embeddings_have_length_one_and_tell_who_is_who(pipeline: Pipeline
 
 
 async def test_what_is_wrong_with_an_image_is_a_typed_error(pipeline: Pipeline) -> None:
-    assert isinstance(await analyze(pipeline, IMAGES[5]), CorruptImage)
-    assert isinstance(await analyze(pipeline, IMAGES[6]), UnsupportedMediaType)
+    assert isinstance(await analyze(pipeline, IMAGES[5]), CorruptImageError)
+    assert isinstance(await analyze(pipeline, IMAGES[6]), UnsupportedMediaTypeError)
 
 
 async def test_pixels_come_back_if_they_are_wanted(pipeline: Pipeline) -> None:
@@ -277,12 +276,12 @@ async def test_it_is_ready_until_it_closes(plans: Path, topology: Topology) -> N
         ]
     assert not any(pipeline.ready.values())
     assert not pipeline.pool.alive
-    with pytest.raises(ShuttingDown):
+    with pytest.raises(ShuttingDownError):
         await found(pipeline, IMAGES[0])
 
 
 async def test_nothing_is_analyzed_past_its_deadline(pipeline: Pipeline) -> None:
-    with pytest.raises(DeadlineExceeded):
+    with pytest.raises(DeadlineExceededError):
         await pipeline.analyze(IMAGES[0], Options(), time.monotonic() - 1)
 
 
@@ -318,6 +317,6 @@ async def test_a_result_for_someone_who_has_just_hung_up_is_dropped(
     waiting = asyncio.create_task(pipeline.analyze(IMAGES[0], Options(), math.inf))
     await asyncio.sleep(0)
     waiting.cancel()
-    sent[0](DeadlineExceeded("too late"))
+    sent[0](DeadlineExceededError("too late"))
     with pytest.raises(asyncio.CancelledError):
         await waiting

@@ -12,7 +12,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 from engines import weights
 from engines.catalog import Catalog
-from engines.verify import input_shape
 from tensorrtx import export
 from tensorrtx.invariance import imagewise
 
@@ -82,7 +81,7 @@ def test_a_mean_over_pixels_becomes_global_pooling(
 def test_the_shipped_networks_are_bitwise_invariant(name: str, batch: int, tmp_path: Path) -> None:
     spec = Catalog.load().get(name)
     model = export(spec.network, weights.find(spec, tmp_path, {}), **dict[str, Any](spec.options))
-    shape = (batch, *input_shape(spec))
+    shape = (batch, *spec.input_shape)
     x = np.random.default_rng(2).integers(0, 256, shape, np.uint8)
     alone = [run(model, x[i : i + 1]) for i in range(batch)]
     for index, together in enumerate(run(model, x)):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engines.verify import box_iou
+from engines.geometry import box_iou
 from tensorrtx import retinaface
 from tensorrtx import weights as weights_of
 from tests.tensorrtx import golden

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from engines.errors import DataRefused
+from engines.errors import DataError
 from tensorrtx.errors import WeightsError
 from training.emotion.__main__ import main
-from training.errors import TrainingRefused, told
+from training.errors import TrainingError, told
 
 
-@pytest.mark.parametrize("kind", [DataRefused, TrainingRefused, WeightsError])
+@pytest.mark.parametrize("kind", [DataError, TrainingError, WeightsError])
 def test_a_sentence(kind: type[Exception], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended, told(ArgumentParser("training")):
         raise kind("add --frozen LAYER")

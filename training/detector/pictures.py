@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.errors import TrainingRefused
+from training.errors import TrainingError
 
 Image = NDArray[np.uint8]
 
@@ -17,7 +17,7 @@ Image = NDArray[np.uint8]
 def decode_archive(path: Path, limit: int | None = None) -> NDArray[np.uint8]:
     """Every JPEG of `path` in the archive's order: (N, H, W, 3) uint8 BGR, all of one size.
 
-    `limit` takes that many, evenly spread. Raises `TrainingRefused` where a picture cannot be read.
+    `limit` takes that many, evenly spread. Raises `TrainingError` where a picture cannot be read.
     """
     with zipfile.ZipFile(path) as archive:
         names = names_in(archive)
@@ -34,7 +34,7 @@ def decode(data: bytes, name: str) -> Image:
     """One picture's bytes to (H, W, 3) uint8 BGR."""
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
-        raise TrainingRefused(f"{name} is not a picture")
+        raise TrainingError(f"{name} is not a picture")
     return np.asarray(image, np.uint8)
 
 

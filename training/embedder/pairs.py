@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.identities import Identities
+from offline.clustering import Identities
 
 Floats = NDArray[np.float64]
 MOST_A_PERSON = 40  # pairs of one person; else the most photographed would be the whole test

@@ -93,7 +93,7 @@ def _refine(options: argparse.Namespace) -> None:
 
 
 def _join(options: argparse.Namespace) -> None:
-    from engines.fer2013 import read_split  # noqa: PLC0415
+    from analysis.evaluation.fer2013 import read_split  # noqa: PLC0415
     from training.emotion.join import join  # noqa: PLC0415
 
     split = read_split(options.data, "train")
@@ -108,7 +108,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from engines.fer2013 import read_split  # noqa: PLC0415
+    from analysis.evaluation.fer2013 import read_split  # noqa: PLC0415
     from training.emotion.checkpoint import load_shifted, save_weights  # noqa: PLC0415
     from training.emotion.evaluate import evaluate  # noqa: PLC0415
     from training.emotion.export import export  # noqa: PLC0415

@@ -11,23 +11,23 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from engines.fer2013 import Split
+from analysis.evaluation.fer2013 import Split
 from training.emotion.labels import prior_shift
 from training.emotion.logits import shift_logits
 from training.emotion.networks import build
 from training.emotion.recipe import Recipe, load_recipe
-from training.errors import TrainingRefused
+from training.errors import TrainingError
 
 
 def compiled(recipe: Recipe) -> keras.Model:
     """Return the recipe's network with its optimizer and loss.
 
     Raises:
-        TrainingRefused: ``below`` without ``frozen``, or a layer or an optimizer of no such name.
+        TrainingError: ``below`` without ``frozen``, or a layer or an optimizer of no such name.
 
     """
     if recipe.below and not recipe.frozen:
-        raise TrainingRefused("--below RUN gives its weights to frozen layers: add --frozen LAYER")
+        raise TrainingError("--below RUN gives its weights to frozen layers: add --frozen LAYER")
     if recipe.mixed_precision:
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
     model = build(recipe)
@@ -52,12 +52,12 @@ def up_to(model: keras.Model, last: str) -> list[keras.layers.Layer]:
     """Return the layers with weights up to the one named ``last``.
 
     Raises:
-        TrainingRefused: no layer has that name; the message gives those that there are.
+        TrainingError: no layer has that name; the message gives those that there are.
 
     """
     names = [layer.name for layer in model.layers]
     if last not in names:
-        raise TrainingRefused(f"no layer {last!r} to freeze up to; there are {', '.join(names)}")
+        raise TrainingError(f"no layer {last!r} to freeze up to; there are {', '.join(names)}")
     return [layer for layer in model.layers[: names.index(last) + 1] if layer.weights]
 
 
@@ -78,7 +78,7 @@ def _optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:
         case "adamw":
             return keras.optimizers.AdamW(recipe.rate, **common)
         case unknown:
-            raise TrainingRefused(f"unknown optimizer {unknown!r}: sgd or adamw")
+            raise TrainingError(f"unknown optimizer {unknown!r}: sgd or adamw")
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from engines.cores import instructions
+from engines.cpu import instructions
 
 SOURCE = Path(__file__).with_suffix(".cpp")
 # Channels that the kernel takes at once, at most.

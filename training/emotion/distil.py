@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engines.accuracy import softmax
-from engines.fer2013 import SIDE
+from analysis.evaluation.accuracy import softmax
+from analysis.evaluation.fer2013 import SIDE
 from training.emotion.checkpoint import load_run
 from training.emotion.fast import fast
 from training.emotion.labels import shared
 from training.emotion.recipe import load_recipe
-from training.errors import TrainingRefused
+from training.errors import TrainingError
 
 Targets = npt.NDArray[np.float32]
 
@@ -29,7 +29,7 @@ class Teachers:
     1503.02531; Beyer et al., arXiv 2106.05237).
 
     Raises:
-        TrainingRefused: a run that is ``--fine``, which reads faces of one side alone.
+        TrainingError: a run that is ``--fine``, which reads faces of one side alone.
 
     """
 
@@ -48,6 +48,6 @@ class Teachers:
 def _teacher(run: Path, mixed_precision: bool) -> Any:
     recipe = replace(load_recipe(run / "recipe.json"), mixed_precision=mixed_precision)
     if any(each.fine for each in (recipe, *recipe.parts)):
-        raise TrainingRefused(f"{run} is --fine: it reads faces at a side of its own alone")
+        raise TrainingError(f"{run} is --fine: it reads faces at a side of its own alone")
     # Views come in the student's side, whatever the teacher's own is.
     return fast(load_run(run, "last", SIDE), recipe)

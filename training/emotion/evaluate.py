@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engines.accuracy import (
+from analysis.evaluation.accuracy import (
     accuracy,
     calibration_error,
     confusion,
@@ -17,7 +17,7 @@ from engines.accuracy import (
     softmax,
     subset_accuracy,
 )
-from engines.fer2013 import Split, read_split
+from analysis.evaluation.fer2013 import Split, read_split
 from training.emotion.checkpoint import load_run
 from training.emotion.predict import predict
 from training.emotion.temperature import fit_temperature, held_out_calibration_error

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from engines.fer2013 import Split
+from analysis.evaluation.fer2013 import Split
 from training.emotion.labels import mixed_targets
 from training.emotion.recipe import Recipe
-from training.errors import TrainingRefused
+from training.errors import TrainingError
 
 Examples = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]
 
@@ -19,7 +19,7 @@ def examples(recipe: Recipe, training: Split) -> Examples:
     """Return faces uint8 (N, 48, 48) and targets float32 (N, 7), of zeros without a label.
 
     Raises:
-        TrainingRefused: faces without labels and no teacher.
+        TrainingError: faces without labels and no teacher.
 
     """
     targets = mixed_targets(
@@ -32,7 +32,7 @@ def examples(recipe: Recipe, training: Split) -> Examples:
     if not recipe.unlabelled:
         return training.faces, targets
     if not recipe.teachers:
-        raise TrainingRefused("faces without labels need a reader: add --teachers RUN")
+        raise TrainingError("faces without labels need a reader: add --teachers RUN")
     unlabelled = load_frames(Path(recipe.unlabelled))
     none = np.zeros((len(unlabelled), targets.shape[1]), np.float32)
     return np.concatenate([training.faces, unlabelled]), np.concatenate([targets, none])

@@ -7,10 +7,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from engines.accuracy import softmax
-from engines.fer2013 import LABELS
-from engines.keras import require
-from engines.keras_onnx import SIDE, to_onnx, write
+from analysis.evaluation.accuracy import softmax
+from analysis.evaluation.fer2013 import LABELS
+from engines.keras.export import require
+from engines.keras.onnx import SIDE, to_onnx, write
 from training.emotion.logits import scale_logits
 from training.emotion.predict import predict
 
@@ -25,8 +25,8 @@ def export(
     ``labels`` (comma separated), ``temperature`` and what ``about`` adds.
 
     Raises:
-        KerasMissing: Keras does not run on TensorFlow, which tf2onnx reads.
-        ModelRefused: the graph's scores differ from Keras by more than 1e-4.
+        KerasMissingError: Keras does not run on TensorFlow, which tf2onnx reads.
+        KerasModelError: the graph's scores differ from Keras by more than 1e-4.
 
     """
     require()

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import layers, ops
 
-from engines.fer2013 import SIDE
+from analysis.evaluation.fer2013 import SIDE
 from training.emotion.recipe import View
 
 Indices = npt.NDArray[np.int64]

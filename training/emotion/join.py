@@ -9,14 +9,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from engines.fer2013 import Split
+from analysis.evaluation.fer2013 import Split
 from training.emotion.checkpoint import load_shifted, save_weights, up_to
 from training.emotion.logits import networks, scale_logits
 from training.emotion.networks import build
 from training.emotion.recipe import Recipe, View, load_recipe
 from training.emotion.schedule import image_side
 from training.emotion.transfer import FORK, SECOND
-from training.errors import TrainingRefused
+from training.errors import TrainingError
 
 
 def join(first: Path, second: Path, out: Path, split: Split, views: Sequence[View] = ()) -> None:
@@ -30,7 +30,7 @@ def join(first: Path, second: Path, out: Path, split: Split, views: Sequence[Vie
     training part ``split``, before they are averaged.
 
     Raises:
-        TrainingRefused: views, but not one for each network.
+        TrainingError: views, but not one for each network.
 
     """
     loaded = [load_recipe(run / "recipe.json") for run in (first, second)]
@@ -55,7 +55,7 @@ def _parts(recipe: Recipe) -> tuple[Recipe, ...]:
 def _viewed(recipe: Recipe, views: Sequence[View]) -> Recipe:
     parts = _parts(recipe)
     if len(views) != len(parts):
-        raise TrainingRefused(f"{len(views)} views for {len(parts)} networks: give one for each")
+        raise TrainingError(f"{len(views)} views for {len(parts)} networks: give one for each")
     shown = tuple(replace(part, view=view) for part, view in zip(parts, views, strict=True))
     return replace(recipe, parts=shown) if recipe.parts else shown[0]
 

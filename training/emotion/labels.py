@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engines.fer2013 import LABELS
+from analysis.evaluation.fer2013 import LABELS
 from training.emotion.votes import fitted_votes, vote_distribution
 
 

@@ -13,13 +13,13 @@ from typing import Any
 import keras
 from keras import layers
 
-from engines.fer2013 import LABELS, SIDE
-from engines.keras import classic_body
+from analysis.evaluation.fer2013 import LABELS, SIDE
+from engines.keras.export import classic_body
 from training.emotion.inputs import PLAIN, pixels, seen
 from training.emotion.recipe import Recipe, View
 from training.emotion.schedule import image_side
 from training.emotion.transfer import last_maps, load_trunk, mobileface_body
-from training.errors import TrainingRefused
+from training.errors import TrainingError
 
 
 def build(recipe: Recipe, side: int | None = SIDE) -> keras.Model:
@@ -29,7 +29,7 @@ def build(recipe: Recipe, side: int | None = SIDE) -> keras.Model:
     is the side that its training ended on, it sees its view of faces of 48 pixels resampled to it.
 
     Raises:
-        TrainingRefused: no network of that name.
+        TrainingError: no network of that name.
 
     """
     if recipe.network == "joined":
@@ -38,7 +38,7 @@ def build(recipe: Recipe, side: int | None = SIDE) -> keras.Model:
     ended = image_side(1.0, recipe.sides)
     side = side or view.side or ended
     if recipe.fine and side not in {SIDE, ended}:
-        raise TrainingRefused(f"a fine network sees faces at the side of its training, {ended}")
+        raise TrainingError(f"a fine network sees faces at the side of its training, {ended}")
     match recipe.network:
         case "fer48":
             model = fer48(recipe.width, recipe.blocks, recipe.dropout, side, view)
@@ -50,7 +50,7 @@ def build(recipe: Recipe, side: int | None = SIDE) -> keras.Model:
         case "resnet50":
             model = resnet50(weights="imagenet" if recipe.start == "imagenet" else None)
         case unknown:
-            raise TrainingRefused(
+            raise TrainingError(
                 f"unknown network {unknown!r}: fer48, mobileface, classic or resnet50"
             )
     if recipe.start.endswith(".wts"):
@@ -69,11 +69,11 @@ def joined(parts: Sequence[Recipe], side: int | None = None) -> keras.Model:
     their weights hold each one's share, see `training.emotion.join`.
 
     Raises:
-        TrainingRefused: no parts, which no option gives.
+        TrainingError: no parts, which no option gives.
 
     """
     if not parts:
-        raise TrainingRefused("a joined network is made of runs: `python -m training.emotion join`")
+        raise TrainingError("a joined network is made of runs: `python -m training.emotion join`")
     faces = pixels(free=side == SIDE)
     networks = [build(part, side) for part in parts]
     named = [

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from training.errors import TrainingRefused, option
+from training.errors import TrainingError, option
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class View:
     A ``side`` of 0 is the one that its training ended on.
 
     Raises:
-        TrainingRefused: a zoom that is not above 0, or a side below it.
+        TrainingError: a zoom that is not above 0, or a side below it.
 
     """
 
@@ -43,7 +43,7 @@ class View:
     def __post_init__(self) -> None:
         """Refuse what no face can be shown at."""
         if self.zoom <= 0 or self.side < 0:
-            raise TrainingRefused(f"a view has a zoom above 0 and a side of at least 0, not {self}")
+            raise TrainingError(f"a view has a zoom above 0 and a side of at least 0, not {self}")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Recipe:
     ``cuda``, all of the training stays there: see `training.emotion.device`.
 
     Raises:
-        TrainingRefused: another number of branches than one or two, an empty batch, no epoch,
+        TrainingError: another number of branches than one or two, an empty batch, no epoch,
             ``fine`` or two branches of another network than ``mobileface``.
 
     """
@@ -105,11 +105,11 @@ class Recipe:
     def __post_init__(self) -> None:
         """Refuse what cannot be built or trained."""
         if min(self.batch, self.epochs) < 1:
-            raise TrainingRefused("a training has an epoch, and a batch a face, at least")
+            raise TrainingError("a training has an epoch, and a batch a face, at least")
         if self.branches not in {1, 2}:
-            raise TrainingRefused(f"a network has one branch or two, not {self.branches}")
+            raise TrainingError(f"a network has one branch or two, not {self.branches}")
         if self.network != "mobileface" and (self.fine or self.branches == 2):
-            raise TrainingRefused("--fine and --branches are for --network mobileface alone")
+            raise TrainingError("--fine and --branches are for --network mobileface alone")
 
     def save(self, path: Path) -> None:
         """Write the recipe as JSON."""

@@ -11,25 +11,25 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from engines.fer2013 import SIDE
+from analysis.evaluation.fer2013 import SIDE
 from training.emotion.checkpoint import load_run, save_weights
 from training.emotion.networks import build
 from training.emotion.recipe import load_recipe
 from training.emotion.schedule import image_side
 from training.emotion.transfer import PlacedMean, spread
-from training.errors import TrainingRefused
+from training.errors import TrainingError
 
 
 def refine(run: Path, out: Path) -> None:
     """Write the run ``out``, from which ``train --fine`` goes on, from the last weights of ``run``.
 
     Raises:
-        TrainingRefused: the run is no ``mobileface``, or is fine already.
+        TrainingError: the run is no ``mobileface``, or is fine already.
 
     """
     recipe = load_recipe(run / "recipe.json")
     if recipe.network != "mobileface" or recipe.fine:
-        raise TrainingRefused(f"{run} is not a mobileface without --fine")
+        raise TrainingError(f"{run} is not a mobileface without --fine")
     side = 2 * image_side(1.0, recipe.sides)
     fine = replace(recipe, fine=True, start="", below="", sides={0.0: side})
     plain, model = load_run(run, "last", SIDE), build(fine, SIDE)

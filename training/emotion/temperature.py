@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from engines.accuracy import (
+from analysis.evaluation.accuracy import (
     Floats,
     Labels,
     calibration_error,

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from engines.fer2013 import Split, read_split
+from analysis.evaluation.fer2013 import Split, read_split
 from training.emotion.batches import Batches
 from training.emotion.checkpoint import averaged, compiled, save_model, save_weights
 from training.emotion.distil import Teachers
@@ -20,7 +20,7 @@ from training.emotion.predict import predict
 from training.emotion.recipe import Recipe
 from training.emotion.schedule import image_side, learning_rate
 from training.emotion.validation import validate
-from training.errors import TrainingRefused
+from training.errors import TrainingError
 from training.schedule import Clock
 
 
@@ -32,7 +32,7 @@ def train(recipe: Recipe, data: Path, out: Path) -> float:
     ``resume.keras`` with ``resume.json``, from which a run that was cut goes on.
 
     Raises:
-        TrainingRefused: faces that make no batch, or have neither labels nor a teacher.
+        TrainingError: faces that make no batch, or have neither labels nor a teacher.
 
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ def _batches(recipe: Recipe, training: Split) -> Batches:
     faces, targets = examples(recipe, training)
     most = len(faces)
     if recipe.batch > most:
-        raise TrainingRefused(
+        raise TrainingError(
             f"{most} faces make no batch of {recipe.batch}: set --batch {most} or less"
         )
     return Batches(

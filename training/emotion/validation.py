@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from engines.accuracy import accuracy, negative_log_likelihood, softmax
-from engines.fer2013 import Split
+from analysis.evaluation.accuracy import accuracy, negative_log_likelihood, softmax
+from analysis.evaluation.fer2013 import Split
 from training import curve
 from training.schedule import Clock
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from engines.accuracy import softmax
+from analysis.evaluation.accuracy import softmax
 
 F32 = npt.NDArray[np.float32]
 FERPLUS_COLUMNS = (

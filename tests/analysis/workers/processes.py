@@ -19,7 +19,8 @@ from analysis.types import Analysis, Options, Source
 from analysis.workers.channel import Message
 from analysis.workers.messages import Answer, Setup
 from analysis.workers.pool import Pool
-from analysis.workers.process import Process, Timer
+from analysis.workers.process import Process
+from analysis.workers.types import Timer
 from tests.analysis.fakes import plans
 from tests.photographs import encode
 

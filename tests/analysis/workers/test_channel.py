@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from analysis.workers.channel import Channel, pair, supported
-from engines.runner import Array
+from engines.types import Array
 
 pytestmark = pytest.mark.skipif(not supported(), reason="there are channels on Linux only")
 Channels = tuple[Channel, Channel]

@@ -20,8 +20,8 @@ from analysis.workers.members import ProcessDevice, address, listen
 from analysis.workers.pool import Pool
 from analysis.workers.remote import Call, Device, RemoteRunner, connected
 from analysis.workers.types import Group
-from engines.errors import RunnerError, RunnerLost
-from engines.runner import Array
+from engines.errors import RunnerError, RunnerLostError
+from engines.types import Array
 from tests.analysis.fakes import plans
 from tests.analysis.workers.processes import (
     LIMIT_S,
@@ -165,7 +165,7 @@ def test_only_the_worker_whose_rows_fail_gets_an_error(served: Served) -> None:
     (served.folder / GO).touch()
     with pytest.raises(RunnerError, match="a row was not to its taste") as raised:
         bad.result(WAIT_S)
-    assert not isinstance(raised.value, RunnerLost)
+    assert not isinstance(raised.value, RunnerLostError)
     assert [told(answer) for answer in (*held, *fine)] == [[WAITS], [WAITS], [2], [3]]
     assert told(served.ask(workers[0], 4)) == [4], "the connection is still good"
 
@@ -180,11 +180,11 @@ def test_who_waits_for_a_device_that_ends_is_told_and_may_connect_to_the_next(
     waiting = served.ask(other, WAITS)
     served.until_begun(3)
     for answer in (served.ask(one, fault), waiting):
-        with pytest.raises(RunnerLost):
+        with pytest.raises(RunnerLostError):
             answer.result(WAIT_S)
     assert one.ended()
     assert other.ended()
-    with pytest.raises(RunnerLost):
+    with pytest.raises(RunnerLostError):
         one.send("emotion", rows(1))
     assert told(served.ask(served.connect(), 9)) == [9]
     assert served.pid != before

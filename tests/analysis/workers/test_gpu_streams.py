@@ -1,6 +1,6 @@
 """A GPU whose context dies under a batch: runners are opened anew, and answers go on.
 
-The GPU is not there: `tests.engines.fake_tensorrt` computes with ONNX Runtime.
+The GPU is not there: `tests.engines.backends.fake_tensorrt` computes with ONNX Runtime.
 """
 
 import subprocess
@@ -17,14 +17,14 @@ import pytest
 from analysis.networks import Plan
 from analysis.workers.channel import Channel, supported
 from engines import build
+from engines.backends.tensorrt.build import Library
+from engines.backends.tensorrt.engine import TensorRT
 from engines.catalog import Catalog
-from engines.runner import Array
-from engines.tensorrt import TensorRT
-from engines.tensorrt_build import Library
-from engines.verify import probe
+from engines.probe_inputs import probe
+from engines.types import Array
 from tests.analysis.workers.test_stream import Bench, replied
-from tests.engines import fake_tensorrt
-from tests.engines.fake_cuda import Machine
+from tests.engines.backends import fake_tensorrt
+from tests.engines.backends.fake_cuda import Machine
 
 pytestmark = pytest.mark.skipif(not supported(), reason="there are devices on Linux only")
 SPEC = msgspec.structs.replace(Catalog.load().get("emotion-fer48"), batches=(1, 4))
@@ -81,14 +81,14 @@ STAYS_DEAD = """
 import sys, time
 from contextlib import ExitStack
 from pathlib import Path
-import engines.device
+import engines.backends.tensorrt.cuda
 from tests.analysis.workers import test_gpu_streams as here
 machine = here.Machine()
 engine = here.gpu(machine)
 plan = here.Plan(here.build.build(here.SPEC, engine, Path(sys.argv[1])).path, here.SPEC, 4)
 with ExitStack() as stack:
     bench = here.Bench(engine, stack, plan)
-    engines.device.Cuda.reset = lambda *_: None
+    engines.backends.tensorrt.cuda.Cuda.reset = lambda *_: None
     machine.dead.add(0)
     bench.ask_for(here.FACES)
     time.sleep(100)

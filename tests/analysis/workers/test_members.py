@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from analysis.analyze import Task
-from analysis.errors import CorruptImage, InferenceFailed, ShuttingDown
+from analysis.errors import CorruptImageError, InferenceError, ShuttingDownError
 from analysis.networks import opened
 from analysis.types import Options
 from analysis.workers.channel import supported
@@ -124,7 +124,7 @@ def test_images_are_analyzed(topology: Topology, tmp_path: Path) -> None:
         values = list(range(20))
         assert running.results(*values) == values
         broken = submit(running.pool, running.loop, plain(1)[:-20])
-        assert value_of(broken.get(timeout=WAIT_S)) is CorruptImage
+        assert value_of(broken.get(timeout=WAIT_S)) is CorruptImageError
         assert running.restarts == []
 
 
@@ -136,7 +136,7 @@ def test_only_the_image_that_kills_what_runs_it_fails(
 ) -> None:
     with topology(tmp_path, 2) as running:
         values = [1, 2, 3, DIES, 4, 5, RAISES, 6, 7]
-        wanted = [InferenceFailed if value in {DIES, RAISES} else value for value in values]
+        wanted = [InferenceError if value in {DIES, RAISES} else value for value in values]
         assert running.results(*values) == wanted
         assert running.restarts == ["died", "died"]
         assert running.results(8) == [8]
@@ -146,7 +146,7 @@ def test_only_the_image_that_kills_what_runs_it_fails(
 @BOTH
 def test_only_the_image_that_hangs_fails(topology: Topology, tmp_path: Path) -> None:
     with topology(tmp_path, 2, LIMIT_S) as running:
-        assert running.results(1, HANGS, 2) == [1, InferenceFailed, 2]
+        assert running.results(1, HANGS, 2) == [1, InferenceError, 2]
         # More of them where the machine is so busy that others do not show life in time.
         assert set(running.restarts) == {"hung"}
         assert len(running.restarts) >= 2
@@ -228,8 +228,8 @@ def test_stopping_ends_all_processes_at_once(topology: Topology, tmp_path: Path)
         running.loop.run(running.pool.kill)
         until(lambda: not running.pool.alive)
         found = [value_of(answer.get(timeout=WAIT_S)) for answer in answers]
-        assert set(found) <= {ShuttingDown, 1}
-        assert found[:2] == [ShuttingDown] * 2
+        assert set(found) <= {ShuttingDownError, 1}
+        assert found[:2] == [ShuttingDownError] * 2
         assert running.restarts == []
 
 
@@ -251,7 +251,7 @@ def threads(folder: Path, workers: int) -> list[Group]:
 def test_workers_in_threads_analyze_images(tmp_path: Path) -> None:
     with serving(threads(tmp_path, 2)) as running:
         values = [1, 2, RAISES, 3, 4]
-        wanted = [InferenceFailed if value == RAISES else value for value in values]
+        wanted = [InferenceError if value == RAISES else value for value in values]
         assert running.results(*values) == wanted
         assert running.pool.workers_ready == 2
 
@@ -262,7 +262,7 @@ def test_a_worker_in_a_thread_that_cannot_go_on_costs_no_other(tmp_path: Path) -
         (tmp_path / DAMAGED).touch()
         (bad,) = running.submit(RAISES)
         running.until_ready(0)
-        assert value_of(bad.get(timeout=WAIT_S)) is InferenceFailed
+        assert value_of(bad.get(timeout=WAIT_S)) is InferenceError
         assert not running.pool.ready
 
 

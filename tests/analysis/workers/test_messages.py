@@ -10,13 +10,13 @@ from hypothesis.extra import numpy as arrays
 
 from analysis import errors
 from analysis.analyze import Result, Task
-from analysis.errors import CorruptImage, ServiceError
+from analysis.errors import CorruptImageError, ServiceError
 from analysis.timing import Batch, Sample
 from analysis.types import Analysis, Detections, Options
 from analysis.workers import messages
 from analysis.workers.channel import Channel, Message, pair, supported
 from analysis.workers.messages import Answer, Images, Line, Ready, Reconnect, Setup
-from engines.runner import Array
+from engines.types import Array
 from tests.analysis.fakes import plans
 from tests.analysis.pictures import equal, same
 
@@ -155,9 +155,9 @@ def test_a_request_to_connect_anew_arrives() -> None:
 
 def test_an_error_keeps_its_kind_and_its_words() -> None:
     (result,) = messages.results(
-        messages.answer([Result(CorruptImage("send it whole"), [])], [], 0)[0],
+        messages.answer([Result(CorruptImageError("send it whole"), [])], [], 0)[0],
         Message(b"", {}),
         [Options()],
     )
-    assert isinstance(result.outcome, CorruptImage)
+    assert isinstance(result.outcome, CorruptImageError)
     assert str(result.outcome) == "send it whole"

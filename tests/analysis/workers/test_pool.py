@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.analyze import Result
-from analysis.errors import DeadlineExceeded, InferenceFailed, ShuttingDown
+from analysis.errors import DeadlineExceededError, InferenceError, ShuttingDownError
 from analysis.types import Analysis
 from tests.analysis.workers.world import Image, Nature, State, World
 
@@ -124,7 +124,7 @@ def test_an_image_that_ends_two_workers_fails_alone(poison: Nature) -> None:
     natures = [Nature.FINE] * 5 + [poison] + [Nature.FINE] * 5
     images = [world.submit(nature) for nature in natures]
     world.settle()
-    assert outcomes(*images) == [Analysis] * 5 + [InferenceFailed] + [Analysis] * 5
+    assert outcomes(*images) == [Analysis] * 5 + [InferenceError] + [Analysis] * 5
     assert world.counting.restarts == 2
 
 
@@ -133,7 +133,7 @@ def test_an_image_that_ends_two_devices_fails_alone(poison: Nature) -> None:
     world = opened(devices=(3, 1))
     images = [world.submit(nature) for nature in [poison, *[Nature.FINE] * 20]]
     world.settle()
-    assert outcomes(*images) == [InferenceFailed] + [Analysis] * 20
+    assert outcomes(*images) == [InferenceError] + [Analysis] * 20
     assert world.counting.restarts == 2
 
 
@@ -212,7 +212,7 @@ def test_an_image_for_a_worker_that_has_just_died_goes_to_another_without_blame(
     image = world.submit(Nature.KILLS_WORKER)
     assert held(world) == [[0], []]
     world.settle()
-    assert outcomes(image) == [InferenceFailed]
+    assert outcomes(image) == [InferenceError]
     assert image.sent == 2, "it was retried once"
 
 
@@ -225,14 +225,14 @@ def test_an_image_whose_worker_died_in_company_is_not_blamed_for_a_device() -> N
     open_all(world)
     assert innocent.worker_ends == [True]
     world.settle()
-    assert outcomes(innocent, poison) == [Analysis, InferenceFailed]
+    assert outcomes(innocent, poison) == [Analysis, InferenceError]
 
 
 def test_an_engine_that_fails_is_not_retried() -> None:
     world = opened(alone=1)
     image = world.submit(Nature.RAISES)
     world.settle()
-    assert outcomes(image) == [InferenceFailed]
+    assert outcomes(image) == [InferenceError]
     assert (image.sent, world.counting.restarts) == (1, 0)
 
 
@@ -244,7 +244,7 @@ def test_nothing_is_sent_past_its_deadline() -> None:
     late.job.deadline, cancelled.job.cancelled = 0, True
     assert world.pool.queued == 3
     world.loop.turn()
-    assert outcomes(late) == [DeadlineExceeded], "also while no worker is there"
+    assert outcomes(late) == [DeadlineExceededError], "also while no worker is there"
     assert world.pool.queued == 1
     world.settle()
     assert outcomes(fine) == [Analysis]
@@ -262,7 +262,7 @@ def test_a_suspect_is_not_tried_past_its_deadline() -> None:
     assert image.job is not None
     image.job.deadline = 0
     open_all(world)
-    assert outcomes(image) == [DeadlineExceeded]
+    assert outcomes(image) == [DeadlineExceededError]
     assert image.sent == 1
 
 
@@ -273,17 +273,17 @@ def test_stopping_rejects_what_waits_and_answers_what_is_under_way() -> None:
     cancelled.job.cancelled = True
     world.stop()
     assert not world.pool.ready
-    assert outcomes(waiting) == [ShuttingDown]
+    assert outcomes(waiting) == [ShuttingDownError]
     assert world.pool.queued == 0
     assert not done.answers
     assert world.workers[0].images == [dying]
     world.workers[0].end()
     world.settle()
-    assert outcomes(done, dying) == [Analysis, ShuttingDown]
+    assert outcomes(done, dying) == [Analysis, ShuttingDownError]
     assert cancelled.answers == []
     assert world.counting.restarts == 0, "what ends now is not replaced"
     late = world.submit()
-    assert outcomes(late) == [ShuttingDown]
+    assert outcomes(late) == [ShuttingDownError]
 
 
 def test_stopping_a_device_rejects_the_images_that_still_need_it() -> None:
@@ -292,7 +292,7 @@ def test_stopping_a_device_rejects_the_images_that_still_need_it() -> None:
     world.workers[0].step()
     world.stop()
     world.settle()
-    assert outcomes(*images) == [ShuttingDown] * 3
+    assert outcomes(*images) == [ShuttingDownError] * 3
 
 
 def test_a_hung_worker_is_ended_while_stopping_only_when_all_are() -> None:
@@ -304,7 +304,7 @@ def test_a_hung_worker_is_ended_while_stopping_only_when_all_are() -> None:
     assert world.pool.alive
     world.pool.kill()
     world.settle()
-    assert outcomes(image) == [ShuttingDown]
+    assert outcomes(image) == [ShuttingDownError]
     assert not world.pool.alive
 
 

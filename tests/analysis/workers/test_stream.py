@@ -19,7 +19,7 @@ from analysis.workers.channel import Channel, Message, pair, supported
 from analysis.workers.child import BEATS, Beats
 from analysis.workers.remote import Reply
 from analysis.workers.stream import Stream, joined
-from engines.runner import Array, Engine
+from engines.types import Array, Engine
 from tests.analysis.fakes import FakeRunner, Recorder, StagingRunner, plans
 from tests.engines.faulty import (
     BATCHES,

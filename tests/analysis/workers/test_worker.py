@@ -11,15 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analysis.analyze import Task
-from analysis.errors import CorruptImage, InferenceFailed
+from analysis.errors import CorruptImageError, InferenceError
 from analysis.networks import Networks, opened
 from analysis.types import Options
 from analysis.workers import messages
 from analysis.workers.channel import supported
 from analysis.workers.messages import Reconnect
 from analysis.workers.worker import Worker
-from engines.errors import PlanDamaged, RunnerLost
-from engines.runner import Array
+from engines.errors import PlanDamagedError, RunnerLostError
+from engines.types import Array
 from tests.analysis.fakes import FakeRunner, Recorder, plans
 from tests.analysis.workers.processes import (
     Watched,
@@ -56,7 +56,7 @@ def test_only_images_that_an_engine_fails_on_fail(tmp_path: Path, values: list[i
         before = lives(tmp_path)
         results, batches, failures = worker.analyze([task(value) for value in values])
         found = [value_of(result) for result in results]
-        assert found == [InferenceFailed if value == RAISES else value for value in values]
+        assert found == [InferenceError if value == RAISES else value for value in values]
         bad = values.count(RAISES)
         assert failures == bad + (bad > 0 and len(values) > 1), "together, and then each alone"
         assert lives(tmp_path) == before + failures
@@ -68,7 +68,7 @@ def test_only_images_that_an_engine_fails_on_fail(tmp_path: Path, values: list[i
 def test_what_is_wrong_with_an_image_is_no_failure_of_an_engine(tmp_path: Path) -> None:
     with working(tmp_path) as worker:
         results, _, failures = worker.analyze([Task(plain(1)[:-20], Options()), task(2)])
-    assert ([value_of(result) for result in results], failures) == ([CorruptImage, 2], 0)
+    assert ([value_of(result) for result in results], failures) == ([CorruptImageError, 2], 0)
     assert lives(tmp_path) == 1
 
 
@@ -83,7 +83,7 @@ def test_batches_are_reported_with_the_images_that_they_were_for(tmp_path: Path)
 def test_networks_that_cannot_be_opened_anew_end_a_worker(tmp_path: Path) -> None:
     with working(tmp_path) as worker:
         (tmp_path / DAMAGED).touch()
-        with pytest.raises(PlanDamaged, match="retinaface-mnet025 is damaged"):
+        with pytest.raises(PlanDamagedError, match="retinaface-mnet025 is damaged"):
             worker.analyze([task(RAISES)])
 
 
@@ -92,7 +92,7 @@ class Gone(FakeRunner):
 
     def infer(self, feeds: Any) -> dict[str, Array]:
         if self._recorder.fails(self._task):
-            raise RunnerLost("the device process ended")
+            raise RunnerLostError("the device process ended")
         return super().infer(feeds)
 
 
@@ -109,7 +109,7 @@ def test_a_device_that_ended_is_not_taken_for_a_failure() -> None:
     made: Callable[[], AbstractContextManager[Networks]] = networks
     with Worker(made) as worker:
         assert worker.lost
-        with pytest.raises(RunnerLost):
+        with pytest.raises(RunnerLostError):
             worker.analyze([task(1), task(2)])
         assert len(opens) == 1, "the pool says when"
         lost[0] = False
@@ -128,7 +128,7 @@ def test_a_worker_process_answers_and_opens_its_networks_anew_on_request(tmp_pat
             loop.run(partial(process.post, messages.encode(note), arrays))
             answer, message = process.answers.get(timeout=60)
             results = messages.results(answer, message, [Options()] * len(values))
-            wanted = [InferenceFailed if value == RAISES else value for value in values]
+            wanted = [InferenceError if value == RAISES else value for value in values]
             assert [value_of(result) for result in results] == wanted
             assert answer.failures == (2 if RAISES in values else 0)
         before = lives(tmp_path)

@@ -14,11 +14,11 @@ from enum import Enum
 import numpy as np
 
 from analysis.analyze import Result, Task
-from analysis.errors import DeadlineExceeded, InferenceFailed, ServiceError, ShuttingDown
+from analysis.errors import DeadlineExceededError, InferenceError, ServiceError, ShuttingDownError
 from analysis.image import NOTHING
 from analysis.types import Analysis, Options
 from analysis.workers.pool import Pool
-from analysis.workers.types import Group, Job, Observer, Seat
+from analysis.workers.types import Dispatcher, Group, Job, Observer, Seat
 
 Message = Callable[[], None]
 DIED, HUNG = "died", "hung"
@@ -128,7 +128,7 @@ class FakeDevice:
     def alive(self) -> bool:
         return self.started and not self.stopped
 
-    def start(self, pool: Pool, group: Group) -> None:
+    def start(self, pool: Dispatcher, group: Group) -> None:
         self.started = True
         self.pool, self.group = pool, group
 
@@ -191,7 +191,7 @@ class FakeWorker:
     def connected(self) -> bool:
         return self.device is None or (self.device.up and self.device.life == self.life)
 
-    def start(self, pool: Pool, seat: Seat) -> None:
+    def start(self, pool: Dispatcher, seat: Seat) -> None:
         self.pool, self.seat = pool, seat
 
     def send(self, tasks: Sequence[Task]) -> bool:
@@ -394,7 +394,7 @@ class World:
 
     def result(self, image: Image) -> Result:
         if image.nature is Nature.RAISES:
-            return Result(InferenceFailed("the engine failed on this image"), [])
+            return Result(InferenceError("the engine failed on this image"), [])
         scores = np.zeros((0, 7), np.float32)
         return Result(Analysis(image.number, 1, NOTHING, scores), [])
 
@@ -502,12 +502,12 @@ class World:
                     assert answer.outcome.width == image.number, "got another's answer"
                 else:
                     assert image.nature is Nature.RAISES
-            elif isinstance(answer, InferenceFailed):
+            elif isinstance(answer, InferenceError):
                 assert image.may_fail, "blamed for another"
-            elif isinstance(answer, DeadlineExceeded):
+            elif isinstance(answer, DeadlineExceededError):
                 assert image.late
             else:
-                assert isinstance(answer, ShuttingDown)
+                assert isinstance(answer, ShuttingDownError)
                 assert self.stopped
         assert self.pool.ready == (self.pool.workers_ready > 0 and not self.stopped)
         if not self.stopped:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from engines.fer2013 import read_split
+from analysis.evaluation.fer2013 import read_split
 from training.emotion.checkpoint import compiled
 from training.emotion.depthwise import has_bfloat16
 from training.emotion.fused import Fused, fused

@@ -19,7 +19,7 @@ pytest.importorskip("torch", reason="PyTorch is in the training environment only
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's own abbreviation
 
-from engines.fer2013 import read_split
+from analysis.evaluation.fer2013 import read_split
 from tensorrtx.arcface import mobilefacenet
 from tests.training.emotion.test_train import STILL, bars, curve, file_of_bars
 from training.emotion.checkpoint import load_run

@@ -13,8 +13,8 @@ import pytest
 pytest.importorskip("keras", reason="Keras is in the training environment only")
 
 from analysis.crops import fer_crop
-from engines.accuracy import softmax
-from engines.fer2013 import Split
+from analysis.evaluation.accuracy import softmax
+from analysis.evaluation.fer2013 import Split
 from training.emotion.checkpoint import load_run
 from training.emotion.distil import Teachers
 from training.emotion.examples import load_frames

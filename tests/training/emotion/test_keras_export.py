@@ -20,12 +20,12 @@ import h5py
 import keras
 import skimage
 
-import service.cli
+import offline.cli.main
+from analysis.evaluation.fer2013 import LABELS
+from engines.backends.onnxruntime import OnnxRuntime
 from engines.build import build, find
 from engines.catalog import Catalog
-from engines.fer2013 import LABELS
-from engines.keras import Pixels, classic, export
-from engines.onnxruntime import OnnxRuntime
+from engines.keras.export import Pixels, classic, export
 from tests.server import serving
 
 # Keras itself and its backends warn of what they do to each other.
@@ -215,7 +215,7 @@ def test_a_wrong_number_of_labels_is_refused(tmp_path: Path) -> None:
 
 
 def emotions(*arguments: str | Path, status: int = 0) -> str:
-    result = CliRunner().invoke(service.cli.app, [str(a) for a in arguments])
+    result = CliRunner().invoke(offline.cli.main.app, [str(a) for a in arguments])
     assert result.exit_code == status, result.output
     return str(result.output)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from engines.fer2013 import LABELS
+from analysis.evaluation.fer2013 import LABELS
 from training.emotion.batches import Batches, blend
 from training.emotion.labels import mixed_targets, one_hot, prior_shift
 from training.emotion.votes import FERPLUS_COLUMNS, fitted_votes, vote_distribution

@@ -15,8 +15,8 @@ pytest.importorskip("keras", reason="Keras is in the training environment only")
 
 import keras
 
-from engines.accuracy import softmax
-from engines.fer2013 import LABELS
+from analysis.evaluation.accuracy import softmax
+from analysis.evaluation.fer2013 import LABELS
 from training.emotion.checkpoint import compiled, load_run
 from training.emotion.distil import Teachers
 from training.emotion.evaluate import evaluate, repeated
@@ -25,7 +25,7 @@ from training.emotion.networks import build, classic, fer48
 from training.emotion.predict import predict
 from training.emotion.recipe import Recipe, Strength
 from training.emotion.train import train
-from training.errors import TrainingRefused
+from training.errors import TrainingError
 
 # Keras itself and its backends warn of what they do to each other.
 pytestmark = [
@@ -109,7 +109,7 @@ def test_a_cut_run_goes_on_where_it_was(data: Path, tmp_path: Path) -> None:
 
 def test_faces_that_make_no_batch_are_refused(data: Path, tmp_path: Path) -> None:
     why = "70 faces make no batch of 71: set --batch 70 or less"
-    with pytest.raises(TrainingRefused, match=why):
+    with pytest.raises(TrainingError, match=why):
         train(replace(TINY, batch=71), data, tmp_path)
 
 

@@ -16,8 +16,8 @@ pytest.importorskip("torch", reason="PyTorch is in the training environment only
 import keras
 import torch
 
-from engines.accuracy import softmax
-from engines.fer2013 import Split
+from analysis.evaluation.accuracy import softmax
+from analysis.evaluation.fer2013 import Split
 from tensorrtx import wts
 from training.embedder.weights import load_wts
 from training.emotion.checkpoint import compiled, load_run, load_shifted
@@ -32,7 +32,7 @@ from training.emotion.recipe import Recipe, View, load_recipe, parse_view
 from training.emotion.refine import refine
 from training.emotion.train import train
 from training.emotion.transfer import DEVIATION, FORK, SECOND, spread
-from training.errors import TrainingRefused
+from training.errors import TrainingError
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -303,7 +303,7 @@ def test_a_view_that_no_face_can_be_shown_at_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(("batch", "epochs"), [(0, 1), (1, 0)])
 def test_nothing_to_train_on_is_refused(batch: int, epochs: int) -> None:
-    with pytest.raises(TrainingRefused, match="at least"):
+    with pytest.raises(TrainingError, match="at least"):
         replace(RECIPE, batch=batch, epochs=epochs)
 
 
@@ -315,7 +315,7 @@ def test_a_network_of_another_number_of_branches_is_refused(branches: int) -> No
 
 @pytest.mark.parametrize("options", [{"fine": True}, {"branches": 2}])
 def test_what_other_networks_have_not_is_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(TrainingRefused, match="for --network mobileface alone"):
+    with pytest.raises(TrainingError, match="for --network mobileface alone"):
         replace(RECIPE, network="fer48", **options)
 
 
@@ -367,11 +367,11 @@ def test_a_refined_network_begins_with_the_answers_of_the_plain_one(
     np.testing.assert_allclose(after, before, atol=0.05 * np.abs(before).max())
     if keras.backend.backend() == "tensorflow":
         assert export(load_run(fine, "last"), tmp_path / "fine.onnx") < 1e-4
-    with pytest.raises(TrainingRefused, match="not a mobileface without --fine"):
+    with pytest.raises(TrainingError, match="not a mobileface without --fine"):
         refine(fine, tmp_path / "again")
-    with pytest.raises(TrainingRefused, match="a side of its own"):
+    with pytest.raises(TrainingError, match="a side of its own"):
         Teachers([fine], 1.0)
-    with pytest.raises(TrainingRefused, match="at the side of its training, 72"):
+    with pytest.raises(TrainingError, match="at the side of its training, 72"):
         load_run(fine, "last", 80)
 
 

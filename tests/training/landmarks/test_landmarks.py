@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch", reason="torch lives in the environment for training")
 
 from analysis.landmarks import SIDE, TEMPLATE, eyes, frame  # noqa: E402
-from engines.onnxruntime import session  # noqa: E402
+from engines.backends.onnxruntime import session  # noqa: E402
 from training.descent import Settings  # noqa: E402
 from training.detector.network import RetinaFace  # noqa: E402
 from training.detector.weights import save_wts  # noqa: E402

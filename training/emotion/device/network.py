@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's own abbreviation
 from torch import Tensor, nn
 
-from engines.fer2013 import LABELS
+from analysis.evaluation.fer2013 import LABELS
 from training.emotion.recipe import Recipe
-from training.errors import TrainingRefused
+from training.errors import TrainingError
 
 Arrays = list[npt.NDArray[np.float32]]
 
@@ -32,7 +32,7 @@ def network(recipe: Recipe) -> Network:
     """Return the recipe's network with random weights.
 
     Raises:
-        TrainingRefused: a network that there is in Keras alone.
+        TrainingError: a network that there is in Keras alone.
 
     """
     match recipe.network:
@@ -41,7 +41,7 @@ def network(recipe: Recipe) -> Network:
         case "mobileface":
             body = _mobileface()
         case other:
-            raise TrainingRefused(f"--device trains fer48 or mobileface, not {other}")
+            raise TrainingError(f"--device trains fer48 or mobileface, not {other}")
     return Network(body, recipe.dropout)
 
 
@@ -153,14 +153,14 @@ def load_arrays(module: nn.Module, values: Iterable[npt.NDArray[np.float32]]) ->
     """Fill the network from what `arrays` returned.
 
     Raises:
-        TrainingRefused: the weights are another network's.
+        TrainingError: the weights are another network's.
 
     """
     with torch.no_grad():
         for (tensor, axes), value in zip(_tensors(module), values, strict=True):
             seen = tensor.permute(axes)
             if seen.shape != value.shape:
-                raise TrainingRefused(f"weights of {value.shape} for {tuple(seen.shape)}")
+                raise TrainingError(f"weights of {value.shape} for {tuple(seen.shape)}")
             seen.copy_(torch.from_numpy(value))
 
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's own abbreviation
 from torch import Tensor
 
-from engines.fer2013 import SIDE, Split, read_split
+from analysis.evaluation.fer2013 import SIDE, Split, read_split
 from training import loop
 from training.average import average
 from training.emotion.device.network import Network, arrays, load_arrays, network
@@ -21,7 +21,7 @@ from training.emotion.labels import shared
 from training.emotion.recipe import Recipe, load_recipe
 from training.emotion.schedule import image_side, learning_rate
 from training.emotion.validation import validate
-from training.errors import TrainingRefused
+from training.errors import TrainingError
 from training.schedule import Clock
 
 KEEP = 10  # epochs from checkpoint to checkpoint
@@ -34,7 +34,7 @@ def train(recipe: Recipe, data: Path, out: Path) -> float:
     weights, as Keras orders them), and ``checkpoint.pt``, from which a run that was cut goes on.
 
     Raises:
-        TrainingRefused: what cannot be trained so: the message names it.
+        TrainingError: what cannot be trained so: the message names it.
 
     """
     _require(recipe)
@@ -165,16 +165,16 @@ def _require(recipe: Recipe) -> None:
     default = Recipe()
     kept = ("frozen", "below", "branches", "fine")
     if changed := [name for name in kept if getattr(recipe, name) != getattr(default, name)]:
-        raise TrainingRefused(f"--device trains whole networks: drop --{', --'.join(changed)}")
+        raise TrainingError(f"--device trains whole networks: drop --{', --'.join(changed)}")
     if recipe.start and not recipe.start.endswith(".npz"):
-        raise TrainingRefused(
+        raise TrainingError(
             f"--device reads arrays, not {recipe.start}: write them by"
             " `python -m training.emotion start`"
         )
     uneven = [str(side) for side in recipe.sides.values() if side % 8]
     if recipe.network == "fer48" and uneven:
         # Keras pads the odd maps within in another way: what reads the run would see other faces.
-        raise TrainingRefused(
+        raise TrainingError(
             f"--device trains fer48 on sides that are multiples of 8, not {', '.join(uneven)}:"
             " change --sides, or take --network mobileface"
         )
@@ -194,7 +194,7 @@ def _optimiser(module: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer
         case "adamw":
             return torch.optim.AdamW(groups, lr=0.0)
         case unknown:
-            raise TrainingRefused(f"unknown optimizer {unknown!r}: sgd or adamw")
+            raise TrainingError(f"unknown optimizer {unknown!r}: sgd or adamw")
 
 
 def _filled(recipe: Recipe, path: Path) -> Network:

@@ -1,0 +1,1 @@
+"""Labelled data sets, and how well the networks do on them."""

@@ -1,0 +1,66 @@
+"""Figures of a classifier over FER-2013, from probabilities (N, 7) and labels (N,). Only numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.evaluation.fer2013 import LABELS
+
+Floats = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.integer]
+
+
+def softmax(logits: npt.NDArray[np.floating]) -> Floats:
+    """Softmax over the last axis, in double precision."""
+    exponentials = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
+    result: Floats = exponentials / exponentials.sum(-1, keepdims=True)
+    return result
+
+
+def accuracy(probabilities: Floats, labels: Labels) -> float:
+    """Return the share of rows whose largest probability is the label's."""
+    return float((probabilities.argmax(1) == labels).mean())
+
+
+def negative_log_likelihood(probabilities: Floats, labels: Labels) -> float:
+    """Mean of -log p(label), in nats."""
+    chosen = probabilities[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(chosen, 1e-12)).mean())
+
+
+def calibration_error(probabilities: Floats, labels: Labels, bins: int = 15) -> float:
+    """Return the expected calibration error over bins of equal width (arXiv 1706.04599)."""
+    confidence = probabilities.max(1)
+    correct = probabilities.argmax(1) == labels
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [
+        abs(float(correct[bin_of == each].sum() - confidence[bin_of == each].sum()))
+        for each in range(bins)
+    ]
+    return sum(gaps) / len(labels)
+
+
+def confusion(probabilities: Floats, labels: Labels) -> npt.NDArray[np.int64]:
+    """Return counts (7, 7): rows are labels, columns predictions."""
+    matrix = np.zeros((len(LABELS), len(LABELS)), np.int64)
+    np.add.at(matrix, (labels, probabilities.argmax(1)), 1)
+    return matrix
+
+
+def f1_scores(matrix: npt.NDArray[np.int64]) -> dict[str, float]:
+    """F1 of each class from a confusion matrix; 0 for a class never seen nor predicted."""
+    hits = np.diag(matrix)
+    support = matrix.sum(0) + matrix.sum(1)
+    return {
+        label: float(2 * hit / max(int(total), 1))
+        for label, hit, total in zip(LABELS, hits, support, strict=True)
+    }
+
+
+def subset_accuracy(probabilities: Floats, labels: Labels, names: tuple[str, ...]) -> float:
+    """Accuracy among faces of the named classes when only those are to be chosen from."""
+    columns = [LABELS.index(name) for name in names]
+    member = np.isin(labels, columns)
+    chosen = np.array(columns)[probabilities[member][:, columns].argmax(1)]
+    return float((chosen == labels[member]).mean())

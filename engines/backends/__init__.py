@@ -1,0 +1,1 @@
+"""Libraries that compile and run plans: ONNX Runtime, OpenVINO, TensorRT."""

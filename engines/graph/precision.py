@@ -1,0 +1,148 @@
+"""One graph in another precision: half precision by conversion, int8 by symmetric quantisation.
+
+Networks are strongly typed: the engines compile the types that the graph says and choose none. Only
+bfloat16 is left to the engine, OpenVINO, which rounds as it computes; the graph says so by a note.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper, shape_inference
+
+from engines.catalog import ModelSpec, Precision
+
+SINGLE, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
+# Pixel coordinates and norms: a coordinate of 600 in half precision is off by a quarter pixel.
+EXACT = "decode/"
+WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
+# Of these only the first input has the type of the maps.
+ONE_MAP = {"Resize"}
+BFLOAT16 = {"computed_in": "bfloat16"}
+
+
+def convert(
+    model: onnx.ModelProto, spec: ModelSpec, precision: Precision, faces: Path | None = None
+) -> onnx.ModelProto:
+    """Return the graph in `precision`; `faces` is a folder of images to calibrate int8 with.
+
+    Inputs and outputs keep their types: uint8 in, float32 out.
+
+    Raises:
+        EngineError: the folder has no images.
+    """
+    match precision:
+        case "fp32":
+            return model
+        case "fp16":
+            return to_half(model)
+        case "bf16":
+            return _noted(model, BFLOAT16)
+        case "int8":
+            from engines.graph.calibration import quantized  # noqa: PLC0415  (a second to import)
+
+            return quantized(model, spec, exact(model.graph), faces)
+
+
+def wants_bfloat16(model: onnx.ModelProto) -> bool:
+    """Whether the engine is to compute in bfloat16 where the graph says float32."""
+    notes = {note.key: note.value for note in model.metadata_props}
+    return notes.items() >= BFLOAT16.items()
+
+
+def _noted(model: onnx.ModelProto, notes: dict[str, str]) -> onnx.ModelProto:
+    noted = onnx.ModelProto()
+    noted.CopyFrom(model)
+    helper.set_model_props(noted, notes)
+    return noted
+
+
+def exact(graph: onnx.GraphProto) -> set[str]:
+    """Outputs of the nodes that stay in float32 in every precision.
+
+    They are box decoding and norms (`decode/`), the softmax, what gives the graph's outputs, and
+    all arithmetic on pixels before the first layer with weights: means and variances of bytes.
+    """
+    results = {value.name for value in graph.output}
+    weighted: set[str] = set()
+    kept: set[str] = set()
+    for node in graph.node:
+        if node.op_type in WEIGHTED or weighted.intersection(node.input):
+            weighted.update(node.output)
+        if (
+            node.name.startswith(EXACT)
+            or node.op_type in {"Softmax", "Constant"}
+            or results.intersection(node.output)
+            or not weighted.intersection(node.output)
+        ):
+            kept.update(node.output)
+    return kept
+
+
+def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the graph computed in half precision between pixels and decoding."""
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    caster = _Caster(changed)
+    kept = exact(model.graph)
+    nodes = [part for node in model.graph.node for part in caster.typed(node, kept)]
+    del changed.graph.node[:], changed.graph.value_info[:], changed.graph.initializer[:]
+    changed.graph.node.extend(nodes)
+    changed.graph.initializer.extend(caster.constants(model.graph.initializer))
+    return changed
+
+
+class _Caster:
+    """Knows the type that each float map has now, and casts where a node wants another."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        graph = shape_inference.infer_shapes(model, strict_mode=True).graph
+        values = (*graph.input, *graph.value_info, *graph.output)
+        types = {value.name: value.type.tensor_type.elem_type for value in values}
+        self._constants = {tensor.name: tensor for tensor in graph.initializer}
+        types |= {tensor.name: tensor.data_type for tensor in graph.initializer}
+        self._now = {name: kind for name, kind in types.items() if kind == SINGLE}
+        self._halved: dict[str, TensorProto] = {}
+        self._used: set[str] = set()
+
+    def typed(self, node: onnx.NodeProto, kept: set[str]) -> Iterable[onnx.NodeProto]:
+        """Yield casts where they are needed for the first time, then the node."""
+        wanted = SINGLE if kept.issuperset(node.output) else HALF
+        result = onnx.NodeProto()
+        result.CopyFrom(node)
+        for slot, name in enumerate(node.input):
+            if slot and node.op_type in ONE_MAP:
+                self._used.add(name)
+                continue
+            result.input[slot], casts = self._as(name, wanted)
+            yield from casts
+        for attribute in result.attribute:
+            if node.op_type == "Cast" and attribute.i == SINGLE:
+                attribute.i = wanted
+        self._now |= {name: wanted for name in node.output if name in self._now}
+        yield result
+
+    def _as(self, name: str, wanted: int) -> tuple[str, list[onnx.NodeProto]]:
+        if self._now.get(name, wanted) == wanted:
+            self._used.add(name)
+            return name, []
+        other = f"{name}/{'half' if wanted == HALF else 'single'}"
+        if name in self._constants:
+            self._halved[other] = _halved(self._constants[name], other)
+            return other, []
+        known = other in self._now
+        self._now[other] = wanted
+        return other, [] if known else [helper.make_node("Cast", [name], [other], other, to=wanted)]
+
+    def constants(self, originals: Iterable[TensorProto]) -> list[TensorProto]:
+        """Return the constants that the typed nodes use."""
+        used = [tensor for tensor in originals if tensor.name in self._used]
+        return [*used, *self._halved.values()]
+
+
+def _halved(tensor: TensorProto, name: str) -> TensorProto:
+    """Round to half precision; what is too large becomes the largest half, not infinity."""
+    largest = float(np.finfo(np.float16).max)
+    values = np.clip(numpy_helper.to_array(tensor), -largest, largest)
+    return numpy_helper.from_array(values.astype(np.float16), name)

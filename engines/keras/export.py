@@ -1,0 +1,194 @@
+"""Keras models as emotion engines: any whole model, or weights of the classic CNN, to ONNX.
+
+Needs Keras on TensorFlow, and tf2onnx: the extra `keras`.
+"""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from engines.errors import KerasMissingError, KerasModelError
+from engines.keras import files
+from engines.keras.onnx import SIDE, to_onnx, write
+from engines.types import F32
+
+
+class Pixels(NamedTuple):
+    """What a model wants to see: (grey level 0-255 - mean) / scale; a mean for each channel."""
+
+    mean: tuple[float, ...] = (0.0,)
+    scale: float = 255.0
+
+
+def export(weights: Path, out: Path, labels: Sequence[str], pixels: Pixels | None = None) -> float:
+    """Write a Keras file as ONNX; return the largest difference to Keras over 64 random faces.
+
+    `weights` is a whole model, `.keras` or `.h5` of Keras 2 or 3, that takes one square image of
+    one or three equal channels, or weights alone of `classic`. `labels` are its classes in order.
+    `pixels` is ignored by a model that takes integers. What `out` takes and gives, see `write`.
+
+    Raises:
+        KerasMissingError: Keras, TensorFlow or tf2onnx is not here.
+        KerasModelError: it holds code, or has other inputs or outputs than an emotion engine.
+    """
+    require()
+    import tensorflow as tf  # noqa: PLC0415
+
+    kind = files.inspect(weights)
+    model = _load(weights, kind, len(labels))
+    side, channels = _input(model, weights)
+    _check_outputs(model, weights, labels)
+    prepare = _preparation(side, channels, pixels or Pixels(), str(model.inputs[0].dtype))
+    faces = np.random.default_rng(0).integers(0, 256, (64, SIDE, SIDE)).astype(np.uint8)
+
+    def raw(faces: Any) -> Any:
+        return tf.cast(model(prepare(faces), training=False), tf.float32)
+
+    finish = _finish(model, raw(tf.constant(faces)).numpy(), weights)
+
+    def scores(faces: Any) -> Any:
+        return finish(raw(faces))
+
+    about = {"labels": ",".join(labels), "source": weights.name}
+    return write(
+        to_onnx(scores, len(labels)), out, faces, scores(tf.constant(faces)).numpy(), about
+    )
+
+
+def classic(classes: int) -> Any:
+    """The four-convolution CNN of many FER-2013 demonstrations, 2.3 M weights.
+
+    float32 (N, 48, 48, 1), grey levels over 255 -> softmax (N, classes).
+    """
+    from keras import Sequential, layers  # noqa: PLC0415
+
+    head = layers.Dense(classes, activation="softmax")
+    return Sequential([layers.Input((SIDE, SIDE, 1)), *classic_body(), head])
+
+
+def classic_body() -> list[Any]:
+    """The layers of `classic` between its input and the layer of its classes."""
+    from keras import layers  # noqa: PLC0415
+
+    return [
+        layers.Conv2D(32, 3, activation="relu"),
+        layers.Conv2D(64, 3, activation="relu"),
+        layers.MaxPooling2D(),
+        layers.Dropout(0.25),
+        layers.Conv2D(128, 3, activation="relu"),
+        layers.MaxPooling2D(),
+        layers.Conv2D(128, 3, activation="relu"),
+        layers.MaxPooling2D(),
+        layers.Dropout(0.25),
+        layers.Flatten(),
+        layers.Dense(1024, activation="relu"),
+        layers.Dropout(0.5),
+    ]
+
+
+def require() -> None:
+    """See that Keras on TensorFlow and tf2onnx are here.
+
+    Raises:
+        KerasMissingError: one is not, or Keras runs on something else.
+    """
+    try:
+        import keras  # noqa: PLC0415
+        import tensorflow  # noqa: F401, PLC0415
+        import tf2onnx  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise KerasMissingError(
+            f"exporting a Keras model needs {error.name}: run `pip install '.[keras]'`, best in "
+            "an environment of its own"
+        ) from error
+    if keras.backend.backend() != "tensorflow":
+        raise KerasMissingError("tf2onnx reads TensorFlow's graphs: set KERAS_BACKEND=tensorflow")
+
+
+def _load(path: Path, kind: files.Kind, classes: int) -> Any:
+    import keras  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as folder:
+        named = Path(folder) / f"model{kind}"  # Keras goes by the name
+        try:
+            files.copy(path, named)
+            if files.whole(path):
+                return keras.saving.load_model(named, compile=False, safe_mode=True)
+            model = classic(classes)
+            model.load_weights(named)
+        except Exception as error:  # whatever a layer's constructor raises
+            raise KerasModelError(_not_loaded(path, error)) from error
+        return model
+
+
+def _not_loaded(path: Path, error: Exception) -> str:
+    if files.whole(path):
+        reason = str(error).partition("\n")[0]
+        return f"Keras 3 does not load {path} (models of Keras 2 go as .h5): {reason}"
+    return (
+        f"{path} holds weights alone, and they are not those of the classic four-convolution CNN "
+        "with as many classes as there are labels; save the whole model"
+    )
+
+
+def _input(model: Any, path: Path) -> tuple[int, int]:
+    """Side in pixels and channels (0: no such axis) of the one image that a model takes."""
+    inputs = model.inputs or []
+    if len(inputs) != 1:
+        raise KerasModelError(f"{path} takes {len(inputs)} inputs, not one image")
+    shape = tuple(inputs[0].shape)
+    height, width, channels = (*shape[1:], 0, 0, 0)[:3]
+    if len(shape) not in {3, 4} or height != width or channels not in {0, 1, 3}:
+        raise KerasModelError(
+            f"{path} takes {shape}; an emotion engine takes one square image, its one or three "
+            "channels last"
+        )
+    return height or SIDE, channels
+
+
+def _check_outputs(model: Any, path: Path, labels: Sequence[str]) -> None:
+    shapes = [tuple(output.shape) for output in model.outputs]
+    if len(shapes) != 1 or len(shapes[0]) != 2:
+        raise KerasModelError(f"{path} gives {shapes}; an emotion engine gives one score a class")
+    if shapes[0][1] != len(labels):
+        raise KerasModelError(
+            f"{path} gives {shapes[0][1]} scores and there are {len(labels)} labels "
+            f"({', '.join(labels)}); name its classes in its order with --labels a,b,c"
+        )
+
+
+def _finish(model: Any, raw: F32, path: Path) -> Callable[[Any], Any]:
+    """What makes scores of a model's outputs: nothing, or a softmax where they are logits."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    if (raw >= 0).all() and np.allclose(raw.sum(axis=1), 1, atol=1e-3):
+        return cast("Callable[[Any], Any]", tf.identity)
+    name = getattr(getattr(model.layers[-1], "activation", None), "__name__", "linear")
+    if name != "linear":
+        raise KerasModelError(f"{path} ends in {name}; an emotion engine ends in softmax or logits")
+    return cast("Callable[[Any], Any]", tf.nn.softmax)
+
+
+def _preparation(side: int, channels: int, pixels: Pixels, dtype: str) -> Callable[[Any], Any]:
+    """Faces uint8 (N, 48, 48) as the model takes them: enlarged, normalised, grey repeated."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    if len(pixels.mean) not in {1, max(channels, 1)}:
+        raise KerasModelError(
+            f"the model has {channels} channels and --mean {len(pixels.mean)} values"
+        )
+
+    def prepare(faces: Any) -> Any:
+        image = tf.cast(faces, tf.float32)[..., None]
+        if side != SIDE:
+            image = tf.image.resize(image, (side, side))
+        if channels == 3:
+            image = tf.repeat(image, 3, axis=-1)
+        if "int" not in dtype:
+            image = (image - tf.constant(pixels.mean)) / pixels.scale
+        return tf.cast(image if channels else image[..., 0], dtype)
+
+    return prepare

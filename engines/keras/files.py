@@ -1,0 +1,108 @@
+"""Keras files looked into before Keras reads them: what they hold, and that it is no code.
+
+A Lambda layer is code: marshalled bytecode in the HDF5 files of Keras 2, which loading would run.
+"""
+
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from engines.errors import KerasModelError
+from engines.keras.keras_2 import upgraded
+
+# How Keras wants a file of this kind to be named.
+Kind = Literal[".keras", ".h5", ".weights.h5"]
+HDF5 = b"\x89HDF\r\n\x1a\n"
+LARGEST_CONFIG = 16 << 20  # bytes
+CODE = {"Lambda", "__lambda__"}
+# Where a configuration of Keras 3 may take its classes from; those of Keras 2 name no module.
+MODULES = ("keras", "tf_keras", "builtins")
+
+
+def inspect(path: Path) -> Kind:
+    """Say what a file holds: a whole model as `.keras` or `.h5`, or weights alone.
+
+    Weights in the form of Keras 2 are `.h5` too; `whole` tells them from models.
+
+    Raises:
+        KerasModelError: it is none of these, or holds Lambda layers or foreign classes.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(HDF5))
+        if start == HDF5:
+            return _inspect_hdf5(path)
+        if zipfile.is_zipfile(path):
+            _check(_zipped_config(path), path)
+            return ".keras"
+    except (OSError, KeyError, ValueError, RecursionError, zipfile.BadZipFile) as error:
+        raise KerasModelError(f"cannot read {path}: {error}") from error
+    raise KerasModelError(f"{path} is not a file of Keras: .keras, .h5 or .weights.h5")
+
+
+def whole(path: Path) -> bool:
+    """Whether a file that `inspect` let pass holds a model, not weights alone."""
+    return zipfile.is_zipfile(path) or _hdf5_config(path)[0] is not None
+
+
+def copy(path: Path, to: Path) -> None:
+    """Copy a file that `inspect` let pass, its configuration as Keras 3 reads it."""
+    shutil.copyfile(path, to)
+    if to.suffix == ".h5" and (config := _hdf5_config(path)[0]) is not None:
+        import h5py  # noqa: PLC0415
+
+        with h5py.File(to, "r+") as file:
+            file.attrs["model_config"] = json.dumps(upgraded(config))
+
+
+def _inspect_hdf5(path: Path) -> Kind:
+    config, keras_2 = _hdf5_config(path)
+    if config is not None:
+        _check(config, path)
+    return ".h5" if keras_2 or config is not None else ".weights.h5"
+
+
+def _hdf5_config(path: Path) -> tuple[Any, bool]:
+    """The model's configuration if there is one, and whether the weights lie as in Keras 2."""
+    import h5py  # noqa: PLC0415  (comes with Keras)
+
+    with h5py.File(io.BytesIO(path.read_bytes()), "r") as file:
+        text = file.attrs.get("model_config")
+        return (None if text is None else json.loads(text)), "layer_names" in file.attrs
+
+
+def _zipped_config(path: Path) -> Any:
+    with zipfile.ZipFile(path) as archive:
+        if archive.getinfo("config.json").file_size > LARGEST_CONFIG:
+            raise ValueError("its configuration is too large")
+        return json.loads(archive.read("config.json"))
+
+
+def _check(config: Any, path: Path) -> None:
+    for node in _nodes(config):
+        name = node.get("class_name")
+        if name in CODE:
+            raise KerasModelError(
+                f"{path} holds a Lambda layer, which is code that would run here; replace it by "
+                "layers of Keras (Rescaling, Reshape, ...) and save the model again"
+            )
+        module = node.get("module")
+        if isinstance(module, str) and module.partition(".")[0] not in MODULES:
+            raise KerasModelError(
+                f"{path} needs the class {module}.{name}, which is not Keras's; save a model of "
+                "Keras's own layers"
+            )
+
+
+def _nodes(config: Any) -> Iterator[dict[str, Any]]:
+    """Every dictionary in a configuration, at any depth."""
+    if isinstance(config, dict):
+        yield config
+    children = config.values() if isinstance(config, dict) else config
+    if isinstance(config, dict | list):
+        for child in children:
+            yield from _nodes(child)

@@ -1,0 +1,71 @@
+"""Real faces and scenes that parity, calibration and warm-up run through a network.
+
+The crops for the landmark network have the geometry of `analysis/landmarks.py`, which engines do
+not import; a test holds the two together.
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from engines.catalog import LANDMARK_SIDE, ModelSpec
+from engines.types import U8
+
+PROBE = Path(__file__).with_name("probe")
+# The middle of ArcFace's five landmarks in its crop of 112 pixels, which comes to the middle here.
+CENTRE = (56.02616, 71.90078)
+SCALE = 1.25 * LANDMARK_SIDE / 112
+# Turn in degrees, zoom, and shift in pixels: a detector's landmarks are never exact.
+POSES = ((0, 1.0, 0, 0), (12, 1.0, 4, -3), (-15, 0.88, -5, 2), (4, 1.12, 2, 6))
+
+
+def probe(spec: ModelSpec) -> U8:
+    """Real faces as a network of this task takes them: uint8 (N, H, W, 3), or (N, 48, 48) grey.
+
+    Some are mirrored and some are dark.
+    Both photographs are works of the United States government (NASA, Navy), in the public domain.
+    """
+    if spec.task == "detector":
+        return _scenes(*spec.input_size)
+    crops = _read("faces.png").reshape(-1, 112, 112, 3)
+    variants = np.concatenate([crops, crops[:, :, ::-1], crops // 2])
+    match spec.task:
+        case "landmarks":
+            return _landmark_crops(variants)
+        case "emotion":
+            return _grey(variants)
+        case _:
+            return variants
+
+
+def _scenes(height: int, width: int) -> U8:
+    scene = cv2.resize(_read("scene.jpg"), (width, height), interpolation=cv2.INTER_AREA)
+    return np.stack([scene, scene[:, ::-1], np.roll(scene, width // 3, axis=1), scene // 2])
+
+
+def _read(name: str) -> U8:
+    pixels = cv2.imread(str(PROBE / name), cv2.IMREAD_COLOR_RGB)
+    if pixels is None:
+        raise FileNotFoundError(PROBE / name)
+    return np.asarray(pixels, np.uint8)
+
+
+def _grey(crops: U8) -> U8:
+    shrunk = [cv2.resize(crop, (48, 48), interpolation=cv2.INTER_AREA) for crop in crops]
+    return np.stack([cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY) for crop in shrunk]).astype(np.uint8)
+
+
+def _landmark_crops(crops: U8) -> U8:
+    """Cut ArcFace's crops (N, 112, 112, 3) to (4 N, 64, 64, 3): as they should be, then askew."""
+    return np.stack([_cut(crop, *pose) for pose in POSES for crop in crops])
+
+
+def _cut(crop: U8, turn: float, zoom: float, right: float, down: float) -> U8:
+    matrix = cv2.getRotationMatrix2D(CENTRE, turn, SCALE * zoom)
+    middle = np.array([right, down]) + (LANDMARK_SIDE - 1) / 2
+    matrix[:, 2] = matrix[:, 2] - CENTRE + middle
+    cut = cv2.warpAffine(
+        crop, matrix, (LANDMARK_SIDE, LANDMARK_SIDE), borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(cut, np.uint8)

@@ -1,0 +1,86 @@
+"""Which engine runs the networks: the one asked for, or for `auto` the fastest that is here."""
+
+import importlib
+from typing import NamedTuple
+
+from engines.backends.tensorrt.cuda import Cuda
+from engines.errors import EngineError, GpuMissingError, LibraryMissingError
+from engines.types import Engine
+
+ENGINES = ("tensorrt", "tensorrt-rtx", "openvino", "onnxruntime")
+ON_GPU = ("tensorrt", "tensorrt-rtx")
+
+
+class Choice(NamedTuple):
+    """An engine, and why it is this one."""
+
+    engine: Engine
+    reason: str
+
+
+def load_engine(name: str, capability: str | None = None) -> Engine:
+    """Return the engine called `name`, importing its library only now.
+
+    `capability` as `8.9` is the compute capability that tensorrt-rtx compiles for. A name
+    "package.module:factory:argument" is an engine that the factory makes of the argument.
+
+    Raises:
+        EngineError: there is no such engine, or its library or GPU is not here.
+    """
+    match name:
+        case "auto":
+            return choose(name).engine
+        case "onnxruntime":
+            from engines.backends.onnxruntime import OnnxRuntime  # noqa: PLC0415
+
+            return OnnxRuntime()
+        case "openvino":
+            from engines.backends.openvino.engine import OpenVino  # noqa: PLC0415
+
+            return OpenVino()
+        case "tensorrt" | "tensorrt-rtx":
+            from engines.backends.tensorrt.engine import TensorRT  # noqa: PLC0415
+
+            return TensorRT.load(name, capability)
+        case _ if name.count(":") == 2:
+            module, factory, argument = name.split(":")
+            made: Engine = getattr(importlib.import_module(module), factory)(argument)
+            return made
+        case _:
+            raise EngineError(f"no engine {name!r}; there are: auto, {', '.join(ENGINES)}")
+
+
+def choose(name: str, capability: str | None = None) -> Choice:
+    """Return the engine called `name`; `auto` takes the fastest that can run here.
+
+    That is TensorRT where a GPU and the library are, else OpenVINO where it is installed, else ONNX
+    Runtime. An engine asked for by name is that engine or an error, never another one.
+
+    Raises:
+        EngineError: see `load_engine`.
+    """
+    if name != "auto":
+        return Choice(load_engine(name, capability), "asked for by name")
+    try:
+        Cuda.load()
+    except GpuMissingError as missing:
+        return _on_cpu(str(missing))
+    refused: list[str] = []
+    for candidate in ON_GPU:
+        try:
+            engine = load_engine(candidate)
+        except EngineError as error:
+            refused.append(str(error))
+            continue
+        obstacle = engine.obstacle()
+        if obstacle is None:
+            return Choice(engine, "a GPU and the library are here")
+        refused.append(obstacle)
+    return _on_cpu("; ".join(refused))
+
+
+def _on_cpu(why: str) -> Choice:
+    try:
+        return Choice(load_engine("openvino"), f"{why}; OpenVINO is installed")
+    except LibraryMissingError:
+        return Choice(load_engine("onnxruntime"), f"{why}; OpenVINO is not installed")

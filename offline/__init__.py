@@ -1,0 +1,1 @@
+"""What people run on files: folders, films, cameras, reports, the bot, the `emotions` command."""

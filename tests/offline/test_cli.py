@@ -1,0 +1,163 @@
+"""The `emotions` command, as it is typed."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from typer.testing import CliRunner
+
+import offline.cli.main
+from engines import catalog_writer
+from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, read
+
+SHARED = Path(__file__).parents[2] / "shared" / "weights"
+needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="the reference weights are not here")
+
+
+@pytest.fixture(autouse=True)
+def _settings(monkeypatch: pytest.MonkeyPatch, plans: Path) -> None:
+    monkeypatch.setenv("EMOTIONS_PLANS", str(plans))
+
+
+def emotions(*arguments: str | Path, status: int = 0) -> str:
+    result = CliRunner().invoke(offline.cli.main.app, [str(a) for a in arguments])
+    assert result.exit_code == status, result.output
+    return result.output
+
+
+def test_ctrl_c_before_all_is_imported_prints_no_traceback() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "service", "predict", "x.png"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert any("engines.catalog" in line for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        assert "Traceback" not in process.stderr.read()
+    assert process.returncode == -signal.SIGINT
+
+
+def test_build_says_that_what_is_there_is_up_to_date() -> None:
+    output = emotions("build")
+    assert "retinaface-mnet025: up to date (onnxruntime" in output
+    assert "landmarks-64: up to date" in output
+    assert "arcface-mobilefacenet: up to date" in output
+
+
+def test_build_and_verify_leave_out_landmarks_that_nobody_wants(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert "landmarks-64" in emotions("verify")
+    monkeypatch.setenv("EMOTIONS_LANDMARKS", "none")
+    assert "landmarks-64" not in emotions("build") + emotions("verify")
+    monkeypatch.setenv("EMOTIONS_LANDMARKS", "emotion-fer48")
+    assert "emotion-fer48 is a model for the task emotion" in emotions("build", status=1)
+
+
+def test_build_leaves_out_a_chosen_embedder_only_if_it_is_told_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("EMOTIONS_EMBEDDER", "arcface-r50")
+    assert "left out: no weights for arcface-r50: put" in emotions("build")
+
+
+def test_build_of_a_model_without_weights_fails_when_it_is_asked_for() -> None:
+    assert "emotions: no weights for w600k-mbf" in emotions("build", "w600k-mbf", status=1)
+
+
+def test_verify_prints_figures() -> None:
+    output = emotions("verify")
+    assert "retinaface-mnet025" in output
+    assert "iou" in output
+
+
+def test_models_list_shows_where_weights_are() -> None:
+    output = emotions("models", "list")
+    assert "retinaface-mnet025.wts" in output
+    assert "emotions models pull w600k-mbf" in output
+
+
+def test_models_list_goes_on_behind_a_file_that_is_not_the_catalogs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = tmp_path / "catalog.toml"
+    for name in ("changed", "whole"):
+        file = tmp_path / f"{name}.onnx"
+        file.write_bytes(b"graph")
+        catalog_writer.append(
+            catalog, catalog_writer.emotion(file, ["happy", "sad"], "own.h5", catalog)
+        )
+    (tmp_path / "changed.onnx").write_bytes(b"another")
+    monkeypatch.setenv("EMOTIONS_CATALOG", str(catalog))
+    lines = {line.split()[0]: line for line in emotions("models", "list").splitlines()}
+    assert "not the catalog's file" in lines["changed"]
+    assert "whole.onnx" in lines["whole"]
+
+
+def test_pull_without_a_url_names_the_place_to_drop_weights() -> None:
+    assert "put arcface-r50.wts" in emotions("models", "pull", "arcface-r50", status=1)
+    assert "models list" in emotions("models", "pull", "nothing", status=1)
+
+
+def test_predict_writes_a_line_an_image_and_reports_broken_ones(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(ASTRONAUT_FILE.read_bytes())
+    (tmp_path / "b.jpg").write_bytes(HOPPER_FILE.read_bytes()[:5000])
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "d.JPG").write_bytes(HOPPER_FILE.read_bytes())
+    (tmp_path / "notes.txt").write_text("no image")
+    output = emotions("predict", tmp_path, status=1)
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    assert [Path(line["id"]).name for line in lines] == ["a.png", "b.jpg", "d.JPG"]
+    assert [len(line["faces"]) for line in lines] == [1, 0, 1]
+    assert lines[1]["error"]["code"] == "corrupt_image"
+
+
+def test_export_needs_weights_that_fit(tmp_path: Path) -> None:
+    wrong = tmp_path / "w.wts"
+    wrong.write_text("1\nfc 1 3f800000\n")
+    output = emotions(
+        "export", "arcface-r50", "--weights", wrong, "--out", tmp_path / "x.onnx", status=1
+    )
+    assert "conv0_weight" in output
+    assert not (tmp_path / "x.onnx").exists()
+
+
+def test_export_takes_a_size(tmp_path: Path) -> None:
+    weights = Path(offline.cli.main.__file__).parents[1] / "engines/models/retinaface-mnet025.wts"
+    out = tmp_path / "small.onnx"
+    emotions(
+        "export", "retinaface-mnet025", "--weights", weights, "--out", out, "--size", "320x480"
+    )
+    shape = onnx.load(out).graph.input[0].type.tensor_type.shape.dim
+    assert [d.dim_value for d in shape][1:] == [320, 480, 3]
+    assert "multiples of 32" in emotions(
+        "export",
+        "retinaface-mnet025",
+        "--weights",
+        weights,
+        "--out",
+        out,
+        "--size",
+        "30x48",
+        status=1,
+    )
+
+
+@needs_shared
+def test_raw_export_equals_the_reference(tmp_path: Path) -> None:
+    out = tmp_path / "raw.onnx"
+    weights = SHARED / "retinaface_mnet025.wts"
+    emotions("export", "retinaface-mnet025", "--weights", weights, "--out", out, "--raw")
+    image = np.zeros((640, 640, 3), np.float32)
+    image[:512, :512] = read(ASTRONAUT_FILE)[:, :, ::-1]
+    feed = (image - np.array([104, 117, 123], np.float32)).transpose(2, 0, 1)[None]
+    ours = onnxruntime.InferenceSession(str(out)).run(["loc", "conf", "landms"], {"input": feed})
+    reference = onnxruntime.InferenceSession(str(SHARED / "retinaface_mnet025_reference.onnx"))
+    theirs = reference.run(None, {"input0": feed})
+    for mine in ours:
+        (other,) = [array for array in theirs if array.shape == mine.shape]
+        assert np.abs(mine - other).max() < 1e-4

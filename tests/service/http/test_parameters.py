@@ -1,0 +1,108 @@
+"""Parameters are parsed as FastAPI would, but unknown and repeated ones are refused."""
+
+from contextlib import suppress
+from typing import Annotated
+
+import httpx
+import pytest
+from fastapi import FastAPI, Header, Query
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.requests import Request
+
+from service.errors import InvalidRequestError
+from service.http.parameters import DEADLINE, query, time_limit
+
+LONGEST_S = 60.0
+
+
+def reference() -> FastAPI:
+    app = FastAPI()
+
+    @app.get("/")
+    async def told(
+        min_score: Annotated[float | None, Query(ge=0, le=1)] = None,
+        max_faces: Annotated[int | None, Query(ge=1, le=1000)] = None,
+        embeddings: bool = False,
+        labels: str | None = None,
+        deadline_ms: Annotated[int | None, Header(alias=DEADLINE, ge=1)] = None,
+    ) -> list[float | int | bool | str | None]:
+        return [min_score, max_faces, embeddings, labels, deadline_ms]
+
+    return app
+
+
+def request(text: str, deadline: str | None = None) -> Request:
+    headers = [(DEADLINE.lower().encode(), deadline.encode())] if deadline is not None else []
+    return Request({"type": "http", "query_string": text.encode(), "headers": headers})
+
+
+def read(text: str, deadline: str | None) -> object:
+    asked = request(text, deadline)
+    parsed = query(asked)
+    limit_s = time_limit(asked, LONGEST_S)
+    return [*parsed.model_dump().values(), None if limit_s == LONGEST_S else limit_s * 1000]
+
+
+@pytest.mark.parametrize(
+    ("text", "deadline"),
+    [
+        ("", None),
+        ("min_score=0.25&max_faces=3&embeddings=true&labels=sad,happy", "250"),
+        ("embeddings=on&labels=", None),
+        ("labels=%C3%A9+%20%ff", None),
+        ("min_score=2&max_faces=0", "0"),
+        ("min_score=nan", None),
+        ("max_faces=", None),
+        ("max_faces=1.5", None),
+        ("embeddings=perhaps", None),
+        ("", "soon"),
+        ("", "-1"),
+        ("", ""),
+    ],
+)
+async def test_as_fastapi_would(text: str, deadline: str | None) -> None:
+    headers = {} if deadline is None else {DEADLINE: deadline}
+    transport = httpx.ASGITransport(reference())
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.get(f"/?{text}", headers=headers)
+    if answer.status_code == 200:
+        assert read(text, deadline) == answer.json()
+        return
+    first = answer.json()["detail"][0]
+    with pytest.raises(InvalidRequestError) as refused:
+        read(text, deadline)
+    assert str(refused.value) == f"{first['loc'][1]}: {first['msg']}"
+
+
+@pytest.mark.parametrize("name", ["min_scor", "x", "X-Request-Deadline-Ms", "deadline_ms", ""])
+def test_an_unknown_parameter_is_named_with_those_that_are_known(name: str) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        query(request(f"min_score=0.5&{name}=1"))
+    known = "min_score, max_faces, embeddings, labels"
+    assert str(refused.value) == f"{name}: unknown parameter; known are {known}"
+
+
+@pytest.mark.parametrize("text", ["labels=sad&labels=happy", "labels=sad&min_score=1&labels=sad"])
+def test_a_parameter_that_is_given_twice_is_named(text: str) -> None:
+    with pytest.raises(InvalidRequestError, match=r"^labels: give it once$"):
+        query(request(text))
+
+
+def test_a_long_name_is_not_repeated_whole() -> None:
+    for text in (f"{'x' * 9999}=1", f"{'x' * 9999}=1&{'x' * 9999}=2"):
+        with pytest.raises(InvalidRequestError) as refused:
+            query(request(text))
+        assert len(str(refused.value)) < 200
+
+
+def test_a_time_limit_beyond_the_service_s_is_cut() -> None:
+    for given_ms in ("100000000", "9" * 400):
+        assert time_limit(request("", given_ms), LONGEST_S) == LONGEST_S
+    assert time_limit(request("", "1"), LONGEST_S) == 0.001
+
+
+@given(st.binary())
+def test_any_query_is_parsed_or_refused(text: bytes) -> None:
+    with suppress(InvalidRequestError):
+        query(Request({"type": "http", "query_string": text, "headers": []}))

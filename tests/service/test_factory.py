@@ -1,0 +1,177 @@
+"""Which processes there are, and what the end of a GPU's process costs."""
+
+import asyncio
+import math
+import os
+import signal
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.analyze import Result, Task
+from analysis.errors import CorruptImageError
+from analysis.types import Analysis, Options
+from analysis.workers.layout import Layout
+from analysis.workers.pool import Pool
+from analysis.workers.replica import Replica
+from analysis.workers.types import Dispatcher, Group, Seat
+from bench.processes import children, command
+from engines import cpu
+from engines.backends.onnxruntime import OnnxRuntime
+from service import factory
+from service.factory import find_models, layout_of
+from service.settings import Settings
+from service.telemetry.metrics import Metrics
+from tests.observability.conftest import read_samples
+from tests.service.load import until
+from tests.service.pair import Pair
+from tests.service.test_pipeline import IMAGES, analyze, running
+from tests.service.topologies import TOPOLOGIES
+
+
+def layout(plans: Path, engine: OnnxRuntime | None = None, **settings: Any) -> Layout:
+    chosen = Settings.model_validate({"plans": plans, "engine": "onnxruntime"} | settings)
+    models = find_models(chosen)
+    return layout_of(chosen, models._replace(engine=engine or models.engine), Replica())
+
+
+def sizes(layout: Layout) -> list[int]:
+    """The number of workers in each group."""
+    groups = layout.groups()
+    for group in groups:
+        if group.device is not None:
+            group.device.stop()
+    return [len(group.seats) for group in groups]
+
+
+def test_a_core_has_a_worker_and_in_front_of_a_device_two(plans: Path) -> None:
+    assert sizes(layout(plans)) == [1] * cpu.available()
+    on_device = layout(plans, **TOPOLOGIES["device"])
+    assert sizes(on_device) == [factory.WORKERS_PER_CORE * cpu.available()]
+    assert sizes(layout(plans, workers=3)) == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("workers", "expected"), [(1, [1, 1]), (4, [2, 2]), (5, [3, 2])])
+def test_workers_are_shared_out_over_gpus(plans: Path, workers: int, expected: list[int]) -> None:
+    assert sizes(layout(plans, Pair(), workers=workers)) == expected
+
+
+def test_a_gpu_has_a_device_process_unless_it_is_not_wanted(plans: Path) -> None:
+    assert layout(plans, Pair()).devices == 2
+    assert layout(plans, Pair(), device_process=False).devices == 0
+    assert layout(plans, Pair(), isolate=False).devices == 0
+    assert layout(plans).devices == 0
+    assert layout(plans, device_process=True).devices == 1
+
+
+def test_rows_that_share_batches_have_one_height_and_larger_batches(plans: Path) -> None:
+    here, there = layout(plans).plans, layout(plans, device_process=True).plans
+    assert here.rules.heights
+    assert not there.rules.heights
+    assert here.detector.batch == 1
+    assert there.detector.batch == there.detector.spec.max_batch
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [({}, 10), ({"deadline_s": 3}, 5), ({"batch_limit_s": 0.5}, 0.5)]
+)
+def test_a_step_that_hangs_leaves_time_for_another_try(
+    plans: Path, given: dict[str, Any], expected: float
+) -> None:
+    settings = Settings.model_validate({"plans": plans} | given)
+    assert factory.step_limit_s(settings) == expected
+
+
+def started(module: str) -> list[int]:
+    """The processes of a kind that this one has started, the first GPU's first."""
+    return sorted(
+        pid for pid in children(os.getpid()) if f"analysis.workers.{module}" in command(pid)
+    )
+
+
+@pytest.mark.parametrize("killed", [0, 1])
+async def test_a_gpu_whose_process_ends_costs_a_retry_and_the_others_nothing(
+    plans: Path, killed: int
+) -> None:
+    metrics, seen, stop = Metrics(), Counter[object](), False
+    async with running(plans, engine=Pair(), workers=4, isolate=True, metrics=metrics) as pipeline:
+
+        async def client() -> None:
+            while not stop:
+                result = await analyze(pipeline, IMAGES[0])
+                seen[len(result.scores) if isinstance(result, Analysis) else result] += 1
+
+        clients = [asyncio.create_task(client()) for _ in range(16)]
+        await until(lambda: seen[1] > 16 and seen[2] > 16)
+        workers, devices = started("worker"), started("device")
+        os.kill(devices[killed], signal.SIGKILL)
+        await until(lambda: pipeline.pool.workers_ready < 4)
+        other = 2 - killed  # faces that the other one sees
+        before = seen[other]
+        await until(lambda: seen[other] > before + 16)
+        assert all(pipeline.ready.values())
+        await until(lambda: pipeline.pool.workers_ready == 4)
+        again = seen[killed + 1]
+        await until(lambda: seen[killed + 1] > again + 16)
+        stop = True
+        await asyncio.gather(*clients)
+        assert started("worker") == workers
+        assert set(devices) - set(started("device")) == {devices[killed]}
+    assert set(seen) == {1, 2}
+    restarts = read_samples(metrics.render().decode())["emotions_worker_restarts_total"]
+    assert {labels["reason"]: n for labels, n in restarts} == {"died": 1, "hung": 0}
+
+
+class Noted:
+    """A worker or a device that notes what it is to do."""
+
+    alive = True
+
+    def __init__(self) -> None:
+        self.sent: list[Sequence[Task]] = []
+        self.reconnects = 0
+
+    def start(self, pool: Dispatcher, place: Seat | Group) -> None:
+        pass
+
+    def send(self, tasks: Sequence[Task]) -> bool:
+        self.sent.append(tasks)
+        return True
+
+    def reconnect(self) -> None:
+        self.reconnects += 1
+
+    def check(self, limit_s: float, busy_since: float | None) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+    def kill(self) -> None:
+        pass
+
+
+async def test_a_worker_that_was_done_when_its_device_ended_connects_to_the_next_one() -> None:
+    """Else it would fail with an image that has its one retry behind it."""
+    group, results = Group(Noted()), list[object]()
+    first, second = Noted(), Noted()
+    group.seats = [Seat(first, group), Seat(second, group)]
+    pool = Pool([group], together=1, limit_s=100)
+    pool.start(asyncio.get_running_loop())
+    for seat in group.seats:
+        pool.became_ready(seat)
+        pool.submit(Task(b"", Options()), math.inf, results.append)
+    pool.device_ended(group, "died")
+    pool.lost(group.seats[0], tried=True)
+    pool.answered(group.seats[1], [Result(CorruptImageError(""), [])], [], 0)
+    assert (first.reconnects, second.reconnects) == (1, 1)
+    assert not pool.ready
+    pool.became_ready(group.seats[1])
+    assert [len(each.sent) for each in (first, second)] == [1, 2]
+    pool.answered(group.seats[1], [Result(CorruptImageError(""), [])], [], 0)
+    assert second.reconnects == 1
+    assert [type(result) for result in results] == [Result, Result]
+    pool.stop()
