@@ -13,7 +13,7 @@ from typing import IO, NamedTuple
 from bench.wire import fetch, request
 
 POLL_S = 0.02
-COMMAND = ("service", "serve")
+COMMAND = ("offline.cli", "serve")
 SHOWN = 2000  # characters of the log of a server that did not start
 
 

@@ -33,7 +33,7 @@ def serving(
     ready: bool = True,
     *,
     started: bool = True,
-    module: str = "service",
+    module: str = "offline.cli",
     **settings: str,
 ) -> Iterator[Server]:
     """Serve on a free port until the block ends; `settings` are EMOTIONS_... by lower-case name.

@@ -69,7 +69,7 @@ def test_a_build_that_cannot_write(
 
 def test_a_build_on_a_disk_that_fills_up_leaves_nothing(tmp_path: Path) -> None:
     """A real one: no file may grow beyond what the emotion network needs."""
-    command = [sys.executable, "-m", "service", "build", NAME]
+    command = [sys.executable, "-m", "offline.cli", "build", NAME]
     ended = subprocess.run(
         command,
         cwd=ROOT,

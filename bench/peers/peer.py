@@ -76,7 +76,7 @@ class Peer(NamedTuple):
 
 
 PEERS = (
-    Peer("emotions", ("service", "serve", "--port"), lambda body: sent(as_it_is(body))),
+    Peer("emotions", ("offline.cli", "serve", "--port"), lambda body: sent(as_it_is(body))),
     Peer(
         "mosec",
         ("bench.peers.mosec_server", "--timeout", "60000", "--port"),

@@ -39,7 +39,7 @@ def test_each_card_is_of_the_weights_that_ship(entry: dict[str, str]) -> None:
     assert re.findall(r"sha256\s+`(\w+)`", card) == [entry["sha256"]]
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "limits.md"], ids=lambda p: p.name)
+@pytest.mark.parametrize("page", [DOCS / "measurements.md", DOCS / "limits.md"], ids=lambda p: p.name)
 def test_accuracies_are_the_card_s(page: Path, seven_and_three: tuple[str, str]) -> None:
     text, (seven, three) = page.read_text(), seven_and_three
     assert re.search(rf"FER-2013('s)? public test.*\| {seven} %", text)
@@ -51,9 +51,9 @@ def test_the_changelog_ends_where_the_card_is(seven_and_three: tuple[str, str]) 
     assert f"to {seven_and_three[0]} % on FER-2013's public test" in changes
 
 
-def test_the_readme_has_the_calibration_error_of_the_card() -> None:
+def test_the_measurements_have_the_calibration_error_of_the_card() -> None:
     error = measured(r"calibration error \(15 bins\) \| [\d.]+ before, ([\d.]+) with")
-    assert f"| its calibration error | {error} |" in (ROOT / "README.md").read_text()
+    assert f"| its calibration error | {error} |" in (DOCS / "measurements.md").read_text()
 
 
 def test_the_limits_name_the_two_weakest() -> None:

@@ -6,16 +6,24 @@ from pathlib import Path
 import pytest
 
 from tests.docs.blocks import DOCS
+from tests.docs import packages
 from tests.docs.pages import PAGES
 
 ROOT = DOCS.parent
-ROOMS = "bench|client|docker|docs|engines|requirements|service|tensorrtx|tests|training"
+ROOMS = (
+    "analysis|bench|client|docker|docs|engines|offline|requirements|service|tensorrtx|tests|training"
+)
 WRITTEN = [ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")]
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_is_what_the_code_says(name: str) -> None:
     assert (DOCS / name).read_text() == PAGES[name](), "run `python -m tests.docs.pages`"
+
+
+def test_the_drawing_of_the_packages_is_current() -> None:
+    written = packages.PICTURE.read_text()
+    assert written == packages.drawing(), "run `python -m tests.docs.packages`"
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))

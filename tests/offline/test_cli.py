@@ -32,7 +32,7 @@ def emotions(*arguments: str | Path, status: int = 0) -> str:
 
 
 def test_ctrl_c_before_all_is_imported_prints_no_traceback() -> None:
-    command = [sys.executable, "-X", "importtime", "-m", "service", "predict", "x.png"]
+    command = [sys.executable, "-X", "importtime", "-m", "offline.cli", "predict", "x.png"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert any("engines.catalog" in line for line in process.stderr)

@@ -56,7 +56,7 @@ def photographs(tmp_path: Path) -> Path:
 
 
 def command(
-    plans: Path, *arguments: str | Path, module: str = "service"
+    plans: Path, *arguments: str | Path, module: str = "offline.cli"
 ) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", module, "predict", *map(str, arguments)],

@@ -100,7 +100,7 @@ def frames_of(out: Path) -> list[str]:
 
 def webcam(plans: Path, *arguments: str | Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "service", "webcam", *map(str, arguments)],
+        [sys.executable, "-m", "offline.cli", "webcam", *map(str, arguments)],
         env=os.environ | {"EMOTIONS_PLANS": str(plans), "EMOTIONS_ENGINE": "onnxruntime"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

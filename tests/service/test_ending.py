@@ -124,7 +124,7 @@ def test_sigterm_counts_for_process_1(plans: Path, command: str, code: int) -> N
         pytest.skip("this user may not make a namespace of processes")
     environment = os.environ | {"EMOTIONS_PLANS": str(plans), "EMOTIONS_PORT": "0"}
     outside = subprocess.Popen(
-        [*unshare, sys.executable, "-m", "service", command],
+        [*unshare, sys.executable, "-m", "offline.cli", command],
         env=environment,
         stderr=subprocess.DEVNULL,
     )

@@ -365,7 +365,7 @@ def test_a_missing_plan_names_the_command(tmp_path: Path) -> None:
 
 def _serve(plans: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "service", "serve", *options],
+        [sys.executable, "-m", "offline.cli", "serve", *options],
         env={"EMOTIONS_PLANS": str(plans), "EMOTIONS_ENGINE": "onnxruntime", "PATH": ""},
         capture_output=True,
         text=True,
