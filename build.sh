@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Set up, build the engines for this machine, and then:
-#   ./build.sh                    nothing more (with what videos need, which serving does not)
-#   ./build.sh serve [--port N …] serve (options as `emotions serve --help` shows)
-#   ./build.sh test [ARGS …]      check types and style and run every test (ARGS go to pytest)
-#   ./build.sh audit              known vulnerabilities of the dependencies; writes build/sbom/
-#   ./build.sh fuzz [SECONDS]     look for inputs that decoding and parsing do not survive
-#   ./build.sh docs               build the documentation into build/site
-#   ./build.sh test-training [ARGS …]  run the tests of training/, in an environment of its own
-#   ./build.sh lock               resolve the dependencies anew into requirements/
+# Sets up the project and runs it. All packages go to .venv, from the locks in requirements/.
+#   ./build.sh                         build the engines for this machine (installs video support)
+#   ./build.sh serve [--port N …]      build and serve; `emotions serve --help` shows the options
+#   ./build.sh test [ARGS …]           check style, imports and types, run the tests (ARGS: pytest)
+#   ./build.sh test-training [ARGS …]  run the tests of training/ in .venv-training
+#   ./build.sh audit                   list known vulnerabilities of the dependencies, write build/sbom/
+#   ./build.sh fuzz [SECONDS]          search for inputs that crash decoding or parsing
+#   ./build.sh docs                    build the documentation into build/site
+#   ./build.sh lock                    resolve the dependencies into requirements/
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -31,9 +31,8 @@ environment() {
   [ -x "$VENV/bin/python" ] || { say "making $VENV"; "$(find_python)" -m venv "$VENV"; }
 }
 
-# set_up LOCK …: an environment with exactly the packages of requirements/LOCK.txt, of several locks in
-# one go; `pip_options` go to pip. A stamp of each lock's checksum makes the second time quick; tests'
-# packages may stay when only serving is asked.
+# set_up LOCK …: install the packages of each requirements/LOCK.txt; `pip_options` go to pip. A stamp
+# with the checksum of the lock makes the second run quick. Packages of other locks stay.
 set_up() {
   local name missing=() files=()
   environment
@@ -50,13 +49,13 @@ set_up() {
   for name in "${missing[@]}"; do stamp "$name" >"$VENV/.installed-$name"; done
 }
 
-# stamp LOCK: the checksum of what its packages depend on.
+# stamp LOCK: print the checksum of the files that determine its packages.
 stamp() {
   cat "requirements/$1.txt" pyproject.toml | cksum
 }
 
-# choose_engine ARGS …: --engine among the options of `emotions` is the engine of every command run
-# here, so that `serve` finds the plans that `build` made.
+# choose_engine ARGS …: use the engine that --engine names for every command here, so that `serve`
+# finds the plans of `build`.
 choose_engine() {
   local previous='' argument
   for argument; do
@@ -66,8 +65,8 @@ choose_engine() {
   done
 }
 
-# lock: what the chosen engine needs. OpenVINO comes unasked where the CPU computes in bfloat16:
-# there it is about twice as fast as ONNX Runtime.
+# lock: print the lock of the chosen engine. The default is OpenVINO on a CPU with bfloat16, where it
+# is about twice as fast as ONNX Runtime.
 lock() {
   case ${EMOTIONS_ENGINE:-auto} in
     tensorrt-rtx | openvino) printf %s "$EMOTIONS_ENGINE" ;;
@@ -76,8 +75,8 @@ lock() {
   esac
 }
 
-# set_up_training: the lock is complete and leaves CUDA's libraries out, hence --no-deps. A PyTorch
-# that wants them (the only one that many an index has for Linux) gets those that it pins.
+# set_up_training: the lock is complete but has no CUDA libraries, hence --no-deps. If the index only
+# has a PyTorch for CUDA, install the CUDA libraries that it pins.
 set_up_training() {
   "$VENV/bin/python" -m pip show --quiet torch 2>/dev/null || install_torch
   pip_options=--no-deps set_up training
@@ -86,8 +85,8 @@ set_up_training() {
   "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check torch==2.13.0
 }
 
-# install_torch: pip asked for hashes takes what an index states them of; asked without, the build
-# for CPUs where one is offered. So that one is fetched, and then held to the lock's hashes.
+# install_torch: with hashes, pip only accepts files for which the index states a hash. Without, it
+# takes a CPU build where there is one. So download first, then verify against the lock.
 install_torch() {
   local wheels
   wheels=$(mktemp -d)
@@ -100,24 +99,24 @@ install_torch() {
   rm -r "$wheels"
 }
 
-# types_of_tensorrt: what type-checks our calls of TensorRT 10 and 11; see tests/stubs.py.
+# types_of_tensorrt: generate the stubs that type-check calls of TensorRT 10 and 11, see tests/stubs.py.
 types_of_tensorrt() {
   if [ "$(uname -s)" = Linux ] && command -v cc >/dev/null; then
     "$VENV/bin/python" -m tests.stubs
   else
-    say 'no C compiler, or not Linux: calls of TensorRT are not checked against its types'
+    say 'needs Linux and a C compiler to check calls of TensorRT against its types; skipping'
   fi
 }
 
-# resolve ARGS …: one lock for every Python and platform, by hash, naming no index.
+# resolve ARGS …: write one lock with hashes for all versions of Python and platforms.
 resolve() {
   "$VENV/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-annotate --no-emit-index-url --custom-compile-command './build.sh lock' \
     "$@" pyproject.toml
 }
 
-# resolve_training: uv locks the wheels of the package index. Where pip is offered PyTorch's build
-# for CPUs, that one's hash is added.
+# resolve_training: uv locks the wheels of the package index. If pip finds a CPU build of PyTorch, add
+# its hash.
 resolve_training() {
   local chosen
   resolve --extra build --extra training --extra training-test -c requirements/test.txt \
@@ -128,7 +127,7 @@ resolve_training() {
     sed -i "s/^torch==.*/&\n    --hash=sha256:$chosen \\\\/" requirements/training.txt
 }
 
-# resolve_types MAJOR REQUIREMENT: the bindings of one TensorRT, which only their types are made of.
+# resolve_types MAJOR REQUIREMENT: lock the bindings of one TensorRT; only their stubs are used.
 resolve_types() {
   printf '%s\n' "$2" | "$VENV/bin/uv" pip compile --quiet --universal --python-version 3.11 \
     --generate-hashes --no-annotate --no-emit-index-url --no-deps \
@@ -154,6 +153,7 @@ case $command in
     types_of_tensorrt
     "$VENV/bin/ruff" format --check .
     "$VENV/bin/ruff" check .
+    PYTHONPATH=client "$VENV/bin/lint-imports" --no-cache
     "$VENV/bin/mypy"
     exec "$VENV/bin/pytest" "$@"
     ;;

@@ -1,1 +1,1 @@
-"""From an encoded image to its faces: decode, detect, place landmarks, cut, classify, embed."""
+"""The library that everything else uses: it turns encoded images into faces. See `analyze.py`."""

@@ -1,7 +1,7 @@
-"""Close-ups: faces larger than the detector's anchors, found by a second look at a third the size.
+"""Close-ups: faces larger than the detector's anchors, found in a copy at a third of the size.
 
-A face of more than about 550 pixels in the detector's input is missed, or found in pieces. Seen
-at a third it is of a size the network knows. docs/adr/0008 has the figures.
+The detector misses a face of more than about 550 pixels in its input, or finds pieces of it. At a
+third the face has a size that the network knows. docs/adr/0008 has the figures.
 """
 
 from collections.abc import Sequence
@@ -13,26 +13,30 @@ import numpy as np
 from analysis.detection import CLOSE_UP, PADDING, Letterbox, least
 from engines.types import U8, Array
 
+# The detector's outputs for one image, by name: see `detection.select`.
 Row = dict[str, Array]
+# When to look again: always, never, or if the first look found a sign of a close-up.
 CloseUps = Literal["auto", "on", "off"]
 SHRINK = 3
-# Rows above and below the small copy: without them the frame passes for a face more often.
+# Rows above and below the small copy: without them its edge is taken for a face more often.
 MARGIN = 32
-# A large anchor that is at least so sure, though it need not be sure enough for a face.
+# With `auto`, the score of a large anchor from which the detector looks again. It is lower than
+# that of a face.
 SUSPICION = 0.1
 
 
 def wanted(row: Row, close_ups: CloseUps) -> bool:
-    """Whether to look again: where `auto`, if some large anchor half sees a face."""
+    """Return whether to look again at the image that gave `row`."""
     if close_ups != "auto":
         return close_ups == "on"
     return bool((row["scores"][_large(row["boxes"])] >= SUSPICION).any())
 
 
 def second_look(canvas: U8, box: Letterbox, heights: Sequence[int] = ()) -> U8:
-    """The image in the detector's input `canvas` at a third, in the middle of a new input.
+    """Copy the image in the detector's input `canvas` (H, W, 3), at a third, into a new input.
 
-    Its height is the first of `heights` that leaves a margin, else that of `canvas`.
+    The copy lies in the middle of the new input, (h, W, 3) uint8. Its height h is the first of
+    `heights` that leaves a margin, or else that of `canvas`.
     """
     width, height = box.inside
     small = max(1, width // SHRINK), max(1, height // SHRINK)
@@ -47,9 +51,10 @@ def second_look(canvas: U8, box: Letterbox, heights: Sequence[int] = ()) -> U8:
 
 
 def merged(row: Row, again: Row, shape: tuple[int, ...], box: Letterbox) -> Row:
-    """The first look's candidates and the second's close-ups, all in pixels of the first's input.
+    """Join the candidates of the first look and the close-ups of the second.
 
-    `shape` is that of the second look's input, (height, width, 3).
+    `again` has the outputs of the second look, and `shape` (height, width, 3) is that of its
+    input. The result is in pixels of the first look's input.
     """
     width, height = box.inside
     small = max(1, width // SHRINK), max(1, height // SHRINK)

@@ -1,4 +1,4 @@
-"""Face crops: the square frame of FER-2013 for emotions, ArcFace's template for embeddings."""
+"""Crops of faces: the square frame of FER-2013 for emotions, ArcFace's template for embeddings."""
 
 import math
 
@@ -7,14 +7,14 @@ import numpy as np
 
 from engines.types import F64, U8, Array
 
-# The detector's box spans these shares of a FER-2013 frame's width and height (medians over
-# training images), so the frame around a detected box is the square that makes it span them.
+# The shares of a FER-2013 frame's width and height that the detector's box takes (medians over
+# training images). The frame around a detected box is the square in which it takes these shares.
 FRAME_WIDTH_SHARE, FRAME_HEIGHT_SHARE = 0.785, 1.01
 FER_SIZE = 48
-# Of a face of a hundred thousand pixels.
+# From a face of a hundred thousand pixels to a crop.
 LEAST_SCALE = 1e-3
 ARCFACE_SIZE = 112
-# Makes x, y a complex number.
+# A product with it makes a complex number of x, y.
 PLANE = np.array([1, 1j])
 # Where ArcFace wants the five landmarks in a 112x112 crop (insightface, face_align).
 ARCFACE_TEMPLATE: F64 = np.array(
@@ -29,10 +29,10 @@ ARCFACE_TEMPLATE: F64 = np.array(
 
 
 def fer_crop(image: U8, box: Array) -> U8:
-    """Cut the square that frames a face as FER-2013 does; grey, uint8 (48, 48).
+    """Cut out a face in the square frame of FER-2013; grey, uint8 (48, 48).
 
-    `image` is RGB (h, w, 3), `box` x1 y1 x2 y2 in its pixels. What lies outside the image is
-    its border, repeated.
+    image: RGB (h, w, 3) uint8; box: (4,), x1 y1 x2 y2 in pixels of the image. Outside the image
+    its border is repeated.
     """
     x1, y1, x2, y2 = (float(value) for value in box)
     side = max((x2 - x1) / FRAME_WIDTH_SHARE, (y2 - y1) / FRAME_HEIGHT_SHARE, 1.0)
@@ -44,13 +44,16 @@ def fer_crop(image: U8, box: Array) -> U8:
 
 
 def enlargement(boxes: Array, size: int) -> float:
-    """The factor by which faces (K, 4) must grow so that no crop of `size` pixels is enlarged."""
+    """Return how many times larger an image must be so that no crop of `size` pixels is enlarged.
+
+    boxes: (K, 4) in pixels of the image.
+    """
     sides = (boxes[:, 2:] - boxes[:, :2]) / (FRAME_WIDTH_SHARE, FRAME_HEIGHT_SHARE)
     return float(size / sides.max(axis=1, initial=0).clip(1e-6).min(initial=size))
 
 
 def _cut(image: U8, left: int, top: int, side: int) -> U8:
-    """Cut a square, repeating the border where it reaches beyond the image."""
+    """Cut out a square; repeat the border where it reaches beyond the image."""
     height, width = image.shape[:2]
     inside = image[max(0, top) : max(1, top + side), max(0, left) : max(1, left + side)]
     before = max(0, -top), max(0, -left)
@@ -64,19 +67,22 @@ def _cut(image: U8, left: int, top: int, side: int) -> U8:
 
 
 def arcface_crops(image: U8, landmarks: Array) -> list[U8]:
-    """Warp faces so that their landmarks (K, 5, 2) lie on ArcFace's template; RGB (112, 112, 3)."""
+    """Warp faces so that their landmarks lie on ArcFace's template.
+
+    image: RGB (h, w, 3) uint8; landmarks: (K, 5, 2) in its pixels. Returns K crops, (112, 112, 3).
+    """
     matrices = similarities(landmarks, ARCFACE_TEMPLATE)
     return [warped(image, matrix, ARCFACE_SIZE) for matrix in matrices]
 
 
 def warped(image: U8, matrix: F64, size: int) -> U8:
-    """Give the square crop of `size` pixels that the similarity `matrix` (2, 3) maps `image` to.
+    """Warp an image by the similarity `matrix` (2, 3) into a crop of `size` x `size` pixels.
 
-    A face much larger than the crop is shrunk with an area filter first: bilinear sampling alone
-    would skip pixels. What lies outside the image is its border, repeated.
+    A face much larger than the crop is first shrunk with an area filter, because bilinear sampling
+    alone would skip pixels. Outside the image its border is repeated.
     """
     scale = math.hypot(matrix[0, 0], matrix[1, 0])
-    # Landmarks that all lie on one point have no scale: the crop is that point's colour.
+    # Landmarks that all lie on one point have no scale; the crop has the colour of that point.
     shrink = math.floor(1 / scale) if scale > LEAST_SCALE else 1
     if shrink > 1:
         image, matrix = _shrunk(image, matrix, size, shrink)
@@ -105,17 +111,18 @@ def _shrunk(image: U8, matrix: F64, size: int, factor: int) -> tuple[U8, F64]:
 
 
 def similarities(sources: Array, target: F64) -> F64:
-    """Least-squares similarities (K, 2, 3) that map `sources` (K, N, 2) onto `target` (N, 2).
+    """Return the least-squares similarities (K, 2, 3) that map `sources` onto `target`.
 
-    The problem of S. Umeyama, "Least-squares estimation of transformation parameters between two
-    point patterns", IEEE TPAMI 13(4), 1991, in the plane, where it is a regression with one complex
-    factor for scale and rotation (I. L. Dryden, K. V. Mardia, "Statistical Shape Analysis", 1998,
-    full Procrustes fit of planar shapes): no decomposition is needed, and no reflection can result.
+    sources: (K, N, 2); target: (N, 2). S. Umeyama, "Least-squares estimation of transformation
+    parameters between two point patterns", IEEE TPAMI 13(4), 1991, states the problem. In the plane
+    it is a regression with one complex factor for scale and rotation (I. L. Dryden, K. V. Mardia,
+    "Statistical Shape Analysis", 1998, full Procrustes fit of planar shapes). This needs no
+    decomposition, and the result is never a reflection.
     """
     points, goals = np.asarray(sources, np.float64) @ PLANE, target @ PLANE
     centres, goal = points.mean(axis=1), goals.mean()
     spreads = points - centres[:, None]
-    # Python's sum adds whole columns: a face's bits do not depend on how many faces there are.
+    # Python's sum adds whole columns, so the number of faces does not change the bits of a face.
     products, squares = sum((spreads.conj() * (goals - goal)).T), sum((np.abs(spreads) ** 2).T)
     factors = products / np.maximum(squares, len(target) * 1e-12)
     shifts = goal - factors * centres

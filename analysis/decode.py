@@ -1,7 +1,6 @@
 """Bytes to pixels, under limits that hold before anything is decoded."""
 
 import io
-from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
@@ -11,41 +10,52 @@ from PIL import Image
 
 from analysis import sanitize
 from analysis.errors import CorruptImageError, TooLargeError
-from analysis.exif import orientation
+from analysis.exif import ON_ITS_SIDE, orientation, turned_upright
 from analysis.sanitize import Container
 from analysis.types import Source
 from engines.types import U8
 
-# Our own limit on pixels is checked by `_refuse_large`; Pillow's would only warn.
+# `ImageLimits` checks the number of pixels; Pillow's own limit would only warn.
 Image.MAX_IMAGE_PIXELS = None
-# A progressive JPEG of the largest size may have this many scans; smaller ones as many more.
+# A progressive JPEG of `max_pixels` may have this many scans; a smaller one may have more.
 SCANS_OF_THE_LARGEST = 16
-# Larger images are kept shrunk while networks run, and are decoded again if a face is small.
+# Larger images are kept shrunk while networks run, and decoded again if a face is small.
 KEPT_PIXELS = 4_000_000
-# The turn that each EXIF orientation needs, and the orientations that swap width and height.
-UPRIGHT: dict[int, Callable[[U8], U8]] = {
-    1: lambda pixels: pixels,
-    2: lambda pixels: pixels[:, ::-1],
-    3: lambda pixels: pixels[::-1, ::-1],
-    4: lambda pixels: pixels[::-1],
-    5: lambda pixels: pixels.swapaxes(0, 1),
-    6: lambda pixels: pixels[::-1].swapaxes(0, 1),
-    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
-    8: lambda pixels: pixels[:, ::-1].swapaxes(0, 1),
-}
-ON_ITS_SIDE = (5, 6, 7, 8)
 PLAIN_COLOURS = ("YCbCr", "Gray")
 
 
 class ImageLimits(NamedTuple):
-    """The most that one image may cost: encoded bytes and decoded pixels."""
+    """The most that one image may cost: encoded bytes and decoded pixels.
+
+    The methods raise TooLargeError for an image beyond the limits.
+    """
 
     max_bytes: int
     max_pixels: int
 
+    def check_bytes(self, data: bytes) -> None:
+        """Check the encoded size."""
+        if len(data) > self.max_bytes:
+            raise TooLargeError(f"the image has {len(data)} bytes; the limit is {self.max_bytes}")
+
+    def check_pixels(self, width: int, height: int) -> None:
+        """Check the decoded size."""
+        if width * height > self.max_pixels:
+            raise TooLargeError(
+                f"the image has {width}x{height} pixels; the limit is {self.max_pixels} in all"
+            )
+
+    def check_scans(self, width: int, height: int, scans: int) -> None:
+        """Check the scans of a progressive JPEG: each takes time for all pixels in few bytes."""
+        most = SCANS_OF_THE_LARGEST * self.max_pixels // (width * height)
+        if scans > most:
+            raise TooLargeError(
+                f"the image has {scans} scans; at its size {most} are allowed; save it anew"
+            )
+
 
 class Picture(NamedTuple):
-    """An upright image: RGB pixels uint8, maybe of fewer than the whole `width` x `height`."""
+    """An upright image: RGB pixels (h, w, 3) uint8, perhaps fewer than its `width` x `height`."""
 
     pixels: U8
     width: int
@@ -53,12 +63,12 @@ class Picture(NamedTuple):
 
     @property
     def reduced(self) -> bool:
-        """Whether the pixels are fewer than the image has."""
+        """Whether the pixels are fewer than those of the image."""
         return self.pixels.shape[:2] != (self.height, self.width)
 
 
-def opened(source: Source, limits: ImageLimits, side: int | None = None) -> Picture:
-    """Decode as much of an image as is needed, see `open_picture`; pixels are taken as they are."""
+def open_source(source: Source, limits: ImageLimits, side: int | None = None) -> Picture:
+    """Decode an encoded image as `open_picture` does; take pixels as they are."""
     if isinstance(source, bytes):
         return open_picture(source, limits, side)
     return Picture(source, source.shape[1], source.shape[0])
@@ -73,34 +83,34 @@ def open_picture(data: bytes, limits: ImageLimits, side: int | None = None) -> P
     """Decode a JPEG, PNG, WebP or BMP to upright RGB.
 
     EXIF orientation is applied; 16-bit samples keep their high byte; grey, palette and CMYK are
-    converted; transparency is laid on white, as a browser shows it. Of an animation the first
-    frame counts. A JPEG is decoded at a half, a quarter or an eighth (libjpeg scales the cosine
-    transform) if that leaves its longer side at least `side`; other images beyond `KEPT_PIXELS` are
-    shrunk by a whole number once they are decoded.
+    converted; transparency is laid on white, as in a browser; an animation gives its first frame.
+
+    Without `side` all pixels are decoded. With it, a JPEG is decoded at a half, a quarter or an
+    eighth of its size (libjpeg scales the cosine transform) if its longer side keeps at least
+    `side` pixels. Another image of more than `KEPT_PIXELS` is decoded, and then shrunk by a whole
+    number under the same condition.
 
     Raises:
         TooLargeError: more bytes, pixels or parts than `limits` allow; nothing was decoded.
         UnsupportedMediaTypeError: the first bytes are those of no supported format.
-        CorruptImageError: the format is supported, the rest is damaged.
+        CorruptImageError: the format is supported, but the image is damaged.
     """
-    if len(data) > limits.max_bytes:
-        raise TooLargeError(f"the image has {len(data)} bytes; the limit is {limits.max_bytes}")
+    limits.check_bytes(data)
     container = sanitize.read(data)
     try:
-        picture = _turbo(container, limits, side) or _pillow(container, limits, side)
+        return _turbo(container, limits, side) or _pillow(container, limits, side)
     except TooLargeError:
         raise
     except Exception as error:  # decoders raise errors of many kinds
         raise CorruptImageError(
             f"the {container.kind} image cannot be decoded; send it whole"
         ) from error
-    return picture
 
 
 def _turbo(container: Container, limits: ImageLimits, side: int | None) -> Picture | None:
-    """Decode a plain JPEG by libjpeg-turbo; None leaves the image to Pillow.
+    """Decode a plain JPEG with libjpeg-turbo; return None to leave the image to Pillow.
 
-    Its pixels are those of Pillow, which copies them twice more.
+    Pillow gives the same pixels, but copies them twice more.
     """
     if container.kind != "JPEG":
         return None
@@ -108,8 +118,8 @@ def _turbo(container: Container, limits: ImageLimits, side: int | None) -> Pictu
         height, width, colours, _ = simplejpeg.decode_jpeg_header(container.data)
         if colours not in PLAIN_COLOURS:
             return None
-        _refuse_large(width, height, limits)
-        _refuse_long((width, height), container.scans, limits)
+        limits.check_pixels(width, height)
+        limits.check_scans(width, height, container.scans)
         least = {} if side is None else _least(width, height, side)
         pixels = simplejpeg.decode_jpeg(container.data, "RGB", **least)
     except ValueError:  # Pillow is more tolerant
@@ -118,7 +128,7 @@ def _turbo(container: Container, limits: ImageLimits, side: int | None) -> Pictu
 
 
 def _least(width: int, height: int, side: int) -> dict[str, int]:
-    """Ask libjpeg for a whole, a half, a quarter or an eighth; other shares take longer."""
+    """Request a whole, a half, a quarter or an eighth; libjpeg takes longer for other ratios."""
     longer = max(width, height)
     divisor = next((each for each in (8, 4, 2) if longer >= each * side), 1)
     return {"min_width" if width >= height else "min_height": -(-longer // divisor)}
@@ -126,43 +136,27 @@ def _least(width: int, height: int, side: int) -> dict[str, int]:
 
 def _pillow(container: Container, limits: ImageLimits, side: int | None) -> Picture:
     if container.kind == "WEBP":  # Pillow allocates the canvas when it opens one
-        _refuse_large(*sanitize.webp_size(container.data), limits)
+        limits.check_pixels(*sanitize.webp_size(container.data))
     with Image.open(io.BytesIO(container.data), formats=[container.kind]) as image:
-        _refuse_large(*image.size, limits)
-        _refuse_long(image.size, container.scans, limits)
+        limits.check_pixels(*image.size)
+        limits.check_scans(*image.size, container.scans)
         image.load()
-        turned = container.orientation
+        turn = container.orientation
         if container.kind == "WEBP":
-            turned = orientation(image.info.get("exif", b"").removeprefix(b"Exif\0\0"))
+            turn = orientation(image.info.get("exif", b"").removeprefix(b"Exif\0\0"))
         pixels = np.asarray(_rgb(image))
-        return _picture(pixels if side is None else _shrunk(pixels, side), *image.size, turned)
+        return _picture(pixels if side is None else _shrunk(pixels, side), *image.size, turn)
 
 
-def _picture(pixels: U8, width: int, height: int, turned: int) -> Picture:
-    """Turn stored pixels upright, as EXIF's orientation 1 to 8 says; the size is in full pixels."""
-    if turned in ON_ITS_SIDE:
+def _picture(pixels: U8, width: int, height: int, turn: int) -> Picture:
+    """Turn stored pixels upright; `width` and `height` are those of the whole stored image."""
+    if turn in ON_ITS_SIDE:
         width, height = height, width
-    return Picture(np.ascontiguousarray(UPRIGHT[turned](pixels)), width, height)
-
-
-def _refuse_large(width: int, height: int, limits: ImageLimits) -> None:
-    if width * height > limits.max_pixels:
-        raise TooLargeError(
-            f"the image has {width}x{height} pixels; the limit is {limits.max_pixels} in all"
-        )
-
-
-def _refuse_long(size: tuple[int, int], scans: int, limits: ImageLimits) -> None:
-    """Each scan of a progressive JPEG passes over all of its pixels, however few bytes it has."""
-    most = SCANS_OF_THE_LARGEST * limits.max_pixels // (size[0] * size[1])
-    if scans > most:
-        raise TooLargeError(
-            f"the image has {scans} scans; at its size {most} are allowed; save it anew"
-        )
+    return Picture(turned_upright(pixels, turn), width, height)
 
 
 def _shrunk(pixels: U8, side: int) -> U8:
-    """A large picture divided by the largest whole number that leaves `side` pixels."""
+    """Divide a large image by the largest whole number that leaves `side` pixels."""
     height, width = pixels.shape[:2]
     factor = max(height, width) // side
     if height * width <= KEPT_PIXELS or factor < 2:

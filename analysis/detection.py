@@ -1,4 +1,4 @@
-"""The detector's geometry, in numpy: letterbox, NMS, and boxes back in the image's pixels."""
+"""The detector's geometry: the letterbox, non-maximum suppression, and the way back to pixels."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -11,19 +11,24 @@ from numpy.typing import NDArray
 from analysis.types import Detections
 from engines.types import F32, U8, Array
 
-# What the detector subtracts, as RGB: padding of this colour is zero to the network.
+# The colour that the detector subtracts, as RGB: the network sees such padding as zero.
 PADDING = (123, 117, 104)
-# Enlarging further shows the network nothing new and makes a face that fills a small picture
-# larger than its largest anchors.
+# Further enlargement adds no detail, and it makes a face that fills a small image larger than the
+# network's largest anchors.
 MAX_ENLARGEMENT = 2.0
-# Pixels of the detector's input from which a face's longer side makes it a close-up. Of a close-up
-# the network also sees parts, and at times the frame, as faces: boxes of which one lies in the
-# other to this share, and the worse is not this many times as large.
-CLOSE_UP, WITHIN, TIMES_LARGER = 400.0, 0.8, 3.0
+# A face with a longer side than this is a close-up, in pixels of the detector's input.
+CLOSE_UP = 400.0
+# The network also takes parts of a close-up, and at times the whole image, for faces. A box is
+# taken for a part if this share of the smaller box lies in the larger, and if it is less than this
+# many times as large as the better box.
+WITHIN, TIMES_LARGER = 0.8, 3.0
 
 
 class Letterbox(NamedTuple):
-    """How an image lies in the detector's input: scaled by `scale`, in the upper left corner."""
+    """An image in the detector's input: scaled by `scale`, in the upper left corner.
+
+    width, height: of the image, in its own pixels.
+    """
 
     scale: float
     width: int
@@ -31,7 +36,7 @@ class Letterbox(NamedTuple):
 
     @property
     def inside(self) -> tuple[int, int]:
-        """Width and height that the image has in the input."""
+        """Width and height of the image in the input, in pixels."""
         return max(1, round(self.width * self.scale)), max(1, round(self.height * self.scale))
 
     def restore(self, points: Array) -> F32:
@@ -42,17 +47,17 @@ class Letterbox(NamedTuple):
 def fit(
     width: int, height: int, size: tuple[int, int], heights: Sequence[int] = ()
 ) -> tuple[Letterbox, tuple[int, int, int]]:
-    """Fit an image into `size` (height, width) without distortion.
+    """Fit an image of `width` x `height` pixels into `size` (height, width) without distortion.
 
-    Returns its place, and the shape of the input (height, width, 3): its height is the first of
-    `heights` that holds the image, those that the detector takes besides that of `size`, rising.
+    `heights` are the input heights that the detector takes besides that of `size`, rising. Returns
+    the letterbox, and the shape of the input (height, width, 3): the lowest that holds the image.
     """
     box = Letterbox(min(size[0] / height, size[1] / width, MAX_ENLARGEMENT), width, height)
     return box, (least(heights, box.inside[1], size[0]), size[1], 3)
 
 
 def fill(image: U8, box: Letterbox, out: U8) -> None:
-    """Write an image (h, w, 3) into the detector's input `out` and pad the rest."""
+    """Write an image (h, w, 3) uint8 into the detector's input `out` (H, W, 3) and pad the rest."""
     width, height = box.inside
     if (width, height) == (box.width, box.height):
         out[:height, :width] = image
@@ -65,19 +70,23 @@ def fill(image: U8, box: Letterbox, out: U8) -> None:
 
 @cache
 def _padding(width: int) -> U8:
-    """A row of padding: numpy copies whole rows quickly, and single pixels slowly."""
+    """Return a row of padding: numpy copies whole rows quickly, and single pixels slowly."""
     return np.tile(np.array(PADDING, np.uint8), (1, width, 1))
 
 
 def least(heights: Sequence[int], rows: int, full: int) -> int:
-    """The first of `heights` that holds `rows`, or `full`."""
+    """Return the first of `heights` that holds so many `rows`, or else `full`."""
     return next((height for height in heights if height >= rows), full)
 
 
 def select(
     row: dict[str, Array], box: Letterbox, *, min_score: float, nms_iou: float, max_faces: int
 ) -> Detections:
-    """Turn the detector's row for one image (scores, boxes, landmarks by anchor) into faces."""
+    """Turn the detector's outputs for one image into its faces, largest first.
+
+    row: by name, one entry per anchor, float32: `scores` (N,), `boxes` (N, 4) and `landmarks`
+    (N, 5, 2) in pixels of the detector's input. The result is in pixels of the image.
+    """
     likely = row["scores"] >= min_score
     scores = row["scores"][likely]
     visible = np.clip(row["boxes"][likely], 0, box.inside * 2)
@@ -92,30 +101,30 @@ def select(
 
 
 def nms(boxes: Array, scores: Array, iou: float) -> NDArray[np.intp]:
-    """Greedy non-maximum suppression: indices of boxes (N, 4) that no better one overlaps.
+    """Suppress duplicates greedily: return the indices of the boxes to keep, best first.
 
-    A box goes when its intersection over union with a kept one is above `iou`, or when both are of
-    one close-up; boxes are in pixels of the detector's input.
+    A box is dropped if its intersection over union with a kept box is above `iou`, or if both
+    belong to one close-up. boxes: (N, 4) in pixels of the detector's input; scores: (N,).
     """
     order = np.argsort(-scores, kind="stable")
     same = _same_face(boxes[order], iou)
-    kept, gone = [], np.zeros(len(order), np.bool_)
+    kept, dropped = [], np.zeros(len(order), np.bool_)
     for i in range(len(order)):
-        if not gone[i]:
+        if not dropped[i]:
             kept.append(order[i])
-            gone |= same[i]
+            dropped |= same[i]
     return np.asarray(kept, np.intp)
 
 
 def _same_face(boxes: Array, iou: float) -> NDArray[np.bool_]:
-    """Which boxes (N, 4) are of the same face as which better one: (N, N), better ones first."""
+    """Compare boxes (N, 4), better ones first: [i, j] is whether j belongs to the face of i."""
     sides = boxes[:, 2:] - boxes[:, :2]
     corners = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     corners -= np.maximum(boxes[:, None, :2], boxes[None, :, :2])
     shared = np.clip(corners, 0, None).prod(axis=2)
     areas = sides.prod(axis=1)
-    together = areas[:, None] + areas[None, :] - shared
-    same = shared > iou * np.maximum(together, 1e-9)
+    union = areas[:, None] + areas[None, :] - shared
+    same = shared > iou * np.maximum(union, 1e-9)
     large = sides.max(axis=1, initial=0) >= CLOSE_UP
     if large.any():
         within = shared > WITHIN * np.minimum(areas[:, None], areas[None, :])

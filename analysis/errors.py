@@ -11,7 +11,7 @@ ServiceError
 ├── InferenceError             500 inference_failed      an engine failed on this image
 └── DeadlineExceededError      504 deadline_exceeded     no result in time
 
-`service.errors` adds those of HTTP: keys, parameters, bodies, URLs.
+`service.errors` adds the errors of HTTP: keys, parameters, bodies, URLs.
 """
 
 from http import HTTPStatus
@@ -27,7 +27,7 @@ class ServiceError(Exception):
 
 
 def codes() -> list[str]:
-    """The codes that a client can receive, each once."""
+    """Return the codes that a client can receive, each once."""
     found, pending = [], [ServiceError]
     while pending:
         kind = pending.pop(0)
@@ -45,7 +45,7 @@ class TooLargeError(ServiceError):
 
 
 class UnsupportedMediaTypeError(ServiceError):
-    """Not an image type that we read."""
+    """No supported image format."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     code = "unsupported_media"
@@ -59,21 +59,21 @@ class CorruptImageError(ServiceError):
 
 
 class EmbedderMissingError(ServiceError):
-    """Embeddings asked for, but no embedder is built."""
+    """Embeddings are requested, but no embedder is built."""
 
     status = HTTPStatus.NOT_IMPLEMENTED
     code = "embedder_missing"
 
 
 class UnavailableError(ServiceError):
-    """Not now; come again."""
+    """No service now; the client may retry."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
 
 
 class OverloadedError(UnavailableError):
-    """The queue is full."""
+    """No capacity is left."""
 
     code = "overloaded"
 
@@ -85,13 +85,13 @@ class ShuttingDownError(UnavailableError):
 
 
 class InferenceError(ServiceError):
-    """An engine failed on this image; the log says how."""
+    """An engine failed on this image; the log has the details."""
 
     code = "inference_failed"
 
 
 class DeadlineExceededError(ServiceError):
-    """No result in time."""
+    """No result before the deadline."""
 
     status = HTTPStatus.GATEWAY_TIMEOUT
     code = "deadline_exceeded"

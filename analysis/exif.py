@@ -1,19 +1,36 @@
-"""How a camera was held: the one thing that is read of EXIF, and nothing else of it is."""
+"""How a camera was held: the orientation in EXIF data, the only EXIF entry that is read."""
 
 import struct
+from collections.abc import Callable
+
+import numpy as np
+
+from engines.types import U8
 
 ORIENTATION = 0x0112
 UPRIGHT = 1
 SHORT, LONG = 3, 4
 MAX_ENTRIES = 1000
+# The turn that each orientation needs, and the orientations that swap width and height.
+TURNS: dict[int, Callable[[U8], U8]] = {
+    1: lambda pixels: pixels,
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: pixels[::-1].swapaxes(0, 1),
+    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
+    8: lambda pixels: pixels[:, ::-1].swapaxes(0, 1),
+}
+ON_ITS_SIDE = (5, 6, 7, 8)
 
 
 def orientation(tiff: bytes) -> int:
-    """The orientation, 1 to 8, of an EXIF block; 1 where it says none or is damaged.
+    """Return the orientation, 1 to 8, in a block of EXIF data; 1 if it has none or is damaged.
 
-    TIFF 6.0, section 2: a header, and a directory of entries of twelve bytes. Only the first
-    directory is read, and of it no more than `MAX_ENTRIES`: other readers follow every offset,
-    and a few kilobytes of overlapping entries cost them much memory.
+    The block is a TIFF header and a directory of entries of twelve bytes (TIFF 6.0, section 2).
+    Only the first directory is read, and at most `MAX_ENTRIES` of it: a reader that follows every
+    offset needs much memory for a few kilobytes of overlapping entries.
     """
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(tiff[:4]))
     if order is None:
@@ -31,3 +48,8 @@ def orientation(tiff: bytes) -> int:
     except struct.error:
         pass
     return UPRIGHT
+
+
+def turned_upright(pixels: U8, orientation: int) -> U8:
+    """Turn stored pixels (height, width, 3) upright; the result is contiguous."""
+    return np.ascontiguousarray(TURNS[orientation](pixels))

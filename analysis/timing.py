@@ -1,11 +1,15 @@
-"""How long each stage of an analysis took. Times are seconds on `time.monotonic`'s clock."""
+"""When each stage of an analysis ran. Times are seconds on `time.monotonic`'s clock.
+
+A worker sends the samples of an image with its result. The service adds samples of its own stages,
+and keeps those of a request together in `service.telemetry.stats`.
+"""
 
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
-# In the order in which an image passes them. `queue` is the wait for a worker.
+# The stages in the order in which an image passes them. `queue` is the wait for a worker.
 Stage = Literal[
     "read", "fetch", "queue", "decode", "detect", "align", "classify", "embed", "serialise"
 ]
@@ -20,7 +24,7 @@ class Sample(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """One batch that a network ran: rows, when the oldest row was queued, start and end."""
+    """One batch that a network ran: its rows, when the first was queued, and start and end."""
 
     network: str
     rows: int
@@ -31,7 +35,7 @@ class Batch(NamedTuple):
 
 @contextmanager
 def timed(stage: Stage, samples: Iterable[list[Sample]]) -> Iterator[None]:
-    """Add the duration of the block to each list."""
+    """Append a sample of the block to each list, also if the block raises."""
     started = time.monotonic()
     try:
         yield

@@ -1,1 +1,16 @@
-"""Load and limits, measured side by side in one run; nothing imports this package."""
+"""Benchmarks, soak tests and fuzzers of the service; nothing imports this package but tests.
+
+Commands, each with `--help`:
+
+- `python -m bench`: the service beside the limit of the machine; latencies, memory, start-up
+- `python -m bench.load URL`: clients for a service that already runs
+- `python -m bench.host`: what HTTP, decoding and geometry cost when the networks cost nothing
+- `python -m bench.peers`: other servers with the same networks
+- `python -m bench.networks`, `python -m bench.gpu`: engines and precisions, network by network
+- `python -m bench.overload`, `python -m bench.soak`, `python -m bench.recovery`: too many requests,
+  very many requests, killed workers
+- `python -m bench.mutated`, `python -m bench.fuzz`: damaged input
+
+Shared: `inputs` (images and bodies), `load` (HTTP clients), `measure` (servers, processes, tables),
+`fakes` (networks that cost nothing), `limit` (the same work without HTTP).
+"""

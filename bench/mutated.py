@@ -1,7 +1,8 @@
-"""`python -m bench.mutated --count 1000000`: damaged bodies into the whole service.
+"""`python -m bench.mutated --count 1000000`: sends damaged bodies through the whole service.
 
 The networks are fake, everything else is real. Prints the number of bodies, their statuses, and the
-resident memory after the first thousand and at the end; fails if a status is 5xx.
+resident memory after the first thousand and at the end. Fails if a status is 5xx, and keeps those
+bodies in `build/mutated`.
 """
 
 import argparse
@@ -18,20 +19,20 @@ from pathlib import Path
 import structlog
 from fastapi import FastAPI
 
-from bench.asgi import Reply, application, ask
-from bench.forms import Body
-from bench.mutate import mutated
-from bench.processes import resident_mib
+from bench.fakes.asgi import Reply, application, ask
+from bench.inputs.forms import Body
+from bench.inputs.mutations import mutated
+from bench.measure.output import header, row
+from bench.measure.processes import resident_mib
 from service.settings import Settings
 
-WARM = 1000
-AT_ONCE = 16
+WARM, AT_ONCE, KEPT = 1000, 16, 100
 QUERIES = (b"", b"max_faces=1", b"min_score=0.9&labels=happy,sad", b"min_score=nan", b"labels=")
 
 
 @dataclass
 class Report:
-    """What came back."""
+    """The answers; `early` and `late` are MiB after `WARM` bodies and at the end."""
 
     count: int = 0
     statuses: collections.Counter[int] = field(default_factory=collections.Counter)
@@ -41,8 +42,8 @@ class Report:
     early: float = 0.0
     late: float = 0.0
 
-    def note(self, body: Body, reply: Reply, seconds: float) -> None:
-        """Count a reply; keep what should not be."""
+    def add(self, body: Body, reply: Reply, seconds: float) -> None:
+        """Count a reply; keep the body if the reply is a failure."""
         self.count += 1
         self.statuses[reply.status] += 1
         self.slowest = max(self.slowest, seconds)
@@ -53,7 +54,7 @@ class Report:
 
 
 async def run(settings: Settings, count: int, seed: int, seconds: float = math.inf) -> Report:
-    """Send `count` damaged bodies, some at once, or what `seconds` suffice for."""
+    """Send `count` damaged bodies, `AT_ONCE` at a time, or as many as `seconds` suffice for."""
     report, started = Report(), time.perf_counter()
 
     async def client(rng: random.Random) -> None:
@@ -74,30 +75,25 @@ async def _send(app: FastAPI, rng: random.Random, report: Report) -> None:
     headers = {b"content-type": body.kind.encode("latin-1")}
     started = time.perf_counter()
     reply = await ask(app, body.content, headers, rng.choice(QUERIES))
-    report.note(body, reply, time.perf_counter() - started)
-
-
-def quiet() -> None:
-    """Log nothing: a line a request would take longer than the request."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    logging.disable()
+    report.add(body, reply, time.perf_counter() - started)
 
 
 def main() -> int:
-    """Run, print a Markdown table, and keep what failed in `build/mutated`."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--count", type=int, default=1_000_000)
-    arguments.add_argument("--seed", type=int, default=0)
-    arguments.add_argument("--seconds", type=float, default=math.inf, help="stop after these")
-    given = arguments.parse_args()
-    quiet()
-    report = asyncio.run(run(Settings(), given.count, given.seed, given.seconds))
-    print("| bodies | a second | statuses | slowest, s | MiB after 1,000 | MiB at the end |")
-    print("|---|---|---|---|---|---|")
+    """Send, print a Markdown table, and keep failures."""
+    parser = argparse.ArgumentParser(prog="python -m bench.mutated", description=__doc__)
+    parser.add_argument("--count", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="stop after these")
+    options = parser.parse_args()
+    # A log line takes longer than a request.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.disable()
+    report = asyncio.run(run(Settings(), options.count, options.seed, options.seconds))
+    heads = "bodies", "per second", "statuses", "slowest, s", "MiB after 1,000", "MiB at the end"
     statuses = ", ".join(f"{s}: {n:,}" for s, n in sorted(report.statuses.items()))
-    rate = report.count / report.seconds
-    memory = f"{report.early:.1f} | {report.late:.1f}"
-    print(f"| {report.count:,} | {rate:.0f} | {statuses} | {report.slowest:.2f} | {memory} |")
+    rate = f"{report.count / report.seconds:.0f}"
+    times = rate, statuses, f"{report.slowest:.2f}", f"{report.early:.1f}", f"{report.late:.1f}"
+    print(f"{header(*heads)}\n{row(f'{report.count:,}', *times)}")
     _keep(report.failures)
     return int(bool(report.failures))
 
@@ -105,7 +101,7 @@ def main() -> int:
 def _keep(failures: list[Body]) -> None:
     folder = Path("build/mutated")
     folder.mkdir(parents=True, exist_ok=True)
-    for number, body in enumerate(failures[:100]):
+    for number, body in enumerate(failures[:KEPT]):
         (folder / f"{number}.body").write_bytes(body.kind.encode() + b"\n" + body.content)
 
 

@@ -1,89 +1,87 @@
-"""`python -m bench.overload`: what is left of the service when far more is asked than it can do.
+"""`python -m bench.overload`: the service when clients send far more than it can analyze.
 
-First the most that clients get who each wait for an answer before they ask again; then requests at
-random moments, whatever the service does, up to ten times as many. Goodput is the images answered
-a second within the time that their clients wait. Prints a Markdown table, and with `--picture`
-draws it.
+First a closed loop gives the peak; then open loops offer up to ten times as many images. Goodput is
+the number of images per second that are answered before their clients give up. Prints a Markdown
+table and, with `--picture`, draws a picture.
 """
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from bench.load import Result, closed_loop, open_loop
-from bench.picture import pyplot
-from bench.scenes import SIZES, scene
-from bench.serving import serving
-from bench.wire import request, run
+from bench.inputs.scenes import ONE_FACE, SIZES, scene
+from bench.load.client import request, run
+from bench.load.loops import closed_loop, open_loop
+from bench.load.result import Result
+from bench.measure.output import header, picture, row
+from bench.measure.service import serving, warm_up
 
 CLIENTS = 16
 FACTORS = (0.5, 0.8, 1.0, 1.5, 2.0, 5.0, 10.0)
-WANTED = 0.95
-HEAD = """\
-| offered, images/s | goodput, images/s | of the peak | answered p50, p99 ms | refused (503) p50, \
-p99 ms | statuses |
-|---|---|---|---|---|---|"""
+TARGET = 0.95
+HEAD = header(
+    *("offered, images/s", "goodput, images/s", "of the peak", "answered: p50, p99, ms"),
+    *("rejected (503): p50, p99, ms", "statuses"),
+)
 
 
-def row(load: Result, peak: float) -> str:
-    """A load as a line of the table."""
-    statuses = ", ".join(f"{status}: {n:,}" for status, n in load.statuses.items())
-    shares = f"{load.offered:.0f} | {load.rate:.1f} | {load.rate / peak:.2f}"
-    return f"| {shares} | {_times(load, 200)} | {_times(load, 503)} | {statuses} |"
+def table(loads: list[Result]) -> Iterator[str]:
+    """Yield a line per load."""
+    peak = max(load.rate for load in loads)
+    yield HEAD
+    for load in loads:
+        statuses = ", ".join(f"{status}: {n:,}" for status, n in load.statuses.items())
+        rates = f"{load.offered:.0f}", f"{load.rate:.1f}", f"{load.rate / peak:.2f}"
+        yield row(*rates, _times(load, 200), _times(load, 503), statuses)
 
 
 def _times(load: Result, status: int) -> str:
-    if not load.seconds(status):
-        return "-"
-    return ", ".join(f"{load.quantile(share, status):.0f}" for share in (0.5, 0.99))
+    quantiles = (load.quantile(share, status) for share in (0.5, 0.99))
+    return ", ".join(f"{each:.0f}" for each in quantiles) if load.seconds(status) else "-"
 
 
 def draw(loads: list[Result], path: Path) -> None:
-    """Goodput over what was offered."""
-    plt = pyplot()
-    figure, axes = plt.subplots(figsize=(8, 3.5), dpi=120)
-    offered = [load.offered for load in loads]
+    """Draw goodput over the offered load."""
     peak = max(load.rate for load in loads)
-    axes.plot(offered, [load.rate for load in loads], marker="o", label="answered")
-    axes.axhline(WANTED * peak, linestyle="--", color="grey", label=f"{WANTED} of the peak")
-    axes.set(xlabel="offered, images/s", ylabel="goodput, images/s", ylim=(0, 1.2 * peak))
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.tight_layout()
-    figure.savefig(path)
-    plt.close(figure)
+    offered, rates = [load.offered for load in loads], [load.rate for load in loads]
+    with picture(path, figsize=(8, 3.5)) as (_, axes):
+        axes.plot(offered, rates, marker="o", label="answered")
+        axes.axhline(TARGET * peak, linestyle="--", color="grey", label=f"{TARGET} of the peak")
+        axes.set(xlabel="offered, images/s", ylabel="goodput, images/s", ylim=(0, 1.2 * peak))
+        axes.grid(alpha=0.3)
+        axes.legend()
 
 
-async def measure(url: str, content: bytes, seconds: float) -> list[Result]:
-    """The closed loop, then the open one at each of `FACTORS` times its goodput."""
-    await closed_loop(url, [content], CLIENTS, min(seconds, 3))
-    first = await closed_loop(url, [content], CLIENTS, seconds)
-    loads = [first]
+def measure(url: str, content: bytes, seconds: float) -> list[Result]:
+    """A closed loop, then an open loop at each of `FACTORS` times its goodput."""
+    warm_up(url, [content], CLIENTS, seconds)
+    loads = [run(closed_loop(url, [content], CLIENTS, seconds))]
     for factor in FACTORS:
-        loads.append(await open_loop(url, [content], factor * first.rate, seconds))
+        loads.append(run(open_loop(url, [content], factor * loads[0].rate, seconds)))
         print(f"  {factor} times: {loads[-1].rate:.1f} images/s", file=sys.stderr)
     return loads
 
 
 def main() -> int:
-    """Overload a server of our own; fails where its goodput breaks down."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--seconds", type=float, default=30, help="for each load")
-    arguments.add_argument("--scene", choices=SIZES, default="640x480, 1 face")
-    arguments.add_argument("--patience-ms", type=int, help="how long clients wait for an answer")
-    arguments.add_argument("--picture", type=Path)
-    given = arguments.parse_args()
+    """Overload a server; fail if its goodput falls below `TARGET` of the peak."""
+    parser = argparse.ArgumentParser(prog="python -m bench.overload", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=30, help="per load")
+    parser.add_argument("--scene", choices=SIZES, default=ONE_FACE)
+    parser.add_argument("--patience-ms", type=int, help="how long clients wait for an answer")
+    parser.add_argument("--picture", type=Path)
+    options = parser.parse_args()
     headers = {"content-type": "image/jpeg"}
-    if given.patience_ms:
-        headers["x-request-deadline-ms"] = str(given.patience_ms)
-    content = request(scene(given.scene), headers)
+    if options.patience_ms:
+        headers["x-request-deadline-ms"] = str(options.patience_ms)
+    content = request(scene(options.scene), headers)
     with serving() as server:
-        loads = run(measure(server.url, content, given.seconds))
+        loads = measure(server.url, content, options.seconds)
     peak = max(load.rate for load in loads)
-    print("\n".join([HEAD, *(row(load, peak) for load in loads)]))
-    if given.picture:
-        draw(loads, given.picture)
-    return int(loads[-1].rate < WANTED * peak)
+    print("\n".join(table(loads)))
+    if options.picture:
+        draw(loads, options.picture)
+    return int(loads[-1].rate < TARGET * peak)
 
 
 if __name__ == "__main__":

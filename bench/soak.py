@@ -1,8 +1,8 @@
 """`python -m bench.soak --requests 100000`: mixed requests to a real server, for a long time.
 
-Tells for each window what the answers took, and what the server and its children hold while nobody
-asks; at the end, what grew since the first thousand. Writes a Markdown table and, with `--picture`,
-a picture.
+Prints, for each window of requests, the latencies, and the memory, descriptors and threads that the
+server and its children hold while no request runs; at the end, what has grown since the first
+thousand requests. Prints a Markdown table and, with `--picture`, draws a picture.
 """
 
 import argparse
@@ -16,90 +16,97 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.mix import Sent, mix
-from bench.picture import pyplot
-from bench.processes import Holding, holding
-from bench.serving import serving
-from bench.wire import Line, run
+from bench.load.client import Connection, run
+from bench.load.mix import Call, mix
+from bench.load.result import middle
+from bench.measure.output import header, picture, row
+from bench.measure.processes import Resources, resources
+from bench.measure.service import serving
 
-CLIENTS = 8
-WARM = 1000
-WINDOWS = 20
+CLIENTS, WARM, WINDOWS = 8, 1000, 20
+# Without requests, before the resources are measured.
 REST_S = 2.0
 
 
 class Window(NamedTuple):
-    """Some requests: how many in all until its end, seconds of each, and what was held then."""
+    """A part of the requests.
+
+    `done`: requests until its end, earlier windows included; `latencies`: seconds; `held`: at rest
+    afterwards; `wrong`: unexpected answers.
+    """
 
     done: int
-    seconds: list[float]
+    latencies: list[float]
     rate: float
-    held: Holding
+    held: Resources
     wrong: Counter[str]
 
     def quantile(self, share: float) -> float:
-        """Milliseconds that this share of the answers took at most."""
-        return float(np.quantile(self.seconds, share)) * 1000
+        """A quantile of the latencies in milliseconds."""
+        return float(np.quantile(self.latencies, share)) * 1000
 
 
 async def soak(url: str, pid: int, requests: int, number: int = WINDOWS) -> list[Window]:
     """Send `requests` in windows: the first thousand (or a tenth), then `number` equal ones."""
-    rng = random.Random(0)  # noqa: S311  (a deck of requests, not secrets)
-    deck, lines = mix(rng), [Line(url) for _ in range(CLIENTS)]
-    first = min(WARM, requests // 10)
-    sizes = [first, *[(requests - first) // number] * number]
+    calls = mix(random.Random(0))  # noqa: S311  (the order of requests)
+    connections = [Connection(url) for _ in range(CLIENTS)]
+    first, done = min(WARM, requests // 10), 0
     windows: list[Window] = []
-    for size in sizes:
-        done = windows[-1].done if windows else 0
-        windows.append(await _window(lines, deck, done, size, pid))
+    for size in [first, *[(requests - first) // number] * number]:
+        latencies, rate, wrong = await _send(connections, calls, range(done, done + size))
+        done += size
+        await asyncio.sleep(REST_S)
+        windows.append(Window(done, latencies, rate, resources(pid), wrong))
         print(_row(windows[-1]), flush=True)
-    for line in lines:
-        line.close()
+    for connection in connections:
+        connection.close()
     return windows
 
 
-async def _window(lines: list[Line], deck: list[Sent], done: int, size: int, pid: int) -> Window:
-    turns, seconds, wrong = iter(range(done, done + size)), list[float](), Counter[str]()
+async def _send(
+    connections: list[Connection], calls: list[Call], numbers: range
+) -> tuple[list[float], float, Counter[str]]:
+    """Send the requests of a window; return latencies, requests per second, wrong answers."""
+    turns, latencies, wrong = iter(numbers), list[float](), Counter[str]()
     started = time.perf_counter()
 
-    async def client(line: Line) -> None:
+    async def client(connection: Connection) -> None:
         for turn in turns:
-            sent, begun = deck[turn % len(deck)], time.perf_counter()
-            reply = await line.send(sent.content)
-            seconds.append(time.perf_counter() - begun)
-            if reply.status != sent.status:
-                wrong[f"{reply.error or reply.status} instead of {sent.status}"] += 1
+            call, begun = calls[turn % len(calls)], time.perf_counter()
+            reply = await connection.send(call.content)
+            latencies.append(time.perf_counter() - begun)
+            if reply.status != call.status:
+                wrong[f"{reply.error or reply.status} instead of {call.status}"] += 1
 
-    await asyncio.gather(*(client(line) for line in lines))
-    rate = size / (time.perf_counter() - started)
-    await asyncio.sleep(REST_S)
-    return Window(done + size, seconds, rate, holding(pid), wrong)
+    await asyncio.gather(*map(client, connections))
+    return latencies, len(numbers) / (time.perf_counter() - started), wrong
 
 
-HEAD = """\
-| requests | a second | p50, ms | p99, ms | memory, MiB | descriptors | threads | unexpected |
-|---|---|---|---|---|---|---|---|"""
+HEAD = header(
+    *("requests", "per second", "p50, ms", "p99, ms", "memory, MiB", "descriptors", "threads"),
+    "unexpected",
+)
 
 
 def _row(window: Window) -> str:
-    times = f"{window.quantile(0.5):.1f} | {window.quantile(0.99):.0f}"
-    held = f"{window.held.mib:.1f} | {window.held.descriptors} | {window.held.threads}"
+    p50, p99 = window.quantile(0.5), window.quantile(0.99)
     wrong = ", ".join(f"{what}: {n}" for what, n in window.wrong.items()) or "none"
-    return f"| {window.done:,} | {window.rate:.0f} | {times} | {held} | {wrong} |"
+    mib, descriptors, threads = window.held
+    times = f"{window.rate:.0f}", f"{p50:.1f}", f"{p99:.0f}"
+    return row(f"{window.done:,}", *times, f"{mib:.1f}", descriptors, threads, wrong)
 
 
 def growth(windows: list[Window]) -> float:
-    """Percent of memory that was added since the first window."""
+    """The growth of memory since the first window in percent."""
     return 100 * (windows[-1].held.mib / windows[0].held.mib - 1)
 
 
 def verdict(windows: list[Window]) -> str:
-    """What has changed since the first window, in a line."""
+    """What has changed since the first window, in one line."""
     first, last = windows[0].held, windows[-1].held
     half = len(windows) // 2 + 1
     early, late = (
-        float(np.median([w.quantile(0.99) for w in part]))
-        for part in (windows[1:half], windows[half:])
+        middle(part, lambda w: w.quantile(0.99)) for part in (windows[1:half], windows[half:])
     )
     trend = np.polyfit([w.done for w in windows], [w.held.mib for w in windows], 1)[0]
     grown = trend * (windows[-1].done - windows[0].done) / first.mib
@@ -113,35 +120,32 @@ def verdict(windows: list[Window]) -> str:
 
 
 def draw(windows: list[Window], path: Path) -> None:
-    """Memory and latency over the requests."""
-    plt = pyplot()
-    done = [w.done for w in windows]
-    figure, (memory, latency) = plt.subplots(2, 1, sharex=True, figsize=(8, 5), dpi=120)
-    memory.plot(done, [w.held.mib for w in windows], marker="o", color="#3b82d6")
-    memory.set(ylabel="resident memory, MiB", ylim=(0, 1.2 * max(w.held.mib for w in windows)))
-    latency.plot(done[1:], [w.quantile(0.99) for w in windows[1:]], marker="o", label="p99")
-    latency.plot(done[1:], [w.quantile(0.5) for w in windows[1:]], marker="o", label="p50")
-    latency.set(ylabel="ms an answer", xlabel="requests", yscale="log")
-    latency.legend()
-    for axes in (memory, latency):
-        axes.grid(alpha=0.3)
-    figure.tight_layout()
-    figure.savefig(path)
-    plt.close(figure)
+    """Draw memory and latency over the requests."""
+    done, mib = [w.done for w in windows], [w.held.mib for w in windows]
+    with picture(path, 2, 1, sharex=True, figsize=(8, 5)) as (_, (memory, latency)):
+        memory.plot(done, mib, marker="o", color="#3b82d6")
+        memory.set(ylabel="memory, MiB", ylim=(0, 1.2 * max(mib)))
+        for share, label in ((0.99, "p99"), (0.5, "p50")):
+            values = [w.quantile(share) for w in windows[1:]]
+            latency.plot(done[1:], values, marker="o", label=label)
+        latency.set(ylabel="latency, ms", xlabel="requests", yscale="log")
+        latency.legend()
+        for axes in (memory, latency):
+            axes.grid(alpha=0.3)
 
 
 def main() -> int:
-    """Soak a server of our own; fails where an answer was not the expected one."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--requests", type=int, default=100_000)
-    arguments.add_argument("--picture", type=Path)
-    given = arguments.parse_args()
+    """Soak a server; fail if an answer was not the expected one."""
+    parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
+    parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument("--picture", type=Path)
+    options = parser.parse_args()
     print(HEAD)
     with serving() as server:
-        windows = run(soak(server.url, server.pid, given.requests))
+        windows = run(soak(server.url, server.pid, options.requests))
     print(f"\nSince the first {windows[0].done:,}: {verdict(windows)}.")
-    if given.picture:
-        draw(windows, given.picture)
+    if options.picture:
+        draw(windows, options.picture)
     return int(any(w.wrong for w in windows))
 
 

@@ -1,11 +1,10 @@
 #!/bin/sh
-# Build what is missing on the plans' volume, then become the `emotions` command.
-# A shell that is process 1 ignores signals it has no trap for: without one, stopping the
-# container during a long build would wait for the kill.
+# Builds the plans that the volume lacks, then becomes the `emotions` command.
+# Process 1 ignores signals without a handler. The trap lets the container stop during a long build.
 set -eu
 
-# choose_engine ARGS …: --engine among the command's options is the engine of the build, too, so
-# that `serve` finds the plans that it needs.
+# choose_engine ARGS …: build with the engine that the command's --engine names, so that `serve` finds
+# its plans.
 choose_engine() {
   previous=
   for argument; do

@@ -3,7 +3,7 @@
 import os
 import sys
 
-# ONNX Runtime reports its use over the network, from the moment it is imported, unless told not to.
+# ONNX Runtime sends telemetry from the moment it is imported, unless this is set.
 os.putenv("ORT_DISABLE_TELEMETRY", "1")
-# So does OpenVINO, with this package; where it cannot be imported, OpenVINO does without.
+# OpenVINO sends telemetry with this package, and works without it.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Batches larger than a plan takes."""
+"""Batches that are larger than a plan takes."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""The registry of models: `catalog.toml`, and catalogs of the user's own in the same form."""
+"""The registry of models: `catalog.toml`, and the user's own catalogs in the same form."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,20 +12,22 @@ Task = Literal["detector", "landmarks", "emotion", "embedder"]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 OptionValue = int | float | str | bool | tuple[int, ...]
 
-# What an embedder has whose entry does not say it.
+# Default of `ModelSpec.same_person`.
 SAME_PERSON = 0.45
-# Side of the square that a landmark network sees, in pixels.
+# Side of a landmark network's square input, in pixels.
 LANDMARK_SIDE = 64
 BUILTIN = Path(__file__).with_name("catalog.toml")
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far a plan may be from the reference at one precision; see `engines.parity`.
+    """How far a plan may differ from the reference at one precision; see `engines.parity`.
 
-    `iou` and `cosine` are minima over the probe faces, `landmark` is a maximum in pixels of the
-    network's input, `score` a maximum absolute difference of a probability, `agreement` the least
-    share of faces with the same most probable emotion, or one that comes as near as a tie. What is
-    left out is as in `engines.limits`.
+    - `iou`, `cosine`: minima over the probe faces.
+    - `landmark`: maximum distance in pixels of the network's input.
+    - `score`: maximum absolute difference of a probability.
+    - `agreement`: minimum share of faces with the same most probable emotion; ties count as equal.
+
+    The default of each is in `engines.limits`.
     """
 
     iou: float | None = None
@@ -36,14 +38,14 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One model: where its weights come from, which graph they fill and how it is batched.
+    """One model: where its weights come from, which network they fill, and its batch sizes.
 
-    `network` names an entry of `tensorrtx.NETWORKS` and `options` its keyword arguments. `weights`
-    is a path relative to the catalog file, `url` where to download it from; `sha256` is of that
-    file, and for no other do `weights_options` hold, further arguments. `batches` are the batch
-    sizes that traffic makes, the last one is the largest.
-    `same_person` is an embedder's: the cosine, above 0 and up to 1, from which two faces among
-    those of many people are taken for one person's.
+    - `network`: an entry of `tensorrtx.NETWORKS`; `options` are its keyword arguments.
+    - `weights`: a path relative to the catalog file; `url`: where to download the file.
+    - `sha256`: of that file; `weights_options` are more arguments, for that file only.
+    - `batches`: the batch sizes that plans are optimised for, rising.
+    - `same_person`: for an embedder, the least cosine, above 0 and up to 1, at which two faces out
+      of many people's are taken for the same person.
     """
 
     name: str
@@ -56,7 +58,6 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     weights: str | None = None
     url: str | None = None
     sha256: str | None = None
-    size: int | None = None
     options: dict[str, OptionValue] = {}
     weights_options: dict[str, OptionValue] = {}
     labels: tuple[str, ...] = ()
@@ -76,7 +77,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one item of the input, which is uint8: (H, W, 3), or (H, W) if it is grey."""
+        """Shape of one item of the uint8 input: (H, W, 3), or (H, W) if it is grey."""
         match self.task:
             case "detector":
                 return (*self.input_size, 3)
@@ -105,17 +106,17 @@ class _CatalogFile(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Catalog:
-    """Models by name; a later file's entry replaces an earlier one of the same name."""
+    """Models by name; an entry of a later file replaces one of the same name."""
 
     def __init__(self, specs: Iterable[ModelSpec]) -> None:
         self._specs = {spec.name: spec for spec in specs}
 
     @classmethod
     def load(cls, *extra: Path) -> "Catalog":
-        """Read the built-in catalog and then `extra` ones.
+        """Read the built-in catalog and then the `extra` ones.
 
         Raises:
-            CatalogError: a file is missing or an entry is not valid, with file and field named.
+            CatalogError: a file is missing or an entry is not valid; names the file and the field.
         """
         return cls(spec for path in (BUILTIN, *extra) for spec in read(path))
 
@@ -126,7 +127,7 @@ class Catalog:
         """Return the entry `name`.
 
         Raises:
-            CatalogError: no such entry, or one of another task.
+            CatalogError: there is no such entry, or it has another task.
         """
         spec = self._specs.get(name)
         if spec is None:
@@ -150,7 +151,7 @@ def read(path: Path) -> list[ModelSpec]:
 
 
 def _checked(spec: ModelSpec, path: Path) -> ModelSpec:
-    """Refuse what the types let through."""
+    """Check what the types do not."""
     if not spec.batches or list(spec.batches) != sorted(set(spec.batches)) or spec.batches[0] < 1:
         raise CatalogError(f"{path}: {spec.name}: batches must be rising numbers from 1 up")
     if spec.task == "emotion" and not spec.labels:

@@ -1,11 +1,12 @@
-"""Catalog entries for models that were made here, as TOML."""
+"""Writes catalog entries for models that were exported here, as TOML."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from engines import plan, weights
+from engines import weights
 from engines.catalog import read
+from engines.disk import atomic_write
 from engines.errors import CatalogError
 
 TEMPLATE = """[[model]]
@@ -22,9 +23,10 @@ labels = {labels}"""
 
 
 def emotion(file: Path, labels: Sequence[str], source: str, catalog: Path | None = None) -> str:
-    """The entry of the emotion engine in `file`, which is named after the file.
+    """Return an entry for the emotion network in `file`, named after the file.
 
-    Its path is relative to `catalog` where it lies beside or below that, else absolute.
+    The path in it is relative to the folder of `catalog` if `file` lies in that folder or below,
+    else absolute.
     """
     path, folder = file.resolve(), catalog and catalog.resolve().parent
     inside = folder is not None and path.is_relative_to(folder)
@@ -38,10 +40,10 @@ def emotion(file: Path, labels: Sequence[str], source: str, catalog: Path | None
 
 
 def check_free(catalog: Path, name: str) -> None:
-    """See that an entry `name` could be appended to `catalog`, which need not be there yet.
+    """Check that an entry `name` can be appended to `catalog`, which need not exist.
 
     Raises:
-        CatalogError: it has that entry, or is not a valid catalog.
+        CatalogError: it has that entry already, or is not a valid catalog.
     """
     if catalog.exists() and name in (spec.name for spec in read(catalog)):
         raise CatalogError(
@@ -50,17 +52,17 @@ def check_free(catalog: Path, name: str) -> None:
 
 
 def append(catalog: Path, entry: str) -> None:
-    """Add an entry to a catalog file, which is left as it was if that would not be valid.
+    """Add an entry to a catalog file; a result that is not valid is not written.
 
     Raises:
         CatalogError: the file with the entry is not a valid catalog.
     """
     before = catalog.read_text("utf-8").rstrip() + "\n\n" if catalog.exists() else ""
-    with plan.staged(catalog) as temporary:
+    with atomic_write(catalog) as temporary:
         temporary.write_text(before + entry + "\n", "utf-8")
         read(temporary)
 
 
 def _text(value: str) -> str:
-    """A TOML basic string; JSON's short escapes are among its own."""
+    """A TOML basic string; TOML has all of JSON's short escapes."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

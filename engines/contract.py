@@ -1,4 +1,4 @@
-"""What a network of each task takes and gives; another network is refused before it is compiled."""
+"""Inputs and outputs of a network for each task; others are refused before they are compiled."""
 
 from collections.abc import Iterable, Mapping
 
@@ -8,7 +8,7 @@ from onnx import TensorProto, helper
 from engines.catalog import ModelSpec, Task
 from engines.errors import EngineError
 
-# Size of each axis, or None where it is free.
+# Size of each axis, or None if it is free.
 Shape = tuple[int | None, ...]
 Values = Iterable[onnx.ValueInfoProto]
 PURPOSE: Mapping[Task, str] = {
@@ -20,7 +20,7 @@ PURPOSE: Mapping[Task, str] = {
 
 
 def outputs(spec: ModelSpec) -> dict[str, Shape]:
-    """Outputs of a network of this task by name, all float32; the first axis is the batch."""
+    """Shapes of the float32 outputs of this task by name; the first axis is the batch."""
     match spec.task:
         case "detector":
             free: Shape = (None, None)
@@ -34,12 +34,12 @@ def outputs(spec: ModelSpec) -> dict[str, Shape]:
 
 
 def fitted(model: onnx.ModelProto, spec: ModelSpec) -> onnx.ModelProto:
-    """Return the graph with the output names of its task.
+    """Check the graph and return it with the output name of its task.
 
-    A single output may have any name in a file.
+    The only output of a file may have any name.
 
     Raises:
-        EngineError: inputs or outputs are not those of the task.
+        EngineError: the inputs or outputs are not those of the task.
     """
     source = {spec.input_name: (None, *spec.input_shape)}
     wanted = outputs(spec)
@@ -59,7 +59,7 @@ def fitted(model: onnx.ModelProto, spec: ModelSpec) -> onnx.ModelProto:
 
 
 def _renamed(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
-    """Give the only output this name, unless it is taken."""
+    """Give the only output this name, unless a node has it already."""
     if any(name in node.output for node in model.graph.node):
         return model
     (before,) = (value.name for value in model.graph.output)
@@ -71,7 +71,7 @@ def _renamed(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
 
 
 def _have(values: Values, wanted: Mapping[str, Shape], kind: int) -> bool:
-    """Whether all that is wanted is among the values, with its shape and type."""
+    """Whether the values include all of `wanted` with their shapes and this type."""
     found = {value.name: value for value in values}
     return all(
         name in found
@@ -82,7 +82,7 @@ def _have(values: Values, wanted: Mapping[str, Shape], kind: int) -> bool:
 
 
 def _fits(found: Shape, wanted: Shape) -> bool:
-    """Whether a shape can be the wanted one; what a graph leaves open can be anything."""
+    """Whether a shape can be the wanted one; an axis that the graph leaves open fits any size."""
     if not found:
         return True
     pairs = zip(found, wanted, strict=False)
@@ -102,7 +102,7 @@ def _found(values: Values) -> str:
 
 
 def _text(shapes: Mapping[str, Shape]) -> str:
-    """As `faces (*, 64, 64, 3)`; a free axis is a star."""
+    """Format as `faces (*, 64, 64, 3)`, where `*` is a free axis."""
     return ", ".join(
         f"{name} ({', '.join(str(side or '*') for side in shape)})"
         for name, shape in shapes.items()

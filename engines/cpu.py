@@ -1,33 +1,48 @@
-"""What of the CPU this process may really use: cores and instructions; and what a core likes."""
+"""The cores and instructions that this process may use, and what engines on them share."""
 
 import functools
 import math
 import os
 import platform
 from pathlib import Path
+from typing import Self
 
 from engines.catalog import ModelSpec
 
 CGROUP = Path("/sys/fs/cgroup")
 CPUINFO = Path("/proc/cpuinfo")
 FACES = 8
-# Of those that inference kernels are chosen by, as Linux names them.
+# Prefixes, in Linux's names, of the instructions that decide between inference kernels.
 FAMILIES = ("avx", "amx", "fma", "asimd", "sve", "bf16", "i8mm")
 
 
-def batch(spec: ModelSpec) -> int:
-    """One image, or some faces: on a CPU a larger batch costs memory and saves nothing.
+class CpuEngine:
+    """What engines on the CPU share of `engines.types.Engine`."""
 
-    See docs/adr/0004.
-    """
-    return 1 if spec.task == "detector" else min(FACES, spec.max_batch)
+    def obstacle(self) -> None:
+        """None: it runs on any CPU."""
+
+    def devices(self) -> int:
+        """Zero: it uses no GPU."""
+        return 0
+
+    def on(self, device: int) -> Self:  # noqa: ARG002
+        """The same engine, since it uses no GPU."""
+        return self
+
+    def batch(self, spec: ModelSpec) -> int:
+        """One image, or up to `FACES` faces: a larger batch costs memory and saves no time.
+
+        See docs/adr/0004.
+        """
+        return 1 if spec.task == "detector" else min(FACES, spec.max_batch)
 
 
 def available(cgroup: Path = CGROUP) -> int:
-    """Cores by the affinity mask, capped by the cgroup's CPU quota (v2 `cpu.max`, v1 CFS).
+    """Number of cores: the affinity mask, limited by the cgroup's CPU quota (v2 `cpu.max`, v1 CFS).
 
-    A container limited to two CPUs of a 64-core host still sees 64 in `os.cpu_count`; a thread
-    each would starve them all.
+    In a container with a limit of two CPUs on a host of 64 cores, `os.cpu_count` is 64, and 64
+    threads would starve each other.
     """
     has_affinity = hasattr(os, "sched_getaffinity")
     allowed = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
@@ -37,7 +52,7 @@ def available(cgroup: Path = CGROUP) -> int:
 
 @functools.cache
 def instructions(cpuinfo: Path = CPUINFO) -> frozenset[str]:
-    """The CPU's vector and matrix instructions; only its architecture where Linux does not tell."""
+    """The CPU's vector and matrix instructions, and its architecture; only the latter off Linux."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:
@@ -48,7 +63,7 @@ def instructions(cpuinfo: Path = CPUINFO) -> frozenset[str]:
 
 
 def _quota(cgroup: Path) -> int | None:
-    """Whole CPUs that the quota gives, at least one; None where there is no limit."""
+    """Whole CPUs in the quota, at least one; None if there is no quota."""
     for quota, period in (_v2(cgroup), _v1(cgroup)):
         if quota > 0 and period > 0:
             return max(1, math.floor(quota / period))

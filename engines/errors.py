@@ -1,73 +1,73 @@
-"""What can go wrong before and while an engine runs; every message names the fix.
+"""Errors of models and engines; every message names the fix.
 
 EngineError
-├── CatalogError         an entry is unknown, or the catalog is not valid
-├── WeightsMissingError  no file for a model on this machine
-├── ChecksumError        a file is not the one the catalog names
-├── DownloadError        the network or the server let us down
-├── PlanMissingError     nothing was built for this model, engine and hardware
-├── PlanDamagedError     a plan is there but is not what was built
-├── ParityError          a plan answers differently from the reference
-├── DataError            labelled faces are missing, or not in a form that is read
-├── KerasMissingError    what exports a Keras model is not installed
-├── KerasModelError      a Keras model cannot be an emotion engine, or holds code
-├── GpuMissingError      an engine was asked for whose GPU or library is not here
-├── LibraryMissingError  an engine was asked for that is an extra and not installed
+├── CatalogError         an entry is unknown, or a catalog is not valid
+├── WeightsMissingError  this machine has no weights of a model
+├── ChecksumError        a file is not the one that the catalog names
+├── DownloadError        a download failed
+├── PlanMissingError     no plan for this model, engine and hardware
+├── PlanDamagedError     a plan is not what was built
+├── ParityError          a plan's outputs differ from the reference
+├── DataError            labelled faces are missing, or in an unknown form
+├── KerasMissingError    the packages that export Keras models are not installed
+├── KerasModelError      a Keras model cannot be an emotion network, or holds code
+├── GpuMissingError      the GPU, driver or library of an engine is missing
+├── LibraryMissingError  the optional library of an engine is not installed
 └── RunnerError          the engine failed during inference
-    └── RunnerLostError  the process that ran it ended: one of its batches may be why
+    └── RunnerLostError  the engine's process ended, perhaps because of the batch
 """
 
 
 class EngineError(Exception):
-    """A failure of models or engines, told in a sentence that names the fix."""
+    """A failure of models or engines; the message is a sentence that names the fix."""
 
 
 class CatalogError(EngineError):
-    """A model name that no catalog has, or a catalog entry that is not valid."""
+    """An unknown model name, or a catalog that is not valid."""
 
 
 class WeightsMissingError(EngineError):
-    """No weights for a model: not shipped, not dropped in place, not downloaded."""
+    """No weights for a model: neither the user's own, nor shipped, nor downloaded."""
 
 
 class ChecksumError(EngineError):
-    """A weights file whose sha256 is not the catalog's."""
+    """A weights file with another sha256 than the catalog's."""
 
 
 class DownloadError(EngineError):
-    """A download that ended before the file was whole."""
+    """A download that ended before the file was complete."""
 
 
 class PlanMissingError(EngineError):
-    """No plan with the fingerprint that model, engine and hardware ask for."""
+    """No plan with the fingerprint of this model, engine and hardware."""
 
 
 class PlanDamagedError(EngineError):
-    """A plan whose bytes are not those that the build wrote."""
+    """A plan with other bytes than the build wrote, or one that its library does not load."""
 
 
 class ParityError(EngineError):
-    """A plan that is farther from the reference than its limits allow."""
+    """A plan that differs from the reference by more than its limits."""
 
 
 class DataError(EngineError):
-    """Labelled faces that are not there, or that are not in a form that is read."""
+    """Labelled faces that are missing, or in an unknown form."""
 
 
 class KerasMissingError(EngineError):
-    """Keras, TensorFlow or tf2onnx is not here; the message says what to install."""
+    """Keras, TensorFlow or tf2onnx is not installed; the message names the command."""
 
 
 class KerasModelError(EngineError):
-    """A Keras file that cannot become an emotion engine: wrong shapes, damaged, or with code."""
+    """A Keras file that cannot become an emotion network: wrong shapes, damaged, or with code."""
 
 
 class GpuMissingError(EngineError):
-    """No GPU, no driver, or no library for an engine that needs them; the message says which."""
+    """No GPU, driver or library for an engine that needs them; the message names it."""
 
 
 class LibraryMissingError(EngineError):
-    """An engine of an extra that is not installed; the message says how to."""
+    """The optional library of an engine is not installed; the message names the command."""
 
 
 class RunnerError(EngineError):

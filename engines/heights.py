@@ -1,18 +1,18 @@
-"""Heights of a detector's input: what an engine need not compute of the padding below an image."""
+"""Heights of a detector's input: with a lower one, an engine computes less of the padding."""
 
 import tensorrtx
 from engines.catalog import ModelSpec
 from engines.errors import EngineError
 
-# Width and height of cinema, television and photographs.
+# Aspect ratios of cinema, television and photographs: width, height.
 FORMATS = ((239, 100), (16, 9), (4, 3))
 
 
 def every(spec: ModelSpec) -> tuple[int, ...]:
-    """All heights that the network of `spec` can be run at, rising; the last is its input's own.
+    """All heights that the network of `spec` can run at, rising; the last is that of its input.
 
     Raises:
-        EngineError: the options are not the network's.
+        EngineError: the network does not have these options.
     """
     network = tensorrtx.NETWORKS.get(spec.network)
     if network is None or network.heights is None:
@@ -24,7 +24,7 @@ def every(spec: ModelSpec) -> tuple[int, ...]:
 
 
 def common(spec: ModelSpec) -> tuple[int, ...]:
-    """Of these the least that hold landscape pictures of common formats, and the full one."""
+    """The least heights that hold landscape pictures of common formats, and the full height."""
     heights = every(spec)
     width = spec.input_shape[1]
     least = {next((h for h in heights if h * w >= width * x), heights[-1]) for w, x in FORMATS}

@@ -1,4 +1,4 @@
-"""How far a plan may be from the reference, where the catalog does not say it."""
+"""Default limits for the difference between a plan and the reference."""
 
 from collections.abc import Mapping
 
@@ -6,9 +6,8 @@ import msgspec
 
 from engines.catalog import ModelSpec, Precision, Task
 
-# The figures are those of `engines.catalog.Limits`. They hold for the networks that ship, on graphs
-# whose weights and inner results were rounded to each precision, see `test_precision.py` and
-# `test_openvino.py`.
+# The names are those of `engines.catalog.Limits`. The shipped networks are within these limits with
+# weights and inner results rounded to each precision; see `test_precision.py`, `test_openvino.py`.
 LIMITS: Mapping[Task, Mapping[Precision, Mapping[str, float]]] = {
     "detector": {
         "fp32": {"iou": 0.99, "landmark": 0.5, "score": 0.001},
@@ -38,7 +37,7 @@ LIMITS: Mapping[Task, Mapping[Precision, Mapping[str, float]]] = {
 
 
 def allowed(spec: ModelSpec, precision: Precision) -> dict[str, float]:
-    """The limit of each figure: that of the catalog's entry, else that of the task."""
+    """The limit of each figure: from the catalog's entry, else from the task."""
     given = msgspec.structs.asdict(spec.limits[precision]) if precision in spec.limits else {}
     chosen = {name: limit for name, limit in given.items() if limit is not None}
     return {**LIMITS[spec.task][precision], **chosen}

@@ -1,4 +1,4 @@
-"""Parity: does a plan answer as the reference does, on real faces?"""
+"""Parity: the differences between the outputs of a plan and of the reference, on real faces."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,7 +12,7 @@ from engines.probe_inputs import probe
 from engines.types import Array, Runner
 
 FACE_SCORE = 0.5
-# Of two emotions this near each other either may come first.
+# Two emotions with scores this close are tied: either may come first.
 TIE = 0.05
 Outputs = dict[str, Array]
 
@@ -24,16 +24,15 @@ def check(
     precision: Precision,
     heights: tuple[int, ...] = (),
 ) -> dict[str, float]:
-    """Run the probe through both and return how far apart they are.
+    """Run the probe images through both and return the differences.
 
-    The figures bear the names of `engines.catalog.Limits`' fields. The runner gets the probe as one
-    batch and the reference gets it item by item, so a plan that is right only for a batch's first
-    item fails.
-    Of `heights`, those that the plan takes, some are tried: the upper rows of the probe.
+    Their names are those of the fields of `engines.catalog.Limits`. The runner gets the probe as
+    one batch and the reference gets it item by item, so a plan that mixes up a batch fails.
+    `heights` are those that the plan takes: some are tried, with the upper rows of the probe.
 
     Raises:
-        ParityError: a figure is outside its limit for `precision`, see `engines.limits`, or
-            outputs are missing, have other shapes, or are no numbers.
+        ParityError: a difference is beyond its limit for `precision` (see `engines.limits`), or
+            outputs are missing, have other shapes, or are not finite.
     """
     name, items = spec.input_name, probe(spec)
     expected, actual = [], []
@@ -41,14 +40,14 @@ def check(
         singles = [batch[i : i + 1] for i in range(len(batch))]
         expected.append(_joined([reference.infer({name: item}) for item in singles]))
         actual.append(dict(runner.infer({name: batch})))
-        _refuse_other_kinds(spec, expected[-1], actual[-1])
+        _check_comparable(spec, expected[-1], actual[-1])
     figures = _COMPARE[spec.task](_joined(expected), _joined(actual))
     _judge(spec, figures, precision)
     return figures
 
 
 def _spread(heights: tuple[int, ...]) -> tuple[int, ...]:
-    """The largest and a few lower ones, all where they are few."""
+    """The largest and a few lower ones; all if there are few."""
     return heights[:: -max(1, len(heights) // 4)]
 
 
@@ -56,8 +55,8 @@ def _joined(batches: list[Outputs]) -> Outputs:
     return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
-def _refuse_other_kinds(spec: ModelSpec, expected: Outputs, actual: Outputs) -> None:
-    """Refuse outputs that cannot be compared: numpy would broadcast them, or ignore a NaN."""
+def _check_comparable(spec: ModelSpec, expected: Outputs, actual: Outputs) -> None:
+    """Refuse outputs that numpy would broadcast, and NaN, which compares as no difference."""
     for name, wanted in expected.items():
         found = actual.get(name)
         if found is None:
@@ -74,10 +73,10 @@ def _refuse_other_kinds(spec: ModelSpec, expected: Outputs, actual: Outputs) -> 
 
 
 def _detector(expected: Outputs, actual: Outputs) -> dict[str, float]:
-    """Pair every anchor that sees a face, of either side, with the nearest one of the other side.
+    """Pair each anchor with a face, on either side, with the nearest anchor of the other side.
 
-    An anchor near `FACE_SCORE` may see a face on one side only, so its partner has any score. The
-    scores are compared by rank as well, which compares how many anchors see a face.
+    An anchor with a score near `FACE_SCORE` may have a face on one side only, so its partner may
+    have any score. Scores are also compared by rank, which compares the numbers of faces.
     """
     one, two = (-np.sort(-side["scores"], axis=1) for side in (expected, actual))
     ranked = np.abs(one - two)[(one >= FACE_SCORE) | (two >= FACE_SCORE)]
@@ -90,7 +89,7 @@ def _detector(expected: Outputs, actual: Outputs) -> dict[str, float]:
 
 
 def _nearest(side: Outputs, other: Outputs) -> Iterator[tuple[float, float, float]]:
-    """Yield IoU, largest distance of a landmark and difference of the scores of each pair."""
+    """Yield IoU, largest landmark distance and score difference of each pair."""
     for image, row in np.argwhere(side["scores"] >= FACE_SCORE):
         overlap = box_iou(side["boxes"][image, row], other["boxes"][image])
         apart = np.abs(other["scores"][image] - side["scores"][image, row])
@@ -112,7 +111,7 @@ def _emotion(expected: Outputs, actual: Outputs) -> dict[str, float]:
 
 
 def _embedder(expected: Outputs, actual: Outputs) -> dict[str, float]:
-    """The cosine of unit vectors, from their distance: one of another length is far away."""
+    """The cosine, from the distance of unit vectors: so another length counts as a difference."""
     apart = np.square(expected["embedding"] - actual["embedding"]).sum(axis=1)
     return {"cosine": float(1 - apart.max() / 2)}
 
@@ -130,7 +129,7 @@ def _judge(spec: ModelSpec, figures: dict[str, float], precision: Precision) -> 
     for name, figure in figures.items():
         limit = limits[name]
         good = figure >= limit if name in minima else figure <= limit
-        if not good:  # also where the figure is not a number
+        if not good:  # also if the figure is NaN
             raise ParityError(
                 f"{spec.name} at {precision} is too far from the reference: {name} {figure:.6g}, "
                 f"limit {limit:g}; the plan is not put in place, build another precision"

@@ -1,49 +1,25 @@
-"""Plans on disk: named by fingerprint, described by a sidecar, published by one rename."""
+"""Plans on disk: named by their fingerprint and described by a sidecar file."""
 
-import hashlib
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-import tensorrtx
+from engines import weights
 from engines.catalog import ModelSpec, Precision
+from engines.disk import atomic_write
 from engines.errors import EngineError, PlanDamagedError, PlanMissingError
+from engines.fingerprint import Fingerprint, fingerprint
 from engines.types import Engine
-from engines.weights import options, sha256
+from engines.weights import WeightsFile
 
 DEFAULT_FOLDER = Path(__file__).with_name("plans")
 
 
-class Fingerprint(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Everything that a plan depends on; two equal fingerprints mean interchangeable plans.
-
-    `heights` is empty for a plan that takes one height.
-    """
-
-    model: str
-    weights: str
-    network: str
-    options: str
-    batches: tuple[int, ...]
-    precision: Precision
-    engine: str
-    identity: dict[str, str]
-    heights: tuple[int, ...] = ()
-
-    @property
-    def digest(self) -> str:
-        """Sixteen hex digits that name the plan's files."""
-        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:16]
-
-
 class Sidecar(msgspec.Struct, frozen=True):
-    """What `<plan>.json` says: the fingerprint in full, the plan's bytes, and how it was verified.
+    """Content of `<plan>.json`: the whole fingerprint, the plan's sha256, and how it was verified.
 
-    `parity` holds the figures of `engines.parity` or None for a plan that could not be run where
+    `parity` holds the figures of `engines.parity`. It is None for a plan that could not run where
     it was built; the service refuses such a plan.
     """
 
@@ -52,99 +28,83 @@ class Sidecar(msgspec.Struct, frozen=True):
     parity: dict[str, float] | None
 
 
-def fingerprint(
-    spec: ModelSpec, source: Path, engine: Engine, precision: Precision = "fp32"
-) -> Fingerprint:
-    """Take the fingerprint of a plan of `spec`, with weights from `source`, for this machine."""
-    network, heights = tensorrtx.NETWORKS[spec.network], engine.heights(spec)
-    digest = sha256(source)
-    return Fingerprint(
-        model=f"{spec.name} {spec.version}",
-        weights=digest,
-        network=f"{network.name} {network.version}",
-        options=msgspec.json.encode(options(spec, digest), order="deterministic").decode(),
-        batches=spec.batches,
-        precision=precision,
-        engine=engine.name,
-        identity=engine.identity(),
-        heights=heights if len(heights) > 1 else (),
-    )
+class Resolved(NamedTuple):
+    """A model on an engine in one precision: its weights, and where its plan lies or will lie."""
+
+    spec: ModelSpec
+    engine: Engine
+    precision: Precision
+    weights: WeightsFile
+    fingerprint: Fingerprint
+    path: Path
 
 
-def plan_path(folder: Path, key: Fingerprint, engine: Engine) -> Path:
-    """Where the plan with this fingerprint lies."""
-    name = key.model.split()[0]
-    return folder / engine.name / f"{name}-{key.precision}-{key.digest}{engine.suffix}"
+def resolve(
+    spec: ModelSpec,
+    engine: Engine,
+    folder: Path = DEFAULT_FOLDER,
+    precision: Precision | None = None,
+) -> Resolved:
+    """Find the weights, the fingerprint and the path of a plan; the plan need not exist.
+
+    Without `precision` it is the engine's default. Downloaded weights lie in `folder`/weights.
+
+    Raises:
+        EngineError: the engine does not compute in `precision` here.
+        WeightsMissingError, ChecksumError: see `engines.weights.find`.
+    """
+    precision = _supported(engine, precision)
+    found = weights.find(spec, folder / "weights")
+    key = fingerprint(spec, found, engine, precision)
+    path = folder / engine.name / f"{spec.name}-{precision}-{key.digest}{engine.suffix}"
+    return Resolved(spec, engine, precision, found, key, path)
 
 
-def read(path: Path, key: Fingerprint) -> Sidecar:
-    """Return the sidecar of a plan whose bytes are those that the build wrote.
+def _supported(engine: Engine, precision: Precision | None) -> Precision:
+    if precision is None:
+        return engine.precisions[0]
+    if precision not in engine.precisions:
+        known = ", ".join(engine.precisions)
+        raise EngineError(f"{engine.name} does not compute in {precision} here; choose of {known}")
+    return precision
+
+
+def read(resolved: Resolved) -> Sidecar:
+    """Return the sidecar of a plan, after checking that the plan's bytes are those of the build.
 
     Raises:
         PlanMissingError: there is no such plan.
         PlanDamagedError: plan or sidecar were changed or cut, or cannot be read.
     """
-    name = key.model.split()[0]
+    path, key = resolved.path, resolved.fingerprint
     try:
         sidecar = msgspec.json.decode(_sidecar_path(path).read_bytes(), type=Sidecar)
-        found = sha256(path)
+        found = weights.sha256(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise PlanMissingError(
-            f"no {key.engine} plan of {name} for these weights and this machine in "
-            f"{path.parent}; run `emotions build {arguments(key)}`"
+            f"no {key.engine} plan of {resolved.spec.name} for these weights and this machine in "
+            f"{path.parent}; run `emotions build {key.arguments}`"
         ) from error
     except OSError as error:
         raise PlanDamagedError(
             f"{path} cannot be read ({error.strerror}); let this user read it, or "
-            f"run `emotions build --force {arguments(key)}`"
+            f"run `emotions build --force {key.arguments}`"
         ) from error
     except msgspec.DecodeError as error:
-        raise _damaged(path, key) from error
+        raise _damaged(resolved) from error
     if found != sidecar.sha256 or sidecar.fingerprint != key:
-        raise _damaged(path, key)
+        raise _damaged(resolved)
     return sidecar
 
 
-def arguments(key: Fingerprint) -> str:
-    """What `emotions build` and `emotions verify` need to be told of a plan."""
-    return f"--engine {key.engine} --precision {key.precision} {key.model.split()[0]}"
+def _damaged(resolved: Resolved) -> PlanDamagedError:
+    arguments = resolved.fingerprint.arguments
+    return PlanDamagedError(f"{resolved.path} is damaged; run `emotions build --force {arguments}`")
 
 
-def _damaged(path: Path, key: Fingerprint) -> PlanDamagedError:
-    return PlanDamagedError(f"{path} is damaged; run `emotions build --force {arguments(key)}`")
-
-
-@contextmanager
-def staged(path: Path) -> Iterator[Path]:
-    """Give a temporary file beside `path` that becomes `path` when the block ends well.
-
-    A killed or failed block leaves nothing that `read` would take for a plan.
-
-    Raises:
-        EngineError: the folder cannot be written to, or the disk is full.
-    """
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".staged-", suffix=path.suffix)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise EngineError(
-            f"cannot write {path} ({error.strerror}); make room or let this user write to the "
-            "folder, or choose another (EMOTIONS_PLANS is that of plans)"
-        ) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def describe(path: Path, sidecar: Sidecar) -> None:
-    """Write the sidecar, which makes the plan beside it count."""
-    with staged(_sidecar_path(path)) as temporary:
+def write_sidecar(path: Path, sidecar: Sidecar) -> None:
+    """Write the sidecar of the plan at `path`; without one, `read` takes a plan for missing."""
+    with atomic_write(_sidecar_path(path)) as temporary:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(sidecar)))
 
 

@@ -1,7 +1,7 @@
-"""Real faces and scenes that parity, calibration and warm-up run through a network.
+"""Real faces and scenes for parity, calibration and warm-up.
 
 The crops for the landmark network have the geometry of `analysis/landmarks.py`, which engines do
-not import; a test holds the two together.
+not import; a test compares the two.
 """
 
 from pathlib import Path
@@ -13,18 +13,18 @@ from engines.catalog import LANDMARK_SIDE, ModelSpec
 from engines.types import U8
 
 PROBE = Path(__file__).with_name("probe")
-# The middle of ArcFace's five landmarks in its crop of 112 pixels, which comes to the middle here.
+# Centre of ArcFace's five landmarks in its crop of 112 pixels; it becomes the centre of the cut.
 CENTRE = (56.02616, 71.90078)
 SCALE = 1.25 * LANDMARK_SIDE / 112
-# Turn in degrees, zoom, and shift in pixels: a detector's landmarks are never exact.
+# Rotation in degrees, zoom, shift right and down in pixels: as inexact as a detector's landmarks.
 POSES = ((0, 1.0, 0, 0), (12, 1.0, 4, -3), (-15, 0.88, -5, 2), (4, 1.12, 2, 6))
 
 
 def probe(spec: ModelSpec) -> U8:
-    """Real faces as a network of this task takes them: uint8 (N, H, W, 3), or (N, 48, 48) grey.
+    """Real faces, some mirrored and some dark, as the input of a network of this task.
 
-    Some are mirrored and some are dark.
-    Both photographs are works of the United States government (NASA, Navy), in the public domain.
+    uint8 (N, H, W, 3), or (N, 48, 48) for the grey emotion network. Both photographs are works of
+    the United States government (NASA, Navy), in the public domain.
     """
     if spec.task == "detector":
         return _scenes(*spec.input_size)
@@ -57,7 +57,7 @@ def _grey(crops: U8) -> U8:
 
 
 def _landmark_crops(crops: U8) -> U8:
-    """Cut ArcFace's crops (N, 112, 112, 3) to (4 N, 64, 64, 3): as they should be, then askew."""
+    """Cut ArcFace's crops (N, 112, 112, 3) to (4 N, 64, 64, 3): aligned, then in other poses."""
     return np.stack([_cut(crop, *pose) for pose in POSES for crop in crops])
 
 

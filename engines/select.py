@@ -1,4 +1,4 @@
-"""Which engine runs the networks: the one asked for, or for `auto` the fastest that is here."""
+"""Which engine runs the networks: the one named in the settings, or for `auto` the fastest."""
 
 import importlib
 from typing import NamedTuple
@@ -19,13 +19,13 @@ class Choice(NamedTuple):
 
 
 def load_engine(name: str, capability: str | None = None) -> Engine:
-    """Return the engine called `name`, importing its library only now.
+    """Return the engine `name`; its library is imported now.
 
-    `capability` as `8.9` is the compute capability that tensorrt-rtx compiles for. A name
-    "package.module:factory:argument" is an engine that the factory makes of the argument.
+    `capability`, as `8.9`, is the compute capability that tensorrt-rtx compiles for. A name like
+    "package.module:factory:argument" stands for the engine `factory(argument)`.
 
     Raises:
-        EngineError: there is no such engine, or its library or GPU is not here.
+        EngineError: there is no such engine, or its library or GPU is missing.
     """
     match name:
         case "auto":
@@ -51,16 +51,16 @@ def load_engine(name: str, capability: str | None = None) -> Engine:
 
 
 def choose(name: str, capability: str | None = None) -> Choice:
-    """Return the engine called `name`; `auto` takes the fastest that can run here.
+    """Return the engine `name`, or for `auto` the fastest one that can run here.
 
-    That is TensorRT where a GPU and the library are, else OpenVINO where it is installed, else ONNX
-    Runtime. An engine asked for by name is that engine or an error, never another one.
+    `auto` is TensorRT if there are a GPU and the library, else OpenVINO if it is installed, else
+    ONNX Runtime. Any other name never falls back to another engine.
 
     Raises:
         EngineError: see `load_engine`.
     """
     if name != "auto":
-        return Choice(load_engine(name, capability), "asked for by name")
+        return Choice(load_engine(name, capability), "chosen by name")
     try:
         Cuda.load()
     except GpuMissingError as missing:

@@ -1,4 +1,4 @@
-"""What an engine and a runner are: protocols, and types that many files share."""
+"""Protocols of engines and runners, and types that many files share."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engines.catalog import ModelSpec, Precision
 
-if TYPE_CHECKING:  # a worker runs plans and never makes one
+if TYPE_CHECKING:  # slow to import, and a worker only runs plans
     import onnx
 
 Array = NDArray[Any]
@@ -18,17 +18,17 @@ U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Feeds = Mapping[str, Array]
-# What a long build calls: phase, steps done, steps in all.
+# Called by a long build: phase, steps done, steps in total.
 Report = Callable[[str, int, int], None]
 
 
 class Runner(AbstractContextManager["Runner"], Protocol):
-    """A loaded plan. Owned by one thread, the only one that calls it."""
+    """A loaded plan, used by one thread only."""
 
     def infer(self, feeds: Feeds) -> dict[str, Array]:
         """Run a batch: arrays (N, ...) by input name to arrays (N, ...) by output name.
 
-        N may be any number from 1 up; what is larger than the plan's batches is run in pieces.
+        N is at least 1; a batch larger than the plan's batch sizes runs in pieces.
 
         Raises:
             RunnerError: the engine failed.
@@ -38,10 +38,10 @@ class Runner(AbstractContextManager["Runner"], Protocol):
 
 @runtime_checkable
 class Staging(Protocol):
-    """A runner with memory of its own for the batch of a network with one input."""
+    """A runner with memory of its own for the only input of a network."""
 
     def stage(self, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> Array:
-        """Return an array that the next `infer` takes without copying it again."""
+        """Return an array to fill; the next `infer` takes it without another copy."""
         ...
 
 
@@ -50,51 +50,51 @@ class Engine(Protocol):
 
     name: str
     suffix: str
-    # The name by which `load_engine` makes the same engine in another process.
+    # `load_engine(origin)` returns the same engine in another process.
     origin: str
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
-        """What it computes in, here or on the machine that it compiles for; the default first."""
+        """Precisions on this machine, or on the one it compiles for; the default first."""
         ...
 
     def identity(self) -> dict[str, str]:
-        """Everything of library and hardware that a plan depends on."""
+        """The properties of library and hardware that a plan depends on."""
         ...
 
     def obstacle(self) -> str | None:
-        """Why plans cannot be run on this machine, or None where they can."""
+        """Why plans cannot run on this machine, or None if they can."""
         ...
 
     def devices(self) -> int:
-        """How many GPUs run its plans; 0 where the CPU's cores do."""
+        """Number of GPUs that run its plans; 0 if the CPU does."""
         ...
 
     def on(self, device: int) -> "Engine":
-        """The same engine on one of its GPUs alone."""
+        """The same engine on only one of its GPUs."""
         ...
 
     def batch(self, spec: ModelSpec) -> int:
-        """The most items that are worth handing to a runner at once."""
+        """The largest batch worth passing to a runner."""
         ...
 
     def heights(self, spec: ModelSpec) -> tuple[int, ...]:
-        """The heights that items may have, rising; the last is the catalog's.
+        """The heights that images may have, rising; the last is the catalog's.
 
-        A batch has one height, so there are several only where `batch` is 1.
+        There are several only where `batch` is 1, since all images of a batch have one height.
         """
         ...
 
     def compile(
         self, model: "onnx.ModelProto", spec: ModelSpec, folder: Path, report: Report
     ) -> bytes:
-        """Compile a graph into the bytes of a plan; `folder` keeps what helps the next build."""
+        """Compile a graph into the bytes of a plan; `folder` keeps caches for the next build."""
         ...
 
     def open(self, plan: Path, spec: ModelSpec) -> Runner:
         """Load a plan.
 
         Raises:
-            PlanDamagedError: the library does not take it.
+            PlanDamagedError: the library refuses it.
         """
         ...

@@ -1,31 +1,42 @@
-"""Weights on disk: dropped in place by the user, shipped, or downloaded and verified."""
+"""Files of weights: put in place by the user, shipped, or downloaded."""
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from engines.catalog import ModelSpec, OptionValue, Task
-from engines.errors import ChecksumError, DownloadError, WeightsMissingError
+from engines.errors import ChecksumError, WeightsMissingError
 
 ROOT = Path(__file__).parents[1]
-# Where users of tensorrtx are used to put the file that gen_wts wrote.
+# Folders where users of tensorrtx put the file that its gen_wts wrote.
 DROPPED: dict[Task, Path] = {
     "detector": ROOT / "tensorrtx" / "retinaface",
     "embedder": ROOT / "tensorrtx" / "arcface",
 }
 SUFFIXES = (".wts", ".pth", ".pt")
-CHUNK = 1 << 20
-
-Progress = Callable[[int, int | None], None]
 
 
-def find(spec: ModelSpec, cache: Path, dropped: dict[Task, Path] | None = None) -> Path:
-    """Return the weights file of `spec`: the user's own first, then shipped, then downloaded.
+class WeightsFile(NamedTuple):
+    """A file of weights and the sha256 of its bytes."""
+
+    path: Path
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> "WeightsFile":
+        """Take the checksum of a file."""
+        return cls(path, sha256(path))
+
+
+def find(spec: ModelSpec, cache: Path, dropped: dict[Task, Path] | None = None) -> WeightsFile:
+    """Return the weights of `spec`: the user's own first, then shipped, then downloaded.
+
+    `cache` is the folder of downloaded files, `dropped` that of the user's own by task.
 
     Raises:
-        WeightsMissingError: there is none; the message names the command that fetches one, or the
-            place to drop one.
+        WeightsMissingError: there are none; the message names the command that downloads them, or
+            the folder to put them in.
         ChecksumError: a shipped or downloaded file is not the catalog's.
     """
     folder = (DROPPED if dropped is None else dropped).get(spec.task)
@@ -33,17 +44,17 @@ def find(spec: ModelSpec, cache: Path, dropped: dict[Task, Path] | None = None) 
     own = [folder / f"{spec.name}{suffix}" for suffix in suffixes] if folder else []
     for path in own:
         if path.is_file():
-            return path
+            return WeightsFile.of(path)
     for place in (shipped(spec), downloaded(spec, cache)):
         if place is not None and place.is_file():
-            return _verified(place, spec)
-    raise WeightsMissingError(f"no weights for {spec.name}: {_remedy(spec, folder)}")
+            return verified(place, spec)
+    raise WeightsMissingError(f"no weights for {spec.name}: {remedy(spec, folder)}")
 
 
 def options(spec: ModelSpec, digest: str) -> dict[str, OptionValue]:
     """Keyword arguments of the network for the weights with this sha256.
 
-    What was put in place of the catalog's file is computed plainly: as wherever it came from.
+    `weights_options` hold for the catalog's file only, not for the user's own.
     """
     return {**spec.options, **(spec.weights_options if digest == spec.sha256 else {})}
 
@@ -54,7 +65,7 @@ def shipped(spec: ModelSpec) -> Path | None:
 
 
 def downloaded(spec: ModelSpec, cache: Path) -> Path | None:
-    """Where `pull` puts the file of `spec`, if it can be pulled."""
+    """Where `engines.download.pull` puts the file of `spec`, if it has a URL."""
     return cache / f"{spec.name}{Path(urlsplit(spec.url).path).suffix}" if spec.url else None
 
 
@@ -64,83 +75,24 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def pull(spec: ModelSpec, cache: Path, progress: Progress = lambda done, total: None) -> Path:
-    """Download the weights of `spec`, resuming a part that an earlier try left; verify; publish.
-
-    `progress` gets bytes done and bytes in all (None where the server does not say).
+def verified(path: Path, spec: ModelSpec) -> WeightsFile:
+    """Return the file with its checksum.
 
     Raises:
-        WeightsMissingError: the catalog has no url for it.
-        DownloadError: the server or the network failed; what came is kept for the next try.
-        ChecksumError: the whole file is not the catalog's; it is removed.
+        ChecksumError: the catalog names another checksum.
     """
-    target = downloaded(spec, cache)
-    if target is None or spec.url is None:
-        raise WeightsMissingError(
-            f"{spec.name} has no url: {_remedy(spec, DROPPED.get(spec.task))}"
-        )
-    if target.is_file() and sha256(target) == spec.sha256:
-        return target
-    import httpx  # noqa: PLC0415  (no other command needs it; it takes longer than most do)
-
-    part = target.with_name(target.name + ".part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _fetch(spec.url, part, progress)
-    except OSError as error:
-        raise DownloadError(
-            f"cannot write {part} ({error.strerror}); make room or let this user write to the "
-            "folder, or choose another with EMOTIONS_PLANS; then "
-            f"run `emotions models pull {spec.name}` again, it goes on where it stopped"
-        ) from error
-    except httpx.HTTPError as error:
-        reason = f"{type(error).__name__}: {error}".rstrip(": ")
-        raise DownloadError(
-            f"downloading {spec.name} from {spec.url} failed ({reason}); "
-            f"run `emotions models pull {spec.name}` again, it goes on where it stopped"
-        ) from error
-    try:
-        _verified(part, spec)
-    except ChecksumError:
-        part.unlink()
-        raise
-    return part.replace(target)
-
-
-def _fetch(url: str, part: Path, progress: Progress) -> None:
-    import httpx  # noqa: PLC0415
-
-    have = part.stat().st_size if part.exists() else 0
-    headers = {"Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
-    with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=60) as answer:
-        if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return  # the part is whole already; its checksum decides
-        answer.raise_for_status()
-        resumed = answer.status_code == httpx.codes.PARTIAL_CONTENT
-        have = have if resumed else 0
-        length = answer.headers.get("Content-Length")
-        total = have + int(length) if length else None
-        with part.open("ab" if resumed else "wb") as file:
-            for chunk in answer.iter_raw(CHUNK):
-                file.write(chunk)
-                have += len(chunk)
-                progress(have, total)
-
-
-def _verified(path: Path, spec: ModelSpec) -> Path:
-    found = sha256(path)
-    if spec.sha256 is not None and found != spec.sha256:
+    found = WeightsFile.of(path)
+    if spec.sha256 is not None and found.sha256 != spec.sha256:
         raise ChecksumError(
             f"{path} is not the file that the catalog names for {spec.name} "
-            f"(sha256 {found}, expected {spec.sha256}); fetch it again, or name it in a catalog of "
-            "your own"
+            f"(sha256 {found.sha256}, expected {spec.sha256}); fetch it again, or name it in a "
+            "catalog of your own"
         )
-    return path
+    return found
 
 
-def _remedy(spec: ModelSpec, folder: Path | None) -> str:
+def remedy(spec: ModelSpec, folder: Path | None) -> str:
+    """How to get weights; `folder` is where the user may put them."""
     ways = [f"run `emotions models pull {spec.name}`"] if spec.url else []
     if folder is not None:
         kind = ".onnx" if spec.network.startswith("onnx") else ".wts (or .pth)"

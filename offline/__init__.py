@@ -1,1 +1,1 @@
-"""What people run on files: folders, films, cameras, reports, the bot, the `emotions` command."""
+"""What people run on files: folders, videos, cameras, reports, the bot, the `emotions` command."""

@@ -1,175 +1,137 @@
-"""What a person names on the command line, to image files: files, folders, patterns."""
+"""Image and video files below the paths of a command line: files, folders, patterns."""
 
 import glob
-import hashlib
 import os
-import re
 from collections.abc import Container, Iterable, Iterator, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import NamedTuple
 
-from offline.tables import OutputError
+from offline.names import printable
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
-VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv"}
-# Control characters, line separators, surrogates (bytes that are no UTF-8), and a backslash where
-# it would be taken for one of ours.
-UNPRINTABLE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|\\(?=x[0-9a-f]{2}|u[0-9a-f]{4})"
-)
-# File systems take 255 bytes; some are left for the name of what is not whole yet.
-LONGEST = 240
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+VIDEO_SUFFIXES = {
+    ".mp4",
+    ".mov",
+    ".m4v",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".mpg",
+    ".mpeg",
+    ".wmv",
+}
 
 
-class Source(NamedTuple):
-    """A file, its path below what all the named paths have in common, and why it is not read.
+class FoundFile(NamedTuple):
+    """A file, and its path relative to the common folder of all paths.
 
-    The last is of a folder that cannot be listed, and empty otherwise.
+    `error` is why a folder cannot be listed, and empty for files.
     """
 
     path: Path
     name: str
-    unread: str = ""
+    error: str = ""
 
 
-class _Found(NamedTuple):
+class _Entry(NamedTuple):
+    """A path as the user wrote it, and its absolute path."""
+
     path: Path
     place: Path
-    unread: str = ""
+    error: str = ""
 
     @property
     def is_video(self) -> bool:
-        return not self.unread and self.path.suffix.lower() in VIDEO_SUFFIXES
+        return not self.error and self.path.suffix.lower() in VIDEO_SUFFIXES
 
 
-def find(
-    paths: Sequence[Path], leave_out: Path | None = None, *, videos: bool = False
-) -> Iterator[Source]:
-    """Walk `paths` in order for images, or instead for videos, in folders and patterns too.
+def find_files(
+    paths: Sequence[Path], exclude: Path | None = None, *, videos: bool = False
+) -> Iterator[FoundFile]:
+    """Yield the images of `paths` in order, or the videos instead.
 
-    A file that is named is an image unless its name ends as a video's.
-
-    Nothing below the folder `leave_out` is given, and nothing twice, however the paths overlap; a
-    path that is not there is given as it is, for its reader to report, and so is a folder that
-    cannot be listed. Folders are read one at a time, so memory does not grow with the tree.
+    A folder or pattern gives the files with a known suffix. A file that `paths` name directly is a
+    video if it has the suffix of one, and an image otherwise. Each file is yielded once, however
+    the paths overlap, and no file below the folder `exclude`. A path that does not exist is
+    yielded too, so that reading it reports the error, and so is a folder that cannot be listed.
+    Folders are listed one at a time, so memory does not grow with the tree.
     """
     named = _named(paths)
-    base = _common(named)
-    hidden = Path(os.path.realpath(leave_out)) if leave_out else None
-    apart = {*named, hidden}
+    base = _common_folder(named)
+    excluded = Path(os.path.realpath(exclude)) if exclude else None
+    skip = {*named, excluded}
     for place, path in named.items():
-        if hidden and place.is_relative_to(hidden):
+        if excluded and place.is_relative_to(excluded):
             continue
-        for found in _walk(path, place, apart) if _is_dir(path) else [_Found(path, place)]:
-            if found.is_video == videos:
-                name = printable(found.place.relative_to(base).as_posix())
-                yield Source(found.path, name, found.unread)
+        for entry in _walk(path, place, skip) if _is_dir(path) else [_Entry(path, place)]:
+            if entry.is_video == videos:
+                name = printable(entry.place.relative_to(base).as_posix())
+                yield FoundFile(entry.path, name, entry.error)
 
 
-def common(paths: Sequence[Path]) -> Path:
-    """The folder that names of `find` are relative to."""
-    return _common(_named(paths))
+def common_folder(paths: Sequence[Path]) -> Path:
+    """Return the folder that the names of `find_files` are relative to."""
+    return _common_folder(_named(paths))
 
 
 def all_inside(paths: Sequence[Path], folder: Path) -> bool:
-    """Whether `find` that leaves out `folder` leaves out all that the paths name."""
-    hidden = Path(os.path.realpath(folder))
-    return all(place.is_relative_to(hidden) for place in _named(paths))
-
-
-def printable(name: str) -> str:
-    r"""A file's name as valid text of one line, other names as other texts.
-
-    Names on disk may be any bytes. What cannot stay is written as `\xe9`, a byte that is no UTF-8
-    or an ASCII character, or as `\u2028`, any other character.
-    """
-    return UNPRINTABLE.sub(_escape, os.fsencode(name).decode(errors="surrogateescape"))
-
-
-def below(folder: Path, name: str) -> Path:
-    """Where in `folder` goes what is made of the file that `find` calls `name`.
-
-    Raises:
-        OutputError: it would lie elsewhere, maybe in the place of somebody's original.
-    """
-    path = folder.joinpath(*map(_shortened, PurePath(name).parts))
-    place = Path(os.path.realpath(folder.parent), folder.name)
-    if place not in Path(os.path.realpath(path)).parents:
-        raise OutputError(
-            f"{path} leads out of {folder}; take away the link there, or choose another --out"
-        )
-    return path
-
-
-def _escape(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    if 0xDC80 <= code <= 0xDCFF:  # how Python holds a byte
-        return f"\\x{code - 0xDC00:02x}"
-    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
-
-
-def _shortened(part: str) -> str:
-    """A name that escapes have made too long, cut and told from others by a hash."""
-    data = part.encode()
-    if len(data) <= LONGEST:
-        return part
-    suffix = PurePath(part).suffix
-    end = "-" + hashlib.sha256(data).hexdigest()[:16] + (suffix if len(suffix) < 8 else "")
-    return data[: LONGEST - len(end.encode())].decode(errors="ignore") + end
+    """Whether all of `paths` lie in `folder`, so that excluding it leaves no file."""
+    excluded = Path(os.path.realpath(folder))
+    return all(place.is_relative_to(excluded) for place in _named(paths))
 
 
 def _named(paths: Sequence[Path]) -> dict[Path, Path]:
-    """What the paths name, each once, by its place."""
+    """Expand patterns; return each path once, by its absolute path."""
     return {_place(found): found for path in paths for found in _expand(path)}
 
 
 def _expand(path: Path) -> Iterable[Path]:
-    """The hits of a pattern, which shells leave to us when it is quoted."""
+    """Return the files that a quoted pattern matches, or the path itself."""
     if not glob.has_magic(str(path)) or os.path.lexists(path):
         return [path]
-    hits = (Path(hit) for hit in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207
-    return [hit for hit in hits if _is_media(hit)] or [path]
+    matches = (Path(match) for match in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207
+    return [match for match in matches if _is_media(match)] or [path]
 
 
 def _place(path: Path) -> Path:
-    """Where a path really is. A link to a file lies where the link does.
+    """Return the absolute path; a link to a file counts as a file in the link's folder.
 
-    `..` is taken out: names made of it would lead out of the folder for the results.
+    `..` is resolved: a name that contains it would lead out of the folder for the results.
     """
     if _is_dir(path) or path.name == "..":
         return Path(os.path.realpath(path))
     return Path(os.path.realpath(path.parent), path.name)
 
 
-def _common(named: dict[Path, Path]) -> Path:
+def _common_folder(named: dict[Path, Path]) -> Path:
     folders = (place if _is_dir(path) else place.parent for place, path in named.items())
     return Path(os.path.commonpath(list(folders)))
 
 
-def _walk(folder: Path, place: Path, apart: Container[Path | None]) -> Iterator[_Found]:
-    """Walk a folder but for what is `apart`, given by itself or not at all."""
+def _walk(folder: Path, place: Path, skip: Container[Path | None]) -> Iterator[_Entry]:
+    """Walk a folder without the paths in `skip`, which are walked by themselves or excluded."""
     try:
         with os.scandir(folder) as entries:
             listed = sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        yield _Found(folder, place, f"cannot read the folder: {error.strerror}")
+        yield _Entry(folder, place, f"cannot list the folder: {error.strerror}")
         return
     for entry in listed:
-        path, there = folder / entry.name, place / entry.name
-        if there in apart:
+        path, entry_place = folder / entry.name, place / entry.name
+        if entry_place in skip:
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(path, there, apart)
+            yield from _walk(path, entry_place, skip)
         elif _is_media(path):
-            yield _Found(path, there)
+            yield _Entry(path, entry_place)
 
 
 def _is_media(path: Path) -> bool:
-    if path.suffix.lower() not in SUFFIXES | VIDEO_SUFFIXES:
+    if path.suffix.lower() not in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
         return False
     try:
         return path.is_file()
-    except OSError:  # of a folder that is closed to us; the file's reader tells
+    except OSError:  # without permission for the folder; reading the file reports the error
         return True
 
 

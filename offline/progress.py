@@ -1,4 +1,4 @@
-"""How far a long run is: a bar with rate and remaining time, and a line for each bad file."""
+"""Progress of a long run: a bar with rate and remaining time, and a line per file that fails."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,16 +17,16 @@ from rich.text import Text
 from analysis.document import ImageResult
 
 
-class Counted:
-    """Counts results, tells of those with errors, and moves a bar if there is one."""
+class ResultCounter:
+    """Counts results, prints their errors, and advances a bar if there is one."""
 
     def __init__(self, console: Console, bar: Progress | None, total: int | None) -> None:
         self._console, self._bar = console, bar
         self._task = bar.add_task("images", total=total) if bar else None
         self.images = self.faces = self.failed = 0
 
-    def __call__(self, result: ImageResult) -> None:
-        """Take note of a result."""
+    def add(self, result: ImageResult) -> None:
+        """Count a result."""
         self.images += 1
         self.faces += len(result.faces)
         if result.error:
@@ -37,18 +37,18 @@ class Counted:
 
 
 @contextmanager
-def counted(console: Console, total: int | None, *, bar: bool) -> Iterator[Counted]:
-    """Show a bar while the block runs, if `bar` says so."""
+def count_results(console: Console, total: int | None, *, bar: bool) -> Iterator[ResultCounter]:
+    """Count the results of the block, with a bar if `bar` is set; `total` may be unknown."""
     if not bar:
-        yield Counted(console, None, total)
+        yield ResultCounter(console, None, total)
         return
-    columns = (BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    columns = (BarColumn(), MofNCompleteColumn(), _RateColumn(), TimeRemainingColumn())
     with Progress(
         *columns, console=console, speed_estimate_period=10, refresh_per_second=4
     ) as progress:
-        yield Counted(console, progress, total)
+        yield ResultCounter(console, progress, total)
 
 
-class _Rate(ProgressColumn):
+class _RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed or 0:.1f} images/s")

@@ -1,4 +1,4 @@
-"""A camera or a stream, watched until somebody stops it."""
+"""`emotions webcam`: a camera or stream until Ctrl-C, to JSON lines or a recording."""
 
 import asyncio
 import signal
@@ -14,191 +14,130 @@ from analysis.document import ImageResult
 from analysis.errors import ServiceError
 from analysis.types import Options
 from engines.types import U8
-from offline.analyzers import Reader, RemoteError, opened
-from offline.predict import Lines
-from offline.progress import counted
-from offline.tables import OutputError
-from offline.video import CorruptVideoError, Frame, frames
-from offline.video_report import each, film
+from offline.analyzers import open_analyzer
+from offline.analyzers.types import Analyzer
+from offline.errors import CameraError, CorruptVideoError, RemoteError
+from offline.progress import count_results
+from offline.sinks import JsonLines
+from offline.video.analyze import analyze_frames, analyze_video
+from offline.video.camera import newest_frames
+from offline.video.reading import Frame
 from service.settings import Settings
 
-SILENT_S = 10.0
+# One frame is analyzed while the next is drawn; more would only add delay.
+CONCURRENCY = 2
 
 
-def watch(settings: Settings, source: str, out: Path | None, url: str | None, say: Console) -> None:
-    """Read a camera's frames until SIGINT or SIGTERM, to standard output or into a folder.
+def watch(
+    settings: Settings, source: str, out: Path | None, url: str | None, console: Console
+) -> None:
+    """Analyze a camera until SIGINT or SIGTERM, to standard output or into the folder `out`.
 
-    `source` is a camera's number, a device or an address; of its frames those are dropped that
-    come while the networks are busy. What ends it early is raised when all that was seen before
-    has been written.
+    `source` is the number of a camera, a device or an address. Frames that come while the networks
+    are busy are dropped. An error that ends the run is raised after the frames before it are
+    written.
 
     Raises:
         EngineError: a plan is missing or does not fit.
-        OutputError: the camera cannot be read, or no longer.
+        CameraError: the source cannot be opened, or it breaks off.
         RemoteError: the service at `url` gives no answers, or no longer.
     """
-    asyncio.run(_watch(settings, source, out, url, say))
+    asyncio.run(_watch(settings, source, out, url, console))
 
 
 async def _watch(
-    settings: Settings, source: str, out: Path | None, url: str | None, say: Console
+    settings: Settings, source: str, out: Path | None, url: str | None, console: Console
 ) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     options = Options(settings.min_score, settings.max_faces)
-    async with opened(settings, options, url) as reader:
-        say.print(f"watching {source}; Ctrl-C ends it", markup=False)
-        try:
-            await record(reader, source, out, stop, say)
-        except CorruptVideoError as error:
-            raise OutputError(f"{source}: {error}") from error
+    async with open_analyzer(settings, options, url, identify=True) as analyzer:
+        console.print(f"analyzing {source}; Ctrl-C ends it", markup=False)
+        await record(analyzer, source, out, stop, console)
 
 
 async def record(
-    reader: Reader, source: str, out: Path | None, stop: threading.Event, say: Console
+    analyzer: Analyzer,
+    source: str,
+    out: Path | None,
+    stop: threading.Event,
+    console: Console,
 ) -> None:
-    """Watch until `stop` is set, the source ends or it fails; the last is raised in the end.
+    """Analyze frames until `stop` is set or the source ends or fails.
 
     Raises:
-        CorruptVideoError: see `newest`.
-        RemoteError: see `Reader.look`.
+        CameraError, RemoteError: see `watch`.
     """
-    live = _Live(reader, source, stop, say)
-    if out is None:
-        lines = Lines(sys.stdout.buffer)
-
-        async def write(_: Frame, result: ImageResult) -> None:
-            lines.add(result)
-
-        await each(live, "", live.frames(), write, ahead=2)
-    else:
-        folder = out / time.strftime("%Y-%m-%d %H.%M.%S")
-        with counted(say, None, bar=True) as seen:
-            people = await film(live, source, live.frames(), folder, seen, ahead=2)
-        say.print(f"{folder}: {seen.images} frames, {len(people)} people", markup=False)
-    if live.error:
-        raise live.error
+    live = _LiveAnalyzer(analyzer, source, stop, console)
+    try:
+        if out is None:
+            await _write_lines(live)
+        else:
+            await _write_recording(live, source, out / time.strftime("%Y-%m-%d %H.%M.%S"), console)
+        if live.error:
+            raise live.error
+    except CorruptVideoError as error:
+        raise CameraError(f"{source}: {error}") from error
 
 
-class _Live:
-    """A source and its reader; once a frame is read, `error` keeps what ends them early.
+async def _write_lines(live: "_LiveAnalyzer") -> None:
+    lines = JsonLines(sys.stdout.buffer)
 
-    Hours may lie before a camera that is unplugged, and cannot be watched again.
+    async def deliver(_: Frame, result: ImageResult) -> None:
+        lines.write_result(result)
+
+    await analyze_frames(live, "", live.frames(), deliver, CONCURRENCY)
+
+
+async def _write_recording(
+    live: "_LiveAnalyzer", source: str, folder: Path, console: Console
+) -> None:
+    with count_results(console, None, bar=True) as counter:
+        people = await analyze_video(
+            live, source, live.frames(), folder, counter.add, limit=CONCURRENCY
+        )
+    console.print(f"{folder}: {counter.images} frames, {len(people)} people", markup=False)
+
+
+class _LiveAnalyzer:
+    """An analyzer whose errors end the frames instead of the run, once there is a result.
+
+    `error` is the one that has ended them. A recording may be hours long by then, and a camera
+    cannot be watched again, so what it has given is written first.
     """
 
-    def __init__(self, reader: Reader, source: str, stop: threading.Event, say: Console) -> None:
-        self.labels, self.same_person = reader.labels, reader.same_person
+    def __init__(
+        self, analyzer: Analyzer, source: str, stop: threading.Event, console: Console
+    ) -> None:
+        self.labels, self.same_person = analyzer.labels, analyzer.same_person
         self.error: CorruptVideoError | RemoteError | None = None
-        self._reader, self._source, self._stop, self._say = reader, source, stop, say
-        self._begun = False
+        self._analyzer, self._source, self._stop = analyzer, source, stop
+        self._console = console
+        self._has_result = False
 
     def frames(self) -> Iterator[Frame]:
-        """See `newest`."""
+        """Yield the newest frames; see `newest_frames`."""
         try:
-            yield from newest(self._source, self._stop)
+            yield from newest_frames(self._source, self._stop)
         except CorruptVideoError as error:
             self._end(error)
 
-    async def look(self, name: str, image: U8) -> ImageResult | None:
-        """Read a frame; one that fails alone is told and left out."""
+    async def analyze_frame(self, name: str, image: U8) -> ImageResult | None:
+        """Analyze a frame. An error of this frame alone is printed, and the frame left out."""
         try:
-            result = await self._reader.look(name, image)
+            result = await self._analyzer.analyze_frame(name, image)
         except ServiceError as error:
-            self._say.print(f"{name}: {error}", markup=False)
+            self._console.print(f"{name}: {error}", markup=False)
             return None
         except RemoteError as error:
             self._end(error)
             return None
-        self._begun = True
+        self._has_result = True
         return result
 
     def _end(self, error: CorruptVideoError | RemoteError) -> None:
-        if not self._begun:
+        if not self._has_result:
             raise error
         self.error = self.error or error
         self._stop.set()
-
-
-def newest(source: str, stop: threading.Event) -> Iterator[Frame]:
-    """Give the newest frame each time, until `stop` is set or the source ends.
-
-    Raises:
-        CorruptVideoError: the source cannot be opened, or breaks off.
-    """
-    taken = -1
-    with _Newest(source, stop) as box:
-        while not stop.is_set():
-            frame = box.after(taken)
-            if frame is None:
-                return
-            taken = frame.number
-            yield frame
-
-
-class _Newest:
-    """A thread that decodes a source and keeps its last frame."""
-
-    def __init__(self, source: str, stop: threading.Event) -> None:
-        self._frame: Frame | None = None
-        self._error: CorruptVideoError | None = None
-        self._ended = False
-        self._changed = threading.Condition()
-        self._stop = stop
-        self._thread = threading.Thread(target=self._read, args=(source,), daemon=True)
-
-    def __enter__(self) -> "_Newest":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._ended = True
-        self._thread.join(SILENT_S)
-
-    def after(self, number: int) -> Frame | None:
-        """Wait for a frame later than `number`; None when there will be none."""
-        with self._changed:
-            while not self._stop.is_set():
-                if self._frame and self._frame.number > number:
-                    return self._frame
-                if self._error:
-                    raise self._error
-                if self._ended:
-                    return None
-                self._changed.wait(0.1)  # a signal sets `stop` without a word to us
-            return None
-
-    def _read(self, source: str) -> None:
-        try:
-            for frame in frames(*opened_as(source)):
-                self._put(frame)
-                if self._ended or self._stop.is_set():
-                    break
-        except CorruptVideoError as error:
-            self._error = error
-        self._put(None)
-
-    def _put(self, frame: Frame | None) -> None:
-        with self._changed:
-            self._frame = frame or self._frame
-            self._ended = self._ended or frame is None
-            self._changed.notify_all()
-
-
-def opened_as(source: str) -> tuple[str, None, str | None, dict[str, str]]:
-    """How `frames` opens a camera by its number or device, or an address.
-
-    RTSP goes over TCP, as over UDP lost packets smear the picture; a source that is silent for
-    ten seconds is given up.
-    """
-    if source.startswith("rtsp"):
-        limit = str(int(SILENT_S * 1e6))
-        return source, None, None, {"rtsp_transport": "tcp", "timeout": limit}
-    if not source.isdecimal() and not source.startswith("/dev/"):
-        return source, None, None, {}
-    match sys.platform:
-        case "darwin":
-            return source, None, "avfoundation", {"framerate": "30"}
-        case "win32":
-            return f"video={source}", None, "dshow", {}
-    return f"/dev/video{source}" if source.isdecimal() else source, None, "v4l2", {}

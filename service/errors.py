@@ -7,6 +7,8 @@ ServiceError
 ├── NoImagesError         400 no_images             the request has no image
 ├── UrlRefusedError       403 url_refused           this service may not fetch the URL
 └── FetchError            424 fetch_failed          the URL returned no image
+
+The first line of each docstring is published in `docs/api.md` and in the OpenAPI document.
 """
 
 from http import HTTPStatus
@@ -24,7 +26,7 @@ class UnauthorizedError(ServiceError):
 
 
 class TooManyRequestsError(ServiceError):
-    """The key has as much under way as it may."""
+    """The key has too many images under way."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     code = "too_many_requests"
@@ -39,21 +41,21 @@ class InvalidRequestError(ServiceError):
 
 
 class NoImagesError(ServiceError):
-    """The request holds no image."""
+    """The request has no image."""
 
     status = HTTPStatus.BAD_REQUEST
     code = "no_images"
 
 
 class UrlRefusedError(ServiceError):
-    """A URL that this service may not fetch."""
+    """This service may not fetch the URL."""
 
     status = HTTPStatus.FORBIDDEN
     code = "url_refused"
 
 
 class FetchError(ServiceError):
-    """A URL that gave no image bytes."""
+    """The URL returned no image."""
 
     status = HTTPStatus.FAILED_DEPENDENCY
     code = "fetch_failed"

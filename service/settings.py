@@ -1,4 +1,4 @@
-"""Everything that can be set; the only place that reads the environment."""
+"""All settings; the only module that reads the environment."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -28,165 +28,180 @@ class Settings(BaseSettings):
 
     http_processes: Count = Field(
         default=1,
-        description="Processes that accept on the port, for hosts where parsing is the limit; each "
-        "gets its share of workers and limits (Linux)",
+        description="Processes that accept connections on the port (Linux). More than one helps "
+        "where parsing HTTP is the limit; workers and limits are divided among them",
     )
 
-    engine: str = Field(default="auto", description="Engine that runs the networks; auto picks")
+    engine: str = Field(
+        default="auto", description="Engine that runs the networks; auto picks the best one here"
+    )
     precision: Precision | None = Field(
-        default=None, description="Precision of the plans; by default the engine's own"
+        default=None, description="Precision of the plans; by default that of the engine"
     )
     compute_capability: str | None = Field(
         default=None,
-        description="GPU that tensorrt-rtx builds for, as 8.9; by default the one here",
+        description="Compute capability of the GPU that tensorrt-rtx builds for, e.g. 8.9; by "
+        "default that of this machine",
     )
     detector: str = Field(default="retinaface-mnet025", description="Catalog entry of the detector")
     landmarks: str = Field(
         default="landmarks-64",
-        description="Catalog entry of the network that places landmarks; none leaves them where "
-        "the detector sees them",
+        description="Catalog entry of the landmark network; with none, the landmarks are those of "
+        "the detector",
     )
     emotion: str = Field(
         default="emotion-fer48", description="Catalog entry of the emotion network"
     )
     embedder: str = Field(
         default="arcface-mobilefacenet",
-        description="Catalog entry of the embedder, left out if not built",
+        description="Catalog entry of the embedder; the default is skipped if it is not built",
     )
     catalog: Path | None = Field(
-        default=None, description="A catalog file of your own, beside ours"
+        default=None, description="A catalog file that extends the built-in one"
     )
     plans: Path = Field(
-        default=DEFAULT_FOLDER, description="Folder of built plans and pulled weights"
+        default=DEFAULT_FOLDER, description="Folder of built plans and downloaded weights"
     )
     workers: int = Field(
         default=0,
         ge=0,
-        description="Worker processes; 0 is one per core of affinity and CPU quota, or two per "
-        "core in front of a device process",
+        description="Number of workers; 0 means one per available CPU core, or two per core in "
+        "front of a device process",
     )
     isolate: bool = Field(
         default=True,
-        description="Analyze images in worker processes, each started anew when it dies or hangs "
-        "(Linux); else in threads of the service",
+        description="Analyze images in worker processes (Linux), which are replaced when they die "
+        "or hang; otherwise in threads of the service",
     )
     device_process: bool | None = Field(
         default=None,
         description="Run the networks in a device process that batches the rows of all workers; "
-        "by default where a GPU runs them, one process per GPU",
+        "by default only on GPUs, one process per GPU",
     )
     batch_limit_s: float | None = Field(
         default=None,
         gt=0,
-        description="Longest time a batch, or decoding an image, may take before its process is "
-        "started anew, seconds; by default a third of deadline_s, but not below 5",
+        description="Maximum time to run one batch or to decode one image before the process "
+        "is replaced, in seconds; by default a third of deadline_s, at least 5",
     )
 
-    max_body_bytes: Count = Field(default=64 * MEBI, description="Largest request body")
+    max_body_bytes: Count = Field(default=64 * MEBI, description="Maximum size of a request body")
     max_held_bytes: Count = Field(
         default=1024 * MEBI,
-        description="Bytes of bodies, and of images fetched for them, held at once in all",
+        description="Maximum size of all request bodies and fetched images in memory together",
     )
-    max_image_bytes: Count = Field(default=32 * MEBI, description="Largest encoded image")
-    max_pixels: Count = Field(default=64_000_000, description="Most pixels an image may decode to")
-    max_images: Count = Field(default=64, description="Most images a request may hold")
+    max_image_bytes: Count = Field(
+        default=32 * MEBI, description="Maximum size of an encoded image"
+    )
+    max_pixels: Count = Field(
+        default=64_000_000, description="Maximum number of pixels of a decoded image"
+    )
+    max_images: Count = Field(default=64, description="Maximum number of images per request")
     max_queue: Count = Field(
-        default=512, description="Images that may be under way, from being let in to their answer"
+        default=512,
+        description="Maximum number of images under way, from admission to the answer",
     )
     deadline_s: float = Field(
-        default=30.0, gt=0, description="Longest time a request may take, seconds"
+        default=30.0, gt=0, description="Maximum time per request, in seconds"
     )
 
     max_connections: Count = Field(
         default=4096,
-        description="Connections that may be open at once; each takes a file descriptor",
+        description="Maximum number of open connections; each uses a file descriptor",
     )
     patience_s: float = Field(
         default=10.0,
         gt=0,
-        description="Longest wait for the head of a request, or for a client that does not read "
-        "its answer, seconds",
+        description="Maximum wait for the head of a request, or for a client that does not read "
+        "its answer, in seconds",
     )
 
     min_score: Fraction = Field(
-        default=0.5, description="Least detection score of a face, by default"
+        default=0.5, description="Default of the parameter min_score: minimum detection score"
     )
-    max_faces: Count = Field(default=100, description="Most faces an image may give, by default")
+    max_faces: Count = Field(
+        default=100, description="Default of the parameter max_faces: maximum faces per image"
+    )
     nms_iou: Fraction = Field(
-        default=0.4, description="Overlap above which two detections are one face"
+        default=0.4, description="Overlap (IoU) above which two detections are the same face"
     )
     close_ups: CloseUps = Field(
         default="auto",
-        description="Look again at a third the size for faces that fill the frame; auto where one "
-        "is half seen",
+        description="Detect again at a third of the size, to find faces that fill the frame; auto "
+        "does so only if a face is partly detected",
     )
 
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(),
-        description="Keys that clients must show, KEY or NAME:KEY, separated by commas; without "
-        "these and a file of keys everybody is let in",
+        description="API keys, KEY or NAME:KEY, separated by commas; without keys here and in a "
+        "file, no key is required",
     )
     api_keys_file: Path | None = Field(
         default=None,
-        description="File of keys by hash, `emotions keys new NAME`; read again within about a "
-        "second of a change",
+        description="File of hashed API keys, written by `emotions keys new NAME`; a change takes "
+        "effect within about a second",
     )
     max_images_per_key: int = Field(
-        default=128, ge=0, description="Images a key may have under way at once; 0 is any number"
+        default=128,
+        ge=0,
+        description="Maximum number of images under way per API key; 0 means no limit",
     )
 
     url_allow: List = Field(
         default=(),
-        description="Where images may be fetched from, as https://images.example.com or "
+        description="Origins to fetch images from, e.g. https://images.example.com or "
         "https://*.example.com:8443, separated by commas; empty turns URLs off",
     )
     url_networks: List = Field(
         default=(),
-        description="Networks, as 10.1.0.0/16, that URLs may lead to although they are not public",
+        description="Networks that are not public but may be fetched from, e.g. 10.1.0.0/16",
     )
     url_timeout_s: float = Field(
-        default=10.0, gt=0, description="Longest time to fetch one image, seconds"
+        default=10.0, gt=0, description="Maximum time to fetch one image, in seconds"
     )
-    url_max_redirects: int = Field(default=3, ge=0, description="Redirects to follow, at most")
+    url_max_redirects: int = Field(
+        default=3, ge=0, description="Maximum number of redirects to follow per URL"
+    )
 
     docs: bool = Field(default=True, description="Serve /docs and /openapi.json")
     cors_origins: List = Field(
         default=(),
-        description="Origins of web pages that may ask, as https://example.com, separated by "
-        "commas",
+        description="Origins of web pages that may send requests, e.g. https://example.com, "
+        "separated by commas",
     )
     otlp_url: str | None = Field(
         default=None,
-        description="Collector that traces go to by OTLP over HTTP, as http://localhost:4318; "
-        "needs the extra otel",
+        description="Collector for traces, by OTLP over HTTP, e.g. http://localhost:4318; needs "
+        "the extra otel",
     )
     trace_share: Fraction = Field(
-        default=1.0, description="Share of requests to trace where the caller has not decided"
+        default=1.0,
+        description="Share of requests to trace, for requests whose caller has not decided",
     )
-    log_format: Literal["text", "json"] = Field(default="text", description="Form of the log lines")
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="Format of the log lines"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="Least level"
+        default="info", description="Minimum level of the log lines"
     )
 
     @field_validator("api_keys", "url_allow", "url_networks", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        """Take a list as one string with commas, the form that an environment variable has."""
-        return (
-            [item.strip() for item in value.split(",") if item.strip()]
-            if isinstance(value, str)
-            else value
-        )
+        """Split a string at commas, the form that lists have in the environment."""
+        if not isinstance(value, str):
+            return value
+        return [item.strip() for item in value.split(",") if item.strip()]
 
 
-def wrong(kind: type[BaseSettings], error: ValidationError) -> str:
-    """Which settings of `kind` are wrong and how; never what they are, which may be a key."""
+def explain(kind: type[BaseSettings], error: ValidationError) -> str:
+    """Describe which settings of `kind` are wrong, without their values: one may be a key."""
     return "; ".join(
-        _told(kind, ".".join(map(str, one["loc"])), one["msg"]) for one in error.errors()
+        _explain_one(kind, ".".join(map(str, one["loc"])), one["msg"]) for one in error.errors()
     )
 
 
-def _told(kind: type[BaseSettings], name: str, message: str) -> str:
+def _explain_one(kind: type[BaseSettings], name: str, message: str) -> str:
     field = kind.model_fields.get(name.partition(".")[0])
     about = f" ({field.description})" if field and field.description else ""
     return f"{kind.model_config.get('env_prefix', '')}{name.upper()}: {message}{about}"

@@ -1,4 +1,4 @@
-"""Weights to network: reads ``.wts`` and PyTorch state dicts, writes ONNX."""
+"""From weights to networks: reads ``.wts`` and PyTorch state dicts, writes ONNX."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -20,11 +20,11 @@ PRODUCER = "emotions"
 
 @dataclass(frozen=True)
 class Network:
-    """A network that weights can be put into.
+    """A network that takes weights.
 
-    ``version`` grows whenever ``build`` writes another graph for the same weights and options.
-    ``heights`` takes the same options, and tells which heights images may have where ``build`` is
-    told ``free_height=True``; None where it takes no such option.
+    ``version`` must grow when ``build`` writes another graph for the same weights and options.
+    ``heights`` takes the same options and returns the heights that images may have with
+    ``free_height=True``; it is None if ``build`` has no such option.
     """
 
     name: str
@@ -57,15 +57,15 @@ NETWORKS: Mapping[str, Network] = MappingProxyType(
 
 
 def export(name: str, weights_path: Path, *, raw: bool = False, **options: Any) -> onnx.ModelProto:
-    """Write network ``name`` with the weights of a file; equal arguments give equal bytes.
+    """Return network ``name`` with the weights of a file; equal arguments give equal bytes.
 
-    ``raw`` gives the bare network as upstream, else images go in and normalisation and decoding are
-    inside; ``options`` are those of ``retinaface.build``, ``arcface.build`` and the functions of
-    ``adopt``, which tell inputs, outputs, shapes and units.
+    ``raw`` gives the bare network, as upstream. Otherwise it takes images, and normalisation and
+    decoding are in the graph. ``options`` are those of ``retinaface.build``, ``arcface.build`` and
+    the functions of ``adopt``, which document inputs, outputs, shapes and units.
 
     Raises:
         KeyError: there is no such network.
-        WeightsError: the weights are not this network's.
+        WeightsError: the weights do not fit the network.
         ValueError: an option is out of its range.
         OSError: the file cannot be read.
     """
@@ -74,7 +74,7 @@ def export(name: str, weights_path: Path, *, raw: bool = False, **options: Any) 
         model = network.build(weights_path, raw=True, **options)
     else:
         model = imagewise(network.build(weights_path, **options))
-    _name(model.graph)
+    _name_nodes(model.graph)
     model.producer_name = PRODUCER
     model.producer_version = str(network.version)
     onnx.helper.set_model_props(model, {"network": name, "raw": str(raw).lower()})
@@ -85,10 +85,10 @@ def export(name: str, weights_path: Path, *, raw: bool = False, **options: Any) 
     return model
 
 
-def _name(graph: onnx.GraphProto) -> None:
-    """Let each node have a name of its own, which ONNX does not ask for and int8 goes by."""
-    taken: set[str] = set()
+def _name_nodes(graph: onnx.GraphProto) -> None:
+    """Give each node a unique name: ONNX does not require one, but quantisation to int8 does."""
+    names: set[str] = set()
     for node in graph.node:
-        if not node.name or node.name in taken:
+        if not node.name or node.name in names:
             node.name = f"{node.op_type}/{node.output[0]}"
-        taken.add(node.name)
+        names.add(node.name)

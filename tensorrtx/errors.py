@@ -1,5 +1,5 @@
-"""The one error that reading weights raises."""
+"""The error of unusable weights."""
 
 
 class WeightsError(ValueError):
-    """Unusable weights; the message names the file, the tensor and what was expected of it."""
+    """Unusable weights; the message names the file, the tensor and what was expected."""

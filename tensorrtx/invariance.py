@@ -1,8 +1,8 @@
-"""Graphs whose answer for an item does not depend on what else is in the batch, to the last bit.
+"""Makes graphs batch-invariant: an item gives the same bits alone and in any batch.
 
-CPU engines multiply matrices, and take means, with another kernel when the batch is larger, which
-changes the order of a sum. Convolution and global pooling are computed image by image; so dense
-layers are written as 1x1 convolutions and means over pixels as global pooling.
+For larger batches, CPU engines use other kernels for matrix products and means, which changes the
+order of sums. They compute convolutions and global pooling image by image. So dense layers become
+1x1 convolutions, and means over pixels become global pooling.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ Constants = dict[str, NDArray[np.float32]]
 
 
 def imagewise(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model with each dense layer on (N, C) and mean over pixels computed by image."""
+    """Return the model with dense layers on (N, C) and means over pixels in image-by-image form."""
     constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     ranks = _ranks(model)
     changed = onnx.ModelProto()
@@ -51,10 +51,10 @@ def _rewritten(
 def _mean_axes(
     node: onnx.NodeProto, constants: Constants, ranks: dict[str, int]
 ) -> tuple[int, ...] | None:
-    """(1, 2) or (2, 3) for a mean over the pixels of NHWC or NCHW maps, or None."""
+    """(1, 2) or (2, 3) for a mean over the pixels of NHWC or NCHW maps, else None."""
     if node.op_type != "ReduceMean" or ranks.get(node.input[0]) != 4:
         return None
-    given = _attributes(node).get("axes", ())  # from opset 18 on an input
+    given = _attributes(node).get("axes", ())  # an input since opset 18
     listed = constants.get(node.input[1], given) if len(node.input) > 1 else given
     axes = tuple(sorted(int(axis) % 4 for axis in listed))
     return axes if axes in {(1, 2), (2, 3)} else None
@@ -63,7 +63,7 @@ def _mean_axes(
 def _pooled(
     node: onnx.NodeProto, axes: tuple[int, ...], graph: onnx.GraphProto
 ) -> list[onnx.NodeProto]:
-    """Pool (N, C, H, W) to (N, C, 1, 1), between transpositions where the channels come last."""
+    """Pool (N, C, H, W) to (N, C, 1, 1), with transpositions around it if channels come last."""
     name, x = f"{node.output[0]}/pool", node.input[0]
     steps: list[tuple[str, list[str], dict[str, Any]]] = [("GlobalAveragePool", [], {})]
     if axes == (1, 2):
@@ -105,7 +105,7 @@ def _convolved(
 def _dense_kernel(
     node: onnx.NodeProto, constants: Constants, ranks: dict[str, int]
 ) -> NDArray[np.float32] | None:
-    """The kernel (out, in, 1, 1) of a dense layer on (N, in), or None for anything else."""
+    """The kernel (out, in, 1, 1) of a dense layer on (N, in), None for other nodes."""
     if node.op_type not in {"MatMul", "Gemm"} or ranks.get(node.input[0]) != 2:
         return None
     weight = constants.get(node.input[1])
@@ -125,7 +125,7 @@ def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
 
 
 def drop_unused(graph: onnx.GraphProto) -> None:
-    """Take out the constants that no node of the graph takes."""
+    """Remove the constants that no node reads."""
     used = {name for node in graph.node for name in node.input}
     kept = [tensor for tensor in graph.initializer if tensor.name in used]
     del graph.initializer[:]

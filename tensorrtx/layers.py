@@ -1,4 +1,4 @@
-"""An ONNX graph written node by node, and the layers that the networks share.
+"""An ONNX graph that is written node by node, and the layers that all networks share.
 
 Methods take and return the names of feature maps. Batch normalisation is folded into the
 convolution before it: y = s (W x + b) + t is a convolution with s W and s b + t.
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 17
-IR_VERSION = 8  # the oldest that holds opset 17: every runtime reads it
+IR_VERSION = 8  # the oldest with opset 17: every runtime reads it
 BATCH = "batch"
 HEIGHT = "height"
 
@@ -22,20 +22,20 @@ Array = NDArray[np.floating[Any]]
 
 
 class Affine(NamedTuple):
-    """What batch normalisation is once trained: ``scale * x + shift``, a value a channel."""
+    """A trained batch normalisation: ``scale * x + shift``, one value of each per channel."""
 
     scale: Array
     shift: Array
 
 
 def batch_norm(gamma: Array, beta: Array, mean: Array, variance: Array, epsilon: float) -> Affine:
-    """Return what a trained batch normalisation does (Ioffe and Szegedy, 2015), in float64."""
+    """Return a trained batch normalisation (Ioffe and Szegedy, 2015) in float64."""
     scale = gamma.astype(np.float64) / np.sqrt(variance.astype(np.float64) + epsilon)
     return Affine(scale, beta - mean * scale)
 
 
 class Graph:
-    """A graph under construction; nodes, constants and outputs keep the order of the calls."""
+    """A graph under construction; nodes, constants and outputs are in the order of the calls."""
 
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
@@ -44,7 +44,7 @@ class Graph:
 
     @contextlib.contextmanager
     def scope(self, name: str) -> Iterator[None]:
-        """Name the nodes written inside ``name/...``."""
+        """Prefix the names of nodes written in the block with ``name/``."""
         outer, self._scope = self._scope, f"{self._scope}{name}/"
         yield
         self._scope = outer
@@ -61,7 +61,7 @@ class Graph:
         return names
 
     def constant(self, name: str, values: NDArray[Any]) -> str:
-        """Store values under the graph's scope and ``name``; float64 becomes float32."""
+        """Store values as ``name`` in the current scope; float64 becomes float32."""
         if values.dtype == np.float64:
             values = values.astype(np.float32)
         name = f"{self._scope}{name}"
@@ -69,7 +69,7 @@ class Graph:
         return name
 
     def numbers(self, *values: float) -> str:
-        """Store a float32 vector, or an int64 one if every value is an int, named by its values."""
+        """Store a float32 vector, or int64 if all values are int, named after its values."""
         integral = all(isinstance(value, int) for value in values)
         array = np.array(values, np.int64 if integral else np.float32)
         return self.constant("x".join(map(str, values)), array)
@@ -79,14 +79,14 @@ class Graph:
         return self.constant(f"[{position}]", np.array(position, np.int64))
 
     def split(self, x: str, *sizes: int) -> list[str]:
-        """Cut the last of three axes into parts of the given sizes."""
+        """Split the last of three axes into parts of these sizes."""
         return self.nodes("Split", len(sizes), x, self.numbers(*sizes), axis=2)
 
     def pixels(self, images: str, mean: tuple[float, float, float]) -> str:
-        """uint8 (N, H, W, 3) minus a mean a channel -> float32 (N, 3, H, W).
+        """uint8 (N, H, W, 3) minus a mean per channel -> float32 (N, 3, H, W).
 
-        The mean is not folded into the first convolution: that would be wrong where it pads. It is
-        subtracted after the transposition, where a channel is one long run of values.
+        The mean is not folded into the first convolution, whose padding must stay zero. It is
+        subtracted after the transposition, where the values of a channel are contiguous.
         """
         values = self.node("Cast", images, to=TensorProto.FLOAT)
         planes = self.node("Transpose", values, perm=[0, 3, 1, 2])
@@ -105,8 +105,8 @@ class Graph:
     ) -> str:
         """Convolve with ``kernel`` (out, in / groups, k, k), then normalise.
 
-        ``in / groups`` = 1 means depth-wise, which in these networks keeps its channels, so that
-        groups = out.
+        ``in / groups`` = 1 means depth-wise with groups = out: in these networks a depth-wise
+        convolution keeps the number of channels.
         """
         if norm is not None:
             kernel = kernel * norm.scale[:, None, None, None]
@@ -124,20 +124,20 @@ class Graph:
         )
 
     def affine(self, name: str, x: str, norm: Affine) -> str:
-        """Normalise where no convolution comes first that could take it in."""
+        """Normalise where there is no convolution before to fold it into."""
         channels = len(norm.scale)
-        # Mean 0 and variance 1 leave scale and shift as they are.
+        # Mean 0 and variance 1 leave scale and shift unchanged.
         values = [norm.scale, norm.shift, np.zeros(channels), np.ones(channels)]
         parts = zip(("scale", "shift", "mean", "variance"), values, strict=True)
         constants = [self.constant(f"{name}.{part}", array) for part, array in parts]
         return self.node("BatchNormalization", x, *constants, epsilon=0.0)
 
     def leaky(self, x: str, slope: float) -> str:
-        """Leaky ReLU; with slope 0 a plain one."""
+        """Leaky ReLU, or ReLU if the slope is 0."""
         return self.node("LeakyRelu", x, alpha=slope) if slope else self.node("Relu", x)
 
     def prelu(self, name: str, x: str, slopes: Array) -> str:
-        """ReLU with a learned negative slope a channel."""
+        """PReLU: a learned slope per channel for negative values."""
         return self.node("PRelu", x, self.constant(f"{name}.slopes", slopes[:, None, None]))
 
     def model(
@@ -146,7 +146,7 @@ class Graph:
         source: tuple[str, int, tuple[int | str, ...]],
         results: dict[str, tuple[str, tuple[int | str, ...]]],
     ) -> onnx.ModelProto:
-        """Close the graph: input (name, element type, shape), outputs {name: (map, shape)}."""
+        """Finish the graph: input (name, element type, shape), outputs {name: (map, shape)}."""
         for result, (value, _) in results.items():
             self._nodes.append(helper.make_node("Identity", [value], [result], f"{result}"))
         return helper.make_model(

@@ -1,8 +1,8 @@
-"""PyTorch state dicts without PyTorch, and without unpickling anything but tensors.
+"""Reads PyTorch state dicts without PyTorch, and unpickles nothing but tensors.
 
-Reads both layouts of ``torch.save``: the zip archive of 1.6 and later (``data.pkl`` beside one
-uncompressed member a storage) and the stream before it (five pickles, then the storages). Both are
-described by ``torch/serialization.py`` of https://github.com/pytorch/pytorch.
+Reads both layouts of ``torch.save``: the zip archive since 1.6 (``data.pkl`` and an uncompressed
+member per storage), and the stream before that (five pickles, then the storages).
+``torch/serialization.py`` of https://github.com/pytorch/pytorch defines both.
 """
 
 import io
@@ -22,11 +22,11 @@ STREAM_MAGIC = 0x1950A86A20F9469CFC6C
 def read(path: Path) -> dict[str, NDArray[Any]]:
     """Read the state dict of a file, or the one under its key ``state_dict``.
 
-    Tensors are read-only views of their storages in their own dtype; bfloat16 comes as float32.
-    The prefix ``module.``, which data-parallel training leaves, is dropped.
+    Tensors are read-only views of their storages in their own dtype; bfloat16 becomes float32.
+    The prefix ``module.`` of data-parallel training is dropped.
 
     Raises:
-        WeightsError: the file has neither layout, is damaged, or names anything but tensors.
+        WeightsError: the file has neither layout, is damaged, or holds anything but tensors.
         OSError: the file cannot be read.
     """
     try:
@@ -56,11 +56,11 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     if name not in archive.namelist():
         raise WeightsError(f"the archive lacks {name!r}")
     info = archive.getinfo(name)
-    if info.compress_type != zipfile.ZIP_STORED:  # torch.save never compresses; a bomb would
+    if info.compress_type != zipfile.ZIP_STORED:  # torch.save never compresses; a zip bomb does
         raise WeightsError(f"the archive's {name!r} is compressed")
     try:
         return archive.read(info)
-    except (OSError, ValueError, RuntimeError) as error:  # an offset out of the file, a password
+    except (OSError, ValueError, RuntimeError) as error:  # an offset beyond the file, a password
         raise WeightsError(f"the archive's {name!r} cannot be read: {error}") from error
 
 
@@ -68,7 +68,7 @@ def _read_stream(data: bytes) -> dict[str, NDArray[Any]]:
     stream = io.BytesIO(data)
     if not data.startswith(b"\x80") or unpickle(stream)[0] != STREAM_MAGIC:
         raise WeightsError("not a PyTorch file")
-    unpickle(stream)  # the version of the protocol, the same ever since
+    unpickle(stream)  # the version of the protocol, which never changed
     match unpickle(stream)[0]:
         case {"little_endian": little}:
             _check_order(little is True)
@@ -78,7 +78,7 @@ def _read_stream(data: bytes) -> dict[str, NDArray[Any]]:
 
 
 def _places(keys: Any, storages: dict[str, Storage], start: int) -> dict[str, slice]:
-    """Where each storage lies: in the order of ``keys``, each behind its eight-byte length."""
+    """The place of each storage: in the order of ``keys``, each after its length of eight bytes."""
     if not isinstance(keys, list) or set(keys) != set(storages):
         raise WeightsError("damaged: the storages are not those that the tensors refer to")
     places = {}
@@ -96,7 +96,7 @@ def _check_order(little: bool) -> None:
 def _tensors(
     content: Any, fetch: Callable[[Storage], bytes | memoryview]
 ) -> dict[str, NDArray[Any]]:
-    """Return the tensors of a state dict, fetching each storage once."""
+    """Return the tensors of a state dict; each storage is fetched once."""
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
     if not isinstance(content, dict):

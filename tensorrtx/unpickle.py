@@ -1,14 +1,14 @@
-"""A pickle reader that knows tensors and nothing else.
+"""A pickle reader for tensors only.
 
-A pickle is a program; run by Python's own reader it may call anything. Here the only names it can
-reach are ``OrderedDict``, the function that stands for a tensor and the storage types, so that the
-worst a hostile file gets is an error. Tensors stay descriptions (``Tensor``) until ``view``.
+A pickle is a program that may call anything when Python's own reader runs it. Here it can reach
+only ``OrderedDict``, the functions that rebuild tensors, and the storage types, so a hostile file
+causes an error at worst. Tensors stay descriptions (``Tensor``) until ``view``.
 """
 
 import collections
 import io
 import math
-import pickle
+import pickle  # noqa: TID251  (the reader below resolves tensors only)
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -31,7 +31,7 @@ DTYPES = {
 
 
 class Storage(NamedTuple):
-    """A run of ``size`` values that lies elsewhere in the file under ``key``."""
+    """``size`` values that are stored elsewhere in the file under ``key``."""
 
     dtype: str
     key: str
@@ -39,11 +39,11 @@ class Storage(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """Length in the file."""
+        """Length in the file in bytes."""
         return self.size * (2 if self.dtype == "bfloat16" else np.dtype(self.dtype).itemsize)
 
     def values(self, data: bytes | memoryview) -> NDArray[Any]:
-        """Return the bytes as numbers; bfloat16, which numpy lacks, is widened to float32."""
+        """Return the bytes as numbers; bfloat16, which numpy lacks, becomes float32."""
         if len(data) != self.nbytes:
             raise WeightsError(
                 f"storage {self.key!r}: expected {self.nbytes} bytes, found {len(data)}"
@@ -54,7 +54,7 @@ class Storage(NamedTuple):
 
 
 class Tensor(NamedTuple):
-    """A strided window on a storage; the fields are as the file gives them, unchecked."""
+    """A strided window of a storage; the fields are unchecked, as in the file."""
 
     storage: Any
     offset: Any
@@ -62,10 +62,10 @@ class Tensor(NamedTuple):
     strides: Any
 
     def view(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return the window on the storage's ``values``, without a copy.
+        """Return the window of the storage's ``values`` without a copy.
 
         Raises:
-            WeightsError: the window leaves the storage, or holds more values than it.
+            WeightsError: the window leaves the storage, or has more values than the storage.
         """
         numbers = (self.offset, *self.shape, *self.strides)
         last = self.offset + sum(
@@ -83,13 +83,13 @@ class Tensor(NamedTuple):
         )
 
 
-# The reader written in C keeps its memo in an array that one opcode can make 64 GB long; the one
-# written in Python is the same class with a dict, and fast enough for some hundred tensors.
+# Not `pickle.Unpickler`: its memo is an array that one opcode can make 64 GB long. The class in
+# Python does the same with a dict, fast enough for some hundred tensors.
 class Unpickler(pickle._Unpickler):  # noqa: SLF001
-    """Reads one pickle; afterwards ``storages`` holds every storage that it mentioned, by key."""
+    """Reads one pickle; then ``storages`` holds every storage that the pickle refers to, by key."""
 
     def _drop_state(self: Any) -> None:
-        """Leave objects as they are: a state dict's own state is metadata, and sets attributes."""
+        """Ignore the state of an object, which would set attributes; a state dict's is metadata."""
         self.stack.pop()
 
     dispatch: ClassVar = {**pickle._Unpickler.dispatch, pickle.BUILD[0]: _drop_state}  # noqa: SLF001
@@ -99,7 +99,7 @@ class Unpickler(pickle._Unpickler):  # noqa: SLF001
         self.storages: dict[str, Storage] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        """Resolve the few names that tensors need."""
+        """Resolve the names that tensors need, and no others."""
         known = f"{module}.{name}"
         if known == "collections.OrderedDict":
             return collections.OrderedDict
@@ -112,7 +112,7 @@ class Unpickler(pickle._Unpickler):  # noqa: SLF001
         raise WeightsError(f"refused: the pickle asks for {known}, which is no tensor")
 
     def persistent_load(self, pid: Any) -> Storage:
-        """Note a reference to a storage: ("storage", type, key, device, size, ...)."""
+        """Record a reference to a storage: ("storage", type, key, device, size, ...)."""
         match pid:
             case ("storage", str(dtype), str(key), _, int(size), *_) if size >= 0:
                 if dtype in DTYPES.values():
@@ -127,15 +127,15 @@ class Unpickler(pickle._Unpickler):  # noqa: SLF001
 
 
 def unpickle(stream: io.BytesIO) -> tuple[Any, dict[str, Storage]]:
-    """Read the pickle at the stream's position; return what it holds and the storages it mentions.
+    """Read the pickle at the stream's position; return its content and the storages it refers to.
 
     Raises:
-        WeightsError: it is damaged, or names anything but tensors.
+        WeightsError: it is damaged, or holds anything but tensors.
     """
     reader = Unpickler(stream)
     try:
         return reader.load(), reader.storages
     except WeightsError:
         raise
-    except Exception as error:  # a damaged or hostile program can fail in any way
+    except Exception as error:  # a damaged or hostile pickle can fail in any way
         raise WeightsError(f"damaged pickle: {type(error).__name__}: {error}") from error

@@ -1,4 +1,4 @@
-"""Named tensors of one file, handed out once each to the network that is built from them."""
+"""The named tensors of a file, from which a network takes each one once."""
 
 import difflib
 import math
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from tensorrtx import pth, wts
 from tensorrtx.errors import WeightsError
 
-SHOWN = 5  # names that an error lists before it only counts
+SHOWN = 5  # names that an error lists; it counts the rest
 
 
 class Weights:
-    """Tensors by name; ``source`` is what errors call the file they came from."""
+    """Tensors by name; ``source`` is the name of their file in errors."""
 
     def __init__(self, tensors: Mapping[str, NDArray[Any]], source: str) -> None:
         self._tensors = tensors
@@ -46,16 +46,16 @@ class Weights:
         return values
 
     def _hint(self, name: str) -> str:
-        """Suggest the closest name, of the same layer if there is one: its numbers tell which."""
+        """Suggest the closest name, preferably one with the same numbers: one of the same layer."""
         left = sorted(self._tensors.keys() - self._taken)
         layer = [other for other in left if re.findall(r"\d+", other) == re.findall(r"\d+", name)]
         close = difflib.get_close_matches(name, layer or left, n=1)
         return f"; did you mean {close[0]!r}?" if close else ""
 
     def finish(self, unused: tuple[str, ...] = ()) -> None:
-        """Check that nothing is left over, which would mean that this is another network's file.
+        """Check that the network took every tensor; otherwise the file is another network's.
 
-        Batch counters and names that begin with one of ``unused`` may stay.
+        Batch counters and names that begin with one of ``unused`` may be left.
 
         Raises:
             WeightsError: names the tensors that no layer took.

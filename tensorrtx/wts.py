@@ -1,4 +1,4 @@
-"""The ``.wts`` text format of wang-xinyu/tensorrtx: one tensor a line, without its shape.
+"""The ``.wts`` text format of wang-xinyu/tensorrtx: one tensor per line, without its shape.
 
 The first line counts the tensors. Every other line is ``name n hex hex ...``: n float32 values,
 each as eight hexadecimal digits of its big-endian bytes, separated by blanks.
@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from tensorrtx.errors import WeightsError
 
-LONGEST_COUNT = 12  # digits; int() refuses some thousands of them with an error of its own
+LONGEST_COUNT = 12  # digits; int() raises an error of its own for thousands of them
 
 
 def read(path: Path) -> dict[str, NDArray[np.float32]]:
     """Read every tensor of a file as a one-dimensional array.
 
     Raises:
-        WeightsError: the file is not of this format; names the tensor and what was expected.
+        WeightsError: the file has another format; names the tensor and what was expected.
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
@@ -62,10 +62,10 @@ def _read_tensor(path: Path, file: BinaryIO, number: int) -> tuple[str, NDArray[
 
 
 def write(path: Path, tensors: Mapping[str, NDArray[np.float32]]) -> None:
-    """Write tensors of any shape in their order; the file appears whole or not at all.
+    """Write tensors of any shape in their order; the file appears complete or not at all.
 
     Raises:
-        WeightsError: a name is empty or holds white space, which the format cannot tell apart.
+        WeightsError: a name is empty or contains white space, which the format uses as separator.
         OSError: the file cannot be written.
     """
     for name in tensors:

@@ -1,8 +1,8 @@
-"""Known vulnerabilities of the locked dependencies, and their bill of materials.
+"""Known vulnerabilities of the locked dependencies, and a bill of materials.
 
-`python -m tests.audit` asks pip-audit about every lock and writes a CycloneDX document for each
-image to `build/sbom`. Where the advisory service does not answer it says so, and that is no
-failure: a package index need not carry advisories. A vulnerability that is known is one.
+`python -m tests.audit` runs pip-audit on every lock and writes a CycloneDX document for each image
+to `build/sbom`. It fails if a vulnerability is known. It reports, but does not fail, if the
+advisory service does not answer: a package index need not have advisories.
 """
 
 import json
@@ -23,14 +23,14 @@ BIN = Path(sys.executable).parent
 
 
 class Verdict(NamedTuple):
-    """What an audit found: a line for people, and whether it is a failure."""
+    """A line to print, and whether it is a failure."""
 
     line: str
     failed: bool
 
 
 def main() -> int:
-    """Write the bills of materials, audit, and tell."""
+    """Write the bills of materials, audit, and print the result."""
     for name, lock in LOCKS.items():
         print(f"bill of materials: {write_sbom(name, lock).relative_to(ROOT)}")
     found = verdict(audit())
@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def audit() -> str | None:
-    """pip-audit's report on all locks as JSON, or None where no advisory service answers."""
+    """Return pip-audit's report on all locks as JSON, or None if the service does not answer."""
     locks = {*LOCKS.values(), *ALSO_AUDITED}
     requirements = [option for lock in sorted(locks) for option in ("-r", str(lock))]
     options = ["--disable-pip", "--require-hashes", "--progress-spinner", "off", "-f", "json"]
@@ -59,13 +59,13 @@ def verdict(report: str | None) -> Verdict:
     skipped = [package for package in packages if "skip_reason" in package]
     known = [
         f"{package['name']} {package['version']}: {flaw['id']}, "
-        f"mended in {', '.join(flaw['fix_versions']) or 'no release'}"
+        f"fixed in {', '.join(flaw['fix_versions']) or 'no release'}"
         for package in packages
         for flaw in package.get("vulns", [])
     ]
     line = f"audited {len(packages) - len(skipped)} packages, {len(known)} known vulnerabilities"
     if skipped:
-        line += f"; the advisory service knows nothing of {len(skipped)} others"
+        line += f"; the advisory service does not know {len(skipped)} others"
     return Verdict("\n".join([line, *known]), failed=bool(known))
 
 

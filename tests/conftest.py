@@ -1,4 +1,4 @@
-"""Fixtures: the default models' plans, built once for all tests, and a real server on them."""
+"""Fixtures: plans of the default models, built once per session, and a real server."""
 
 import os
 import signal
@@ -13,20 +13,36 @@ from engines.build import build
 from engines.catalog import Catalog
 from tests.server import Server, serving
 
-# A background job of a shell ignores SIGINT, and so would every command that the tests start.
+# A background job of a shell ignores SIGINT, and the commands that tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# How long an example takes says more of the machine than of the code.
+# The duration of an example depends on the machine more than on the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
-# The reference, whatever else is installed; what tests another engine names it.
+# The reference engine, whatever else is installed. Tests of other engines name theirs.
 os.environ["EMOTIONS_ENGINE"] = "onnxruntime"
 DEFAULTS = ("retinaface-mnet025", "landmarks-64", "emotion-fer48", "arcface-mobilefacenet")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="run also the slow variants")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: a variant of a test that runs only with --all")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--all"):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if not item.get_closest_marker("slow")]
+
+
 @pytest.fixture(scope="session")
 def plans(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the plans of the shipped models."""
+    """A folder with the plans of the default models."""
     folder = tmp_path_factory.mktemp("plans")
     catalog = Catalog.load()
     for name in DEFAULTS:

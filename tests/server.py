@@ -16,14 +16,14 @@ READY_S = 60
 
 
 class Server(NamedTuple):
-    """Where it listens, the process, and the file that its log goes to."""
+    """A running server: its URL, its process, and the file of its log."""
 
     url: str
     process: subprocess.Popen[bytes]
     log: Path
 
     def client(self) -> httpx.Client:
-        """A client of its own."""
+        """Return a client of this server."""
         return httpx.Client(base_url=self.url, timeout=60)
 
 
@@ -38,7 +38,7 @@ def serving(
 ) -> Iterator[Server]:
     """Serve on a free port until the block ends; `settings` are EMOTIONS_... by lower-case name.
 
-    Without `started` nothing is waited for, and the url is empty. `module` is what is run.
+    Without `started` the url is empty and nothing is awaited. `module` is the module to run.
     """
     log = plans / f"server-{time.monotonic_ns()}.log"
     given = {f"EMOTIONS_{name.upper()}": value for name, value in settings.items()}

@@ -1,8 +1,8 @@
-"""Types of TensorRT 10's and 11's real bindings, made without TensorRT: `python -m tests.stubs`.
+"""Type stubs of the bindings of TensorRT 10 and 11, made without TensorRT: `python -m tests.stubs`.
 
-The bindings are on the package index, the libraries they need are not; empty libraries with the
-same names let the bindings load, and pybind11-stubgen writes down what it sees. The result lies in
-`build/stubs/<major>` and is never committed.
+The package index has the bindings, but not the libraries that they load. Empty libraries with the
+same names let the bindings load, and pybind11-stubgen generates the stubs in `build/stubs/<major>`,
+which git ignores.
 """
 
 import os
@@ -28,13 +28,13 @@ SYMBOLS = (
     "getPluginRegistry",
     "initLibNvInferPlugins",
 )
-# What stubgen makes of plugins is not all valid; what we use is.
+# Some stubs of plugins are not valid; the project does not use them.
 HEAD = "# mypy: ignore-errors\nimport builtins"
 DIMS = "Dims | tuple[int, ...]"
 
 
 def main() -> None:
-    """Make the stubs that are not there yet."""
+    """Make the stubs that are missing."""
     for major in MAJORS:
         lock = ROOT / "requirements" / f"tensorrt-{major}-types.txt"
         made = STUBS / major / "lock.txt"
@@ -51,7 +51,7 @@ def make(major: str, lock: Path, folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     options = ["--no-deps", "--require-hashes", "-r", str(lock), "--target", str(bindings)]
     subprocess.run([*command, *options], check=True)
-    _hollow_libraries(major, folder)
+    _empty_libraries(major, folder)
     environment = os.environ | {"LD_LIBRARY_PATH": str(folder), "PYTHONPATH": str(bindings)}
     stubgen = [sys.executable, "-m", "pybind11_stubgen", "tensorrt_bindings.tensorrt"]
     subprocess.run(
@@ -66,9 +66,9 @@ def make(major: str, lock: Path, folder: Path) -> None:
     (package / "__init__.pyi").write_text(repaired(written))
 
 
-def _hollow_libraries(major: str, folder: Path) -> None:
-    """Libraries with the symbols that the bindings look for and nothing behind them."""
-    source = folder / "hollow.c"
+def _empty_libraries(major: str, folder: Path) -> None:
+    """Build libraries that have the symbols of the bindings and do nothing."""
+    source = folder / "empty.c"
     source.write_text("".join(f"void *{name}(void) {{ return 0; }}\n" for name in SYMBOLS))
     for library in LIBRARIES:
         name = f"lib{library}.so.{major}"
@@ -77,27 +77,27 @@ def _hollow_libraries(major: str, folder: Path) -> None:
 
 
 def repaired(stub: str) -> str:
-    """Set right what stubgen cannot know: names that Python forbids, and what is converted."""
+    """Correct what stubgen cannot know: reserved names, and implicit conversions."""
     stub = re.sub(r"\bin: ", "in_: ", stub)
-    # The module has a data type called bool, which hides Python's.
+    # The data type `bool` of the module hides the built-in one.
     stub = re.sub(r"(->|:) bool\b(?! *=)", r"\1 builtins.bool", stub)
     stub = re.sub(r"(: builtins\.bool|: bool)( = )", r": builtins.bool\2", stub)
     stub = stub.replace("from __future__ import annotations", HEAD, 1)
     stub = re.sub(r"(?<=[(,] )((?:min|opt|max)): Dims(?=[,)])", rf"\1: {DIMS}", stub)
-    # A default in the middle of the parameters.
+    # A parameter after one with a default needs a default.
     stub = re.sub(r"(channel_axis: typing\.SupportsInt)(?=\))", r"\1 = ...", stub)
     stub = stub.replace(
         "class IHostMemory:\n",
         "class IHostMemory:\n    def __buffer__(self, flags: int, /) -> memoryview: ...\n",
         1,
     )
-    # Python falls back to __getitem__ where a class has no __iter__; types do not.
+    # Python iterates by __getitem__ if a class has no __iter__; type checkers do not.
     stub = stub.replace(
         "class Dims:\n",
         "class Dims:\n    def __iter__(self) -> collections.abc.Iterator[int]: ...\n",
         1,
     )
-    # Plain Python of the package, outside the compiled module.
+    # This function is Python code outside the compiled module.
     return stub + "\ndef nptype(trt_type: DataType) -> type: ...\n"
 
 

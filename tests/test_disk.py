@@ -14,7 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 import offline.cli.main
-from offline.cli.console import told
+from offline.cli.console import report_errors
 
 ROOT = Path(__file__).parents[1]
 NAME = "retinaface-mnet025"
@@ -60,7 +60,7 @@ def test_a_build_that_cannot_write(
         raise OSError(number, os.strerror(number))
 
     use(monkeypatch, tmp_path)
-    monkeypatch.setattr("engines.plan.tempfile.mkstemp", refuse)
+    monkeypatch.setattr("engines.disk.tempfile.mkstemp", refuse)
     said = sentence("build", NAME)
     assert os.strerror(number) in said
     assert "make room or let this user write to the folder" in said
@@ -189,6 +189,6 @@ def test_any_other_trouble_with_files_is_a_sentence_too(
         raise OSError(errno.ENOSPC, "No space left on device", "/nowhere/tmp")
 
     with pytest.raises(typer.Exit) as ended:
-        told(command)()
+        report_errors(command)()
     assert ended.value.exit_code == 1
     assert "/nowhere/tmp: No space left on device; make room there" in capsys.readouterr().err

@@ -1,11 +1,11 @@
-"""The averaged weights, which are what a run is for."""
+"""Averaged weights, the result of a run."""
 
 import torch
 from torch import nn
 
 
 def average(into: nn.Module, source: nn.Module, step: int, decay: float) -> None:
-    """Exponential moving average of weights and batch statistics, quicker while `step` is small."""
+    """Update a moving average of weights and batch statistics, faster while `step` is small."""
     rate = 1 - min(decay, (1 + step) / (10 + step))
     targets, values = into.state_dict().values(), source.state_dict().values()
     with torch.no_grad():

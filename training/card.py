@@ -1,8 +1,8 @@
-"""Rewrite the figures in the emotion network's card from the engine that serves.
+"""Update the figures in the model card of the emotion network.
 
-`emotions build && python -m training.card --data DATA/fer2013.npz` measures on the public test,
-writes what stands between the marks in `docs/models/emotion-fer48.md`, and draws its pictures
-(`training/failures.py`, and the confusion matrix).
+`emotions build && python -m training.card --data DATA/fer2013.npz` measures the engine of the
+service on the public test, replaces the text between the marks in `docs/models/emotion-fer48.md`,
+and draws its pictures (`training/failures.py` and the confusion matrix).
 """
 
 import argparse
@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from analysis.evaluation import accuracy
 from analysis.evaluation.fer2013 import LABELS, Split, read_split
 from engines import weights
-from offline.cli import evaluate
+from offline.drawing.confusion import draw_confusion
+from offline.evaluation import figures as figures_of
+from offline.evaluation import probabilities
 from service.factory import load_catalog
 from service.settings import Settings
 from training import failures
 from training.emotion.votes import vote_distribution
-from training.errors import TrainingError, told
+from training.errors import TrainingError, reported
 
 CARD = Path(__file__).parents[1] / "docs" / "models" / "emotion-fer48.md"
 BEGIN, END = "<!-- figures: python -m training.card -->", "<!-- /figures -->"
@@ -29,22 +31,22 @@ Scores = NDArray[np.float64]
 
 
 def main() -> None:
-    """Measure, write the card, draw the pictures."""
+    """Measure, write the card and draw the pictures."""
     parser = argparse.ArgumentParser(prog="python -m training.card", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="fer2013.npz")
     parser.add_argument("--card", type=Path, default=CARD)
     given, settings = parser.parse_args(), Settings()
-    with told(parser):
+    with reported(parser):
         _write(given, settings)
 
 
 def _write(given: argparse.Namespace, settings: Settings) -> None:
     public, train = (read_split(given.data, name) for name in ("public", "train"))
-    scores = evaluate.probabilities(settings, public)
-    figures = evaluate.figures(scores, public.labels)
+    scores = probabilities(settings, public)
+    figures = figures_of(scores, public.labels)
     text = "\n".join([*_table(settings, scores, public, train, figures), "", *_words(figures)])
     given.card.write_text(_placed(given.card.read_text(), text))
-    evaluate.draw_confusion(figures["confusion"], failures.IMAGES / "confusion-emotion.png")
+    draw_confusion(figures["confusion"], failures.IMAGES / "confusion-emotion.png")
     failures.draw(settings, failures.IMAGES)
 
 
@@ -73,9 +75,9 @@ def _table(
 
 
 def _file(settings: Settings) -> tuple[Path, float]:
-    """The weights that serve, and the temperature that is folded into them."""
+    """Return the file of the service's weights, and the temperature folded into it."""
     spec = load_catalog(settings).get(settings.emotion, "emotion")
-    file = weights.find(spec, settings.plans / "weights")
+    file = weights.find(spec, settings.plans / "weights").path
     metadata = {each.key: each.value for each in onnx.load(file).metadata_props}
     return file, float(metadata.get("temperature", 1))
 
@@ -94,7 +96,7 @@ def _votes(scores: Scores, split: Split) -> dict[str, str]:
 
 
 def _words(figures: dict[str, Any]) -> list[str]:
-    """What confuses what, in words: for each label the two wrong answers that are most frequent."""
+    """Return lines of text: for each label the two most frequent wrong answers."""
     lines = ["Of the faces labelled", ""]
     for label, row in zip(LABELS, figures["confusion"], strict=True):
         shares = np.array(row) / max(sum(row), 1)

@@ -1,7 +1,6 @@
-"""What the command lines of the students that PyTorch trains share."""
+"""Parts that the command lines of the PyTorch trainings share."""
 
 import json
-import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -13,7 +12,7 @@ import cv2
 import torch
 
 from training import loop
-from training.errors import told
+from training.errors import TrainingError, reported
 
 S = TypeVar("S", bound=loop.Settings)
 Network = TypeVar("Network", bound=torch.nn.Module)
@@ -22,52 +21,60 @@ Measure = Callable[[Namespace], Mapping[str, object]]
 
 
 def main(package: str, commands: Mapping[str, Command]) -> None:
-    """Read the arguments and go; `OMP_NUM_THREADS` limits both torch and OpenCV."""
-    if threads := int(os.environ.get("OMP_NUM_THREADS", "0")):
-        torch.set_num_threads(threads)
-        cv2.setNumThreads(threads)
+    """Run the command of the arguments; `OMP_NUM_THREADS` limits PyTorch and OpenCV."""
+    cv2.setNumThreads(torch.get_num_threads())  # PyTorch reads the variable itself
     parser = ArgumentParser(prog=f"python -m {package}")
     subparsers = parser.add_subparsers(required=True)
     for name, add in commands.items():
         add(subparsers.add_parser(name))
     arguments = parser.parse_args()
-    with told(parser):
+    with reported(parser):
         arguments.run(arguments)
 
 
 def add_run(parser: ArgumentParser, out: Path, every: int) -> None:
-    """Add the flags of a run that all students have, named as the fields of `Settings`."""
+    """Add the flags that all runs have, named as the fields of `Settings`."""
     add = parser.add_argument
     add("--out", type=Path, default=out)
     add("--steps", type=int, default=100_000)
-    add("--minutes", type=float, default=float("inf"), help="end by then, schedule included")
+    add(
+        "--minutes", type=float, default=float("inf"), help="end of the schedule, if before --steps"
+    )
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    add("--workers", type=int, default=0, help="processes that make images; 0: in the loop")
+    add("--workers", type=int, default=0, help="processes that make images; 0: none")
     add("--seed", type=int, default=0)
     add("--report", type=int, default=every, help="steps between rows of the curve")
     add("--keep", type=int, default=every, help="steps between checkpoints")
-    add("--resume", action="store_true")
+    add("--resume", action="store_true", help="continue from the checkpoint in --out")
 
 
 def add_teacher(parser: ArgumentParser) -> None:
-    """Add the flag of what a student learns from."""
+    """Add the flag of the teacher."""
     parser.add_argument("--teacher", type=Path, required=True, help=".wts file")
 
 
 def settings_of(kind: type[S], arguments: Namespace) -> S:
-    """The settings that the flags give; their folder is made."""
+    """Return the settings of the flags, and create their folder.
+
+    Raises:
+        TrainingError: the folder has a checkpoint that a new run would replace.
+    """
     settings = kind(**{field.name: getattr(arguments, field.name) for field in fields(kind)})
+    if (settings.out / loop.CHECKPOINT).exists() and not arguments.resume:
+        raise TrainingError(
+            f"{settings.out} has a checkpoint: add --resume or choose another --out"
+        )
     settings.out.mkdir(parents=True, exist_ok=True)
     return settings
 
 
 def add_figures(parser: ArgumentParser, measure: Measure) -> None:
-    """Let a command print what `measure` gives, and write it where `--out` says."""
-    parser.set_defaults(run=partial(_tell, measure))
+    """Make a command print the figures of `measure`, and write them to `--out`."""
+    parser.set_defaults(run=partial(_print_figures, measure))
     parser.add_argument("--out", type=Path, help="JSON file of the figures")
 
 
-def _tell(measure: Measure, arguments: Namespace) -> None:
+def _print_figures(measure: Measure, arguments: Namespace) -> None:
     text = json.dumps(measure(arguments), indent=2)
     print(text)
     if arguments.out:
@@ -77,7 +84,7 @@ def _tell(measure: Measure, arguments: Namespace) -> None:
 def add_export(
     parser: ArgumentParser, kind: type[Network], part: str, save: Callable[[Path, Network], None]
 ) -> None:
-    """Let a command `save` the weights in a checkpoint's `part` as a `.wts` file."""
+    """Make a command `save` the weights in `part` of a checkpoint to a file."""
 
     def run(arguments: Namespace) -> None:
         network = kind()
@@ -86,4 +93,4 @@ def add_export(
 
     parser.set_defaults(run=run)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("weights", type=Path, help=".wts file to write")
+    parser.add_argument("weights", type=Path, help="file to write")

@@ -1,4 +1,4 @@
-"""`curve.csv`: what is measured along a run, a row at a time."""
+"""`curve.csv`: measurements during a run, one row at a time."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ Row = dict[str, float]
 
 
 def append(folder: Path, row: Mapping[str, float]) -> None:
-    """Add a row to the curve of the run in `folder`, which all have the same columns."""
+    """Add a row to the curve of the run in `folder`; all rows have the same columns."""
     with (folder / "curve.csv").open("a", newline="") as file:
         writer = csv.DictWriter(file, row)
         if not file.tell():
@@ -17,5 +17,5 @@ def append(folder: Path, row: Mapping[str, float]) -> None:
 
 
 def mean(rows: Sequence[Row]) -> Row:
-    """The mean of each column of the first row."""
+    """Return the mean of each column of the first row."""
     return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}

@@ -1,4 +1,4 @@
-"""A student on its way down: its running average, its optimiser, its checkpoint."""
+"""A student with averaged weights: its optimiser, one step, its checkpoint."""
 
 from copy import deepcopy
 from dataclasses import dataclass
@@ -11,23 +11,23 @@ from training import loop
 from training.average import average
 from training.schedule import Clock, learning_rate
 
-LEAST_RATE = 1e-3  # of the peak, at the end
+LEAST_RATE = 1e-3  # share of the peak rate at the end
 Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
 class Settings(loop.Settings):
-    """What every such run depends on."""
+    """Options of every such run."""
 
     decay: float
     average: float
 
 
 class Descent(Generic[Network]):
-    """Owns `student`, which learns, and `averaged`, which is what a run is for."""
+    """Owns `student`, which is trained, and `averaged`, the result of the run."""
 
     def __init__(self, student: Network, settings: Settings) -> None:
-        self.step = 0
+        self.step, self.rate = 0, 0.0
         self.device = torch.device(settings.device)
         self.clock = Clock(settings.steps, settings.minutes)
         self._run = settings
@@ -38,11 +38,11 @@ class Descent(Generic[Network]):
         )
 
     def descend(self, loss: Tensor) -> None:
-        """Take one step along the gradient of `loss`, at the schedule's rate."""
+        """Take one step along the gradient of `loss`, at the rate of the schedule."""
         progress, run = self.clock.progress(self.step), self._run
-        rate = learning_rate(run.rate, self.step, progress, run.warmup, LEAST_RATE)
+        self.rate = learning_rate(run.rate, self.step, progress, run.warmup, LEAST_RATE)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = self.rate
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), 10.0)
@@ -62,7 +62,7 @@ class Descent(Generic[Network]):
         loop.save(self._run.out, state)
 
     def resume(self) -> None:
-        """Go on from `out`'s checkpoint."""
+        """Restore the checkpoint of `out`."""
         state = loop.load(self._run.out / loop.CHECKPOINT, self.device)
         self.step, self.clock.spent = state["step"], state["spent"]
         self.student.load_state_dict(state["student"])

@@ -1,4 +1,4 @@
-"""What a training cannot begin or go on with, and how the command lines tell it."""
+"""The error of the trainings, and how every command line reports errors."""
 
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Iterator
@@ -12,12 +12,12 @@ Value = TypeVar("Value")
 
 
 class TrainingError(ValueError):
-    """Options, a run or pictures that do not go together; the message names the fix."""
+    """Options, runs or pictures that do not fit together; the message names the fix."""
 
 
 @contextmanager
-def told(parser: ArgumentParser) -> Iterator[None]:
-    """End the program with a sentence where a user can help it; what else fails keeps its trace."""
+def reported(parser: ArgumentParser) -> Iterator[None]:
+    """End the program with one line for errors that a user can fix; others keep their traceback."""
     try:
         yield
     except (TrainingError, EngineError, WeightsError) as error:
@@ -28,7 +28,7 @@ def told(parser: ArgumentParser) -> Iterator[None]:
 
 
 def option(parse: Callable[[str], Value]) -> Callable[[str], Value]:
-    """Return ``parse`` as the type of an option, whose ``ValueError`` argparse tells in full."""
+    """Return ``parse`` as the type of an option; argparse shows the text of its ``ValueError``."""
 
     def parsed(text: str) -> Value:
         try:

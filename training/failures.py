@@ -1,9 +1,9 @@
-"""Draw where the networks that serve fail: two public-domain portraits, made worse step by step.
+"""Draw where the networks of the service fail: two portraits, degraded step by step.
 
-`python -m training.failures` writes `failures-detector.png`, `failures-emotion.png` and, where an
+`python -m training.failures` writes `failures-detector.png`, `failures-emotion.png` and, if an
 embedder is built, `failures-embedder.png` into `docs/images`, with the plans of `emotions build`.
-Eileen Collins is by NASA, Grace Hopper by the United States Navy; the textures come with
-scikit-image (CC0).
+The portraits are in the public domain (Eileen Collins by NASA, Grace Hopper by the United States
+Navy); the textures are part of scikit-image (CC0).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,10 +18,10 @@ import skimage
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from analysis.analyze import Task, analyze
+from analysis.analyze import analyze
 from analysis.crops import fer_crop
-from analysis.networks import Networks, opened
-from analysis.types import Analysis, Options
+from analysis.networks import Networks, open_networks
+from analysis.types import Analysis, Options, Task
 from engines.catalog import SAME_PERSON
 from engines.types import U8, Array
 from service.factory import Models, find_models, plans_of
@@ -47,7 +47,7 @@ class Portrait(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A picture of a sheet, what a network said of it, and whether that was right."""
+    """A picture of a sheet, the result of a network as its caption, and whether it is right."""
 
     image: Image.Image
     caption: str
@@ -55,7 +55,7 @@ class Cell(NamedTuple):
 
 
 def portraits(astronaut: Points = ASTRONAUT, hopper: Points = HOPPER) -> list[Portrait]:
-    """The two faces, in squares that their heads fill, with those landmarks."""
+    """Return both faces, in squares that their heads fill, with these landmarks."""
     folder = Path(skimage.__file__).parent / "data"
     admiral = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
     return [
@@ -67,7 +67,7 @@ def portraits(astronaut: Points = ASTRONAUT, hopper: Points = HOPPER) -> list[Po
 def _square(
     path: Path, cut: tuple[int, int, int], box: tuple[int, ...], points: Points
 ) -> Portrait:
-    """Cut a square (left, top, side); `box` and `points` are in pixels of the photograph."""
+    """Crop a square (left, top, side); `box` and `points` are in pixels of the photograph."""
     left, top, side = cut
     part = Image.open(path).convert("RGB").crop((left, top, left + side, top + side))
     scale = SIDE / side
@@ -77,31 +77,31 @@ def _square(
 
 
 def dark(image: U8, share: float) -> U8:
-    """Leave that share of the light, with a camera's noise."""
+    """Keep a share of the light, and add the noise of a camera."""
     noise = np.random.default_rng(0).normal(0, 3, image.shape)
     return np.clip(image * share + noise, 0, 255).astype(np.uint8)
 
 
 def blurred(image: U8, sigma: float) -> U8:
-    """Gaussian blur; sigma in pixels of the 320 that a head fills."""
+    """Blur; sigma is in pixels, and a head fills 320 of them."""
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
 
 
 def turned(image: U8, degrees: float) -> U8:
-    """Turn around the middle, the border repeated."""
+    """Turn around the middle, with a repeated border."""
     matrix = cv2.getRotationMatrix2D((SIDE / 2, SIDE / 2), degrees, 1)
     size = (SIDE, SIDE)
     return np.asarray(cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REPLICATE))
 
 
 def tiny(image: U8, pixels: float) -> U8:
-    """Shrink so that the picture is that many pixels high, and enlarge again."""
+    """Shrink the picture to so many pixels, and enlarge it again."""
     small = cv2.resize(image, (int(pixels),) * 2, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def covered(image: U8, share: float) -> U8:
-    """Grey from below over that share of the height, as a hand, a mask or a glass covers."""
+    """Cover a share of the height from below in grey, like a hand, a mask or a glass."""
     result = image.copy()
     result[round(SIDE * (1 - share)) :] = 128
     return result
@@ -122,7 +122,7 @@ def main() -> None:
 
 
 def draw(settings: Settings, folder: Path) -> None:
-    """Write the sheets into `folder`, that of the embedder where one is built."""
+    """Write the sheets into `folder`; the embedder's only if one is built."""
     with serving(settings) as (models, networks):
         same_person = models.embedder.spec.same_person if models.embedder else SAME_PERSON
         labels = models.emotion.spec.labels
@@ -147,14 +147,14 @@ def draw(settings: Settings, folder: Path) -> None:
 
 @contextmanager
 def serving(settings: Settings) -> Iterator[tuple[Models, Networks]]:
-    """Open the networks that serve, in this process."""
+    """Open the networks of the service in this process."""
     models = find_models(settings)
-    with opened(models.engine, plans_of(settings, models)) as networks:
+    with open_networks(models.engine, plans_of(settings, models)) as networks:
         yield models, networks
 
 
 def analyzed(networks: Networks, image: U8) -> Analysis:
-    """Find the faces of upright RGB pixels as the service does.
+    """Analyse upright RGB pixels like the service.
 
     Raises:
         ServiceError: an error of the image.
@@ -166,7 +166,7 @@ def analyzed(networks: Networks, image: U8) -> Analysis:
 
 
 def ladders() -> Iterator[tuple[str, list[Portrait]]]:
-    """A row for each change: both portraits, as they are and ever worse."""
+    """Yield a row per change: both portraits, unchanged and with growing strength."""
     for name, (change, steps) in LADDERS.items():
         row = []
         for portrait in portraits():
@@ -176,14 +176,14 @@ def ladders() -> Iterator[tuple[str, list[Portrait]]]:
 
 
 def textures() -> list[Portrait]:
-    """Pictures without a face of a person."""
+    """Return pictures without a human face."""
     folder = Path(skimage.__file__).parent / "data"
     pictures = [Image.open(folder / f"{name}.png").convert("RGB") for name in TEXTURES]
     return [Portrait(np.asarray(p.resize((512, 512))), (0, 0, 0, 0)) for p in pictures]
 
 
 def _find(networks: Networks, portrait: Portrait) -> Cell:
-    """What the detector sees: its boxes, its best score; right if that is the face alone."""
+    """Draw the boxes and scores of the detector; it is right if it finds the face only."""
     result = analyzed(networks, portrait.image)
     image, wanted = Image.fromarray(portrait.image), int(any(portrait.box))
     for box in result.faces.boxes:
@@ -193,26 +193,26 @@ def _find(networks: Networks, portrait: Portrait) -> Cell:
 
 
 def _read(networks: Networks, labels: Sequence[str], portrait: Portrait) -> Cell:
-    """What the emotion network reads in the face's crop."""
+    """Classify the crop of the face."""
     crop = fer_crop(portrait.image, np.array(portrait.box))
-    (row,) = networks.emotion.value(crop[None])
+    (row,) = networks.emotion.output(crop[None])
     label = labels[int(row.argmax())]
     return Cell(Image.fromarray(crop), f"{label} {row.max():.2f}", True)
 
 
 def _embed(networks: Networks, portrait: Portrait) -> tuple[U8, Array]:
-    """The face's crop by the portrait's own landmarks, and its embedding.
+    """Return the crop of the face by the landmarks of the portrait, and its embedding.
 
-    Raises `RuntimeError` where no embedder is built.
+    Raises `RuntimeError` if no embedder is built.
     """
     if networks.embedder is None:
         raise RuntimeError("no embedder is built; run `emotions build`")
     crop = arcface_crop(portrait.image, portrait.landmarks)
-    return crop, networks.embedder.value(crop[None])[0]
+    return crop, networks.embedder.output(crop[None])[0]
 
 
 def _compared(row: list[tuple[U8, Array]], same_person: float) -> list[Cell]:
-    """Cosines to the plain portrait of the same person and, behind a bar, of the other one."""
+    """Caption cells with the cosine to the plain portrait of the same person | of the other."""
     half = len(row) // 2
     cells = []
     for place, (crop, embedding) in enumerate(row):
@@ -225,14 +225,14 @@ def _compared(row: list[tuple[U8, Array]], same_person: float) -> list[Cell]:
 
 
 def _judged(row: list[Cell]) -> list[Cell]:
-    """Take what is read in each plain portrait, a half row's first, for right."""
+    """Compare each label with that of the plain portrait, the first of each half row."""
     half = len(row) // 2
     plain = [row[i // half * half].caption.split()[0] for i in range(len(row))]
     return [c._replace(right=c.caption.startswith(p)) for c, p in zip(row, plain, strict=True)]
 
 
 def sheet(rows: list[tuple[str, list[Cell]]]) -> Image.Image:
-    """All rows below each other, with names and captions."""
+    """Draw all rows with names and captions."""
     height, columns = CELL + CAPTION, max(len(row) for _, row in rows)
     page = Image.new("RGB", (MARGIN + columns * CELL, len(rows) * height), "white")
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(12)

@@ -1,4 +1,4 @@
-"""The geometry that serves, as training uses it: one image at a time."""
+"""The geometry of the service for one image at a time, as training uses it."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.crops import ARCFACE_TEMPLATE, arcface_crops, similarities
 from analysis.detection import Letterbox, fill, fit
-from analysis.landmarks import Locate, placed
+from analysis.landmarks import Locate, place_landmarks
 from engines.backends.onnxruntime import session
 from engines.types import F32, F64, U8, Array
 
@@ -16,7 +16,7 @@ from engines.types import F32, F64, U8, Array
 def letterbox(
     image: U8, size: tuple[int, int], heights: Sequence[int] = ()
 ) -> tuple[U8, Letterbox]:
-    """Return the detector's input for an image, and the image's place in it; see `fit`."""
+    """Return the input of the detector, and the place of the image in it; see `fit`."""
     box, shape = fit(image.shape[1], image.shape[0], size, heights)
     canvas = np.empty(shape, np.uint8)
     fill(image, box, canvas)
@@ -24,13 +24,13 @@ def letterbox(
 
 
 def similarity(points: Array, target: F64 = ARCFACE_TEMPLATE) -> F64:
-    """The matrix (2, 3) that maps the points (5, 2) of one face onto `target`."""
+    """Return the matrix (2, 3) that maps the points (5, 2) of one face to `target`."""
     (matrix,) = similarities(points[None], target)
     return np.asarray(matrix)
 
 
 def arcface_crop(image: U8, points: Array) -> U8:
-    """The embedder's input (112, 112, 3) for one face."""
+    """Return the input of the embedder (112, 112, 3) for one face."""
     (crop,) = arcface_crops(image, points[None])
     return crop
 
@@ -49,6 +49,6 @@ def locate(network: Path) -> Locate:
 
 
 def place(network: Path, image: U8, guesses: Array) -> F32:
-    """Place the landmarks of the faces (K, 5, 2) of one image with an ONNX file."""
-    (points,) = placed(locate(network), [image], [guesses])
+    """Refine the landmarks (K, 5, 2) of one image with the network of an ONNX file."""
+    (points,) = place_landmarks(locate(network), [image], [guesses])
     return points

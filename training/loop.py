@@ -1,4 +1,4 @@
-"""What the students that PyTorch trains share: settings, the rhythm of a run, its checkpoint."""
+"""The loop of all PyTorch trainings: settings, steps, reports and the checkpoint."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ CHECKPOINT = "checkpoint.pt"
 
 @dataclass(frozen=True)
 class Settings:
-    """What every run depends on; `training.command.add_run` says what each field is."""
+    """Options of every run; `training.command.add_run` describes each field."""
 
     out: Path
     steps: int
@@ -32,25 +32,30 @@ class Settings:
 
 
 class Training(Protocol):
-    """A student under way."""
+    """A training in progress."""
 
     step: int
     clock: Clock
-    optimiser: Any
+    rate: float
 
     @property
     def settings(self) -> Settings:
-        """What it depends on."""
+        """Options of the run."""
         ...
 
     def save(self) -> None:
-        """Write what `resume` goes on from, and the weights."""
+        """Write the checkpoint for a resume, and the weights."""
         ...
 
 
 def fit(training: Training, steps: Iterable[Row], validate: Callable[[], Row]) -> None:
-    """Take `steps`, which give their losses, until the clock has run out."""
+    """Iterate over `steps`, which yield their losses, until the schedule ends.
+
+    A finished run that is resumed takes no step, so it keeps its weights.
+    """
     settings, seen = training.settings, list[Row]()
+    if training.clock.progress(training.step) >= 1:
+        return
     for losses in steps:
         seen.append(losses)
         done = training.clock.progress(training.step) >= 1
@@ -64,11 +69,11 @@ def fit(training: Training, steps: Iterable[Row], validate: Callable[[], Row]) -
 
 
 def report(training: Training, losses: Row, held_out: Row) -> None:
-    """Append a row to the curve and say it."""
+    """Append a row to the curve and print it."""
     row: Row = {
         "step": training.step,
         "seconds": round(training.clock.elapsed(), 1),
-        "rate": training.optimiser.param_groups[0]["lr"],
+        "rate": training.rate,
         **{f"train_{name}": value for name, value in losses.items()},
         **{f"held_out_{name}": value for name, value in held_out.items()},
     }
@@ -77,13 +82,13 @@ def report(training: Training, losses: Row, held_out: Row) -> None:
 
 
 def save(out: Path, state: dict[str, Any]) -> None:
-    """Replace the checkpoint in `out` in one move."""
-    staged = (out / CHECKPOINT).with_suffix(".tmp")
-    torch.save(state, staged)
-    staged.replace(out / CHECKPOINT)
+    """Replace the checkpoint in `out` at once."""
+    temporary = (out / CHECKPOINT).with_suffix(".tmp")
+    torch.save(state, temporary)
+    temporary.replace(out / CHECKPOINT)
 
 
 def load(path: Path, device: str | torch.device = "cpu") -> dict[str, Any]:
-    """Read a checkpoint; nothing but tensors and plain values is taken from it."""
+    """Read a checkpoint; only tensors and plain values are unpickled."""
     state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     return state

@@ -1,4 +1,4 @@
-"""Photographs in archives, and the face in the middle of each, found as the service finds it."""
+"""The face in the middle of each photograph of the archives, detected as in the service."""
 
 import tempfile
 import zipfile
@@ -23,14 +23,14 @@ from training.geometry import letterbox, place
 ARCHIVES = ("faces_unlabelled.zip", "faces_landmarks.zip")
 DETECTOR = "retinaface-mnet025"
 PLACER = "landmarks-64"
-STRIDE = 32  # of the detector: its input's sides are multiples
+STRIDE = 32  # sides of the detector's input are multiples
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Found:
-    """A picture RGB uint8 (h, w, 3), and in its pixels a face's box (4,) and landmarks (5, 2)."""
+    """A picture, RGB uint8 (h, w, 3), and the box (4,) and landmarks (5, 2) of a face in pixels."""
 
     name: str
     image: U8
@@ -39,9 +39,9 @@ class Found:
 
 
 def middle_faces(data: Path) -> Iterator[Found]:
-    """The face nearest to the middle of every photograph of `ARCHIVES` that shows one.
+    """Yield the face nearest to the middle, for every photograph of `ARCHIVES` with a face.
 
-    Names of `faces_landmarks.zip`, which are nobody's, begin with `_`.
+    Names of `faces_landmarks.zip`, which name no person, get the prefix `_`.
     """
     for archive in ARCHIVES:
         yield from _of_archive(data / archive)
@@ -60,18 +60,18 @@ def _of_archive(path: Path) -> Iterator[Found]:
 
 
 def _read(archive: zipfile.ZipFile, name: str) -> U8:
-    """One picture as RGB."""
+    """Return a picture as RGB."""
     return np.asarray(cv2.cvtColor(decode(archive.read(name), name), cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _enlarged(image: U8) -> tuple[int, int]:
-    """The smallest input of the detector that shows the image as the service would."""
+    """Return the smallest input that shows the image at the scale of the service."""
     height, width = (-(-int(side * MAX_ENLARGEMENT) // STRIDE) * STRIDE for side in image.shape[:2])
     return height, width
 
 
 def _detector(size: tuple[int, int]) -> Runner:
-    """The service's detector for inputs of one size."""
+    """Open the detector of the service for inputs of one size."""
     spec = Catalog.load().get(DETECTOR)
     options: dict[str, Any] = {**spec.options, "size": size}
     model = tensorrtx.export(spec.network, spec.root / str(spec.weights), **options)
@@ -83,13 +83,13 @@ def _detector(size: tuple[int, int]) -> Runner:
 
 @cache
 def _placer() -> Path:
-    """The service's network that places landmarks."""
+    """Return the landmark network of the service."""
     spec = Catalog.load().get(PLACER)
     return spec.root / str(spec.weights)
 
 
 def _middle(runner: Runner, image: U8, size: tuple[int, int], name: str) -> Found | None:
-    """The face nearest to the middle, or none."""
+    """Return the face nearest to the middle, or None."""
     canvas, box = letterbox(image, size)
     rows = runner.infer({"images": canvas[None]})
     row = {output: values[0] for output, values in rows.items()}

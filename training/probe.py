@@ -1,4 +1,4 @@
-"""Make `engines/probe/`: the real faces on which every plan is held against the reference.
+"""Make `engines/probe/`: the faces on which every plan is compared with the reference.
 
 Both photographs are in the public domain: Eileen Collins by NASA (from scikit-image), Grace Hopper
 by the United States Navy (from matplotlib). Run as `python -m training.probe`.
@@ -37,7 +37,7 @@ def _read(path: Path) -> U8:
 
 
 def _scene(*photographs: U8) -> U8:
-    """Two photographs side by side, the left one whole and the right one from its top."""
+    """Return two photographs side by side: the left one whole, the right one cut at the bottom."""
     scene = np.full((SIDE, SIDE, 3), PADDING, np.uint8)
     for index, photograph in enumerate(photographs):
         height = round(photograph.shape[0] * SIDE / 2 / photograph.shape[1])

@@ -1,4 +1,4 @@
-"""How far a training has come, and its learning rate."""
+"""Progress and learning rate of a training."""
 
 import math
 import time
@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Clock:
-    """Ends after `steps`, or after `minutes` if that comes first; `spent` counts earlier runs.
+    """Ends after `steps`, or after `minutes` if that comes first; `spent` is time before a resume.
 
-    With a time limit the schedule ends by the clock, so that a slow or shared machine still anneals
-    to the end instead of being cut. Times are seconds but for `minutes`.
+    With a time limit the schedule follows the clock, so that a slow or shared machine reaches the
+    end of the schedule, too. Times other than `minutes` are seconds.
     """
 
     steps: int
@@ -19,15 +19,15 @@ class Clock:
     started: float = field(default_factory=time.monotonic)
 
     def elapsed(self) -> float:
-        """Seconds of training, those before a resume included."""
+        """Return the seconds of training, including those before a resume."""
         return self.spent + time.monotonic() - self.started
 
     def progress(self, step: int) -> float:
-        """Share done, 0 to 1: the larger of the steps' and the minutes' share."""
+        """Return the finished share, 0 to 1: by steps or by minutes, the larger of both."""
         return min(1.0, max(step / self.steps, self.elapsed() / (60 * self.minutes)))
 
 
 def learning_rate(peak: float, step: int, progress: float, warmup: int, least: float) -> float:
-    """Linear warm-up, then a cosine to the share `least` of `peak` (arXiv 1608.03983)."""
+    """Return the rate: linear warm-up, then a cosine to `least` of `peak` (arXiv 1608.03983)."""
     cosine = 0.5 * (1 + math.cos(math.pi * progress))
     return peak * min(1.0, (step + 1) / warmup) * max(cosine, least)

@@ -1,1 +1,1 @@
-"""Labelled data sets, and how well the networks do on them."""
+"""Labelled data sets, and the accuracy of the networks on them."""

@@ -1,4 +1,7 @@
-"""Figures of a classifier over FER-2013, from probabilities (N, 7) and labels (N,). Only numpy."""
+"""Measures of a classifier on FER-2013, from probabilities (N, 7) and labels (N,), in numpy.
+
+Probabilities are float64 rows that sum to one; labels are indices of `fer2013.LABELS`.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,19 @@ Labels = npt.NDArray[np.integer]
 
 
 def softmax(logits: npt.NDArray[np.floating]) -> Floats:
-    """Softmax over the last axis, in double precision."""
+    """Return the softmax over the last axis, in double precision."""
     exponentials = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
     result: Floats = exponentials / exponentials.sum(-1, keepdims=True)
     return result
 
 
 def accuracy(probabilities: Floats, labels: Labels) -> float:
-    """Return the share of rows whose largest probability is the label's."""
+    """Return the share of faces, 0 to 1, of which the label has the largest probability."""
     return float((probabilities.argmax(1) == labels).mean())
 
 
 def negative_log_likelihood(probabilities: Floats, labels: Labels) -> float:
-    """Mean of -log p(label), in nats."""
+    """Return the mean of -log p(label), in nats."""
     chosen = probabilities[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(chosen, 1e-12)).mean())
 
@@ -42,14 +45,14 @@ def calibration_error(probabilities: Floats, labels: Labels, bins: int = 15) -> 
 
 
 def confusion(probabilities: Floats, labels: Labels) -> npt.NDArray[np.int64]:
-    """Return counts (7, 7): rows are labels, columns predictions."""
+    """Return counts (7, 7) int64: rows are labels, columns are predictions."""
     matrix = np.zeros((len(LABELS), len(LABELS)), np.int64)
     np.add.at(matrix, (labels, probabilities.argmax(1)), 1)
     return matrix
 
 
 def f1_scores(matrix: npt.NDArray[np.int64]) -> dict[str, float]:
-    """F1 of each class from a confusion matrix; 0 for a class never seen nor predicted."""
+    """Return the F1 score of each class from a confusion matrix; 0 for a class without any face."""
     hits = np.diag(matrix)
     support = matrix.sum(0) + matrix.sum(1)
     return {
@@ -59,7 +62,7 @@ def f1_scores(matrix: npt.NDArray[np.int64]) -> dict[str, float]:
 
 
 def subset_accuracy(probabilities: Floats, labels: Labels, names: tuple[str, ...]) -> float:
-    """Accuracy among faces of the named classes when only those are to be chosen from."""
+    """Return the accuracy on the faces of the named classes, with only these to choose from."""
     columns = [LABELS.index(name) for name in names]
     member = np.isin(labels, columns)
     chosen = np.array(columns)[probabilities[member][:, columns].argmax(1)]

@@ -1,4 +1,4 @@
-"""Read FER-2013 in the forms it comes in: the CSV file, folders of images, ``.npz``."""
+"""FER-2013 in the forms in which it is distributed: CSV file, folders of images, ``.npz``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from engines.errors import DataError
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 SIDE = 48
-VOTES = 10  # of as many people, for eight emotions, unknown and no face; -1 for none
+# FER+ votes of ten people per face, for eight emotions, unknown and no face; -1 is no vote.
+VOTES = 10
 _USAGE = {"train": "Training", "public": "PublicTest", "private": "PrivateTest"}
 _FOLDERS = {"train": ("train",), "public": ("public", "test"), "private": ("private",)}
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
@@ -22,7 +23,10 @@ _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 
 @dataclass(frozen=True)
 class Split:
-    """Faces uint8 (N, 48, 48), labels (N,) as indices of ``LABELS``, FER+ votes (N, 10) or None."""
+    """Faces (N, 48, 48) uint8 with their labels.
+
+    labels: (N,) int64, indices of ``LABELS``; votes: FER+ votes (N, 10) int64, or None.
+    """
 
     faces: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
@@ -35,14 +39,13 @@ class Split:
 def read_split(source: Path, name: str) -> Split:
     """Read the split ``train``, ``public`` or ``private`` of ``source``.
 
-    ``source`` is the challenge's CSV file, a folder ``SPLIT/LABEL/*.png``, or an
-    ``.npz`` with ``x_SPLIT``, ``y_SPLIT`` and perhaps ``ferplus_SPLIT``, or with ``x`` and ``y``
-    alone, which are then the split asked for. Arrays of faces may also be (N, 48, 48, 1) or
-    (N, 2304), and of any type whose values are whole numbers from 0 to 255.
+    ``source`` is the CSV file of the challenge, a folder ``SPLIT/LABEL/*.png``, or an ``.npz``. The
+    ``.npz`` has ``x_SPLIT``, ``y_SPLIT`` and perhaps ``ferplus_SPLIT``, or only ``x`` and ``y``,
+    which are then taken for the requested split. Arrays of faces may also be (N, 48, 48, 1) or
+    (N, 2304), of any type, with whole numbers from 0 to 255.
 
     Raises:
-        DataError: the split is unknown, missing or empty, or not as said.
-
+        DataError: the split is unknown, missing, empty, or in another form.
     """
     if name not in _USAGE:
         raise DataError(f"unknown split {name!r}: one of {', '.join(_USAGE)}")
@@ -57,7 +60,7 @@ def read_split(source: Path, name: str) -> Split:
 
 
 def _read(source: Path, name: str) -> tuple[npt.ArrayLike, ...]:
-    """Faces, labels and perhaps votes, as they were found."""
+    """Return faces, labels and perhaps votes, as they are in the source."""
     if source.is_dir():
         return _read_folders(source, name)
     if source.suffix == ".npz":
@@ -67,12 +70,12 @@ def _read(source: Path, name: str) -> tuple[npt.ArrayLike, ...]:
 
 def _read_npz(path: Path, name: str) -> tuple[npt.ArrayLike, ...]:
     if path.exists() and not zipfile.is_zipfile(path):
-        raise ValueError("not an .npz file, which is a zip archive of arrays")
+        raise ValueError("not an .npz file (a zip archive of arrays)")
     with np.load(path, allow_pickle=False) as arrays:
         ending = "" if {"x", "y"} <= set(arrays) else f"_{name}"
         if missing := {f"x{ending}", f"y{ending}"} - set(arrays):
             found = ", ".join(arrays) or "nothing"
-            raise ValueError(f"no {' and no '.join(sorted(missing))} in it, but {found}")
+            raise ValueError(f"it has no {' and no '.join(sorted(missing))}, but {found}")
         votes = f"ferplus_{name}"
         voted = [arrays[votes]] if ending and votes in arrays else []
         return arrays[f"x{ending}"], arrays[f"y{ending}"], *voted
@@ -82,7 +85,7 @@ def _read_csv(path: Path, name: str) -> tuple[npt.ArrayLike, ...]:
     with path.open(newline="") as lines:
         rows = csv.DictReader(lines)
         if missing := {"emotion", "pixels", "Usage"} - set(rows.fieldnames or ()):
-            raise ValueError(f"its first line does not name {', '.join(sorted(missing))}")
+            raise ValueError(f"its first line lacks {', '.join(sorted(missing))}")
         used = [(row, rows.line_num) for row in rows if row["Usage"] == _USAGE[name]]
     faces = np.array([_pixels(row["pixels"], line) for row, line in used], np.uint8)
     return faces.reshape(-1, SIDE, SIDE), [int(row["emotion"] or "") for row, _ in used]
@@ -92,16 +95,16 @@ def _pixels(text: str | None, line: int) -> npt.NDArray[np.uint8]:
     try:
         pixels = np.array((text or "").split(), np.uint8)
     except (OverflowError, ValueError):
-        raise ValueError(f"pixels in line {line} that are no numbers from 0 to 255") from None
+        raise ValueError(f"line {line} has pixels that are not numbers from 0 to 255") from None
     if pixels.size != SIDE * SIDE:
-        raise ValueError(f"{pixels.size} pixels in line {line} instead of {SIDE * SIDE}")
+        raise ValueError(f"line {line} has {pixels.size} pixels, not {SIDE * SIDE}")
     return pixels
 
 
 def _read_folders(root: Path, name: str) -> tuple[npt.ArrayLike, ...]:
     folder = next((root / each for each in _FOLDERS[name] if (root / each).is_dir()), None)
     if folder is None:
-        raise ValueError(f"no folder {' or '.join(_FOLDERS[name])} in it")
+        raise ValueError(f"it has no folder {' or '.join(_FOLDERS[name])}")
     files = [
         (path, index)
         for index, label in enumerate(LABELS)
@@ -115,16 +118,16 @@ def _read_folders(root: Path, name: str) -> tuple[npt.ArrayLike, ...]:
 def _checked(
     faces: npt.ArrayLike, labels: npt.ArrayLike, votes: npt.ArrayLike | None = None
 ) -> Split:
-    """The arrays in the types of a split, which hold all of their values."""
+    """Check the arrays, and convert them to the types of a split, which hold all their values."""
     pixels = _whole(faces, 0, 255, "pixels")
     if pixels.shape[1:] not in {(SIDE, SIDE), (SIDE, SIDE, 1), (SIDE * SIDE,)}:
-        raise ValueError(f"faces are (N, {SIDE}, {SIDE}), not {pixels.shape}")
+        raise ValueError(f"faces must be (N, {SIDE}, {SIDE}), not {pixels.shape}")
     classes = _whole(labels, 0, len(LABELS) - 1, "labels")
     if classes.shape != pixels.shape[:1]:
-        raise ValueError(f"labels are (N,), one a face, not {classes.shape} for {len(pixels)}")
+        raise ValueError(f"labels must be (N,), not {classes.shape} for {len(pixels)} faces")
     counts = None if votes is None else _whole(votes, -1, VOTES, "votes").astype(np.int64)
     if counts is not None and counts.shape != (len(pixels), VOTES):
-        raise ValueError(f"votes are (N, {VOTES}), not {counts.shape} for {len(pixels)} faces")
+        raise ValueError(f"votes must be (N, {VOTES}), not {counts.shape} for {len(pixels)} faces")
     faces = pixels.astype(np.uint8).reshape(-1, SIDE, SIDE)
     return Split(faces, classes.astype(np.int64), counts)
 
@@ -132,16 +135,16 @@ def _checked(
 def _whole(values: npt.ArrayLike, least: int, most: int, what: str) -> npt.NDArray[np.generic]:
     array = np.asarray(values)
     if array.dtype.kind not in "iufb":
-        raise ValueError(f"{what} are numbers, not {array.dtype}")
+        raise ValueError(f"{what} must be numbers, not {array.dtype}")
     if array.size and not (least <= array.min() and array.max() <= most):
-        raise ValueError(f"{what} are {least} to {most}, not {array.min()} to {array.max()}")
+        raise ValueError(f"{what} must be {least} to {most}, not {array.min()} to {array.max()}")
     if array.dtype.kind == "f" and (array % 1).any():
-        raise ValueError(f"{what} are whole numbers, not {array.dtype} with fractions")
+        raise ValueError(f"{what} must be whole numbers, not {array.dtype} with fractions")
     return array
 
 
 def _read_face(path: Path) -> npt.NDArray[np.uint8]:
-    import cv2  # noqa: PLC0415 - arrays are read, and trained on, where there is no OpenCV
+    import cv2  # noqa: PLC0415  (training from arrays needs no OpenCV)
 
     image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if image is None:

@@ -1,8 +1,8 @@
-"""The queue in front of one network of a device: work-conserving, first come first served.
+"""The queue in front of one network of a device: first come, first served, and work-conserving.
 
-A device has few slots, which all of its networks share: one batch is computed while the next is
-copied. A free slot takes what waits at once, and nothing waits for a window; while all slots are
-taken the queue grows into the next batch.
+A device has a few slots that all of its networks share: one batch is computed while the next is
+copied. A free slot takes all waiting requests at once, without waiting for more. While no slot is
+free, requests collect for the next batch.
 """
 
 import threading
@@ -16,7 +16,10 @@ from engines.types import Array
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """Rows of one worker, in its memory, and the channel that waits for the outputs."""
+    """Rows (N, ...) of one worker, in its memory, and the channel for the outputs.
+
+    queued: seconds on `time.monotonic`'s clock.
+    """
 
     rows: Array
     channel: Channel
@@ -24,12 +27,12 @@ class Request:
 
 
 class Batcher:
-    """Requests of all workers for one network; `largest` is the batch in rows that is worth it."""
+    """Merges the requests of all workers for one network into batches of about `largest` rows."""
 
     def __init__(self, largest: int, slots: threading.Semaphore) -> None:
         self._largest, self._slots = largest, slots
         self._waiting = SimpleQueue[Request]()
-        # Of the streams of one network only one waits for a slot: two would split the batch.
+        # One stream of a network waits for a slot at a time: two would split the batch.
         self._turn = threading.Lock()
 
     def put(self, request: Request) -> None:
@@ -37,9 +40,10 @@ class Batcher:
         self._waiting.put(request)
 
     def take(self) -> list[Request]:
-        """Wait for requests and a slot; take what waits, up to the largest batch or just beyond.
+        """Wait for requests and a slot; return the requests of one batch.
 
-        Call `done` when the batch has run or failed.
+        Requests are not split: the last one may exceed the largest batch. Call `done` when the
+        batch has run or failed.
         """
         with self._turn:
             taken = [self._waiting.get()]
@@ -53,8 +57,8 @@ class Batcher:
                 rows += len(taken[-1].rows)
             return taken
 
-    def again(self, failed: list[Request]) -> list[Request]:
-        """Wait for a slot and take one of the requests of a batch that failed."""
+    def take_failed(self, failed: list[Request]) -> list[Request]:
+        """Wait for a slot; remove and return one request of a batch that failed."""
         self._slots.acquire()
         return [failed.pop()]
 

@@ -1,4 +1,4 @@
-"""Messages between two processes: arrays in shared memory, a note of some bytes over a socket."""
+"""Messages between two processes: arrays in shared memory, and a note of bytes over a socket."""
 
 import mmap
 import os
@@ -13,13 +13,13 @@ import numpy as np
 
 from engines.types import Array
 
-# Largest message in bytes; arrays are not part of it.
+# The longest message in bytes, without its arrays.
 LONGEST = 1 << 17
 ALIGNMENT = 64
 
 
 class _Place(msgspec.Struct, array_like=True):
-    """Where an array lies in the sender's segment."""
+    """The place of an array in the sender's segment."""
 
     name: str
     dtype: str
@@ -33,7 +33,7 @@ class _Header(msgspec.Struct, array_like=True):
 
 
 class Message(NamedTuple):
-    """A note, and arrays in the sender's memory, valid until the receiver sends something."""
+    """A note, and arrays in the sender's memory that are valid until the receiver sends."""
 
     note: bytes
     arrays: dict[str, Array]
@@ -44,10 +44,11 @@ _DECODER = msgspec.msgpack.Decoder(_Header)
 
 
 class Channel:
-    """One end of a pair of sockets, used by one thread, with a segment of memory each way.
+    """One end of a pair of sockets with a segment of shared memory each way; used by one thread.
 
-    Both ends take turns: a message answers the one before. Notes without arrays may be sent at any
-    time. A segment grows by being replaced; its descriptor travels with the next message.
+    The ends take turns: each message answers the one before. Notes without arrays may be sent at
+    any time. A segment that is too small is replaced; the next message carries the descriptor of
+    the new one.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -58,20 +59,20 @@ class Channel:
         self._staged: Array | None = None
 
     def fileno(self) -> int:
-        """The socket's descriptor, to wait for messages with."""
+        """Return the descriptor of the socket, to wait for messages."""
         return self._socket.fileno()
 
     def stage(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        """Return room for the only array of the next message, which `send` does not copy then."""
+        """Return memory for the only array of the next message; `send` does not copy it."""
         self._reserve(int(np.prod(shape)) * dtype.itemsize)
         self._staged = np.ndarray(shape, dtype, self._mine)
         return self._staged
 
     def send(self, note: bytes, arrays: Mapping[str, Array] = MappingProxyType({})) -> None:
-        """Send a note and arrays; arrays are copied, except for a staged one.
+        """Send a note and arrays; arrays are copied, unless staged.
 
         Raises:
-            OSError: the other end is gone, or its queue of notes is full.
+            OSError: the other end is closed, or its queue is full.
         """
         places, size = _layout(arrays)
         self._reserve(size)
@@ -81,7 +82,7 @@ class Channel:
         if arrays:
             self._staged = None
         data = _ENCODER.encode(_Header(note, places))
-        # Once it is sent, another thread may already answer the next message.
+        # Read before sending: another thread may answer the next message as soon as this is sent.
         announced, self._announced = self._announced, None
         if announced is None:
             self._socket.sendall(data)
@@ -91,16 +92,16 @@ class Channel:
         finally:
             os.close(announced)
 
-    def note(self, note: bytes) -> None:
-        """Send a note alone, from any thread and at any time; errors as `send`."""
+    def send_note(self, note: bytes) -> None:
+        """Send a note without arrays, from any thread and at any time; errors as `send`."""
         self._socket.sendall(_ENCODER.encode(_Header(note, [])))
 
     def receive(self, seconds: float | None = None) -> Message:
         """Wait for a message.
 
         Raises:
-            TimeoutError: none came in time; with `seconds` 0, BlockingIOError.
-            EOFError, OSError: the other end is gone.
+            TimeoutError: no message within `seconds`; BlockingIOError if `seconds` is 0.
+            EOFError, OSError: the other end is closed.
         """
         if self._socket.gettimeout() != seconds:  # a system call
             self._socket.settimeout(seconds)
@@ -109,19 +110,19 @@ class Channel:
             self._theirs = mmap.mmap(descriptor, 0)
             os.close(descriptor)
         if not data:
-            raise EOFError("the other end is gone")
+            raise EOFError("the other end is closed")
         header = _DECODER.decode(data)
         return Message(
             header.note, {place.name: _view(self._theirs, place) for place in header.arrays}
         )
 
     def hang_up(self) -> None:
-        """Announce that nothing more is sent; what the other end sends can still be received."""
-        with suppress(OSError):  # it has ended
+        """End the messages of this end; those of the other end can still be received."""
+        with suppress(OSError):  # the other end is closed
             self._socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Close this end. The memory goes with the last array in it."""
+        """Close this end. Its memory is freed with the last array in it."""
         self._socket.close()
         if self._announced is not None:
             os.close(self._announced)
@@ -140,13 +141,8 @@ class Channel:
         self._announced = descriptor
 
 
-def pair() -> tuple[socket.socket, socket.socket]:
-    """Two connected sockets that keep the bounds of messages."""
-    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-
-
 def supported() -> bool:
-    """Whether this system has what a channel needs: Linux has."""
+    """Return whether this system has what a channel needs, as Linux does."""
     return hasattr(os, "memfd_create")
 
 

@@ -1,6 +1,7 @@
-"""`python -m analysis.workers.device LISTENER`: a GPU's process, which batches for all workers.
+"""`python -m analysis.workers.device LISTENER`: a GPU's process, which runs all networks.
 
-The main thread reads the workers' requests; each network has its own threads, which run batches.
+Its main thread queues the requests of the workers. Each network has threads of its own, which merge
+the requests into batches and run them.
 """
 
 import logging
@@ -17,27 +18,38 @@ import msgspec
 from analysis.workers import child, messages
 from analysis.workers.batcher import Batcher, Request
 from analysis.workers.channel import Channel
-from analysis.workers.child import Beats
+from analysis.workers.heartbeats import Heartbeats
 from analysis.workers.messages import Ready, Setup, encode
-from analysis.workers.remote import PAUSE_S, Call
+from analysis.workers.remote import BEAT_S, Call
 from analysis.workers.stream import Stream
 from engines.select import load_engine
 
 log = logging.getLogger("emotions.device")
-# Of each network, and of all together: while one batch is computed, the next is copied.
+# Threads per network, and batches of all networks at a time: while one batch is computed, the next
+# is copied.
 STREAMS = SLOTS = 2
-# A thread whose batch is done must not wait for another one's turn: the GPU idles meanwhile.
+# Python's switch interval. A thread with a finished batch must run soon: the GPU idles meanwhile.
 SWITCH_S = 0.0005
 _calls = msgspec.msgpack.Decoder(Call)
 
 
-def serve(channel: Channel, beats: Beats) -> None:
-    """Open the networks and answer workers until the service hangs up."""
+def serve(channel: Channel, heartbeats: Heartbeats) -> None:
+    """Open the networks and serve workers until the service hangs up."""
     setup = messages.to_process(channel.receive().note)
     if not isinstance(setup, Setup):
-        raise TypeError("the first message says what to open")
+        raise TypeError("the first message must be a Setup")
     sys.setswitchinterval(SWITCH_S)
-    beats.beat()
+    heartbeats.beat()
+    batchers = start_streams(setup, heartbeats)
+    channel.send(encode(Ready()))
+    listener = socket.socket(fileno=int(sys.argv[1]))
+    with suppress(EOFError, ConnectionError):
+        Receiver(listener, channel, batchers, heartbeats).run()
+    os._exit(0)  # without waiting for a stream that hangs
+
+
+def start_streams(setup: Setup, heartbeats: Heartbeats) -> dict[str, Batcher]:
+    """Start the streams of all networks, and wait until they are ready; return the queues."""
     engine = load_engine(setup.engine, setup.capability).on(setup.gpu)
     slots = threading.Semaphore(SLOTS)
     batchers = {task: Batcher(plan.batch, slots) for task, plan in setup.plans.all.items()}
@@ -47,26 +59,26 @@ def serve(channel: Channel, beats: Beats) -> None:
         for _ in range(STREAMS)
     ]
     for number, stream in enumerate(streams, 1):
-        stream.start(beats, number)
+        stream.start(heartbeats, number)
     for stream in streams:
-        while not stream.opened.wait(PAUSE_S):
-            beats.beat()
-    channel.send(encode(Ready()))
-    listener = socket.socket(fileno=int(sys.argv[1]))
-    with suppress(EOFError, ConnectionError):
-        Receiver(listener, channel, batchers, beats).run()
-    os._exit(0)  # without waiting for a stream that hangs
+        while not stream.ready.wait(BEAT_S):
+            heartbeats.beat()
+    return batchers
 
 
 class Receiver:
     """Accepts workers and queues their requests."""
 
     def __init__(
-        self, listener: socket.socket, control: Channel, batchers: dict[str, Batcher], beats: Beats
+        self,
+        listener: socket.socket,
+        control: Channel,
+        batchers: dict[str, Batcher],
+        heartbeats: Heartbeats,
     ) -> None:
         listener.setblocking(False)
         self._listener, self._control = listener, control
-        self._batchers, self._beats = batchers, beats
+        self._batchers, self._heartbeats = batchers, heartbeats
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ, None)
         self._selector.register(control, selectors.EVENT_READ, control)
@@ -75,11 +87,11 @@ class Receiver:
         """Serve until the service hangs up.
 
         Raises:
-            EOFError, ConnectionError: it has.
+            EOFError, ConnectionError: the service has hung up.
         """
         while True:
-            self._beats.beat()
-            for key, _ in self._selector.select(PAUSE_S):
+            self._heartbeats.beat()
+            for key, _ in self._selector.select(BEAT_S):
                 if key.data is None:
                     self._accept()
                 else:
@@ -91,7 +103,7 @@ class Receiver:
         except BlockingIOError:
             return
         worker = Channel(connection)
-        if _ours(connection) and _greeted(worker):
+        if _same_user(connection) and _greeted(worker):
             self._selector.register(worker, selectors.EVENT_READ, worker)
         else:
             worker.close()
@@ -110,17 +122,17 @@ class Receiver:
             channel.close()
 
 
-def _ours(connection: socket.socket) -> bool:
-    """Whether the worker is a process of our own user: the address is open to all."""
+def _same_user(connection: socket.socket) -> bool:
+    """Return whether the worker is a process of our own user: all users can connect."""
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     _, user, _ = struct.unpack("3i", credentials)
     return bool(user == os.getuid())
 
 
 def _greeted(worker: Channel) -> bool:
-    """Let a worker know that the networks are open; False if it has ended meanwhile."""
+    """Report to a worker that the networks are open; return False if it has ended meanwhile."""
     try:
-        worker.note(b"")
+        worker.send_note(b"")
     except OSError:
         return False
     return True

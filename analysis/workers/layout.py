@@ -1,28 +1,31 @@
-"""Which processes a pool has, and which of them share a GPU."""
+"""The processes of a pool, and which of them share a GPU."""
 
 from dataclasses import dataclass, field
 from functools import partial
 
-from analysis.networks import Plans, opened
-from analysis.workers.members import ProcessDevice, ProcessWorker, ThreadWorker, address, listen
+from analysis.networks import open_networks
+from analysis.plans import ModelPlans
+from analysis.workers.handles import ProcessDevice, ProcessWorker, ThreadWorker
 from analysis.workers.messages import Setup
 from analysis.workers.replica import Replica
-from analysis.workers.types import Group, Seat, Worker
+from analysis.workers.sockets import address, listen
+from analysis.workers.types import Group, Worker, WorkerHandle
 from engines.types import Engine
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The processes of one replica's pool.
+    """The processes of the pool of one replica.
 
-    On a CPU each core has a worker with networks of its own. In front of a GPU workers have none:
-    a device process per GPU runs the networks, and merges the rows of its workers into batches.
-    Without `isolated` a worker is a thread of this process. `capability` is the compute capability
-    that TensorRT-RTX compiled for.
+    On a CPU each worker has networks of its own. In front of GPUs, one device process per GPU runs
+    the networks, and merges the rows of its workers into batches.
+
+    workers, devices: how many; isolated: whether workers are processes, not threads; capability:
+    the compute capability that TensorRT-RTX compiled for.
     """
 
     engine: Engine
-    plans: Plans
+    plans: ModelPlans
     workers: int
     devices: int = 0
     isolated: bool = True
@@ -30,20 +33,20 @@ class Layout:
     replica: Replica = field(default_factory=Replica)
 
     def groups(self) -> list[Group]:
-        """Make the workers: one group per device, or one per worker where there is no device."""
+        """Make the workers: one group per device, or one group per worker without devices."""
         if self.devices:
-            return [self._with_device(gpu) for gpu in range(self.devices)]
+            return [self._device_group(gpu) for gpu in range(self.devices)]
         return [_group(self._worker()) for _ in range(self.workers)]
 
-    def _worker(self) -> Worker:
+    def _worker(self) -> WorkerHandle:
         if self.isolated:
             return ProcessWorker(self._setup())
-        return ThreadWorker(partial(opened, self.engine, self.plans))
+        return ThreadWorker(partial(open_networks, self.engine, self.plans))
 
-    def _with_device(self, gpu: int) -> Group:
-        """Make the workers of a device; replica 0 runs the device process, all replicas use it."""
-        listeners = self.replica.devices
-        listener = listeners[gpu] if listeners else listen()
+    def _device_group(self, gpu: int) -> Group:
+        """Make the workers of a device. All replicas use the device process of replica 0."""
+        shared = self.replica.device_listeners
+        listener = shared[gpu] if shared else listen()
         setup = self._setup(gpu, address(listener))
         count = len(range(gpu, self.workers, self.devices))
         group = _group(*(ProcessWorker(setup) for _ in range(count)))
@@ -55,7 +58,7 @@ class Layout:
         return Setup(self.engine.origin, self.capability, gpu, self.plans, device)
 
 
-def _group(*workers: Worker) -> Group:
+def _group(*handles: WorkerHandle) -> Group:
     group = Group()
-    group.seats = [Seat(worker, group) for worker in workers]
+    group.workers = [Worker(handle, group) for handle in handles]
     return group

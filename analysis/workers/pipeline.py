@@ -1,23 +1,23 @@
-"""The pool of workers for asyncio: images in, faces out."""
+"""The pool of workers as a coroutine: an image in, a result out."""
 
 import asyncio
 import time
 from functools import partial
 
-from analysis.analyze import Result, Task
 from analysis.errors import EmbedderMissingError, ServiceError
-from analysis.types import Options, Source
+from analysis.types import Options, Result, Source, Task
 from analysis.workers.pool import Pool
 
-# Time for workers to end by themselves.
+# Time for workers to end before they are killed, and then once more.
 END_S = 5.0
 POLL_S = 0.02
 
 
 class Pipeline:
-    """Analyzes images in the workers of a pool. `labels` are the emotion network's.
+    """Analyzes images in the workers of a pool.
 
-    `embeds` is whether there is an embedder, `workers` how many workers there should be.
+    networks: the tasks of the networks; labels: of the emotion network; workers: how many workers
+    the pool has; embeds: whether there is an embedder.
     """
 
     def __init__(
@@ -30,21 +30,21 @@ class Pipeline:
 
     @property
     def ready(self) -> dict[str, bool]:
-        """By network, whether a worker serves it."""
+        """For each network, whether a worker is ready to run it."""
         return dict.fromkeys(self._networks, self.pool.ready)
 
     def start(self) -> None:
-        """Start the workers; the running event loop is the one that calls back."""
+        """Start the workers; call this in the event loop that `analyze` runs in."""
         self.pool.start(asyncio.get_running_loop())
 
     async def close(self) -> None:
-        """End the workers, all at once; what they have accepted is to be answered before."""
+        """End the workers, all at the same time; await all answers before."""
         self.pool.stop()
-        await self._ended()
+        await self._wait()
         self.pool.kill()
-        await self._ended()
+        await self._wait()
 
-    async def _ended(self) -> None:
+    async def _wait(self) -> None:
         end = time.monotonic() + END_S
         while self.pool.alive and time.monotonic() < end:  # noqa: ASYNC110  (processes end)
             await asyncio.sleep(POLL_S)
@@ -52,10 +52,10 @@ class Pipeline:
     async def analyze(
         self, source: Source, options: Options, deadline: float, owner: object = None
     ) -> Result:
-        """Find the faces of one image; `deadline` is on the clock of `time.monotonic`.
+        """Find the faces of one image.
 
-        Observers of the pool get `owner` with each batch of this image. The outcome of the result
-        may be an error of the image.
+        deadline: seconds on `time.monotonic`'s clock; owner: passed on to the pool's observers with
+        each batch of this image. The outcome of the result may be an error of the image.
 
         Raises:
             EmbedderMissingError: embeddings are requested, and there is no embedder.
@@ -80,6 +80,6 @@ class Pipeline:
 
 
 def _settle(future: asyncio.Future[Result | ServiceError], found: Result | ServiceError) -> None:
-    """Set the result, unless whoever waits for it was cancelled a moment ago."""
+    """Set the result, unless the task that waits for it has just been cancelled."""
     if not future.done():
         future.set_result(found)

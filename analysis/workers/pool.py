@@ -1,7 +1,8 @@
-"""Which worker gets which image, and what the end of a worker or of a device means for them.
+"""Which worker gets which image, and what happens to images when a worker or a device ends.
 
-Callbacks in one event loop; nothing blocks. An image that fails alone is not retried. Images in a
-worker that dies or hangs are retried once, each alone, and nobody else notices.
+All calls are made in one event loop, and nothing blocks. An image that fails alone is not retried.
+An image in a worker that dies or hangs is retried once, alone, and then fails. Images in other
+workers are not affected.
 """
 
 import math
@@ -9,88 +10,91 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from analysis.analyze import Result, Task
 from analysis.errors import DeadlineExceededError
 from analysis.timing import Batch, Sample
-from analysis.workers.types import Done, Group, Job, Loop, Member, Observer, Observers, Seat
+from analysis.types import Result, Task
+from analysis.workers.job import Done, Job
+from analysis.workers.observer import Observer, Observers
+from analysis.workers.types import Group, Handle, Loop, Worker
 
 SWEEP_S = 0.25
 
 
 class Pool:
-    """Sends images to idle workers: one, or a few where many wait.
+    """Sends images to idle workers: one image, or a few if many wait.
 
-    `together` is the most images that a worker is sent at once. Those that wait are shared out
-    among the idle workers, or as if among `takers`. `limit_s` is the longest time of a step.
+    Waiting images are shared out evenly among the idle workers, or as if among `spread_over`
+    workers, and a worker gets at most `images_per_worker` at once. A process is killed if one of
+    its steps takes longer than `limit_s` seconds.
     """
 
     def __init__(
         self,
         groups: Sequence[Group],
         *,
-        together: int,
-        takers: int | None = None,
+        images_per_worker: int,
+        spread_over: int | None = None,
         limit_s: float,
         observers: Sequence[Observer] = (),
     ) -> None:
         self.loop: Loop
         self._groups = list(groups)
-        self._seats = [seat for group in groups for seat in group.seats]
-        self._together, self._takers = together, takers
-        self._limit_s, self._tell = limit_s, Observers(observers)
-        self._idle: list[Seat] = []
+        self._workers = [worker for group in groups for worker in group.workers]
+        self._images_per_worker, self._spread_over = images_per_worker, spread_over
+        self._limit_s, self._observers = limit_s, Observers(observers)
+        self._idle: list[Worker] = []
         self._waiting: deque[Job] = deque()
         self._closing = False
 
     @property
     def ready(self) -> bool:
-        """Whether a worker is there that can analyze images."""
-        return not self._closing and any(seat.ready for seat in self._seats)
+        """Whether at least one worker can analyze images."""
+        return not self._closing and any(worker.ready for worker in self._workers)
 
     @property
     def queued(self) -> int:
-        """Images that wait for a worker."""
-        return len(self._waiting) + sum(len(group.suspects) for group in self._groups)
+        """Number of images that wait for a worker."""
+        return sum(map(len, self._queues()))
 
     @property
     def workers_ready(self) -> int:
-        """Workers that can analyze images."""
-        return sum(seat.ready for seat in self._seats)
+        """Number of workers that can analyze images."""
+        return sum(worker.ready for worker in self._workers)
 
     @property
     def alive(self) -> bool:
-        """Whether a process has not ended."""
-        return any(each.alive for each in self._members())
+        """Whether any process or thread of the pool runs."""
+        return any(handle.alive for handle in self._handles())
 
     def start(self, loop: Loop) -> None:
-        """Start all devices and workers; `loop` calls back."""
+        """Start all devices and workers; `loop` makes the calls."""
         self.loop = loop
         for group in self._groups:
             if group.device is not None:
                 group.device.start(self, group)
-        for seat in self._seats:
-            seat.worker.start(self, seat)
+        for worker in self._workers:
+            worker.handle.start(self, worker)
         self.loop.call_later(SWEEP_S, self._sweep)
 
     def stop(self) -> None:
-        """Reject what waits and ask all to end."""
+        """Reject the images that wait, and ask all processes to end."""
         self._closing = True
         for queue in self._queues():
             for job in queue:
                 job.reject()
             queue.clear()
-        for each in self._members():
-            each.stop()
+        for handle in self._handles():
+            handle.stop()
 
     def kill(self) -> None:
-        """End all at once."""
-        for each in self._members():
-            each.kill()
+        """End all processes at once."""
+        for handle in self._handles():
+            handle.kill()
 
     def submit(self, task: Task, deadline: float, done: Done, owner: object = None) -> Job:
-        """Queue an image; `done` is called with its result, or why there is none.
+        """Queue an image; `done` is called with its result, or with the error that prevents it.
 
-        `deadline` is on `time.monotonic`'s clock. Set `cancelled` if nobody waits any more.
+        `deadline` is on `time.monotonic`'s clock, in seconds.
         """
         job = Job(task, deadline, done, owner)
         if self._closing:
@@ -100,88 +104,91 @@ class Pool:
             self._dispatch()
         return job
 
-    def became_ready(self, seat: Seat) -> None:
-        """Take note that a worker's networks are open."""
-        seat.ready = True
-        self._idle.append(seat)
+    # The following calls come from the handles, see `types.Dispatcher`.
+
+    def became_ready(self, worker: Worker) -> None:
+        """Send images to a worker whose networks are now open."""
+        worker.ready = True
+        self._idle.append(worker)
         self._dispatch()
 
     def answered(
-        self, seat: Seat, results: Sequence[Result], batches: Sequence[Batch], failures: int
+        self, worker: Worker, results: Sequence[Result], batches: Sequence[Batch], failures: int
     ) -> None:
-        """Pass on what a worker found, and send it the next images."""
-        jobs, sent = self._release(seat), seat.sent
-        self._idle.append(seat)
-        if seat.stale:
-            self._reconnect(seat)
+        """Pass on the results of a worker, and send it the next images."""
+        jobs, sent = self._release(worker), worker.sent
+        self._idle.append(worker)
+        if worker.stale:
+            self._reconnect(worker)
         self._dispatch()
         for job, result in zip(jobs, results, strict=True):
             result.samples.insert(0, Sample("queue", job.queued, sent))
         owners = [job.owner for job in jobs]
-        self._tell(lambda observer: observer.ran(batches, owners))
+        self._observers.notify(lambda observer: observer.batches_ran(batches, owners))
         if failures:
-            self._tell(lambda observer: observer.failed(failures))
+            self._observers.notify(lambda observer: observer.networks_failed(failures))
         for job, result in zip(jobs, results, strict=True):
             job.finish(result)
 
-    def lost(self, seat: Seat, *, tried: bool) -> None:
-        """Retry the images of a worker whose device ended, one at a time on that device.
+    def lost(self, worker: Worker, *, tried: bool) -> None:
+        """Retry the images of a worker whose device ended.
 
-        Unless they were `tried` there: it had ended before the worker began.
+        If they were `tried` on the device, they become suspects. Otherwise the device had ended
+        before the worker began, and the images are not to blame.
         """
-        group, on_trial = seat.group, seat.group.trial is seat
-        for job in reversed(self._release(seat)):
-            if tried and on_trial and job.suspect:
+        group, retried = worker.group, worker.group.retrying is worker
+        for job in reversed(self._release(worker)):
+            if tried and retried and job.suspect:
                 job.fail()
             else:
                 job.suspect = job.suspect or tried
-                self._queue_again(job, group)
-        self._idle.append(seat)
+                self._requeue(job, group)
+        self._idle.append(worker)
         self._disconnected(group)
         self._dispatch()
 
-    def ended(self, seat: Seat, reason: str) -> None:
-        """Retry the images of a worker that ended, each alone in whichever worker is idle."""
-        seat.ready = False
-        if seat in self._idle:
-            self._idle.remove(seat)
-        for job in reversed(self._release(seat)):
+    def ended(self, worker: Worker, reason: str) -> None:
+        """Retry the images of a worker that ended, each alone in any idle worker."""
+        worker.ready = False
+        if worker in self._idle:
+            self._idle.remove(worker)
+        for job in reversed(self._release(worker)):
             if job.alone:
                 job.fail()
             else:
                 job.alone = True
-                self._queue_again(job, seat.group)
+                self._requeue(job, worker.group)
         if not self._closing:
-            self._tell(lambda observer: observer.restarted(reason))
+            self._observers.notify(lambda observer: observer.process_restarted(reason))
         self._dispatch()
 
     def device_ended(self, group: Group, reason: str) -> None:
-        """Take note of the end of a device; its busy workers report what they lost."""
+        """Reconnect the idle workers of a device that ended; busy ones report what they lost."""
         if self._closing:
             return
         self._disconnected(group)
-        self._tell(lambda observer: observer.restarted(reason))
+        self._observers.notify(lambda observer: observer.process_restarted(reason))
 
     def _disconnected(self, group: Group) -> None:
-        """Let the workers of a device that ended connect to the next one, once they are idle."""
-        for seat in group.seats:
-            seat.stale = bool(seat.jobs)
-            if seat in self._idle:
-                self._reconnect(seat)
+        """Reconnect the workers of a device that ended, each as soon as it is idle."""
+        for worker in group.workers:
+            worker.stale = bool(worker.jobs)
+            if worker in self._idle:
+                self._reconnect(worker)
 
-    def _reconnect(self, seat: Seat) -> None:
-        self._idle.remove(seat)
-        seat.ready = seat.stale = False
-        seat.worker.reconnect()
+    def _reconnect(self, worker: Worker) -> None:
+        self._idle.remove(worker)
+        worker.ready = worker.stale = False
+        worker.handle.reconnect()
 
-    def _release(self, seat: Seat) -> list[Job]:
-        jobs, seat.jobs = seat.jobs, []
-        if seat.group.trial is seat:
-            seat.group.trial = None
+    def _release(self, worker: Worker) -> list[Job]:
+        jobs, worker.jobs = worker.jobs, []
+        if worker.group.retrying is worker:
+            worker.group.retrying = None
         return jobs
 
-    def _queue_again(self, job: Job, group: Group) -> None:
-        """Put an image that a worker of `group` had before all others that wait."""
+    def _requeue(self, job: Job, group: Group) -> None:
+        """Put an image that a worker of `group` had in front of all others that wait."""
         if self._closing:
             job.reject()
         else:
@@ -194,51 +201,58 @@ class Pool:
         if self._closing:
             return
         for queue in self._queues():
-            self._drop_dead(queue)
-        for seat in list(self._idle) if any(g.suspects for g in self._groups) else ():
-            group = seat.group
-            if group.suspects and group.quiet:
-                group.trial = seat
-                self._send(seat, [group.suspects.popleft()])
+            self._drop_expired(queue)
+        self._retry_suspects()
         while self._waiting:
-            free = [seat for seat in self._idle if seat.group.open]
+            free = [worker for worker in self._idle if worker.group.available]
             if not free:
                 return
             # The worker that was idle last has its data in the core's caches.
             self._send(free[-1], self._share())
 
+    def _retry_suspects(self) -> None:
+        """Send one suspect to each device that runs no image."""
+        if not any(group.suspects for group in self._groups):
+            return
+        for worker in list(self._idle):
+            group = worker.group
+            if group.suspects and group.idle:
+                group.retrying = worker
+                self._send(worker, [group.suspects.popleft()])
+
     def _share(self) -> list[Job]:
-        """Take an even share of what waits; an image that is to be alone is taken alone."""
-        share = math.ceil(len(self._waiting) / (self._takers or len(self._idle)))
+        """Take an even share of the images that wait; an image marked `alone` is taken alone."""
+        share = math.ceil(len(self._waiting) / (self._spread_over or len(self._idle)))
         jobs = [self._waiting.popleft()]
-        while len(jobs) < min(share, self._together) and not (
+        while len(jobs) < min(share, self._images_per_worker) and not (
             jobs[0].alone or self._waiting[0].alone
         ):
             jobs.append(self._waiting.popleft())
         return jobs
 
-    def _send(self, seat: Seat, jobs: list[Job]) -> None:
-        self._idle.remove(seat)
-        seat.jobs, seat.sent = jobs, time.monotonic()
-        if not seat.worker.send([job.task for job in jobs]):
-            for job in reversed(self._release(seat)):
-                self._queue_again(job, seat.group)
+    def _send(self, worker: Worker, jobs: list[Job]) -> None:
+        self._idle.remove(worker)
+        worker.jobs, worker.sent = jobs, time.monotonic()
+        if not worker.handle.send([job.task for job in jobs]):
+            for job in reversed(self._release(worker)):
+                self._requeue(job, worker.group)
 
-    def _drop_dead(self, queue: deque[Job]) -> None:
-        """Take out what is too late or what nobody waits for: neither may cost a worker's time."""
+    def _drop_expired(self, queue: deque[Job]) -> None:
+        """Drop images that are late or that nobody waits for: they would waste a worker's time."""
         now = time.monotonic()
-        dead = [job for job in queue if job.cancelled or job.deadline < now]
-        if not dead:
+        expired = [job for job in queue if job.cancelled or job.deadline < now]
+        if not expired:
             return
-        gone = sum(job.cancelled for job in dead)
-        for job in dead:
+        cancelled = sum(job.cancelled for job in expired)
+        for job in expired:
             queue.remove(job)
             job.finish(DeadlineExceededError("no result before the deadline"))
-        self._tell(lambda observer: observer.dropped("late", len(dead) - gone))
-        self._tell(lambda observer: observer.dropped("gone", gone))
+        late = len(expired) - cancelled
+        self._observers.notify(lambda observer: observer.images_dropped("late", late))
+        self._observers.notify(lambda observer: observer.images_dropped("gone", cancelled))
 
     def _sweep(self) -> None:
-        """End what hangs, now and again."""
+        """Drop expired images and kill processes that hang, at regular intervals."""
         if self._closing:
             return
         self.loop.call_later(SWEEP_S, self._sweep)
@@ -246,9 +260,9 @@ class Pool:
         for group in self._groups:
             if group.device is not None:
                 group.device.check(self._limit_s, None)
-        for seat in self._seats:
-            seat.worker.check(self._limit_s, seat.busy_since)
+        for worker in self._workers:
+            worker.handle.check(self._limit_s, worker.busy_since)
 
-    def _members(self) -> list[Member]:
+    def _handles(self) -> list[Handle]:
         devices = [group.device for group in self._groups if group.device is not None]
-        return [*(seat.worker for seat in self._seats), *devices]
+        return [*(worker.handle for worker in self._workers), *devices]

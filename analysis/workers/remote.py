@@ -1,4 +1,4 @@
-"""Networks of the device process, as runners of a worker."""
+"""The networks of the device process, as runners of a worker."""
 
 import select
 import socket
@@ -11,16 +11,17 @@ import msgspec
 import numpy as np
 
 from analysis.timing import Batch
+from analysis.workers import sockets
 from analysis.workers.channel import Channel, Message
 from engines.errors import RunnerError, RunnerLostError
 from engines.types import Array, Feeds, Runner
 
-# A worker that waits for the device shows life as often, in seconds.
-PAUSE_S = 0.25
+# A worker that waits for the device has a heartbeat at this interval.
+BEAT_S = 0.25
 
 
 class Call(msgspec.Struct, array_like=True):
-    """To the device: run the rows that come with this through a network."""
+    """To the device: run the rows in the arrays through a network."""
 
     task: str
 
@@ -28,7 +29,7 @@ class Call(msgspec.Struct, array_like=True):
 class Reply(msgspec.Struct, array_like=True):
     """From the device: the batch that the rows were part of, or why they failed.
 
-    `rows` of the batch is reported to one of the workers in it, and 0 to the others.
+    `batch.rows` is reported to one of the workers in the batch, and is 0 for the others.
     """
 
     batch: Batch | None = None
@@ -38,34 +39,39 @@ class Reply(msgspec.Struct, array_like=True):
 _decoder = msgspec.msgpack.Decoder(Reply)
 
 
-class Device:
+class DeviceClient:
     """Connections to the device process, one per network; used by one thread."""
 
     def __init__(self, address: str, beat: Callable[[], None], tasks: Iterable[str]) -> None:
-        """Connect, and wait until the device has opened its networks."""
+        """Connect, and wait until the device has opened its networks; see `connect`.
+
+        Raises:
+            RunnerLostError: the device process ended meanwhile.
+            ConnectionRefusedError: nothing listens at the address.
+        """
         self._beat = beat
         self._stack = ExitStack()
         self.channels: dict[str, Channel] = {}
         try:
             for task in tasks:
-                self.channels[task] = self._connected(address)
+                self.channels[task] = self._open(address)
                 self._receive(task)
         except BaseException:
             self._stack.close()
             raise
 
-    def _connected(self, address: str) -> Channel:
+    def _open(self, address: str) -> Channel:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._stack.callback(connection.close)
-        connection.connect("\0" + address)
+        sockets.connect(connection, address)
         return self._stack.enter_context(closing(Channel(connection)))
 
     def runner(self, task: str) -> "RemoteRunner":
-        """The network of a task."""
+        """Return the network of a task."""
         return RemoteRunner(self, task)
 
     def send(self, task: str, rows: Array) -> None:
-        """Have a network run rows; `receive` gives what it made of them.
+        """Send rows to a network; `receive` returns its outputs.
 
         Raises:
             RunnerLostError: the device process ended.
@@ -76,7 +82,7 @@ class Device:
             raise RunnerLostError("the device process ended") from error
 
     def receive(self, task: str) -> tuple[dict[str, Array], Batch]:
-        """Wait for the outputs of the rows that were sent; they are the caller's own.
+        """Wait for the outputs of the rows that were sent; they are copies.
 
         Raises:
             RunnerLostError: the device process ended.
@@ -89,14 +95,14 @@ class Device:
         return {name: array.copy() for name, array in message.arrays.items()}, reply.batch
 
     def ended(self) -> bool:
-        """Whether the process has ended: it sends nothing that it was not asked for."""
+        """Whether the process has ended. Between calls it sends nothing but its end."""
         return bool(select.select(list(self.channels.values()), [], [], 0)[0])
 
     def _receive(self, task: str) -> Message:
         while True:
             self._beat()
             try:
-                return self.channels[task].receive(PAUSE_S)
+                return self.channels[task].receive(BEAT_S)
             except TimeoutError:
                 continue
             except (EOFError, OSError) as error:
@@ -109,16 +115,16 @@ class Device:
         self._stack.close()
 
 
-def connected(address: str, beat: Callable[[], None], tasks: Iterable[str]) -> Device:
-    """Connect to the device process, or to the next one if it ends meanwhile.
+def connect(address: str, beat: Callable[[], None], tasks: Iterable[str]) -> DeviceClient:
+    """Connect to the device process, or to its successor if it ends meanwhile.
 
     Raises:
-        ConnectionRefusedError: nobody listens there any more, so that there is no next one.
+        ConnectionRefusedError: nothing listens at the address any more.
     """
     wanted = tuple(tasks)
     while True:
         try:
-            return Device(address, beat, wanted)
+            return DeviceClient(address, beat, wanted)
         except RunnerLostError:
             continue
 
@@ -126,7 +132,7 @@ def connected(address: str, beat: Callable[[], None], tasks: Iterable[str]) -> D
 class RemoteRunner(Runner):
     """One network of the device process."""
 
-    def __init__(self, device: Device, task: str) -> None:
+    def __init__(self, device: DeviceClient, task: str) -> None:
         self._device, self._task = device, task
         self._batches: list[Batch] = []
 
@@ -135,7 +141,7 @@ class RemoteRunner(Runner):
         return self._device.channels[self._task].stage(shape, dtype)
 
     def infer(self, feeds: Feeds) -> dict[str, Array]:
-        """Run a batch; see `Runner.infer` and `Device.receive`."""
+        """Run a batch; see `Runner.infer` and `DeviceClient.receive`."""
         return self.start(feeds)()
 
     def start(self, feeds: Feeds) -> Callable[[], dict[str, Array]]:
@@ -150,10 +156,10 @@ class RemoteRunner(Runner):
             self._batches.append(batch)
         return outputs
 
-    def batches(self) -> list[Batch]:
+    def take_batches(self) -> list[Batch]:
         """See `analysis.networks.Reporting`."""
-        found, self._batches = self._batches, []
-        return found
+        batches, self._batches = self._batches, []
+        return batches
 
     def __exit__(
         self,
@@ -161,4 +167,4 @@ class RemoteRunner(Runner):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """The device owns the network."""
+        """Do nothing: the device owns the network."""

@@ -1,26 +1,27 @@
-"""Which of several HTTP processes on one port this is, and the sockets that all of them share."""
+"""One of several HTTP processes that share a port, and the sockets that all of them share."""
 
 from collections.abc import Sequence
 from socket import SOCK_STREAM, socket
 from typing import NamedTuple
 
-from analysis.workers.members import listen
+from analysis.workers.sockets import listen
 
 
 class Replica(NamedTuple):
-    """One of `processes` HTTP processes.
+    """One of `processes` HTTP processes, numbered from 0.
 
-    `devices`: listeners of the device processes, which replica 0 starts. `metrics`: one listener
-    per replica, at which the others read its metrics.
+    device_listeners: one per device process; replica 0 starts these processes, and the workers of
+    all replicas connect to them. metrics_listeners: one per replica, where the other replicas read
+    its metrics.
     """
 
     number: int = 0
     processes: int = 1
-    devices: Sequence[socket] = ()
-    metrics: Sequence[socket] = ()
+    device_listeners: Sequence[socket] = ()
+    metrics_listeners: Sequence[socket] = ()
 
     def part_of(self, total: int) -> int:
-        """This replica's part of `total`: at least 1, unless `total` is 0."""
+        """Return this replica's part of `total`, rounded up."""
         return -(-total // self.processes)
 
 

@@ -1,4 +1,4 @@
-"""One thread of a device process: takes batches of one network, runs them, and answers."""
+"""One thread of a device process: it runs the batches of one network and sends the outputs."""
 
 import logging
 import os
@@ -10,11 +10,11 @@ from contextlib import suppress
 import msgspec
 import numpy as np
 
-from analysis.networks import Plan
+from analysis.plans import ModelPlan
 from analysis.timing import Batch
 from analysis.workers.batcher import Batcher, Request
-from analysis.workers.child import Beats
-from analysis.workers.messages import plain
+from analysis.workers.heartbeats import Heartbeats
+from analysis.workers.messages import sendable
 from analysis.workers.remote import Reply
 from engines.types import Array, Engine, Runner, Staging
 
@@ -22,43 +22,47 @@ log = logging.getLogger("emotions.device")
 
 
 class Stream:
-    """Owns a runner of one network."""
+    """Owns a runner of one network; `ready` is set when the runner is open."""
 
-    def __init__(self, engine: Engine, plan: Plan, batcher: Batcher) -> None:
-        self.opened = threading.Event()
+    def __init__(self, engine: Engine, plan: ModelPlan, batcher: Batcher) -> None:
+        self.ready = threading.Event()
         self._engine, self._plan, self._batcher = engine, plan, batcher
         self._input = plan.spec.input_name
 
-    def start(self, beats: Beats, number: int) -> None:
-        """Start the thread, which opens the runner; its beats have this number."""
-        self._beats, self._number = beats, number
+    def start(self, heartbeats: Heartbeats, number: int) -> None:
+        """Start the thread, which opens the runner; `number` is that of its heartbeats."""
+        self._heartbeats, self._number = heartbeats, number
         threading.Thread(target=self._work, daemon=True, name=self._plan.spec.task).start()
 
     def _work(self) -> None:
-        """Open the runner, again after it failed; a runner that cannot be opened ends the process.
+        """Open the runner and run batches; open it again after a failure.
 
-        Requests of a batch that failed are run again, each alone on a runner that was opened anew:
-        other rows may be why, or another stream that broke what all runners of a GPU share.
+        The requests of a batch that failed are run again, each alone on a new runner: other rows
+        may have caused the failure, or another stream that broke the GPU's context. If the runner
+        cannot be opened, the process ends.
         """
-        again: list[Request] = []
+        failed: list[Request] = []
         try:
             while True:
-                self._beats.beat(self._number)
+                self._heartbeats.beat(self._number)
                 with self._engine.open(self._plan.path, self._plan.spec) as runner:
                     self._run(runner, [np.zeros((1, *self._plan.spec.input_shape), np.uint8)])
-                    self.opened.set()
-                    again = self._serve(runner, again)
+                    self.ready.set()
+                    failed = self._serve(runner, failed)
         except BaseException:
             log.exception("%s cannot be opened", self._plan.spec.name)
             os._exit(1)
 
-    def _serve(self, runner: Runner, again: list[Request]) -> list[Request]:
-        """Run batches until one fails; what of it is to be run again, each alone."""
+    def _serve(self, runner: Runner, failed: list[Request]) -> list[Request]:
+        """Run the `failed` requests one by one, and then batches.
+
+        Return at the next failure, with the requests that are to be run again.
+        """
         while True:
-            self._beats.rest(self._number)
-            alone = bool(again)
-            requests = self._batcher.again(again) if alone else self._batcher.take()
-            self._beats.beat(self._number)
+            self._heartbeats.rest(self._number)
+            alone = bool(failed)
+            requests = self._batcher.take_failed(failed) if alone else self._batcher.take()
+            self._heartbeats.beat(self._number)
             started = time.monotonic()
             try:
                 outputs = self._run(runner, [request.rows for request in requests])
@@ -67,17 +71,18 @@ class Stream:
                 log.exception("%s failed", self._plan.spec.name)
                 if not alone:
                     return requests
-                _reply(requests[0], Reply(error=plain(str(error))), {})
-                return again
+                _reply(requests[0], Reply(error=sendable(str(error))), {})
+                return failed
             self._batcher.done()
             self._answer(requests, outputs, started)
 
     def _run(self, runner: Runner, parts: Sequence[Array]) -> dict[str, Array]:
-        return runner.infer({self._input: joined(runner, parts)})
+        return runner.infer({self._input: join_rows(runner, parts)})
 
     def _answer(
         self, requests: Sequence[Request], outputs: dict[str, Array], started: float
     ) -> None:
+        """Send each request its part of the outputs."""
         ended, first = time.monotonic(), 0
         rows = sum(len(request.rows) for request in requests)
         for request in requests:
@@ -93,8 +98,8 @@ class Stream:
             first = last
 
 
-def joined(runner: Runner, parts: Sequence[Array]) -> Array:
-    """Join rows into one batch, in the runner's own memory where it has some."""
+def join_rows(runner: Runner, parts: Sequence[Array]) -> Array:
+    """Join arrays (n, ...) into one batch (N, ...), in the runner's own memory if it has any."""
     shape = (sum(map(len, parts)), *parts[0].shape[1:])
     if isinstance(runner, Staging):
         return np.concatenate(parts, out=runner.stage(shape, parts[0].dtype))
@@ -102,5 +107,5 @@ def joined(runner: Runner, parts: Sequence[Array]) -> Array:
 
 
 def _reply(request: Request, reply: Reply, outputs: dict[str, Array]) -> None:
-    with suppress(OSError):  # the worker is gone
+    with suppress(OSError):  # the worker has ended
         request.channel.send(msgspec.msgpack.encode(reply), outputs)

@@ -6,65 +6,68 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from typing import Self
 
-from analysis.analyze import Result, Task, analyze
+from analysis.analyze import analyze
 from analysis.errors import InferenceError
-from analysis.networks import Networks, opened
+from analysis.networks import Networks, open_networks
 from analysis.timing import Batch
+from analysis.types import Result, Task
 from analysis.workers import child, messages
-from analysis.workers.channel import Channel
-from analysis.workers.child import Beats
-from analysis.workers.messages import Answer, Images, Ready, Setup, encode
-from analysis.workers.remote import connected
+from analysis.workers.channel import Channel, Message
+from analysis.workers.heartbeats import Heartbeats
+from analysis.workers.messages import Answer, Arrays, Images, Ready, Setup, encode
+from analysis.workers.packing import pack_results, unpack_tasks
+from analysis.workers.remote import connect
 from engines.errors import RunnerLostError
 from engines.select import load_engine
 
 log = logging.getLogger("emotions.worker")
 
 
-def serve(channel: Channel, beats: Beats) -> None:
+def serve(channel: Channel, heartbeats: Heartbeats) -> None:
     """Open the networks and analyze images until the service hangs up."""
     setup = messages.to_process(channel.receive().note)
     if not isinstance(setup, Setup):
-        raise TypeError("the first message says what to open")
-    beats.beat()
-    with Worker(partial(networks_of, setup, beats.beat)) as worker:
+        raise TypeError("the first message must be a Setup")
+    heartbeats.beat()
+    with Analyzer(partial(networks_of, setup, heartbeats.beat)) as analyzer:
         channel.send(encode(Ready()))
         while True:
-            beats.rest()
+            heartbeats.rest()
             message = channel.receive()
-            beats.beat()
-            note = messages.to_process(message.note)
-            if not isinstance(note, Images):
-                worker.reopen()
-                channel.send(encode(Ready()))
-                continue
-            if worker.lost:
-                channel.send(encode(Answer([], [], lost=True, tried=False)))
-                continue
-            try:
-                found = worker.analyze(messages.tasks(note, message.arrays))
-            except RunnerLostError:
-                channel.send(encode(Answer([], [], lost=True)))
-                continue
-            answer, arrays = messages.answer(*found)
+            heartbeats.beat()
+            answer, arrays = _answer(message, analyzer)
             channel.send(encode(answer), arrays)
+
+
+def _answer(message: Message, analyzer: "Analyzer") -> tuple[Ready | Answer, Arrays]:
+    note = messages.to_process(message.note)
+    if not isinstance(note, Images):
+        analyzer.reopen()
+        return Ready(), {}
+    if analyzer.lost:
+        return Answer([], [], lost=True, tried=False), {}
+    try:
+        found = analyzer.analyze(unpack_tasks(note, message.arrays))
+    except RunnerLostError:
+        return Answer([], [], lost=True), {}
+    return pack_results(*found)
 
 
 @contextmanager
 def networks_of(setup: Setup, beat: Callable[[], None]) -> Iterator[Networks]:
-    """Open the networks here, or connect to those of the device process."""
+    """Open the networks in this process, or connect to those of the device process."""
     if setup.device is None:
         engine = load_engine(setup.engine, setup.capability)
-        with opened(engine, setup.plans, beat) as networks:
+        with open_networks(engine, setup.plans, beat) as networks:
             yield networks
         return
-    with connected(setup.device, beat, setup.plans.all) as device:
+    with connect(setup.device, beat, setup.plans.all) as device:
         runners = {task: device.runner(task) for task in setup.plans.all}
         yield Networks(runners, setup.plans, beat, device.ended)
 
 
-class Worker:
-    """Analyzes images with networks that are opened anew after one of them failed."""
+class Analyzer:
+    """Analyzes images with networks that are opened again after one of them failed."""
 
     def __init__(self, networks: Callable[[], AbstractContextManager[Networks]]) -> None:
         self._open = networks
@@ -80,7 +83,7 @@ class Worker:
         self._stack.close()
 
     def reopen(self) -> None:
-        """Open the networks, anew if they are open.
+        """Open the networks; close them first if they are open.
 
         Raises:
             EngineError: they cannot be opened.
@@ -94,17 +97,17 @@ class Worker:
         return self._networks.lost()
 
     def analyze(self, tasks: Sequence[Task]) -> tuple[list[Result], list[Batch], int]:
-        """Analyze images; also the batches that ran, and how many networks failed.
+        """Analyze images; also return the batches that ran, and how many networks failed.
 
         Raises:
             RunnerLostError: the device process ended; call `reopen`.
         """
         self._failures = 0
         results = self._analyze(tasks)
-        return results, self._networks.batches(), self._failures
+        return results, self._networks.take_batches(), self._failures
 
     def _analyze(self, tasks: Sequence[Task]) -> list[Result]:
-        """Analyze images together, and one by one if an engine fails: only one may be why."""
+        """Analyze images together; if an engine fails, one by one, to fail only those at fault."""
         try:
             return analyze(tasks, self._networks)
         except RunnerLostError:

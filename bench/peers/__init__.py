@@ -1,4 +1,4 @@
-"""The same models and functions inside other servers, measured side by side.
+"""The same networks and functions in other servers.
 
 `python -m bench.peers setup` makes an environment for each, `python -m bench.peers` measures.
 """

@@ -1,7 +1,7 @@
-"""FastAPI with no batching: `python -m bench.peers.fastapi_server PORT`.
+"""FastAPI without batching: `python -m bench.peers.fastapi_server PORT`.
 
-Its best settings here: a process a core, and in each one thread that answers, so that no core is
-shared or idle and the event loop stays free; uvloop and httptools; no access log.
+Its best settings here: one process per core with one thread for the networks, so that each core
+has work and the event loop stays free; uvloop and httptools; no access log.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import msgspec
 import uvicorn
 from fastapi import FastAPI, Request, Response
 
-from bench.work import Work
+from bench.limit.work import Work
 from engines import cpu
 
 thread = ThreadPoolExecutor(1)
@@ -32,7 +32,7 @@ app = FastAPI(lifespan=opened)
 
 @app.post("/inference")
 async def answer(request: Request) -> Response:
-    """Faces of the JPEG that is the body."""
+    """Find the faces of the JPEG in the body."""
     work: Work = request.app.state.work
     body = await request.body()
     found = await asyncio.get_running_loop().run_in_executor(thread, work.answer, body)

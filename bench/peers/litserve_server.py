@@ -1,8 +1,8 @@
 """LitServe: `python -m bench.peers.litserve_server PORT`.
 
-Its best settings here: a worker process a core, batches of one (on a CPU a batch costs as much as
-its items, docs/adr/0004), the fast queue (ZeroMQ), an event loop of its own. Bodies must be JSON or
-forms; the JPEG travels as base64, LitServe's own example for images.
+Its best settings here: one worker process per core; batches of one (on a CPU a batch costs as much
+as its items, docs/adr/0004); the fast queue (ZeroMQ). Bodies must be JSON or forms, so the JPEG is
+sent as base64, as in LitServe's own example for images.
 """
 
 import base64
@@ -13,12 +13,12 @@ import litserve
 import msgspec
 from fastapi import Response
 
-from bench.work import Work
+from bench.limit.work import Work
 from engines import cpu
 
 
-class Emotions(litserve.LitAPI):  # type: ignore[misc]  # it is not installed where types are checked
-    """One process with networks of its own."""
+class Emotions(litserve.LitAPI):  # type: ignore[misc]  # not installed where types are checked
+    """A process with its own networks."""
 
     def setup(self, device: str) -> None:  # noqa: ARG002
         """Open the networks in the process that runs them."""

@@ -1,8 +1,8 @@
 """mosec: `python -m bench.peers.mosec_server --port PORT`.
 
-Its best settings here: one stage, a worker process a core, batches of one. Stages of their own for
+Its best settings here: one stage, one worker process per core, batches of one. Separate stages for
 decoding and the networks would send each image between processes twice, and on a CPU a batch costs
-as much as its items (docs/adr/0004). Bodies go to the workers as they are, answers come by msgspec.
+as much as its items (docs/adr/0004). Workers get the bodies unparsed; msgspec encodes the answers.
 """
 
 from typing import Any
@@ -10,19 +10,19 @@ from typing import Any
 import msgspec
 from mosec import Server, Worker
 
-from bench.work import Work
+from bench.limit.work import Work
 from engines import cpu
 
 
-class Emotions(Worker):  # type: ignore[misc]  # it is not installed where types are checked
-    """A process with networks of its own."""
+class Emotions(Worker):  # type: ignore[misc]  # not installed where types are checked
+    """A process with its own networks."""
 
     def __init__(self) -> None:
         super().__init__()
         self._work = Work.by_environment()
 
     def deserialize(self, data: bytes | bytearray) -> bytes:
-        """The body is the JPEG; mosec hands over a bytearray."""
+        """Return the body, which is the JPEG; mosec gives a bytearray."""
         return bytes(data)
 
     def serialize(self, data: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""The servers that are measured: how they are installed, started, spoken to and stopped."""
+"""The servers to measure: how to install, start, call and stop them."""
 
 import base64
 import contextlib
@@ -7,21 +7,21 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.forms import as_it_is
-from bench.mix import sent
-from bench.wire import fetch, request
+from bench.inputs.forms import as_it_is
+from bench.load.client import fetch, request
+from bench.load.mix import post
 
 ROOT = Path(__file__).parents[2]
-ENVIRONMENTS = ROOT / ".venv-peers"
-READY_S, STOP_S = 600.0, 30.0
-STARTS = 3
-# pytriton's Triton is linked to the Python of Debian 12, and no other one runs its functions.
+LOCK = ROOT / "requirements" / "service.txt"
+READY_S, STOP_S, STARTS = 600.0, 30.0, 3
+# The Triton of pytriton is linked to the Python of Debian 12; no other Python runs its functions.
 DEBIANS_PYTHON = "/usr/bin/python3.11"
 
 
@@ -31,30 +31,26 @@ def as_body(body: bytes) -> bytes:
 
 
 def as_json(body: bytes) -> bytes:
-    """The JPEG as base64 in JSON, to LitServe."""
+    """A request to LitServe: the JPEG as base64 in JSON."""
     text = json.dumps({"image": base64.b64encode(body).decode()})
     return request(text.encode(), {"content-type": "application/json"}, "/predict")
 
 
 def as_tensor(body: bytes) -> bytes:
-    """The JPEG as a binary tensor after a JSON header, to Triton."""
-    tensor = {
-        "name": "image",
-        "shape": [len(body)],
-        "datatype": "UINT8",
-        "parameters": {"binary_data_size": len(body)},
-    }
-    wanted = {"binary_data_output": True}
-    head = json.dumps({"parameters": wanted, "inputs": [tensor]}).encode()
+    """A request to Triton: a JSON header, then the JPEG as a binary tensor."""
+    size = {"binary_data_size": len(body)}
+    tensor = {"name": "image", "shape": [len(body)], "datatype": "UINT8", "parameters": size}
+    head = json.dumps({"parameters": {"binary_data_output": True}, "inputs": [tensor]}).encode()
     length = {"inference-header-content-length": str(len(head))}
     return request(head + body, length, "/v2/models/emotions/infer")
 
 
 class Peer(NamedTuple):
-    """A server: its module with arguments, what it needs beside our locked packages.
+    """A server: its module with arguments, how to call it, and what it needs.
 
-    `instead` replaces locked versions that it does not stand; without a `requirement` it runs in
-    our own environment.
+    `requirement` is installed beside this project's locked packages into an environment of its own;
+    without one the server runs in this environment. `instead` replaces locked versions that the
+    server does not work with; `variables` are those of its environment.
     """
 
     name: str
@@ -63,48 +59,70 @@ class Peer(NamedTuple):
     requirement: str | None = None
     instead: tuple[str, ...] = ()
     python: str = sys.executable
+    variables: tuple[str, ...] = ()
 
     @property
     def environment(self) -> Path:
-        """Where its environment lies."""
-        return ENVIRONMENTS / self.name
+        """The folder of its environment."""
+        return ROOT / ".venv-peers" / self.name
 
     @property
-    def interpreter(self) -> Path:
+    def interpreter(self) -> str:
         """The Python that runs it."""
-        return self.environment / "bin" / "python" if self.requirement else Path(sys.executable)
+        return str(self.environment / "bin" / "python") if self.requirement else sys.executable
 
 
+# Ray listens on this machine only, and gets time to start on a busy one.
+RAY = (
+    *("RAY_USAGE_STATS_ENABLED=0", "RAY_AUTH_MODE=disabled", "RAY_raylet_start_wait_time_s=60"),
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S=60",
+    "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S=60",
+)
+MOSEC = ("bench.peers.mosec_server", "--timeout", "60000", "--port")
+OLDER = ("numpy==1.26.4", "opencv-python-headless==4.11.0.86", "protobuf==6.33.6")
 PEERS = (
-    Peer("emotions", ("offline.cli", "serve", "--port"), lambda body: sent(as_it_is(body))),
-    Peer(
-        "mosec",
-        ("bench.peers.mosec_server", "--timeout", "60000", "--port"),
-        as_body,
-        "mosec==0.9.8",
-    ),
+    Peer("emotions", ("offline.cli", "serve", "--port"), lambda body: post(as_it_is(body))),
+    Peer("mosec", MOSEC, as_body, "mosec==0.9.8"),
     Peer("litserve", ("bench.peers.litserve_server",), as_json, "litserve==0.2.19"),
     Peer(
-        "triton",
-        ("bench.peers.triton_server",),
-        as_tensor,
-        "nvidia-pytriton==0.7.0",
-        ("numpy==1.26.4", "opencv-python-headless==4.11.0.86", "protobuf==6.33.6"),
-        DEBIANS_PYTHON,
+        *("triton", ("bench.peers.triton_server",), as_tensor),
+        *("nvidia-pytriton==0.7.0", OLDER, DEBIANS_PYTHON),
     ),
-    Peer("ray-serve", ("bench.peers.ray_server",), as_body, "ray[serve]==2.60.0"),
+    Peer("ray-serve", ("bench.peers.ray_server",), as_body, "ray[serve]==2.60.0", variables=RAY),
     Peer("fastapi", ("bench.peers.fastapi_server",), as_body),
 )
+
+
+def set_up(peers: Sequence[Peer]) -> None:
+    """Make the environments of `peers`; one that fails leaves the others alone."""
+    failed = [peer.name for peer in peers if peer.requirement and not _installed(peer)]
+    if failed:
+        raise SystemExit(f"not set up: {', '.join(failed)}")
+
+
+def _installed(peer: Peer) -> bool:
+    print(f"{peer.name}: {peer.requirement} in {peer.environment}", flush=True)
+    uv, folder = Path(sys.executable).with_name("uv"), str(peer.environment)
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as instead:
+        instead.write("\n".join(peer.instead))
+        instead.flush()
+        packages = ["-r", str(LOCK), str(peer.requirement), "--override", instead.name]
+        steps = (
+            ["venv", "--allow-existing", "--python", peer.python, folder],
+            ["pip", "install", "--python", folder, *packages],
+        )
+        commands = ([str(uv), *step, "--quiet"] for step in steps)
+        return all(subprocess.run(each, check=False).returncode == 0 for each in commands)  # noqa: S603
 
 
 @contextmanager
 def running(
     peer: Peer, port: int, log: Path, probe: bytes, cores: set[int]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a server on the CPUs `cores`, wait until it answers `probe`, and stop it at the end.
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a server on the CPUs `cores`, from its first answer to `probe` until the block ends.
 
-    One that ends before it answers is started again: now and then the functions' process of Triton
-    finds the socket that it is configured through not open yet.
+    A server that ends before it answers is started again: sometimes Triton's process for functions
+    starts before the socket that configures it.
 
     Raises:
         RuntimeError: it ended each time, or did not answer in time; the message names its log.
@@ -120,12 +138,12 @@ def running(
 @contextmanager
 def _started(
     peer: Peer, port: int, log: Path, cores: set[int]
-) -> Iterator[subprocess.Popen[bytes]]:
-    command = [str(peer.interpreter), "-m", *peer.module, str(port)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+) -> Iterator["subprocess.Popen[bytes]"]:
+    variables = f"PYTHONPATH={ROOT}", *peer.variables
+    command = ["/usr/bin/env", *variables, peer.interpreter, "-m", *peer.module, str(port)]
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603  (our own modules)
-            command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
+        process = subprocess.Popen(  # noqa: S603  (modules of this project)
+            command, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
         )
     os.sched_setaffinity(process.pid, cores)
     try:
@@ -139,8 +157,8 @@ def _started(
         process.wait()
 
 
-def _answers(peer: Peer, process: subprocess.Popen[bytes], port: int, probe: bytes) -> bool:
-    """Whether it answers before it ends, or `READY_S` are over."""
+def _answers(peer: Peer, process: "subprocess.Popen[bytes]", port: int, probe: bytes) -> bool:
+    """Whether the server answers before it ends, and within `READY_S`."""
     content, deadline = peer.call(probe), time.monotonic() + READY_S
     while time.monotonic() < deadline and process.poll() is None:
         if fetch(f"http://127.0.0.1:{port}", content).status == 200:

@@ -1,62 +1,70 @@
-"""What was measured, as a Markdown table and as a picture."""
+"""The results of `bench.peers` as a Markdown table and as a picture."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
+from bench.load.result import latencies, middle
+from bench.measure.output import OTHERS_COLOUR, OURS_COLOUR, header, picture, row
 from bench.peers.measure import Found
-from bench.picture import OURS_COLOUR, THEIRS_COLOUR, pyplot
 
 OURS = "emotions"
 
 
 def table(found: Found) -> Iterator[str]:
     """Yield the lines of a table, the fastest server first."""
-    yield (
-        "| server | images/s | emotions is faster by | of the limit | p50, p95, p99 ms | CPU ms an "
-        "image | peak memory, MiB | failed |"
+    yield header(
+        *("server", "images/s", "emotions is faster by", "of the limit", "p50, p95, p99, ms"),
+        *("CPU ms per image", "peak memory, MiB", "failed"),
     )
-    yield "|---|---|---|---|---|---|---|---|"
+    limit = median(found.limits)
     for name in ranked(found):
-        turn = found.middle(name)
-        latencies = f"{turn.p50:.0f}, {turn.p95:.0f}, {turn.p99:.0f}"
-        yield (
-            f"| {name} | {turn.rate:.1f} | {_ratio(found, name)} | {turn.rate / found.limit:.2f} "
-            f"| {latencies} | {turn.cpu_ms:.1f} | {turn.mib:.0f} | {turn.failed:.0f} |"
+        servers, rate = found.servers[name], _rate(found, name)
+        loads = [each.load for each in servers]
+        yield row(
+            *(name, f"{rate:.1f}", _ratio(found, name), f"{rate / limit:.2f}"),
+            latencies(loads, 50, 95, 99),
+            f"{middle(servers, lambda each: each.server_ms):.1f}",
+            f"{middle(servers, lambda each: each.used.peak_mib):.0f}",
+            sum(load.failed for load in loads),
         )
-    yield f"| the limit: no HTTP | {found.limit:.1f} | | 1 | | | | |"
+    yield row("the limit: no HTTP", f"{limit:.1f}", "", 1, *[""] * 4)
+
+
+def clients(found: Found) -> int | None:
+    """The number of clients of each load."""
+    return next(iter(found.servers.values()))[0].load.clients
 
 
 def ranked(found: Found) -> list[str]:
     """Names, the fastest first."""
-    return sorted(found.turns, key=lambda name: -found.middle(name).rate)
+    return sorted(found.servers, key=lambda name: -_rate(found, name))
 
 
 def draw(found: Found, path: Path) -> None:
-    """Write a picture of the throughputs, with the spread over the rounds."""
-    plt = pyplot()
+    """Write a picture of the rates, with the spread over the rounds."""
     names = ranked(found)[::-1]
-    rates = [found.middle(name).rate for name in names]
-    spread = [[turn.rate for turn in found.turns[name]] for name in names]
-    error = [
-        [rate - min(all_) for rate, all_ in zip(rates, spread, strict=True)],
-        [max(all_) - rate for rate, all_ in zip(rates, spread, strict=True)],
-    ]
-    figure, axes = plt.subplots(figsize=(7, 0.5 * len(names) + 1.2), layout="constrained")
-    colours = [OURS_COLOUR if name == OURS else THEIRS_COLOUR for name in names]
-    axes.barh(names, rates, xerr=error, color=colours)
-    axes.axvline(found.limit, color="black", linestyle="--", label="the limit: no HTTP")
-    axes.set_xlabel("images a second, 32 clients")
-    axes.legend(loc="lower right", frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    rates = [_rate(found, name) for name in names]
+    each = [[one.load.rate for one in found.servers[name]] for name in names]
+    below = [rate - min(all_) for rate, all_ in zip(rates, each, strict=True)]
+    above = [max(all_) - rate for rate, all_ in zip(rates, each, strict=True)]
+    colours = [OURS_COLOUR if name == OURS else OTHERS_COLOUR for name in names]
+    with picture(path, figsize=(7, 0.5 * len(names) + 1.2)) as (_, axes):
+        axes.barh(names, rates, xerr=[below, above], color=colours)
+        label = "the limit: no HTTP"
+        axes.axvline(median(found.limits), color="black", linestyle="--", label=label)
+        axes.set_xlabel(f"images per second, {clients(found)} clients")
+        axes.legend(loc="lower right", frameon=False)
+        axes.spines[["top", "right"]].set_visible(False)
+
+
+def _rate(found: Found, name: str) -> float:
+    return middle(found.servers[name], lambda each: each.load.rate)
 
 
 def _ratio(found: Found, name: str) -> str:
-    """The median of the rounds' own ratios: what disturbs a round disturbs both."""
-    if name == OURS or OURS not in found.turns:
+    """The median of the ratios of the rounds: a disturbance of a round affects both servers."""
+    if name == OURS or OURS not in found.servers:
         return ""
-    pairs = zip(found.turns[OURS], found.turns[name], strict=True)
-    return f"{median(ours.rate / theirs.rate for ours, theirs in pairs):.2f}"
+    pairs = zip(found.servers[OURS], found.servers[name], strict=True)
+    return f"{middle(pairs, lambda pair: pair[0].load.rate / pair[1].load.rate):.2f}"

@@ -1,10 +1,10 @@
 """NVIDIA Triton through pytriton: `python -m bench.peers.triton_server PORT`.
 
-Its best settings here: an inference function a core, each with networks of its own in a thread of
-its own; no batching (on a CPU a batch costs as much as its items, docs/adr/0004); the JPEG's bytes
-as binary tensors both ways over HTTP, which are copied through shared memory and never parsed; no
-gRPC, no metrics. Its Python backend is built for NumPy 1: with NumPy 2 tensors arrive empty, so it
-has an OpenCV for NumPy 1, too.
+Its best settings here: one inference function per core, each with its own networks in its own
+thread; no batching (on a CPU a batch costs as much as its items, docs/adr/0004); binary tensors for
+JPEG and answer over HTTP, which are copied through shared memory and never parsed; no gRPC, no
+metrics. Its Python backend is built for NumPy 1: with NumPy 2 tensors arrive empty. So it also gets
+an OpenCV for NumPy 1.
 """
 
 import sys
@@ -17,12 +17,12 @@ import numpy as np
 from pytriton.model_config import ModelConfig, Tensor
 from pytriton.triton import Triton, TritonConfig
 
-from bench.work import Work
+from bench.limit.work import Work
 from engines import cpu
 
 
 def function() -> Callable[[list[Any]], list[dict[str, Any]]]:
-    """An inference function whose networks are opened by the thread that calls it."""
+    """An inference function; the thread that calls it opens its networks at the first call."""
     own = threading.local()
 
     def infer(requests: list[Any]) -> list[dict[str, Any]]:

@@ -3,11 +3,11 @@
 from emotions_client.aio import AsyncClient
 from emotions_client.client import Client
 from emotions_client.errors import EmotionsError, RefusedError, UnreachableError
+from emotions_client.requests import Image, Url
 from emotions_client.results import Answer, Face, ImageError, ImageResult, Model, Models
 from emotions_client.retry import Retry
-from emotions_client.wire import Image, Url
 
-# Names of earlier versions.
+# Names in earlier versions.
 Refused, Unreachable = RefusedError, UnreachableError
 
 __all__ = [

@@ -8,18 +8,22 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from emotions_client import wire
 from emotions_client.errors import RefusedError
-from emotions_client.lines import Lines
+from emotions_client.files import images_in
+from emotions_client.requests import Options, Source, analyze_request
+from emotions_client.responses import Outcome, decode, result_of
 from emotions_client.results import Answer, ImageResult, Model, ModelList
 from emotions_client.retry import Retry
-from emotions_client.wire import Given, Options
+from emotions_client.streamed import StreamedAnswer
 
 T = TypeVar("T")
 
 
 class AsyncClient:
-    """Asks a service from an event loop. `key` is the API key, if it wants one."""
+    """A client for an event loop. `key` is the API key, if the service needs one.
+
+    `transport` is for tests.
+    """
 
     def __init__(
         self,
@@ -28,11 +32,14 @@ class AsyncClient:
         key: str | None = None,
         timeout_s: float = 60.0,
         retry: Retry | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        headers = {"x-api-key": key} if key else {}
-        limits = httpx.Limits(max_connections=None)
         self._http = httpx.AsyncClient(
-            base_url=url, headers=headers, timeout=timeout_s, limits=limits
+            base_url=url,
+            headers={"x-api-key": key} if key else {},
+            timeout=timeout_s,
+            limits=httpx.Limits(max_connections=None),
+            transport=transport,
         )
         self._retry = retry or Retry()
 
@@ -47,12 +54,12 @@ class AsyncClient:
         await self._http.aclose()
 
     async def models(self) -> tuple[Model, ...]:
-        """The models that the service has in use."""
-        return (await self._ask(ModelList, method="GET", url="v1/models")).models
+        """Return the models that the service runs."""
+        return (await self._send(ModelList, method="GET", url="v1/models")).models
 
     async def analyze(
         self,
-        *images: Given,
+        *images: Source,
         min_score: float | None = None,
         max_faces: int | None = None,
         embeddings: bool = False,
@@ -60,12 +67,12 @@ class AsyncClient:
     ) -> Answer:
         """Send images in one request; see `Client.analyze`."""
         options = Options(min_score, max_faces, embeddings, labels)
-        request = await asyncio.to_thread(wire.analyze_request, images, options)
-        return await self._ask(Answer, **request)
+        request = await asyncio.to_thread(analyze_request, images, options)
+        return await self._send(Answer, **request)
 
     async def analyze_each(
         self,
-        *images: Given,
+        *images: Source,
         min_score: float | None = None,
         max_faces: int | None = None,
         embeddings: bool = False,
@@ -73,72 +80,69 @@ class AsyncClient:
     ) -> AsyncIterator[ImageResult]:
         """Send images in one request, and yield each result; see `Client.analyze_each`."""
         options = Options(min_score, max_faces, embeddings, labels)
-        lines = await asyncio.to_thread(Lines, images, options)
-        attempt = 0
-        while True:
-            came, outcome = lines.came, None
+        answer = await asyncio.to_thread(StreamedAnswer, images, options, self._retry)
+        pause: float | None = 0.0
+        while pause is not None:
+            await asyncio.sleep(pause)
+            outcome: Outcome
             try:
-                async with self._http.stream(**lines.request()) as answer:
-                    if answer.is_success:
-                        async for data in answer.aiter_bytes():
-                            for result in lines.results(data):
+                async with self._http.stream(**answer.request()) as outcome:
+                    if outcome.is_success:
+                        async for data in outcome.aiter_bytes():
+                            for result in answer.results(data):
                                 yield result
                     else:
-                        await answer.aread()
-                outcome = lines.outcome(answer)
+                        await outcome.aread()
             except httpx.TransportError as error:
-                outcome = lines.outcome(error)
-            if outcome is None:
-                return
-            attempt = 0 if lines.came > came else attempt
-            pause = self._retry.pause(attempt, outcome)
-            if pause is None:
-                yield lines.refused(outcome)
-                return
-            await asyncio.sleep(pause)
-            attempt += 1
+                outcome = error
+            pause = answer.pause_after(outcome)
+        for result in answer.finish():
+            yield result
 
     async def stream(
-        self, images: Iterable[Given], *, concurrency: int = 8, **options: Any
+        self, images: Iterable[Source], *, concurrency: int = 8, **options: Any
     ) -> AsyncIterator[ImageResult]:
-        """Analyze images one a request, `concurrency` at once; see `Client.stream`."""
-        under_way: deque[asyncio.Task[ImageResult]] = deque()
+        """Send one request per image, `concurrency` at a time; see `Client.stream`.
+
+        Closing the iterator cancels the pending requests.
+        """
+        pending: deque[asyncio.Task[ImageResult]] = deque()
         try:
             for image in images:
-                under_way.append(asyncio.create_task(self._one(image, options)))
-                if len(under_way) >= concurrency:
-                    yield await under_way.popleft()
-            while under_way:
-                yield await under_way.popleft()
+                pending.append(asyncio.create_task(self._analyze_one(image, options)))
+                if len(pending) >= concurrency:
+                    yield await pending.popleft()
+            while pending:
+                yield await pending.popleft()
         finally:
-            for task in under_way:
+            for task in pending:
                 task.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
+            await asyncio.gather(*pending, return_exceptions=True)
 
     def stream_folder(
         self, folder: Path, *, concurrency: int = 8, **options: Any
     ) -> AsyncIterator[ImageResult]:
-        """Analyze all images below a folder; see `Client.stream_folder`."""
-        return self.stream(wire.images_in(folder), concurrency=concurrency, **options)
+        """Analyze all images in a folder; see `Client.stream_folder`."""
+        return self.stream(images_in(folder), concurrency=concurrency, **options)
 
-    async def _one(self, image: Given, options: dict[str, Any]) -> ImageResult:
+    async def _analyze_one(self, image: Source, options: dict[str, Any]) -> ImageResult:
         outcome: Answer | RefusedError | OSError
         try:
             outcome = await self.analyze(image, **options)
         except (RefusedError, OSError) as error:
             outcome = error
-        return wire.result_of(image, outcome)
+        return result_of(image, outcome)
 
-    async def _ask(self, kind: type[T], **request: Any) -> T:
+    async def _send(self, kind: type[T], **request: Any) -> T:
         attempt = 0
         while True:
-            outcome: httpx.Response | httpx.TransportError
+            outcome: Outcome
             try:
                 outcome = await self._http.request(**request)
             except httpx.TransportError as error:
                 outcome = error
             pause = self._retry.pause(attempt, outcome)
             if pause is None:
-                return wire.read(outcome, kind)
+                return decode(outcome, kind)
             await asyncio.sleep(pause)
             attempt += 1

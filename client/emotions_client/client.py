@@ -10,18 +10,22 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from emotions_client import wire
 from emotions_client.errors import RefusedError
-from emotions_client.lines import Lines
+from emotions_client.files import images_in
+from emotions_client.requests import Options, Source, analyze_request
+from emotions_client.responses import Outcome, decode, result_of
 from emotions_client.results import Answer, ImageResult, Model, ModelList
 from emotions_client.retry import Retry
-from emotions_client.wire import Given, Options
+from emotions_client.streamed import StreamedAnswer
 
 T = TypeVar("T")
 
 
 class Client:
-    """Asks a service; may be shared by threads. `key` is the API key, if it wants one."""
+    """A client that threads may share. `key` is the API key, if the service needs one.
+
+    `transport` is for tests.
+    """
 
     def __init__(
         self,
@@ -30,10 +34,15 @@ class Client:
         key: str | None = None,
         timeout_s: float = 60.0,
         retry: Retry | None = None,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
-        headers = {"x-api-key": key} if key else {}
-        limits = httpx.Limits(max_connections=None)
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, limits=limits)
+        self._http = httpx.Client(
+            base_url=url,
+            headers={"x-api-key": key} if key else {},
+            timeout=timeout_s,
+            limits=httpx.Limits(max_connections=None),
+            transport=transport,
+        )
         self._retry = retry or Retry()
 
     def __enter__(self) -> Self:
@@ -47,30 +56,32 @@ class Client:
         self._http.close()
 
     def models(self) -> tuple[Model, ...]:
-        """The models that the service has in use."""
-        return self._ask(ModelList, method="GET", url="v1/models").models
+        """Return the models that the service runs."""
+        return self._send(ModelList, method="GET", url="v1/models").models
 
     def analyze(
         self,
-        *images: Given,
+        *images: Source,
         min_score: float | None = None,
         max_faces: int | None = None,
         embeddings: bool = False,
         labels: Sequence[str] | None = None,
     ) -> Answer:
-        """Send images, as paths, bytes or `Image`s, in one request.
+        """Send images, as paths, bytes, `Image`s or `Url`s, in one request.
+
+        If one of several images is bad, its result has an `error`.
 
         Raises:
-            RefusedError: the service said no; of several images a bad one has an `error` instead.
-            UnreachableError: no connection, after all attempts.
+            RefusedError: the service answered with an error.
+            UnreachableError: no attempt got a response.
             OSError: a file cannot be read.
         """
         options = Options(min_score, max_faces, embeddings, labels)
-        return self._ask(Answer, **wire.analyze_request(images, options))
+        return self._send(Answer, **analyze_request(images, options))
 
     def analyze_each(
         self,
-        *images: Given,
+        *images: Source,
         min_score: float | None = None,
         max_faces: int | None = None,
         embeddings: bool = False,
@@ -78,90 +89,84 @@ class Client:
     ) -> Iterator[ImageResult]:
         """Send images in one request, and yield each result, in order, as soon as it is done.
 
-        What is left after an answer that was cut off is asked for again. Who stops early stops
-        the service's work. Errors are those of `analyze`.
+        After an answer that was cut off, the rest is requested again. Closing the iterator stops
+        the work of the service. Errors are those of `analyze`.
         """
-        lines = Lines(images, Options(min_score, max_faces, embeddings, labels))
-        attempt = 0
-        while True:
-            came, outcome = lines.came, None
-            try:
-                with self._http.stream(**lines.request()) as answer:
-                    if answer.is_success:
-                        for data in answer.iter_bytes():
-                            yield from lines.results(data)
-                    else:
-                        answer.read()
-                outcome = lines.outcome(answer)
-            except httpx.TransportError as error:
-                outcome = lines.outcome(error)
-            if outcome is None:
-                return
-            attempt = 0 if lines.came > came else attempt
-            pause = self._retry.pause(attempt, outcome)
-            if pause is None:
-                yield lines.refused(outcome)
-                return
+        options = Options(min_score, max_faces, embeddings, labels)
+        answer = StreamedAnswer(images, options, self._retry)
+        pause: float | None = 0.0
+        while pause is not None:
             time.sleep(pause)
-            attempt += 1
+            outcome: Outcome
+            try:
+                with self._http.stream(**answer.request()) as outcome:
+                    if outcome.is_success:
+                        for data in outcome.iter_bytes():
+                            yield from answer.results(data)
+                    else:
+                        outcome.read()
+            except httpx.TransportError as error:
+                outcome = error
+            pause = answer.pause_after(outcome)
+        yield from answer.finish()
 
     def stream(
-        self, images: Iterable[Given], *, concurrency: int = 8, **options: Any
+        self, images: Iterable[Source], *, concurrency: int = 8, **options: Any
     ) -> Iterator[ImageResult]:
-        """Analyze images one a request, `concurrency` at once; results in their order.
+        """Send one request per image, `concurrency` at a time; yield results in order.
 
-        `images` is read no further ahead than that. `options` are those of `analyze`. Who stops
-        early waits for the requests under way, and none of them is tried again.
+        At most `concurrency` images are read ahead. `options` are those of `analyze`. Closing the
+        iterator waits for the pending requests, but does not send them again.
 
         Raises:
-            RefusedError: for another reason than one image, whose result would tell it.
-            UnreachableError: no connection, after all attempts.
+            RefusedError: an error other than that of one image, which is in its result.
+            UnreachableError: no attempt got a response.
         """
-        under_way: deque[Future[ImageResult]] = deque()
-        asked, left = Options(**options), threading.Event()
+        pending: deque[Future[ImageResult]] = deque()
+        chosen, closed = Options(**options), threading.Event()
         threads = ThreadPoolExecutor(concurrency, thread_name_prefix="emotions")
         try:
             for image in images:
-                under_way.append(threads.submit(self._one, image, asked, left))
-                if len(under_way) >= concurrency:
-                    yield under_way.popleft().result()
-            while under_way:
-                yield under_way.popleft().result()
+                pending.append(threads.submit(self._analyze_one, image, chosen, closed))
+                if len(pending) >= concurrency:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
         finally:
-            left.set()
+            closed.set()
             threads.shutdown(cancel_futures=True)
 
     def stream_folder(
         self, folder: Path, *, concurrency: int = 8, **options: Any
     ) -> Iterator[ImageResult]:
-        """Analyze all images below a folder; see `stream`. Results bear their paths.
+        """Analyze all images in a folder and its subfolders; see `stream`. The ids are paths.
 
-        What cannot be read below the folder is a result with an error.
+        A file or subfolder that cannot be read has a result with an error.
 
         Raises:
             OSError: the folder itself cannot be read.
         """
-        return self.stream(wire.images_in(folder), concurrency=concurrency, **options)
+        return self.stream(images_in(folder), concurrency=concurrency, **options)
 
-    def _one(self, image: Given, options: Options, left: threading.Event) -> ImageResult:
+    def _analyze_one(self, image: Source, options: Options, closed: threading.Event) -> ImageResult:
         outcome: Answer | RefusedError | OSError
         try:
-            outcome = self._ask(Answer, left, **wire.analyze_request([image], options))
+            outcome = self._send(Answer, closed, **analyze_request([image], options))
         except (RefusedError, OSError) as error:
             outcome = error
-        return wire.result_of(image, outcome)
+        return result_of(image, outcome)
 
-    def _ask(self, kind: type[T], left: threading.Event | None = None, **request: Any) -> T:
-        """Ask until there is an answer, or until `left` is set by who no longer waits for it."""
-        left = left or threading.Event()
+    def _send(self, kind: type[T], closed: threading.Event | None = None, **request: Any) -> T:
+        """Send a request until it succeeds, attempts run out, or `closed` is set."""
+        closed = closed or threading.Event()
         attempt = 0
         while True:
-            outcome: httpx.Response | httpx.TransportError
+            outcome: Outcome
             try:
                 outcome = self._http.request(**request)
             except httpx.TransportError as error:
                 outcome = error
             pause = self._retry.pause(attempt, outcome)
-            if pause is None or left.wait(pause):
-                return wire.read(outcome, kind)
+            if pause is None or closed.wait(pause):
+                return decode(outcome, kind)
             attempt += 1

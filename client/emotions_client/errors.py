@@ -1,16 +1,16 @@
-"""What can go wrong between here and an answer."""
+"""Errors of the client."""
 
 
 class EmotionsError(Exception):
-    """The service gave no answer."""
+    """The service did not answer with results."""
 
 
 class UnreachableError(EmotionsError):
-    """No connection, or none that lasted until the answer."""
+    """There was no connection, or it broke before the end of the answer."""
 
 
 class RefusedError(EmotionsError):
-    """The service said no. `code` is stable, `detail` is for people."""
+    """The service answered with an error. `code` is stable, `detail` is for people."""
 
     def __init__(self, status: int, code: str, detail: str, request_id: str) -> None:
         super().__init__(f"{status} {code}: {detail}")

@@ -1,10 +1,14 @@
-"""The service's answers, typed. Pixels are those of the upright image."""
+"""The answers of the service, typed. Coordinates are pixels of the upright image."""
 
 import msgspec
 
 
 class Face(msgspec.Struct, frozen=True):
-    """One face: box x1, y1, x2, y2; landmarks eyes, nose, mouth corners, left first."""
+    """One face.
+
+    The box is x1, y1, x2, y2. The landmarks are the eyes, the nose and the corners of the mouth,
+    left first.
+    """
 
     box: tuple[float, float, float, float]
     score: float
@@ -32,9 +36,10 @@ class ImageResult(msgspec.Struct, frozen=True):
 
 
 class Models(msgspec.Struct, frozen=True):
-    """The models that gave an answer, and the engine that ran them.
+    """The models that produced an answer, and the engine that ran them.
 
-    `landmarks` is None if the detector places the landmarks, or the service is too old to say.
+    `landmarks` is None if the detector places the landmarks, or if the service is an old one that
+    does not report it.
     """
 
     detector: str
@@ -52,10 +57,10 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Model(msgspec.Struct, frozen=True):
-    """A model that the service has in use.
+    """A model that the service runs.
 
-    `same_person` is an embedder's: the cosine from which two faces among those of many people are
-    taken for one person's.
+    `same_person` belongs to an embedder: two faces among those of many people count as the same
+    person if their cosine is at least this.
     """
 
     name: str
@@ -69,6 +74,6 @@ class Model(msgspec.Struct, frozen=True):
 
 
 class ModelList(msgspec.Struct, frozen=True):
-    """The models in use."""
+    """The models that the service runs."""
 
     models: tuple[Model, ...]

@@ -1,4 +1,4 @@
-"""When to try again, and after how long."""
+"""When to send a request again, and after which pause."""
 
 import random
 import time
@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import httpx
 
-# Too many requests, bad gateway, overloaded or stopping, past the deadline: it may pass.
-MAY_PASS = {429, 502, 503, 504}
+# Too many requests, bad gateway, overloaded or shutting down, deadline exceeded.
+TEMPORARY = {429, 502, 503, 504}
 
 
 class Retry(NamedTuple):
-    """How patient to be: attempts in all, the first pause's ceiling, and any pause's, seconds.
+    """Number of attempts, ceiling of the first pause, and ceiling of any pause, in seconds.
 
-    A service that asks for more than `longest_s` is not asked again: its refusal is the answer.
+    If the service asks for a pause longer than `longest_s`, its error is raised at once.
     """
 
     attempts: int = 6
@@ -22,29 +22,29 @@ class Retry(NamedTuple):
     longest_s: float = 20.0
 
     def pause(self, attempt: int, outcome: httpx.Response | httpx.TransportError) -> float | None:
-        """Seconds to wait after `attempt` (from 0), or None to leave it at this outcome.
+        """Return the seconds to wait after `attempt` (from 0), or None to give up.
 
-        The pause is what the service asks for plus a random share of a ceiling that doubles:
-        clients refused together must not come back together ("full jitter", AWS Architecture
-        Blog, 2015).
+        The pause is the one that the service asks for, plus a random part of a ceiling that
+        doubles. It is random because clients that were rejected together must not return together
+        ("full jitter", AWS Architecture Blog, 2015).
         """
         if attempt + 1 >= self.attempts or isinstance(outcome, httpx.UnsupportedProtocol):
             return None
-        asked = 0.0
+        minimum = 0.0
         if isinstance(outcome, httpx.Response):
-            if outcome.status_code not in MAY_PASS:
+            if outcome.status_code not in TEMPORARY:
                 return None
-            asked = _retry_after(outcome)
-        if asked > self.longest_s:
+            minimum = _retry_after(outcome)
+        if minimum > self.longest_s:
             return None
-        # An exponent beyond a float's would be an error; this one is beyond any ceiling.
-        ceiling = min(self.longest_s - asked, self.first_s * 2 ** min(attempt, 99))
-        return asked + random.uniform(0, ceiling)  # noqa: S311  (spreads load, hides nothing)
+        # The exponent is limited because a larger one overflows a float.
+        ceiling = min(self.longest_s - minimum, self.first_s * 2 ** min(attempt, 99))
+        return minimum + random.uniform(0, ceiling)  # noqa: S311  (not for security)
 
 
-def _retry_after(answer: httpx.Response) -> float:
-    """Seconds that the `Retry-After` header asks for (RFC 9110, section 10.2.3), 0 without."""
-    value = answer.headers.get("retry-after", "").strip()
+def _retry_after(response: httpx.Response) -> float:
+    """Return the seconds in the header `Retry-After` (RFC 9110, section 10.2.3), by default 0."""
+    value = response.headers.get("retry-after", "").strip()
     if value.isdecimal():
         return float(value)
     try:

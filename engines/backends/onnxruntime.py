@@ -1,36 +1,36 @@
-"""ONNX Runtime on the CPU: the embedded default, and the reference that others are held to."""
+"""ONNX Runtime on the CPU: the default, and the reference that other engines are compared with."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import onnxruntime as ort
 
-from engines import cpu
 from engines.batches import in_pieces
 from engines.catalog import ModelSpec, Precision
+from engines.cpu import CpuEngine
 from engines.errors import PlanDamagedError, RunnerError
 from engines.types import Array, Feeds, Report, Runner
 
 if TYPE_CHECKING:
     import onnx
 
-# Grows whenever what `compile` writes changes.
+# Increase it when the output of `compile` changes.
 FORM = "2"
 PROVIDERS = ["CPUExecutionProvider"]
 
 
 class OnnxRuntimeRunner(Runner):
-    """One session with one thread of its own; a core is kept busy by a worker, not by a pool.
+    """A session that computes in the calling thread: one worker per core keeps the cores busy.
 
-    Several such sessions beat one with all threads, most of all where cores are shared with
-    others, since ONNX Runtime's pool spins while it waits.
+    Several such sessions are faster than one with all threads, above all on shared cores, since
+    ONNX Runtime's thread pool spins while it waits.
     """
 
     def __init__(self, plan: Path | bytes, spec: ModelSpec, *, optimised: bool = True) -> None:
         source, named = (plan, spec.name) if isinstance(plan, bytes) else (str(plan), str(plan))
         try:
             self._session = session(source, optimised=optimised)
-        except Exception as error:  # the library raises a family of its own without a common base
+        except Exception as error:  # the library's errors have no common base class
             raise PlanDamagedError(
                 f"ONNX Runtime does not load {named}; run `emotions build --force {spec.name}`"
             ) from error
@@ -52,35 +52,20 @@ class OnnxRuntimeRunner(Runner):
         del self._session
 
 
-class OnnxRuntime:
-    """The engine: a plan is the ONNX graph."""
+class OnnxRuntime(CpuEngine):
+    """The engine; its plans are ONNX graphs."""
 
     name = origin = "onnxruntime"
     suffix = ".onnx"
     precisions: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 
     def identity(self) -> dict[str, str]:
-        """The library's version and the form of the graph, which runs on any CPU."""
+        """The library's version and `FORM`; a plan runs on any CPU."""
         return {"library": f"onnxruntime {ort.__version__}", "plan": FORM}
 
-    def obstacle(self) -> None:
-        """None: it runs on every CPU."""
-
-    def devices(self) -> int:
-        """None: the cores compute."""
-        return 0
-
-    def on(self, device: int) -> "OnnxRuntime":  # noqa: ARG002
-        """The same: it has no GPU."""
-        return self
-
-    def batch(self, spec: ModelSpec) -> int:
-        """See `cpu.batch`."""
-        return cpu.batch(spec)
-
     def heights(self, spec: ModelSpec) -> tuple[int, ...]:
-        """All that the network has: a free height costs nothing. See docs/adr/0009."""
-        from engines import heights  # noqa: PLC0415  (a worker has no need of it)
+        """All heights of the network: a free height costs nothing. See docs/adr/0009."""
+        from engines import heights  # noqa: PLC0415  (a worker does not need it)
 
         return heights.every(spec)
 
@@ -91,8 +76,8 @@ class OnnxRuntime:
         folder: Path,  # noqa: ARG002
         report: Report,  # noqa: ARG002
     ) -> bytes:
-        """Serialise the graph: ONNX Runtime optimises when it loads, in a tenth of a second."""
-        from engines.graph.prelu import unrolled  # noqa: PLC0415  (a worker has no need of it)
+        """Serialise the graph; ONNX Runtime optimises it on loading, in 0.1 s."""
+        from engines.graph.prelu import unrolled  # noqa: PLC0415  (a worker does not need it)
 
         return bytes(unrolled(model).SerializeToString(deterministic=True))
 
@@ -102,7 +87,7 @@ class OnnxRuntime:
 
 
 def session(source: str | bytes | Path, *, optimised: bool = True) -> ort.InferenceSession:
-    """Load a graph into a session of one thread, which several threads may use."""
+    """Load a graph into a session of one thread; several threads may call it."""
     given = source if isinstance(source, bytes) else str(source)
     return ort.InferenceSession(given, _options(optimised), PROVIDERS)
 
@@ -113,7 +98,7 @@ def _options(optimised: bool) -> ort.SessionOptions:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Without VNNI products of int8 saturate at 16 bits: landmarks 4.2 pixels off instead of 2.0.
+    # Without VNNI, int8 products saturate at 16 bits: landmarks are 4.2 pixels off instead of 2.0.
     options.add_session_config_entry("session.x64quantprecision", "1")
     if not optimised:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL

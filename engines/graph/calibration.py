@@ -1,7 +1,7 @@
-"""int8 by symmetric quantisation (QDQ), calibrated on faces: the form that TensorRT's parser takes.
+"""int8 by symmetric quantisation (QDQ), calibrated on faces, in the form that TensorRT parses.
 
-Both activations and weights are int8 with zero points of zero, weights have a scale a channel, and
-biases stay in float32; TensorRT rejects ONNX Runtime's defaults (uint8, int32 biases).
+Activations and weights are int8 with zero points of zero, weights have a scale per channel, and
+biases stay float32. TensorRT rejects ONNX Runtime's defaults (uint8, int32 biases).
 """
 
 import tempfile
@@ -24,18 +24,19 @@ from tensorrtx.retinaface import MEAN_RGB
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 KINDS = ["Conv", "Gemm", "MatMul"]
 OPTIONS = {"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False}
-FEWEST = 32
-# Enough for ranges to settle; each costs one run of the network with all its maps kept.
+# Layers with fewer channels stay float32.
+FEWEST_CHANNELS = 32
+# Enough for the ranges to settle; each image costs one run of the network that keeps all its maps.
 MOST_IMAGES = 256
 
 
 def quantized(
     model: onnx.ModelProto, spec: ModelSpec, exact: set[str], faces: Path | None = None
 ) -> onnx.ModelProto:
-    """Return the graph with its convolutions and dense layers in int8, but for outputs `exact`.
+    """Return the graph with its convolutions and dense layers in int8, except for outputs `exact`.
 
-    `faces` is a folder with images of the kind that the network will see: frames for a detector,
-    face crops else. Without it, variations of the two faces of the probe are used.
+    `faces` is a folder of images like those that the network will see: frames for a detector, face
+    crops for the others. Without it, variations of the probe images are used.
 
     Raises:
         EngineError: the folder has no images.
@@ -49,7 +50,7 @@ def quantized(
         quantization.quantize_static(
             plain,
             result,
-            _Reader(spec, samples(spec, faces)),
+            _SampleReader(spec, samples(spec, faces)),
             quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=KINDS,
             per_channel=True,
@@ -62,19 +63,21 @@ def quantized(
 
 
 def _prepared(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Shapes inferred, and a note for ONNX Runtime that it need not ask for more preparation."""
+    """The graph with inferred shapes, and metadata that stops ONNX Runtime's warning about them."""
     prepared = shape_inference.infer_shapes(model)
-    note = {"onnx.quant.pre_process": "onnxruntime.quant"}
-    onnx.helper.set_model_props(prepared, note)
+    metadata = {"onnx.quant.pre_process": "onnxruntime.quant"}
+    onnx.helper.set_model_props(prepared, metadata)
     return prepared
 
 
 def delicate(graph: onnx.GraphProto) -> list[str]:
     """Names of the layers that lose more in int8 than they gain.
 
-    They are the first (pixels), those of few channels, depth-wise ones among them (int8 units
-    take 32 channels at once, and few products a value do not average errors out), and the last two
-    before the outputs: with those in int8 an embedding's cosine falls from 0.99 to 0.78.
+    - the first layer, which sees pixels;
+    - layers with few channels, such as depth-wise ones: int8 units take 32 channels at once, and a
+      sum of few products does not average errors out;
+    - the last two before the outputs: with those in int8, an embedding's cosine falls from 0.99 to
+      0.78.
     """
     layers = [node for node in graph.node if node.op_type in KINDS]
     kernels = {tensor.name: min(tensor.dims[:2]) for tensor in graph.initializer if tensor.dims}
@@ -82,7 +85,7 @@ def delicate(graph: onnx.GraphProto) -> list[str]:
     found = [layers[0].name] if layers else []
     for node in reversed(graph.node):
         layer = node.op_type in KINDS
-        narrow = layer and kernels.get(node.input[1], FEWEST) < FEWEST
+        narrow = layer and kernels.get(node.input[1], FEWEST_CHANNELS) < FEWEST_CHANNELS
         later = max((after.get(name, 0) for name in node.output), default=0)
         if layer and (narrow or later < 2):
             found.append(node.name)
@@ -92,7 +95,7 @@ def delicate(graph: onnx.GraphProto) -> list[str]:
 
 
 def samples(spec: ModelSpec, faces: Path | None = None) -> Iterator[U8]:
-    """Yield what the network is calibrated with, each as one item of its input."""
+    """Yield the images to calibrate with, each as one item of the network's input."""
     if faces is None:
         for item in probe(spec):
             yield from _varied(item)
@@ -100,19 +103,19 @@ def samples(spec: ModelSpec, faces: Path | None = None) -> Iterator[U8]:
     files = sorted(path for path in faces.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not files:
         raise EngineError(f"{faces} holds no images ({', '.join(sorted(SUFFIXES))})")
-    for file in files[:: -(-len(files) // MOST_IMAGES)]:  # of all folders, not of the first alone
+    for file in files[:: -(-len(files) // MOST_IMAGES)]:  # spread over all folders
         pixels = cv2.imread(str(file), cv2.IMREAD_COLOR_RGB)
         if pixels is None:
             raise EngineError(f"{file} is not an image that can be read")
         image = np.asarray(pixels, np.uint8)
         if spec.task == "detector":
-            yield _framed(image, *spec.input_size)
+            yield _letterboxed(image, *spec.input_size)
         else:
-            yield _fitted(image, spec.input_shape)
+            yield _resized(image, spec.input_shape)
 
 
 def _varied(item: U8) -> Iterator[U8]:
-    """One item as it is, darker, brighter, flatter, shrunk into a corner and cut closer."""
+    """Yield an item unchanged, darker, brighter, flatter, shrunk into a corner, and cropped."""
     yield item
     for gain, offset in ((0.4, 0), (1.6, 0), (0.6, 60)):
         yield np.clip(item * np.float32(gain) + offset, 0, 255).astype(np.uint8)
@@ -124,8 +127,8 @@ def _varied(item: U8) -> Iterator[U8]:
     yield np.asarray(cv2.resize(inner, (width, height)), np.uint8)
 
 
-def _framed(image: U8, height: int, width: int) -> U8:
-    """Bring an RGB frame into a detector's input as it is served: undistorted, the rest padded."""
+def _letterboxed(image: U8, height: int, width: int) -> U8:
+    """Letterbox an RGB frame into a detector's input, as the service does."""
     scale = min(height / image.shape[0], width / image.shape[1])
     inside = [max(1, round(side * scale)) for side in image.shape[1::-1]]
     scaled = cv2.resize(image, inside, interpolation=cv2.INTER_AREA)
@@ -136,16 +139,16 @@ def _framed(image: U8, height: int, width: int) -> U8:
     )
 
 
-def _fitted(image: U8, shape: tuple[int, ...]) -> U8:
-    """Bring an RGB image to the height and width of an input, in grey where it has no channels."""
+def _resized(image: U8, shape: tuple[int, ...]) -> U8:
+    """Resize an RGB image to the input of a network, and make it grey if the input is."""
     height, width = shape[:2]
     scaled = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     grey = len(shape) == 2
     return np.asarray(cv2.cvtColor(scaled, cv2.COLOR_RGB2GRAY) if grey else scaled, np.uint8)
 
 
-class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc]  # it has no types
-    """Hands the samples over one by one, as ONNX Runtime asks for them."""
+class _SampleReader(quantization.CalibrationDataReader):  # type: ignore[misc]  # it has no types
+    """Gives ONNX Runtime the samples one by one."""
 
     def __init__(self, spec: ModelSpec, items: Iterable[U8]) -> None:
         self._name = spec.input_name

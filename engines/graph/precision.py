@@ -1,7 +1,7 @@
-"""One graph in another precision: half precision by conversion, int8 by symmetric quantisation.
+"""A graph in another precision: float16 by conversion, int8 by symmetric quantisation.
 
-Networks are strongly typed: the engines compile the types that the graph says and choose none. Only
-bfloat16 is left to the engine, OpenVINO, which rounds as it computes; the graph says so by a note.
+Networks are strongly typed: the engines compute in the types of the graph. The exception is
+bfloat16: the graph stays float32 with a metadata entry, and OpenVINO rounds while it computes.
 """
 
 from collections.abc import Iterable
@@ -14,11 +14,12 @@ from onnx import TensorProto, helper, numpy_helper, shape_inference
 from engines.catalog import ModelSpec, Precision
 
 SINGLE, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
-# Pixel coordinates and norms: a coordinate of 600 in half precision is off by a quarter pixel.
+# Nodes of pixel coordinates and norms: a coordinate of 600 is off by 0.25 pixels in float16.
 EXACT = "decode/"
 WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
-# Of these only the first input has the type of the maps.
+# Operators where only the first input has the type of the maps.
 ONE_MAP = {"Resize"}
+# Metadata of a graph to be computed in bfloat16.
 BFLOAT16 = {"computed_in": "bfloat16"}
 
 
@@ -38,7 +39,7 @@ def convert(
         case "fp16":
             return to_half(model)
         case "bf16":
-            return _noted(model, BFLOAT16)
+            return _with_metadata(model, BFLOAT16)
         case "int8":
             from engines.graph.calibration import quantized  # noqa: PLC0415  (a second to import)
 
@@ -46,23 +47,23 @@ def convert(
 
 
 def wants_bfloat16(model: onnx.ModelProto) -> bool:
-    """Whether the engine is to compute in bfloat16 where the graph says float32."""
-    notes = {note.key: note.value for note in model.metadata_props}
-    return notes.items() >= BFLOAT16.items()
+    """Whether the engine should compute the float32 graph in bfloat16."""
+    entries = {entry.key: entry.value for entry in model.metadata_props}
+    return entries.items() >= BFLOAT16.items()
 
 
-def _noted(model: onnx.ModelProto, notes: dict[str, str]) -> onnx.ModelProto:
-    noted = onnx.ModelProto()
-    noted.CopyFrom(model)
-    helper.set_model_props(noted, notes)
-    return noted
+def _with_metadata(model: onnx.ModelProto, entries: dict[str, str]) -> onnx.ModelProto:
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    helper.set_model_props(changed, entries)
+    return changed
 
 
 def exact(graph: onnx.GraphProto) -> set[str]:
     """Outputs of the nodes that stay in float32 in every precision.
 
-    They are box decoding and norms (`decode/`), the softmax, what gives the graph's outputs, and
-    all arithmetic on pixels before the first layer with weights: means and variances of bytes.
+    These are box decoding and norms (`decode/`), softmax, the nodes that give the graph's outputs,
+    and the arithmetic on pixels before the first layer with weights (means and variances of bytes).
     """
     results = {value.name for value in graph.output}
     weighted: set[str] = set()
@@ -81,7 +82,7 @@ def exact(graph: onnx.GraphProto) -> set[str]:
 
 
 def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the graph computed in half precision between pixels and decoding."""
+    """Return the graph with float16 between pixels and decoding."""
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
     caster = _Caster(changed)
@@ -94,7 +95,7 @@ def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 class _Caster:
-    """Knows the type that each float map has now, and casts where a node wants another."""
+    """Tracks the type of each float map, and casts where a node needs another."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         graph = shape_inference.infer_shapes(model, strict_mode=True).graph
@@ -102,12 +103,12 @@ class _Caster:
         types = {value.name: value.type.tensor_type.elem_type for value in values}
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
         types |= {tensor.name: tensor.data_type for tensor in graph.initializer}
-        self._now = {name: kind for name, kind in types.items() if kind == SINGLE}
+        self._types = {name: kind for name, kind in types.items() if kind == SINGLE}
         self._halved: dict[str, TensorProto] = {}
         self._used: set[str] = set()
 
     def typed(self, node: onnx.NodeProto, kept: set[str]) -> Iterable[onnx.NodeProto]:
-        """Yield casts where they are needed for the first time, then the node."""
+        """Yield the casts that the node needs and that do not exist yet, then the node."""
         wanted = SINGLE if kept.issuperset(node.output) else HALF
         result = onnx.NodeProto()
         result.CopyFrom(node)
@@ -120,19 +121,19 @@ class _Caster:
         for attribute in result.attribute:
             if node.op_type == "Cast" and attribute.i == SINGLE:
                 attribute.i = wanted
-        self._now |= {name: wanted for name in node.output if name in self._now}
+        self._types |= {name: wanted for name in node.output if name in self._types}
         yield result
 
     def _as(self, name: str, wanted: int) -> tuple[str, list[onnx.NodeProto]]:
-        if self._now.get(name, wanted) == wanted:
+        if self._types.get(name, wanted) == wanted:
             self._used.add(name)
             return name, []
         other = f"{name}/{'half' if wanted == HALF else 'single'}"
         if name in self._constants:
             self._halved[other] = _halved(self._constants[name], other)
             return other, []
-        known = other in self._now
-        self._now[other] = wanted
+        known = other in self._types
+        self._types[other] = wanted
         return other, [] if known else [helper.make_node("Cast", [name], [other], other, to=wanted)]
 
     def constants(self, originals: Iterable[TensorProto]) -> list[TensorProto]:
@@ -142,7 +143,7 @@ class _Caster:
 
 
 def _halved(tensor: TensorProto, name: str) -> TensorProto:
-    """Round to half precision; what is too large becomes the largest half, not infinity."""
+    """Round to float16; values beyond its range become its largest value, not infinity."""
     largest = float(np.finfo(np.float16).max)
     values = np.clip(numpy_helper.to_array(tensor), -largest, largest)
     return numpy_helper.from_array(values.astype(np.float16), name)

@@ -1,7 +1,7 @@
 """PReLU in operators that ONNX Runtime is fast at on CPUs.
 
-Its own kernel has no vector code; and it keeps maps in a blocked layout only from one convolution,
-ReLU or sum to the next: anything else between them costs two copies.
+ONNX Runtime's own kernel has no vector code. ONNX Runtime also keeps maps in a blocked layout only
+between convolutions, ReLUs and sums; any other operator between them costs two copies.
 """
 
 from dataclasses import dataclass
@@ -11,17 +11,16 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from engines.types import F32
 from tensorrtx.invariance import drop_unused
-
-Array = NDArray[np.floating]
 
 
 def unrolled(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the graph with each PReLU written out.
+    """Return the graph with each PReLU written out in other operators.
 
-    Over maps, where no slope is above 1, PReLU(z, a) is z + ReLU((a - 1) z). Where a channel's
-    slope is, that holds of its negative: so the convolution before is made to give -z there, and
-    those after to take -PReLU(z, a). Elsewhere it is ReLU(x) + a (x - ReLU(x)).
+    Over maps with slopes up to 1, PReLU(z, a) is z + ReLU((a - 1) z). Where a channel's slope is
+    above 1, the same formula gives -PReLU(z, a) for -z. There the convolution before is changed to
+    give -z, and those after to take -PReLU(z, a). Everywhere else it is ReLU(x) + a (x - ReLU(x)).
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
@@ -30,78 +29,81 @@ def unrolled(model: onnx.ModelProto) -> onnx.ModelProto:
     for node in model.graph.node:
         if node.op_type != "PRelu":
             result.graph.node.append(node)
-        elif (slopes := _slopes(node, links)).size and _turned(node, slopes, links):
-            result.graph.node.extend(_three(node, slopes, result.graph))
+        elif (slopes := _slopes(node, links)).size and _negate_steep(node, slopes, links):
+            result.graph.node.extend(_conv_relu_add(node, slopes, result.graph))
         else:
-            result.graph.node.extend(_four(node))
+            result.graph.node.extend(_relu_sub_mul_add(node))
     drop_unused(result.graph)
     return result
 
 
 @dataclass
 class _Links:
-    """What is constant in a graph, and which nodes make and take its values."""
+    """The constants of a graph, and which nodes make and read each value."""
 
     constants: dict[str, onnx.TensorProto]
-    maker: dict[str, onnx.NodeProto]
-    takers: dict[str, list[onnx.NodeProto]]
+    makers: dict[str, onnx.NodeProto]
+    readers: dict[str, list[onnx.NodeProto]]
 
-    def readers(self, value: str) -> list[onnx.NodeProto]:
-        """The nodes that take a value; in place of a padding with zeros, those that take its."""
+    def readers_through_pads(self, value: str) -> list[onnx.NodeProto]:
+        """The nodes that read a value, directly or padded with zeros."""
         found = []
-        for each in self.takers.get(value, []):
-            zeros = each.op_type == "Pad" and len(each.input) == 2 and not each.attribute
-            found.extend(self.readers(each.output[0]) if zeros else [each])
+        for node in self.readers.get(value, []):
+            zeros = node.op_type == "Pad" and len(node.input) == 2 and not node.attribute
+            found.extend(self.readers_through_pads(node.output[0]) if zeros else [node])
         return found
 
-    def movable(self, node: onnx.NodeProto) -> bool:
-        """Whether it is a convolution whose weights are constant and no other node's."""
+    def has_own_weights(self, node: onnx.NodeProto) -> bool:
+        """Whether it is a convolution with constant weights that no other node reads."""
         weights = node.input[1:]
-        alone = all(name in self.constants and len(self.takers[name]) == 1 for name in weights)
-        return node.op_type == "Conv" and alone
+        own = all(name in self.constants and len(self.readers[name]) == 1 for name in weights)
+        return node.op_type == "Conv" and own
 
     def multiply(self, name: str, signs: NDArray[np.int_], axis: int) -> None:
-        """Multiply a constant by a sign for each index of one of its axes."""
+        """Multiply a constant by a sign per index of one of its axes."""
         values = numpy_helper.to_array(self.constants[name])
         shape = [-1 if each == axis else 1 for each in range(values.ndim)]
-        turned = (values * signs.reshape(shape)).astype(values.dtype)
-        self.constants[name].CopyFrom(numpy_helper.from_array(turned, name))
+        product = (values * signs.reshape(shape)).astype(values.dtype)
+        self.constants[name].CopyFrom(numpy_helper.from_array(product, name))
 
 
 def _links(target: onnx.GraphProto, source: onnx.GraphProto) -> _Links:
-    """The links of `source`, whose constants are those of `target`."""
+    """The links of `source`, with the constants of `target`."""
     links = _Links({tensor.name: tensor for tensor in target.initializer}, {}, {})
     for node in source.node:
-        links.maker.update(dict.fromkeys(node.output, node))
+        links.makers.update(dict.fromkeys(node.output, node))
         for name in node.input:
-            links.takers.setdefault(name, []).append(node)
-    for value in source.output:  # whoever reads it is no convolution
-        links.takers.setdefault(value.name, []).append(onnx.NodeProto())
+            links.readers.setdefault(name, []).append(node)
+    for value in source.output:  # read by the caller, which is no convolution
+        links.readers.setdefault(value.name, []).append(onnx.NodeProto())
     return links
 
 
-def _slopes(node: onnx.NodeProto, links: _Links) -> Array:
-    """The slopes (C,) of a PReLU over maps (N, C, H, W), none where they are not constant float32.
+def _slopes(node: onnx.NodeProto, links: _Links) -> F32:
+    """The slopes (C,) of a PReLU over maps (N, C, H, W); empty if they are not constant float32.
 
-    In half precision z + (a - 1) z would lose the digits of a small slope.
+    In float16, z + (a - 1) z would lose the digits of a small slope.
     """
     given = links.constants.get(node.input[1])
     if given is None or given.data_type != onnx.TensorProto.FLOAT:
         return np.empty(0, np.float32)
-    slopes = numpy_helper.to_array(given)
-    one_a_channel = slopes.size > 1 and slopes.shape[-3:] == (slopes.size, 1, 1)
-    return slopes.reshape(-1) if one_a_channel else np.empty(0, np.float32)
+    slopes = np.asarray(numpy_helper.to_array(given), np.float32)
+    per_channel = slopes.size > 1 and slopes.shape[-3:] == (slopes.size, 1, 1)
+    return slopes.reshape(-1) if per_channel else np.empty(0, np.float32)
 
 
-def _turned(node: onnx.NodeProto, slopes: Array, links: _Links) -> bool:
-    """Turn the sign of channels whose slope is above 1, or return False where that cannot be."""
+def _negate_steep(node: onnx.NodeProto, slopes: F32, links: _Links) -> bool:
+    """Negate the channels with slopes above 1 in the weights around a PReLU.
+
+    Returns False, and changes nothing, if another node would see the negated channels.
+    """
     if not (slopes > 1).any():
         return True
-    before, after = links.maker.get(node.input[0]), links.readers(node.output[0])
-    if before is None or len(links.takers[node.input[0]]) > 1:
+    before, after = links.makers.get(node.input[0]), links.readers_through_pads(node.output[0])
+    if before is None or len(links.readers[node.input[0]]) > 1:
         return False
-    axes = [_channels(each, len(slopes), links) for each in after]
-    if None in axes or not all(links.movable(each) for each in (before, *after)):
+    axes = [_channel_axis(each, len(slopes), links) for each in after]
+    if None in axes or not all(links.has_own_weights(each) for each in (before, *after)):
         return False
     signs = np.where(slopes > 1, -1, 1)
     for name in before.input[1:]:
@@ -111,8 +113,8 @@ def _turned(node: onnx.NodeProto, slopes: Array, links: _Links) -> bool:
     return True
 
 
-def _channels(node: onnx.NodeProto, count: int, links: _Links) -> int | None:
-    """The axis of a convolution's kernel that its input's channels lie along, if there is one."""
+def _channel_axis(node: onnx.NodeProto, count: int, links: _Links) -> int | None:
+    """The axis of a convolution's kernel for the `count` channels of its input, if it has one."""
     kernel = links.constants.get(node.input[1]) if len(node.input) > 1 else None
     match list(kernel.dims)[:2] if kernel is not None else []:
         case [_, inputs] if inputs == count:
@@ -122,8 +124,10 @@ def _channels(node: onnx.NodeProto, count: int, links: _Links) -> int | None:
     return None
 
 
-def _three(node: onnx.NodeProto, slopes: Array, graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """A product for each channel, as a convolution of one pixel, then ReLU and the sum."""
+def _conv_relu_add(
+    node: onnx.NodeProto, slopes: F32, graph: onnx.GraphProto
+) -> list[onnx.NodeProto]:
+    """Write z + ReLU((a - 1) z); the product per channel is a depth-wise 1x1 convolution."""
     (source, _), name = node.input, node.output[0]
     kernel, scaled, bent = (f"{name}/{part}" for part in ("kernel", "scaled", "bent"))
     factors = (slopes - 1).reshape(-1, 1, 1, 1)
@@ -138,7 +142,8 @@ def _three(node: onnx.NodeProto, slopes: Array, graph: onnx.GraphProto) -> list[
     ]
 
 
-def _four(node: onnx.NodeProto) -> list[onnx.NodeProto]:
+def _relu_sub_mul_add(node: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """Write ReLU(x) + a (x - ReLU(x))."""
     (source, slope), name = node.input, node.output[0]
     above, below, scaled = (f"{name}/{part}" for part in ("above", "below", "scaled"))
     return [

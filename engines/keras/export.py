@@ -1,8 +1,9 @@
-"""Keras models as emotion engines: any whole model, or weights of the classic CNN, to ONNX.
+"""Exports Keras models as emotion networks: whole models, or weights of the classic CNN, to ONNX.
 
 Needs Keras on TensorFlow, and tf2onnx: the extra `keras`.
 """
 
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,12 +13,13 @@ import numpy as np
 
 from engines.errors import KerasMissingError, KerasModelError
 from engines.keras import files
+from engines.keras.classic import classic
 from engines.keras.onnx import SIDE, to_onnx, write
 from engines.types import F32
 
 
 class Pixels(NamedTuple):
-    """What a model wants to see: (grey level 0-255 - mean) / scale; a mean for each channel."""
+    """Input of a model: (grey level 0-255 - mean) / scale; one mean, or one per channel."""
 
     mean: tuple[float, ...] = (0.0,)
     scale: float = 255.0
@@ -26,16 +28,17 @@ class Pixels(NamedTuple):
 def export(weights: Path, out: Path, labels: Sequence[str], pixels: Pixels | None = None) -> float:
     """Write a Keras file as ONNX; return the largest difference to Keras over 64 random faces.
 
-    `weights` is a whole model, `.keras` or `.h5` of Keras 2 or 3, that takes one square image of
-    one or three equal channels, or weights alone of `classic`. `labels` are its classes in order.
-    `pixels` is ignored by a model that takes integers. What `out` takes and gives, see `write`.
+    `weights` is a whole model, `.keras` or `.h5` of Keras 2 or 3, that takes one square image with
+    one or three channels (a grey face is repeated in all three), or only the weights of `classic`.
+    `labels` are its classes in order. `pixels` is ignored for a model that takes integers.
+    Inputs and outputs of `out` are those of `engines.keras.onnx.to_onnx`.
 
     Raises:
-        KerasMissingError: Keras, TensorFlow or tf2onnx is not here.
-        KerasModelError: it holds code, or has other inputs or outputs than an emotion engine.
+        KerasMissingError: Keras, TensorFlow or tf2onnx is not installed.
+        KerasModelError: it holds code, or has other inputs or outputs than an emotion network.
     """
     require()
-    import tensorflow as tf  # noqa: PLC0415
+    import tensorflow as tf  # noqa: PLC0415  (optional)
 
     kind = files.inspect(weights)
     model = _load(weights, kind, len(labels))
@@ -58,47 +61,16 @@ def export(weights: Path, out: Path, labels: Sequence[str], pixels: Pixels | Non
     )
 
 
-def classic(classes: int) -> Any:
-    """The four-convolution CNN of many FER-2013 demonstrations, 2.3 M weights.
-
-    float32 (N, 48, 48, 1), grey levels over 255 -> softmax (N, classes).
-    """
-    from keras import Sequential, layers  # noqa: PLC0415
-
-    head = layers.Dense(classes, activation="softmax")
-    return Sequential([layers.Input((SIDE, SIDE, 1)), *classic_body(), head])
-
-
-def classic_body() -> list[Any]:
-    """The layers of `classic` between its input and the layer of its classes."""
-    from keras import layers  # noqa: PLC0415
-
-    return [
-        layers.Conv2D(32, 3, activation="relu"),
-        layers.Conv2D(64, 3, activation="relu"),
-        layers.MaxPooling2D(),
-        layers.Dropout(0.25),
-        layers.Conv2D(128, 3, activation="relu"),
-        layers.MaxPooling2D(),
-        layers.Conv2D(128, 3, activation="relu"),
-        layers.MaxPooling2D(),
-        layers.Dropout(0.25),
-        layers.Flatten(),
-        layers.Dense(1024, activation="relu"),
-        layers.Dropout(0.5),
-    ]
-
-
 def require() -> None:
-    """See that Keras on TensorFlow and tf2onnx are here.
+    """Check that Keras on TensorFlow and tf2onnx are installed.
 
     Raises:
-        KerasMissingError: one is not, or Keras runs on something else.
+        KerasMissingError: one is not, or Keras runs on another backend.
     """
     try:
-        import keras  # noqa: PLC0415
-        import tensorflow  # noqa: F401, PLC0415
-        import tf2onnx  # noqa: F401, PLC0415
+        import keras  # noqa: PLC0415  (optional)
+        import tensorflow  # noqa: F401, PLC0415  (optional)
+        import tf2onnx  # noqa: F401, PLC0415  (optional)
     except ImportError as error:
         raise KerasMissingError(
             f"exporting a Keras model needs {error.name}: run `pip install '.[keras]'`, best in "
@@ -109,17 +81,18 @@ def require() -> None:
 
 
 def _load(path: Path, kind: files.Kind, classes: int) -> Any:
-    import keras  # noqa: PLC0415
+    import keras  # noqa: PLC0415  (optional)
 
     with tempfile.TemporaryDirectory() as folder:
-        named = Path(folder) / f"model{kind}"  # Keras goes by the name
+        named = Path(folder) / f"model{kind}"  # Keras decides by the suffix
+        shutil.copyfile(path, named)
         try:
-            files.copy(path, named)
+            files.upgrade(named)
             if files.whole(path):
                 return keras.saving.load_model(named, compile=False, safe_mode=True)
             model = classic(classes)
             model.load_weights(named)
-        except Exception as error:  # whatever a layer's constructor raises
+        except Exception as error:  # layers' constructors may raise anything
             raise KerasModelError(_not_loaded(path, error)) from error
         return model
 
@@ -135,7 +108,7 @@ def _not_loaded(path: Path, error: Exception) -> str:
 
 
 def _input(model: Any, path: Path) -> tuple[int, int]:
-    """Side in pixels and channels (0: no such axis) of the one image that a model takes."""
+    """Side in pixels and channels (0 without a channel axis) of the image that a model takes."""
     inputs = model.inputs or []
     if len(inputs) != 1:
         raise KerasModelError(f"{path} takes {len(inputs)} inputs, not one image")
@@ -143,7 +116,7 @@ def _input(model: Any, path: Path) -> tuple[int, int]:
     height, width, channels = (*shape[1:], 0, 0, 0)[:3]
     if len(shape) not in {3, 4} or height != width or channels not in {0, 1, 3}:
         raise KerasModelError(
-            f"{path} takes {shape}; an emotion engine takes one square image, its one or three "
+            f"{path} takes {shape}; an emotion network takes one square image, its one or three "
             "channels last"
         )
     return height or SIDE, channels
@@ -152,7 +125,9 @@ def _input(model: Any, path: Path) -> tuple[int, int]:
 def _check_outputs(model: Any, path: Path, labels: Sequence[str]) -> None:
     shapes = [tuple(output.shape) for output in model.outputs]
     if len(shapes) != 1 or len(shapes[0]) != 2:
-        raise KerasModelError(f"{path} gives {shapes}; an emotion engine gives one score a class")
+        raise KerasModelError(
+            f"{path} gives {shapes}; an emotion network gives one score per class"
+        )
     if shapes[0][1] != len(labels):
         raise KerasModelError(
             f"{path} gives {shapes[0][1]} scores and there are {len(labels)} labels "
@@ -161,20 +136,22 @@ def _check_outputs(model: Any, path: Path, labels: Sequence[str]) -> None:
 
 
 def _finish(model: Any, raw: F32, path: Path) -> Callable[[Any], Any]:
-    """What makes scores of a model's outputs: nothing, or a softmax where they are logits."""
-    import tensorflow as tf  # noqa: PLC0415
+    """The function from a model's outputs to scores: identity, or softmax if they are logits."""
+    import tensorflow as tf  # noqa: PLC0415  (optional)
 
     if (raw >= 0).all() and np.allclose(raw.sum(axis=1), 1, atol=1e-3):
         return cast("Callable[[Any], Any]", tf.identity)
     name = getattr(getattr(model.layers[-1], "activation", None), "__name__", "linear")
     if name != "linear":
-        raise KerasModelError(f"{path} ends in {name}; an emotion engine ends in softmax or logits")
+        raise KerasModelError(
+            f"{path} ends in {name}; an emotion network ends in softmax or logits"
+        )
     return cast("Callable[[Any], Any]", tf.nn.softmax)
 
 
 def _preparation(side: int, channels: int, pixels: Pixels, dtype: str) -> Callable[[Any], Any]:
-    """Faces uint8 (N, 48, 48) as the model takes them: enlarged, normalised, grey repeated."""
-    import tensorflow as tf  # noqa: PLC0415
+    """The function from faces, uint8 (N, 48, 48), to the model's input."""
+    import tensorflow as tf  # noqa: PLC0415  (optional)
 
     if len(pixels.mean) not in {1, max(channels, 1)}:
         raise KerasModelError(

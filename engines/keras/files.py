@@ -1,11 +1,10 @@
-"""Keras files looked into before Keras reads them: what they hold, and that it is no code.
+"""Inspects Keras files before Keras loads them: which kind they are, and that they hold no code.
 
-A Lambda layer is code: marshalled bytecode in the HDF5 files of Keras 2, which loading would run.
+A Lambda layer is code: in HDF5 files of Keras 2 it is marshalled bytecode, which loading would run.
 """
 
 import io
 import json
-import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,19 +13,19 @@ from typing import Any, Literal
 from engines.errors import KerasModelError
 from engines.keras.keras_2 import upgraded
 
-# How Keras wants a file of this kind to be named.
+# The suffix that Keras expects for each kind of file.
 Kind = Literal[".keras", ".h5", ".weights.h5"]
 HDF5 = b"\x89HDF\r\n\x1a\n"
 LARGEST_CONFIG = 16 << 20  # bytes
 CODE = {"Lambda", "__lambda__"}
-# Where a configuration of Keras 3 may take its classes from; those of Keras 2 name no module.
+# Modules that a configuration of Keras 3 may name; those of Keras 2 name none.
 MODULES = ("keras", "tf_keras", "builtins")
 
 
 def inspect(path: Path) -> Kind:
-    """Say what a file holds: a whole model as `.keras` or `.h5`, or weights alone.
+    """Return the kind of a file: a whole model is `.keras` or `.h5`, weights are `.weights.h5`.
 
-    Weights in the form of Keras 2 are `.h5` too; `whole` tells them from models.
+    Weights in the form of Keras 2 are `.h5` too; `whole` is False for them.
 
     Raises:
         KerasModelError: it is none of these, or holds Lambda layers or foreign classes.
@@ -45,17 +44,16 @@ def inspect(path: Path) -> Kind:
 
 
 def whole(path: Path) -> bool:
-    """Whether a file that `inspect` let pass holds a model, not weights alone."""
+    """Whether a file that `inspect` accepted holds a model, and not only weights."""
     return zipfile.is_zipfile(path) or _hdf5_config(path)[0] is not None
 
 
-def copy(path: Path, to: Path) -> None:
-    """Copy a file that `inspect` let pass, its configuration as Keras 3 reads it."""
-    shutil.copyfile(path, to)
-    if to.suffix == ".h5" and (config := _hdf5_config(path)[0]) is not None:
-        import h5py  # noqa: PLC0415
+def upgrade(path: Path) -> None:
+    """Change the configuration in a file that `inspect` accepted to one that Keras 3 reads."""
+    if path.suffix == ".h5" and (config := _hdf5_config(path)[0]) is not None:
+        import h5py  # noqa: PLC0415  (comes with Keras)
 
-        with h5py.File(to, "r+") as file:
+        with h5py.File(path, "r+") as file:
             file.attrs["model_config"] = json.dumps(upgraded(config))
 
 
@@ -67,7 +65,7 @@ def _inspect_hdf5(path: Path) -> Kind:
 
 
 def _hdf5_config(path: Path) -> tuple[Any, bool]:
-    """The model's configuration if there is one, and whether the weights lie as in Keras 2."""
+    """The model's configuration, if any, and whether its weights have the form of Keras 2."""
     import h5py  # noqa: PLC0415  (comes with Keras)
 
     with h5py.File(io.BytesIO(path.read_bytes()), "r") as file:
@@ -99,7 +97,7 @@ def _check(config: Any, path: Path) -> None:
 
 
 def _nodes(config: Any) -> Iterator[dict[str, Any]]:
-    """Every dictionary in a configuration, at any depth."""
+    """Yield every dictionary in a configuration, at any depth."""
     if isinstance(config, dict):
         yield config
     children = config.values() if isinstance(config, dict) else config

@@ -1,8 +1,8 @@
-"""Configurations of Keras 2 as Keras 3 reads them.
+"""Changes configurations of Keras 2 so that Keras 3 reads them.
 
-Keras 3 reads most of them itself. It takes a first layer's `batch_input_shape` for a shape without
-the batch, knows no list of layers for a model, and refuses arguments that Keras 2 wrote with layers
-that never used them.
+Keras 3 reads most of them unchanged, with three exceptions. It takes the `batch_input_shape` of a
+first layer for a shape without the batch. It does not accept a bare list of layers as a model. It
+rejects arguments that Keras 2 wrote for layers that never used them.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ DEPTHWISE = {"SeparableConv1D", "SeparableConv2D", "DepthwiseConv1D", "Depthwise
 
 
 def upgraded(node: Any) -> Any:
-    """Return a configuration, or a part of one, without what Keras 3 stumbles over."""
+    """Return a configuration, or a part of one, that Keras 3 reads."""
     if isinstance(node, list):
         return [upgraded(child) for child in node]
     if not isinstance(node, dict):

@@ -1,4 +1,4 @@
-"""Functions of TensorFlow to ONNX with the inputs and outputs of an emotion engine."""
+"""TensorFlow functions to ONNX with the inputs and outputs of an emotion network."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from engines import plan
+from engines.disk import atomic_write
 from engines.errors import KerasModelError
 from engines.keras.prelu import joined
 from engines.types import F32, U8
@@ -19,12 +19,13 @@ TOLERANCE = 1e-4
 
 
 def to_onnx(scores: Callable[[Any], Any], classes: int) -> onnx.ModelProto:
-    """Trace `scores`, a function of TensorFlow from faces to softmax, as a checked ONNX graph.
+    """Trace `scores`, a TensorFlow function from faces to softmax, into a checked ONNX graph.
 
-    One input `faces` uint8 (N, 48, 48), one output `scores` float32 (N, classes), N dynamic.
+    It has one input `faces`, uint8 (N, 48, 48), and one output `scores`, float32 (N, classes), with
+    any N.
     """
-    import tensorflow as tf  # noqa: PLC0415
-    import tf2onnx  # noqa: PLC0415
+    import tensorflow as tf  # noqa: PLC0415  (optional)
+    import tf2onnx  # noqa: PLC0415  (optional)
 
     spec = tf.TensorSpec((None, SIDE, SIDE), tf.uint8, name="faces")
     proto, _ = tf2onnx.convert.from_function(
@@ -41,7 +42,7 @@ def to_onnx(scores: Callable[[Any], Any], classes: int) -> onnx.ModelProto:
 def write(
     proto: onnx.ModelProto, out: Path, faces: U8, expected: F32, about: dict[str, str]
 ) -> float:
-    """Write a graph of `to_onnx` with the metadata `about`, and return how far from Keras it is.
+    """Write a graph of `to_onnx` with the metadata `about`; return its difference to Keras.
 
     `expected` (N, classes) are Keras's scores of `faces` uint8 (N, 48, 48).
 
@@ -53,7 +54,7 @@ def write(
     difference = float(np.abs(_run(proto, faces) - expected).max())
     if not difference <= TOLERANCE:
         raise KerasModelError(f"the exported graph differs from Keras by {difference:.2e}")
-    with plan.staged(out) as temporary:
+    with atomic_write(out) as temporary:
         temporary.write_bytes(proto.SerializeToString(deterministic=True))
     return difference
 

@@ -1,4 +1,4 @@
-"""PReLU as one operator where an exporter has taken it apart: engines have kernels for it."""
+"""Joins a PReLU that an exporter wrote as several operators; engines have kernels for PReLU."""
 
 import onnx
 from onnx import helper
@@ -7,11 +7,11 @@ from tensorrtx.invariance import drop_unused
 
 
 def joined(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the graph with ReLU(x) + a (x - ReLU(x)) as PRelu(x, a), and nothing left over."""
+    """Return the graph with ReLU(x) + a (x - ReLU(x)) as PRelu(x, a), without unused nodes."""
     makers = {name: node for node in model.graph.node for name in node.output}
     nodes = []
     for node in model.graph.node:
-        found = _taken_apart(node, makers)
+        found = _operands(node, makers)
         nodes.append(helper.make_node("PRelu", found, node.output, node.name) if found else node)
     needed = {value.name for value in model.graph.output}
     kept: list[onnx.NodeProto] = []
@@ -27,8 +27,8 @@ def joined(model: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
-def _taken_apart(node: onnx.NodeProto, makers: dict[str, onnx.NodeProto]) -> tuple[str, str] | None:
-    """(x, a) where a node is the sum of ReLU(x) and a (x - ReLU(x))."""
+def _operands(node: onnx.NodeProto, makers: dict[str, onnx.NodeProto]) -> tuple[str, str] | None:
+    """(x, a) if a node is the sum of ReLU(x) and a (x - ReLU(x)), else None."""
     if node.op_type != "Add":
         return None
     for above, scaled in (node.input, node.input[::-1]):

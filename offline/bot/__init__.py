@@ -1,1 +1,1 @@
-"""A Telegram bot: a photograph in, the same with its emotions out."""
+"""A Telegram bot that answers a photograph with its faces and their emotions."""

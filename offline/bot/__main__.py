@@ -5,17 +5,18 @@ import sys
 
 from analysis.types import Options
 from engines.errors import EngineError
-from offline.analyzers import RemoteError, opened
+from offline.analyzers import open_analyzer
 from offline.bot.settings import BotSettings, BotSettingsError, from_environment
+from offline.errors import CommandError
 from service.settings import Settings
 from service.telemetry.logs import configure
 
 try:
     from telegram.error import InvalidToken, TelegramError
 
-    from offline.bot.app import create
+    from offline.bot.app import create_application
 except ModuleNotFoundError:
-    sys.exit("emotions-bot: `pip install '.[bot]'` in the repository brings what it needs")
+    sys.exit("emotions-bot: `pip install '.[bot]'` in the repository installs what is missing")
 
 
 def main() -> None:
@@ -25,21 +26,21 @@ def main() -> None:
     except BotSettingsError as error:
         sys.exit(f"emotions-bot: {error}")
     configure(settings)
-    logging.getLogger("telegram.ext").addFilter(_news)
+    logging.getLogger("telegram.ext").addFilter(_without_start_errors)
     options = Options(settings.min_score, settings.max_faces, keep_image=True)
-    reader = opened(settings, options, bot.url)
+    analyzer = open_analyzer(settings, options, bot.url)
     try:
-        create(bot, reader).run_polling(allowed_updates=["message"])
-    except (EngineError, RemoteError) as error:
+        create_application(bot, analyzer).run_polling(allowed_updates=["message"])
+    except (EngineError, CommandError) as error:
         sys.exit(f"emotions-bot: {error}")
     except InvalidToken:
         sys.exit("emotions-bot: Telegram does not know this token")
-    except TelegramError as error:  # at the start; later ones are waited out
-        sys.exit(f"emotions-bot: no answer from {bot.api} ({error}); try again when there is one")
+    except TelegramError as error:  # at the start only; later the library retries
+        sys.exit(f"emotions-bot: no answer from {bot.api} ({error}); try again later")
 
 
-def _news(record: logging.LogRecord) -> bool:
-    """Whether a line tells of something else than the error that the bot ends with."""
+def _without_start_errors(record: logging.LogRecord) -> bool:
+    """Drop the library's log of an error that `main` prints as one line."""
     return not (record.exc_info and isinstance(record.exc_info[1], TelegramError))
 
 

@@ -8,24 +8,28 @@ TERMINATED = 128 + signal.SIGTERM
 
 
 def main() -> None:
-    """Run the command.
+    """Run the command, and react to signals while its modules are still being imported."""
+    _end_on_sigterm()
+    interrupted = signal.getsignal(signal.SIGINT)
+    if interrupted is signal.default_int_handler:  # else the parent process has it ignored
+        # A KeyboardInterrupt inside an import would print the traceback of a library.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from offline.cli.main import app  # noqa: PLC0415  (imports take long; signals come first)
 
-    SIGTERM counts from the first moment, long before all is imported: the kernel drops it for
-    process 1, which a container's command often is, where nobody has asked for it. Libraries that
-    are being imported do not take exceptions well, so it ends the process there and then.
+    signal.signal(signal.SIGINT, interrupted)
+    app()
+
+
+def _end_on_sigterm() -> None:
+    """Make SIGTERM end the process, also process 1 of a container, where the kernel ignores it.
+
+    `serve` replaces the handler once it can stop in order.
     """
     serving = sys.argv[1:2] == ["serve"]
     if serving or os.getpid() == 1:
         status = 0 if serving else TERMINATED
+        # Not an exception: a library that is being imported may swallow it.
         signal.signal(signal.SIGTERM, lambda number, frame: os._exit(status))
-    # Ctrl-C, too: where an import was broken off is of no use to anybody.
-    interrupted = signal.getsignal(signal.SIGINT)
-    if interrupted is signal.default_int_handler:  # else our parent wants us to ignore it
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from offline.cli.main import app  # noqa: PLC0415
-
-    signal.signal(signal.SIGINT, interrupted)
-    app()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How the commands speak: sentences on standard error, results on standard output."""
+"""Messages on standard error, one line each; results go to standard output."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -9,43 +9,49 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from engines.errors import EngineError
-from offline.analyzers import RemoteError
-from offline.tables import OutputError
-from service.settings import Settings, wrong
+from offline.errors import CommandError
+from service.settings import Settings, explain
 
 P = ParamSpec("P")
-say = Console(stderr=True, highlight=False, soft_wrap=True)
+console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def tell(line: str) -> None:
-    """Print a line as it is, brackets included."""
-    say.print(line, markup=False)
+def print_line(line: str) -> None:
+    """Print a line without markup, so that brackets stay."""
+    console.print(line, markup=False)
 
 
-def told(command: Callable[P, None]) -> Callable[P, None]:
-    """End with a sentence instead of a traceback where it is known what is wrong."""
+def report_errors(command: Callable[P, None]) -> Callable[P, None]:
+    """Print known errors as one line and exit with status 1; others keep their traceback."""
 
     @wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
-        except (EngineError, OutputError, RemoteError) as error:
-            raise _ended(str(error)) from error
+        except BrokenPipeError:  # of standard output; typer handles it
+            raise
+        except (EngineError, CommandError) as error:
+            raise _failed(str(error)) from error
         except ValidationError as error:
             if error.title != Settings.__name__:
                 raise
-            fix = "correct it in the environment or on the command line"
-            raise _ended(f"{wrong(Settings, error)}; {fix}") from error
+            raise _failed(_wrong_settings(error)) from error
         except OSError as error:
-            if isinstance(error, BrokenPipeError):  # of standard output: typer knows what to do
-                raise
-            where = f"{error.filename}: " if error.filename else ""
-            fix = "make room there, or let this user read and write it (EMOTIONS_PLANS, TMPDIR)"
-            raise _ended(f"{where}{error.strerror or error}; {fix}") from error
+            raise _failed(_file_error(error)) from error
 
     return wrapper
 
 
-def _ended(sentence: str) -> typer.Exit:
-    tell(f"emotions: {sentence}")
+def _wrong_settings(error: ValidationError) -> str:
+    return f"{explain(Settings, error)}; correct it in the environment or on the command line"
+
+
+def _file_error(error: OSError) -> str:
+    file = f"{error.filename}: " if error.filename else ""
+    fix = "make room there, or let this user read and write it (EMOTIONS_PLANS, TMPDIR)"
+    return f"{file}{error.strerror or error}; {fix}"
+
+
+def _failed(message: str) -> typer.Exit:
+    print_line(f"emotions: {message}")
     return typer.Exit(1)

@@ -1,12 +1,12 @@
-"""`emotions keys`: make the keys that clients show."""
+"""`emotions keys`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from offline.cli.console import tell, told
-from service.http.keyring import KeysError, new_key
+from offline.cli.console import print_line, report_errors
+from service.http.keys import KeysError, new_key
 from service.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Make API keys.")
@@ -18,32 +18,31 @@ def keys() -> None:
 
 
 @app.command()
-@told
+@report_errors
 def new(
-    name: Annotated[str, typer.Argument(help="Whose it is; shown in metrics and logs")],
+    name: Annotated[str, typer.Argument(help="Name of the client, for metrics and logs")],
     file: Annotated[
-        Path | None, typer.Option(help="File of keys; by default EMOTIONS_API_KEYS_FILE")
+        Path | None,
+        typer.Option(help="File of keys; by default EMOTIONS_API_KEYS_FILE"),
     ] = None,
 ) -> None:
-    """Print a new key, once, and put its hash into the file of keys; a running service sees it."""
-    key, remembered = new_key(name)
-    kept = file or Settings().api_keys_file
-    if kept is None:
-        tell(f"put this line into the file that EMOTIONS_API_KEYS_FILE names: {remembered.line()}")
+    """Print a new key once, and add its hash to the file of keys. A running service reloads it."""
+    key, entry = new_key(name)
+    path = file or Settings().api_keys_file
+    if path is None:
+        print_line(f"add this line to the file that EMOTIONS_API_KEYS_FILE names: {entry.line()}")
     else:
-        _append(kept, remembered.line())
-        tell(f"{kept}: {name} added; take its line out to end it. This key is not shown again:")
+        _append(path, entry.line())
+        print_line(f"{path}: {name} added; remove its line to revoke it. The key is shown once:")
     typer.echo(key)
 
 
-def _append(file: Path, line: str) -> None:
-    """Add a line; a file that ends without a newline gets one first."""
+def _append(path: Path, line: str) -> None:
+    """Append a line, after a newline if the file lacks one at its end."""
     try:
-        text = file.read_text("utf-8") if file.exists() else ""
-        file.touch(mode=0o600)
-        with file.open("a", encoding="utf-8") as opened:
-            opened.write(f"{line}\n" if not text or text.endswith("\n") else f"\n{line}\n")
+        text = path.read_text("utf-8") if path.exists() else ""
+        path.touch(mode=0o600)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n" if not text or text.endswith("\n") else f"\n{line}\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise KeysError(f"{file}: cannot be written ({error}); name another with --file") from (
-            error
-        )
+        raise KeysError(f"cannot write {path} ({error}); name another file with --file") from error

@@ -1,4 +1,4 @@
-"""`emotions models`: show the catalog, fetch weights."""
+"""`emotions models`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,49 +6,58 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
-from engines import weights
+from engines import download, weights
 from engines.catalog import ModelSpec
 from engines.errors import ChecksumError, WeightsMissingError
-from offline.cli.console import say, tell, told
+from offline.cli.console import console, print_line, report_errors
 from service.factory import load_catalog
 from service.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="Show models and fetch their weights.")
+app = typer.Typer(no_args_is_help=True, help="List models and download their weights.")
 
 
 @app.command("list")
-@told
+@report_errors
 def list_models() -> None:
-    """Show the catalog: each model, and whether its weights are here."""
+    """List the models of the catalog, and whether their weights are here."""
     settings = Settings()
     for spec in load_catalog(settings):
-        found = _whereabouts(spec, settings)
-        typer.echo(f"{spec.name:28} {spec.task:10} {found:46} {spec.licence}")
+        state = _weights_state(spec, settings)
+        typer.echo(f"{spec.name:28} {spec.task:10} {state:46} {spec.licence}")
 
 
 @app.command()
-@told
-def pull(names: Annotated[list[str], typer.Argument(help="Models to fetch")]) -> None:
-    """Download weights, verify them, and put them where `build` finds them."""
+@report_errors
+def pull(
+    names: Annotated[list[str], typer.Argument(help="Models to download")],
+) -> None:
+    """Download weights, verify them, and put them where `emotions build` finds them."""
     settings = Settings()
     catalog = load_catalog(settings)
     for spec in [catalog.get(name) for name in names]:
         path = _pull(spec, settings.plans / "weights")
-        tell(f"{spec.name}: {path}; now run `emotions build {spec.name}`")
+        print_line(f"{spec.name}: {path}; now run `emotions build {spec.name}`")
 
 
 def _pull(spec: ModelSpec, cache: Path) -> Path:
-    columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=say) as bar:
+    columns = (
+        "{task.description}",
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task(spec.name, total=None)
-        return weights.pull(
-            spec, cache, lambda done, total: bar.update(task, completed=done, total=total)
+        return download.pull(
+            spec,
+            cache,
+            lambda done, total: bar.update(task, completed=done, total=total),
         )
 
 
-def _whereabouts(spec: ModelSpec, settings: Settings) -> str:
+def _weights_state(spec: ModelSpec, settings: Settings) -> str:
     try:
-        return str(weights.find(spec, settings.plans / "weights").name)
+        return str(weights.find(spec, settings.plans / "weights").path.name)
     except WeightsMissingError:
         return f"`emotions models pull {spec.name}`" if spec.url else "bring your own"
     except ChecksumError:

@@ -1,1 +1,1 @@
-"""HTTP: requests in, JSON out."""
+"""HTTP: from a request to its answer."""

@@ -1,4 +1,4 @@
-"""Admission: how many images are under way, how many of one key, and how many bytes are held."""
+"""Admission: limits on the images under way, per API key and in all, and on bytes in memory."""
 
 import time
 from collections import Counter
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from analysis.errors import OverloadedError
 from service.errors import TooManyRequestsError
-from service.http.pace import Pace
+from service.http.throughput import Throughput
 
 # The estimate is inexact, so add 25 %: a request that just misses its deadline wastes as much work
 # as one that is served.
@@ -17,7 +17,7 @@ MARGIN = 1.25
 
 
 class Limits(NamedTuple):
-    """What all requests may take together; `images_per_key` 0 is any number."""
+    """Limits on all requests together; 0 `images_per_key` means no limit."""
 
     images: int
     images_per_key: int
@@ -25,10 +25,10 @@ class Limits(NamedTuple):
 
 
 class Admission:
-    """Admits requests within limits. A request without another beside it is always admitted.
+    """Admits requests within limits. A request that is alone is always admitted.
 
-    `images` are under way: their request was read, and not all of its images are done. `bytes` are
-    held until answers have left. Deadlines are on the clock.
+    `images` counts images from the end of their body until all images of the request are done.
+    `bytes` counts bytes until the answer has been sent. `by_key` counts images per key.
     """
 
     def __init__(
@@ -36,53 +36,63 @@ class Admission:
     ) -> None:
         self.images = self.bytes = 0
         self.by_key: Counter[str | None] = Counter()
-        self.pace = Pace(workers, clock)
+        self.throughput = Throughput(workers, clock)
         self._limits = limits
         self._clock = clock
 
     @contextmanager
-    def enter(self, key: str | None, deadline: float) -> Iterator["Admitted"]:
-        """Admit a request before its body is read. It counts as one image of its key."""
-        admitted = Admitted(self, key, deadline)
-        self.require(admitted, images=1)
-        admitted.count(of_key=1)
-        try:
-            yield admitted
-        finally:
-            admitted.count()
-            self.bytes -= admitted.bytes
+    def admit(self, key: str | None, deadline: float) -> Iterator["Reservation"]:
+        """Admit a request before its body is read; it counts as one image of its key.
 
-    def require(self, asking: "Admitted", *, images: int = 0, size: int = 0) -> None:
-        """Refuse a request whose images or `size` more bytes would exceed a limit.
+        `deadline` is on the clock of this object.
 
         Raises:
-            TooManyRequestsError: the key would have too many images under way.
-            OverloadedError: all requests together would have too many images or hold too many
-                bytes, or the deadline would pass first.
+            TooManyRequestsError: the key has too many images under way.
+            OverloadedError: too many images are under way, or the answer would be too late.
         """
-        limits = self._limits
-        of_key = self.by_key[asking.key] - asking.of_key if asking.key is not None else 0
-        if images and of_key and 0 < limits.images_per_key < of_key + images:
-            raise TooManyRequestsError(
-                f"this key has {of_key} images under way and may have {limits.images_per_key}; "
-                "wait for their answers, then send the request again"
-            )
-        others = self.images - asking.images
-        if images and others and others + images > limits.images:
+        reservation = Reservation(self, key, deadline)
+        self.check_images(reservation, 1)
+        reservation.count(of_key=1)
+        try:
+            yield reservation
+        finally:
+            reservation.count()
+            self.bytes -= reservation.bytes
+
+    def check_images(self, request: "Reservation", images: int) -> None:
+        """Reject a request if its images would exceed a limit or miss its deadline."""
+        self._check_key(request, images)
+        others = self.images - request.images
+        if others and others + images > self._limits.images:
             raise OverloadedError("too many images are under way; send the request again later")
-        wait = others * self.pace.seconds
-        if images and others and self._clock() + MARGIN * wait > asking.deadline:
+        wait = others * self.throughput.seconds_per_image
+        if others and self._clock() + MARGIN * wait > request.deadline:
             raise OverloadedError(
-                f"the answer would take about {wait:.1f} s, longer than the request's deadline; "
-                "send the request again later"
+                f"the answer would take about {wait:.1f} s, longer than the deadline of the "
+                "request; send it again later"
             )
-        if self.bytes > asking.bytes and self.bytes + size > limits.bytes:
-            raise OverloadedError("too much is being sent at once; send the request again later")
+        self.check_bytes(request, 0)
+
+    def _check_key(self, request: "Reservation", images: int) -> None:
+        limit = self._limits.images_per_key
+        others = self.by_key[request.key] - request.of_key if request.key is not None else 0
+        if others and 0 < limit < others + images:
+            raise TooManyRequestsError(
+                f"this key has {others} images under way, and its limit is {limit}; wait for "
+                "their answers, then send the request again"
+            )
+
+    def check_bytes(self, request: "Reservation", size: int) -> None:
+        """Reject a request if `size` more bytes would exceed the limit."""
+        if self.bytes > request.bytes and self.bytes + size > self._limits.bytes:
+            raise OverloadedError(
+                "the bodies of all requests together are too large; send the request again later"
+            )
 
 
 @dataclass(slots=True, eq=False)
-class Admitted:
-    """What one request takes up; `take` and `hold` raise what `Admission.require` does."""
+class Reservation:
+    """What one admitted request counts for."""
 
     admission: Admission
     key: str | None
@@ -91,23 +101,27 @@ class Admitted:
     images: int = 0
     bytes: int = 0
 
-    def take(self, images: int) -> None:
-        """Count the images of the request, whose body has been read."""
-        self.admission.require(self, images=images)
+    def add_images(self, images: int) -> None:
+        """Count the images of the request; raises what `Admission.admit` does."""
+        self.admission.check_images(self, images)
         self.count(images, of_key=images)
 
-    def hold(self, size: int) -> None:
-        """Count `size` bytes more, until the answer has left."""
-        self.admission.require(self, size=size)
+    def add_bytes(self, size: int) -> None:
+        """Count `size` more bytes.
+
+        Raises:
+            OverloadedError: all requests together have too many bytes in memory.
+        """
+        self.admission.check_bytes(self, size)
         self.admission.bytes += size
         self.bytes += size
 
-    def finish(self) -> None:
-        """Free the places of the images: all are done. The key's are free when the answer left."""
+    def release_images(self) -> None:
+        """Release the images, which are done; the key is charged until the answer was sent."""
         self.count(of_key=self.of_key)
 
     def count(self, images: int = 0, *, of_key: int = 0) -> None:
-        """Count so many images instead of what was counted before."""
+        """Set the counts of this request."""
         admission = self.admission
         admission.images += images - self.images
         admission.by_key[self.key] += of_key - self.of_key

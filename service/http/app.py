@@ -1,4 +1,4 @@
-"""The ASGI application: settings in, a service out."""
+"""The ASGI application."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,30 +10,29 @@ from analysis.workers.pipeline import Pipeline
 from analysis.workers.replica import Replica
 from engines.types import Engine
 from service.factory import Models, find_models, open_pipeline, open_tracing
-from service.http import docs, headers, pages, problems, routes
+from service.http import headers, openapi, pages, problems, routes
 from service.http.admission import Admission, Limits
-from service.http.auth import described
+from service.http.auth import ApiKeys
 from service.http.emotions import Emotions, EmotionsRoute
 from service.http.fetch import Fetcher
-from service.http.images import Analyst
-from service.http.keyring import KeyRing
+from service.http.images import RequestAnalyzer
 from service.http.urls import Allowed
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
-from service.telemetry.middleware import Observed
-from service.telemetry.summed import Summed
+from service.telemetry.middleware import TelemetryMiddleware
+from service.telemetry.multiprocess import MultiprocessMetrics
 from service.telemetry.tracing import Tracing
 
-DESCRIPTION = "Finds faces in images and reads their emotions. Nothing that is sent is kept."
+DESCRIPTION = "Finds faces in images and reads their emotions. Does not store what it receives."
 VERSION = "0.1.0"
 
 
 def create_app(
     settings: Settings, tracing: Tracing | None = None, *, engine: Engine | None = None
 ) -> FastAPI:
-    """Make the application; its engines open when it starts and close when it has answered all.
+    """Make the application; its engines open at startup and close after the last answer.
 
-    `tracing` and `engine` are what `settings` ask for unless given.
+    `tracing` and `engine` replace those that `settings` ask for.
 
     Raises:
         EngineError: a plan is missing or does not fit, or a setting is wrong; the message names
@@ -49,7 +48,7 @@ def make_app(
     *,
     replica: Replica | None = None,
 ) -> FastAPI:
-    """Make the application of models; `replica` is which part where there are several processes.
+    """Make the application around `models`; `replica` is set if there are several processes.
 
     Raises:
         EngineError: a setting is wrong; the message names the fix.
@@ -71,13 +70,30 @@ def assemble(
     """Make the application around a pipeline.
 
     Raises:
-        EngineError: the API keys cannot be read; the message names the fix.
+        EngineError: the API keys or the allowed URLs are malformed; the message names the fix.
     """
     replica = replica or Replica()
     admission = _admission(settings, pipeline, metrics, replica)
     fetcher = _fetcher(settings)
-    analyst = Analyst(pipeline, metrics, fetcher, admission.pace, settings.max_body_bytes)
-    app = FastAPI(
+    analyzer = RequestAnalyzer(
+        pipeline, metrics.requests, fetcher, admission.throughput, settings.max_body_bytes
+    )
+    emotions = EmotionsRoute(Emotions(settings, models, analyzer, admission))
+    app = _application(settings, tracing, emotions)
+    state = app.state
+    state.settings, state.models, state.pipeline = settings, models, pipeline
+    state.admission, state.fetcher, state.tracing = admission, fetcher, tracing
+    state.metrics, state.all_metrics = metrics, MultiprocessMetrics(metrics, replica)
+    state.max_connections = replica.part_of(settings.max_connections)
+    state.keys = ApiKeys(
+        (key.get_secret_value() for key in settings.api_keys), settings.api_keys_file
+    )
+    _install(app)
+    return app
+
+
+def _application(settings: Settings, tracing: Tracing, emotions: EmotionsRoute) -> FastAPI:
+    return FastAPI(
         title="emotions",
         version=VERSION,
         description=DESCRIPTION,
@@ -86,30 +102,21 @@ def assemble(
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs else None,
         telemetry=tracing.telemetry,
-        routes=[EmotionsRoute(Emotions(settings, models, analyst, admission))],
+        routes=[emotions],
     )
-    app.state.settings, app.state.models, app.state.metrics = settings, models, metrics
-    app.state.pipeline, app.state.admission, app.state.fetcher = pipeline, admission, fetcher
-    app.state.tracing = tracing
-    app.state.summed = Summed(metrics, replica)
-    app.state.max_connections = replica.part_of(settings.max_connections)
-    app.state.keys = KeyRing(
-        (key.get_secret_value() for key in settings.api_keys), settings.api_keys_file
-    )
-    _install(app, settings)
-    app.add_middleware(Observed, metrics=metrics, tracing=tracing)
-    problems.install(app)
-    return app
 
 
-def _install(app: FastAPI, settings: Settings) -> None:
-    """Install the routes and pages, and the headers of all answers."""
-    app.include_router(routes.api, dependencies=described(app.state.keys))
+def _install(app: FastAPI) -> None:
+    """Add the other routes, and what surrounds all routes."""
+    state, settings = app.state, app.state.settings
+    app.include_router(routes.api)
     app.include_router(routes.probes)
-    files = pages.install(app, docs=settings.docs)
-    if settings.docs:
-        docs.install(app, files)
+    if not state.keys.required:
+        openapi.make_keys_optional(app)
+    pages.install(app, docs=settings.docs)
     headers.install(app, settings.cors_origins)
+    app.add_middleware(TelemetryMiddleware, metrics=state.metrics, tracing=state.tracing)
+    problems.install(app)
 
 
 def _admission(
@@ -122,8 +129,8 @@ def _admission(
         bytes=replica.part_of(settings.max_held_bytes),
     )
     admission = Admission(limits, pipeline.workers)
-    metrics.watch_images(lambda: admission.images, limits.images)
-    metrics.watch_bytes(lambda: admission.bytes, limits.bytes)
+    metrics.requests.export_images(lambda: admission.images, limits.images)
+    metrics.requests.export_bytes(lambda: admission.bytes, limits.bytes)
     return admission
 
 
@@ -140,7 +147,7 @@ def _fetcher(settings: Settings) -> Fetcher:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state = app.state
     with state.keys.watched():
-        async with state.summed.shown():
+        async with state.all_metrics.serving():
             state.pipeline.start()
             yield
         await state.fetcher.close()

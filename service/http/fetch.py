@@ -1,98 +1,45 @@
-"""Images from URLs: every connection goes to an address that was checked, at every redirect."""
+"""Fetches images from URLs, within limits on origins, redirects, bytes and time."""
 
 import asyncio
-import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable
 
 import httpcore
 import httpx
 
 from analysis.errors import TooLargeError
-from service.errors import FetchError, UrlRefusedError
+from service.errors import FetchError
+from service.http.pinned import PinnedBackend, Resolve, resolve
 from service.http.urls import Allowed
 
 REDIRECTS = (301, 302, 303, 307, 308)
-CONNECTIONS = 32
-# Compressed answers could grow beyond every limit; images gain nothing from it.
+MAX_CONNECTIONS = 32
+KEEP_ALIVE_S = 5.0
+# No compression: it does not shrink images, and decompression could exceed every limit.
 HEADERS = (("Accept", "image/*"), ("Accept-Encoding", "identity"), ("User-Agent", "emotions"))
-Resolve = Callable[[str, int], Awaitable[list[str]]]
-
-
-async def resolve(host: str, port: int) -> list[str]:
-    """The addresses of a host, by the system's resolver."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
 
 
 class Budget:
-    """Bytes that the fetched images of one request may have together; `hold` counts them."""
+    """The bytes that the fetched images of one request may have; `hold` counts those used."""
 
     def __init__(self, max_bytes: int, hold: Callable[[int], None]) -> None:
-        self._left = self._most = max_bytes
+        self._left = self._total = max_bytes
         self._hold = hold
 
     def spend(self, size: int) -> None:
-        """Take `size` bytes.
+        """Use `size` bytes.
 
         Raises:
             TooLargeError: fewer bytes are left.
-            OverloadedError: all requests together hold too many bytes.
+            OverloadedError: all requests together have too many bytes in memory.
         """
         self._left -= size
         if self._left < 0:
-            raise TooLargeError(f"the images of this request come to more than {self._most} bytes")
+            raise TooLargeError(f"the images of this request exceed {self._total} bytes together")
         self._hold(size)
 
 
-class Pinned(httpcore.AsyncNetworkBackend):
-    """Resolves a name once, and connects to what it resolved to if every address may be reached.
-
-    Nothing resolves the name again, so that it cannot lead elsewhere once it was checked. TLS,
-    above this, still verifies the name.
-    """
-
-    def __init__(self, allowed: Allowed, resolve: Resolve) -> None:
-        self._allowed = allowed
-        self._resolve = resolve
-        self._network = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109  (httpcore's signature)
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Connect to the first address of `host` that answers.
-
-        Raises:
-            UrlRefusedError: one of them may not be reached.
-            httpcore.ConnectError: there is none, or none answers.
-        """
-        failure: Exception = httpcore.ConnectError("no address")
-        for address in await self._checked(host, port):
-            try:
-                return await self._network.connect_tcp(
-                    address, port, timeout, local_address, socket_options
-                )
-            except httpcore.ConnectError as error:
-                failure = error
-        raise failure
-
-    async def _checked(self, host: str, port: int) -> list[str]:
-        try:
-            addresses = await self._resolve(host, port)
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError("the name has no address") from error
-        if not all(self._allowed.reaches(address) for address in addresses):
-            raise UrlRefusedError("the host of the URL is not on the public internet")
-        return addresses
-
-
 class Fetcher:
-    """Fetches images from the origins that are allowed; knows no proxies and no cookies."""
+    """Fetches images from allowed origins, without proxies and cookies."""
 
     def __init__(
         self,
@@ -109,9 +56,9 @@ class Fetcher:
         self._max_redirects = max_redirects
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=httpx.create_ssl_context(),
-            max_connections=CONNECTIONS,
-            keepalive_expiry=5,
-            network_backend=Pinned(allowed, resolve),
+            max_connections=MAX_CONNECTIONS,
+            keepalive_expiry=KEEP_ALIVE_S,
+            network_backend=PinnedBackend(allowed, resolve),
         )
 
     async def close(self) -> None:
@@ -122,19 +69,19 @@ class Fetcher:
         """Fetch one image.
 
         Raises:
-            UrlRefusedError: `url`, or where it redirects to, may not be fetched.
-            FetchError: there is no image at it, or none in time.
-            TooLargeError: it has more bytes than an image may have, or than `budget` has left.
+            UrlRefusedError: `url`, or a redirect from it, is not allowed.
+            FetchError: the URL returned no image, or not in time.
+            TooLargeError: the image exceeds its limit, or `budget`.
         """
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._follow(url, budget)
         except TimeoutError as error:
-            raise FetchError(f"the URL gave no image within {self._timeout_s:g} s") from error
+            raise FetchError(f"the URL returned no image within {self._timeout_s:g} s") from error
         except (httpcore.NetworkError, httpcore.TimeoutException) as error:
             raise FetchError("no connection to the host of the URL, or it broke") from error
         except (httpcore.ProtocolError, httpx.InvalidURL) as error:
-            raise FetchError("the host of the URL does not speak HTTP as it should") from error
+            raise FetchError("the host of the URL violates HTTP") from error
 
     async def _follow(self, url: httpx.URL, budget: Budget) -> bytes:
         for _ in range(self._max_redirects + 1):
@@ -152,18 +99,18 @@ class Fetcher:
         if response.status != 200:
             raise FetchError(f"the URL answered with status {response.status}, not 200")
         if _header(response, b"content-encoding") not in ("", "identity"):
-            raise FetchError("the URL answered with a content encoding, which nobody asked for")
-        announced = _header(response, b"content-length")
-        if announced.isdecimal():
-            self._limit(int(announced))
+            raise FetchError("the URL answered with a content encoding, which was not requested")
+        length = _header(response, b"content-length")
+        if length.isdecimal():
+            self._check_size(int(length))
         body = bytearray()
         async for chunk in response.aiter_stream():
             body += chunk
-            self._limit(len(body))
+            self._check_size(len(body))
             budget.spend(len(chunk))
         return bytes(body)
 
-    def _limit(self, size: int) -> None:
+    def _check_size(self, size: int) -> None:
         if size > self._max_bytes:
             raise TooLargeError(
                 f"the image has {size} bytes or more; the limit is {self._max_bytes}"

@@ -1,10 +1,10 @@
-"""What every answer tells a browser: guess no type, keep no copy, show it in no frame."""
+"""Security headers of every answer, and CORS."""
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# Of an answer that is data; pages bring a policy of their own.
+# For answers that are data; pages set a policy of their own.
 POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -13,36 +13,37 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-_PAIRS = tuple((name.lower().encode(), value.encode()) for name, value in HEADERS.items())
-ASKED = ("Authorization", "X-API-Key", "Content-Type", "X-Request-ID", "X-Request-Deadline-Ms")
-SHOWN = ("X-Request-ID", "Retry-After")
+RAW_HEADERS = tuple((name.lower().encode(), value.encode()) for name, value in HEADERS.items())
+# Headers that a web page of another origin may send and read.
+ALLOWED = ("Authorization", "X-API-Key", "Content-Type", "X-Request-ID", "X-Request-Deadline-Ms")
+EXPOSED = ("X-Request-ID", "Retry-After")
 
 
-class Guarded:
-    """ASGI middleware that adds `HEADERS` where an answer does not set them itself."""
+class SecurityHeaders:
+    """ASGI middleware that adds `HEADERS` to an answer, except those that it sets itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def guarded_send(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = message["headers"]
-                set_itself = {name for name, _ in headers}
-                headers += [pair for pair in _PAIRS if pair[0] not in set_itself]
+                present = {name for name, _ in headers}
+                headers += [pair for pair in RAW_HEADERS if pair[0] not in present]
             await send(message)
 
-        await self._app(scope, receive, guarded_send)
+        await self._app(scope, receive, send_with_headers)
 
 
 def install(app: FastAPI, origins: tuple[str, ...]) -> None:
-    """Guard all answers of `app`; web pages of `origins` may ask, those of others may not."""
-    app.add_middleware(Guarded)
+    """Add the headers to all answers; web pages of `origins` may send requests."""
+    app.add_middleware(SecurityHeaders)
     if origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=("GET", "POST"),
-            allow_headers=ASKED,
-            expose_headers=SHOWN,
+            allow_headers=ALLOWED,
+            expose_headers=EXPOSED,
         )

@@ -1,12 +1,11 @@
-"""Analyzes the images of one request side by side."""
+"""Analyzes the images of one request concurrently."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from analysis.analyze import Result
 from analysis.errors import (
     CorruptImageError,
     InferenceError,
@@ -14,19 +13,20 @@ from analysis.errors import (
     TooLargeError,
     UnsupportedMediaTypeError,
 )
-from analysis.types import Analysis, Options, Source
+from analysis.types import Analysis, Options
+from analysis.workers.pipeline import Pipeline
 from service.errors import FetchError, UrlRefusedError
-from service.http.admission import Admitted
-from service.http.body import Encoded, Sent
+from service.http.admission import Reservation
+from service.http.cancellation import cancel_at
 from service.http.fetch import Budget, Fetcher
-from service.http.pace import Pace
-from service.http.waiting import until
-from service.telemetry.metrics import Metrics
-from service.telemetry.record import current, timed
+from service.http.throughput import Throughput
+from service.http.types import EncodedImage, RequestImage
+from service.telemetry.request_metrics import RequestMetrics
+from service.telemetry.stats import current_stats, timed
 
 Outcome = Analysis | ServiceError
-# Errors of one image of several: the other images keep their faces.
-OF_ONE_IMAGE = (
+# Errors of one image among several: the other images still get their faces.
+IMAGE_ERRORS = (
     TooLargeError,
     UnsupportedMediaTypeError,
     CorruptImageError,
@@ -36,125 +36,128 @@ OF_ONE_IMAGE = (
 )
 
 
-class Analyzer(Protocol):
-    """The part of a pipeline that is used here."""
+class AnalysisRequest(NamedTuple):
+    """The images of one request; `deadline` is on the clock of `time.monotonic`."""
 
-    async def analyze(
-        self, source: Source, options: Options, deadline: float, owner: object = None
-    ) -> Result:
-        """Find the faces of one image."""
-
-
-class Asked(NamedTuple):
-    """What one request asks for; `deadline` is on the clock of `time.monotonic`."""
-
-    images: list[Sent]
+    images: list[RequestImage]
     options: Options
     deadline: float
-    admitted: Admitted
+    reservation: Reservation
 
 
-class Analyst:
-    """Fetches images from their URLs and has the pipeline find the faces."""
+class RequestAnalyzer:
+    """Fetches the images of a request from their URLs and analyzes them in the pipeline.
+
+    The images that a request fetches have at most `max_bytes` together.
+    """
 
     def __init__(
-        self, pipeline: Analyzer, metrics: Metrics, fetcher: Fetcher, pace: Pace, max_bytes: int
+        self,
+        pipeline: Pipeline,
+        metrics: RequestMetrics,
+        fetcher: Fetcher,
+        throughput: Throughput,
+        max_bytes: int,
     ) -> None:
         self._pipeline = pipeline
         self._metrics = metrics
         self._fetcher = fetcher
-        self._pace = pace
+        self._throughput = throughput
         self._max_bytes = max_bytes
 
-    async def all(self, asked: Asked) -> list[Outcome]:
-        """Analyze all images. An error that ends the request cancels the others.
+    async def all(self, request: AnalysisRequest) -> list[Outcome]:
+        """Analyze all images. An error of the whole request cancels the others.
 
         The caller cancels this at the deadline.
 
         Raises:
-            ServiceError: of the whole request, or of its only image.
+            ServiceError: an error of the whole request, or of its only image.
         """
-        if len(asked.images) == 1:
-            return [await self._only(asked)]
-        with self._under_way(asked) as work:
-            return await asyncio.gather(*work)
+        if len(request.images) == 1:
+            return [await self._only(request)]
+        with self._tasks(request) as tasks:
+            return await asyncio.gather(*tasks)
 
-    async def each(self, asked: Asked) -> AsyncGenerator[Outcome, None]:
-        """Analyze all images and yield each outcome as soon as it is there, in order.
-
-        Ends at the deadline.
+    async def each(self, request: AnalysisRequest) -> AsyncGenerator[Outcome, None]:
+        """Analyze all images; yield each outcome, in order, as soon as it is there.
 
         Raises:
-            ServiceError: of the whole request, or of its only image.
+            DeadlineExceededError: the deadline passed.
+            ServiceError: an error of the whole request, or of its only image.
         """
-        with self._under_way(asked) as work:
-            for task in work:
-                async with until(asked.deadline):
+        with self._tasks(request) as tasks:
+            for task in tasks:
+                async with cancel_at(request.deadline):
                     outcome = await task
-                yield _unless_only(outcome, asked)
+                yield _raise_if_only(outcome, request)
 
-    async def _only(self, asked: Asked) -> Outcome:
-        """As `_under_way`, without the cost of a task: most requests have one image."""
+    async def _only(self, request: AnalysisRequest) -> Outcome:
+        """Analyze one image without the cost of a task: most requests have one image."""
         try:
-            budget = Budget(self._max_bytes, asked.admitted.hold)
-            outcome = await self._one(asked.images[0], asked, budget)
+            budget = Budget(self._max_bytes, request.reservation.add_bytes)
+            outcome = await self._analyze(request.images[0], request, budget)
         finally:
-            asked.admitted.finish()
-        return _unless_only(outcome, asked)
+            request.reservation.release_images()
+        return _raise_if_only(outcome, request)
 
     @contextmanager
-    def _under_way(self, asked: Asked) -> Iterator[list[asyncio.Task[Outcome]]]:
-        """Start a task per image; cancel those that are not done when the block ends.
+    def _tasks(self, request: AnalysisRequest) -> Iterator[list[asyncio.Task[Outcome]]]:
+        """Start a task per image; cancel the unfinished ones at the end of the block.
 
-        The places of the images are free when all are done, not when the last answer was read.
+        The images are released when all are done, not when the client has read the last answer.
         """
-        budget = Budget(self._max_bytes, asked.admitted.hold)
-        work = [asyncio.create_task(self._one(image, asked, budget)) for image in asked.images]
-        done = asyncio.gather(*work, return_exceptions=True)
-        done.add_done_callback(partial(_finish, asked.admitted))
+        budget = Budget(self._max_bytes, request.reservation.add_bytes)
+        tasks = [
+            asyncio.create_task(self._analyze(image, request, budget)) for image in request.images
+        ]
+        done = asyncio.gather(*tasks, return_exceptions=True)
+        done.add_done_callback(partial(_release, request.reservation))
         try:
-            yield work
+            yield tasks
         finally:
             done.cancel()
 
-    async def _one(self, image: Sent, asked: Asked, budget: Budget) -> Outcome:
+    async def _analyze(
+        self, image: RequestImage, request: AnalysisRequest, budget: Budget
+    ) -> Outcome:
         try:
-            if isinstance(image, Encoded):
-                data = image.data
-            else:
-                with timed("fetch"):
-                    data = await self._fetcher.fetch(image.url, budget)
-            with self._pace.measure():
-                analysis = await self._analyze(data, asked)
-        except OF_ONE_IMAGE as error:
+            data = await self._data(image, budget)
+            with self._throughput.measure():
+                analysis = await self._run(data, request)
+        except IMAGE_ERRORS as error:
             self._count(error.code, 0)
             return error
         self._count("ok", len(analysis.scores))
         return analysis
 
-    async def _analyze(self, data: bytes, asked: Asked) -> Analysis:
-        record = current()
-        result = await self._pipeline.analyze(data, asked.options, asked.deadline, record)
-        if record is not None:
-            record.samples += result.samples
+    async def _data(self, image: RequestImage, budget: Budget) -> bytes:
+        if isinstance(image, EncodedImage):
+            return image.data
+        with timed("fetch"):
+            return await self._fetcher.fetch(image.url, budget)
+
+    async def _run(self, data: bytes, request: AnalysisRequest) -> Analysis:
+        stats = current_stats()
+        result = await self._pipeline.analyze(data, request.options, request.deadline, stats)
+        if stats is not None:
+            stats.samples += result.samples
         return result.unwrap()
 
     def _count(self, outcome: str, faces: int) -> None:
-        self._metrics.images.labels(outcome).inc()
-        self._metrics.faces.inc(faces)
-        if (record := current()) is not None:
-            record.images += 1
-            record.faces += faces
+        self._metrics.count_image(outcome, faces)
+        if (stats := current_stats()) is not None:
+            stats.images += 1
+            stats.faces += faces
 
 
-def _finish(admitted: Admitted, done: asyncio.Future[list[object]]) -> None:
+def _release(reservation: Reservation, done: asyncio.Future[list[object]]) -> None:
     if not done.cancelled():
-        done.exception()  # retrieve it: asyncio logs an exception that nobody retrieves
-    admitted.finish()
+        done.exception()  # retrieved, because asyncio logs exceptions that are not
+    reservation.release_images()
 
 
-def _unless_only(outcome: Outcome, asked: Asked) -> Outcome:
-    """Raise the error of a request's only image: it is the error of the request."""
-    if len(asked.images) == 1 and isinstance(outcome, ServiceError):
+def _raise_if_only(outcome: Outcome, request: AnalysisRequest) -> Outcome:
+    """Raise the error of the only image: it is the error of the whole request."""
+    if len(request.images) == 1 and isinstance(outcome, ServiceError):
         raise outcome
     return outcome

@@ -1,25 +1,30 @@
-"""What FastAPI cannot see of the main route: parameters, bodies, lines, problems."""
+"""The parts of the OpenAPI document that FastAPI cannot derive from the code."""
 
 from typing import Any
 
 import msgspec
+from fastapi import FastAPI, Security
+from fastapi.params import Security as SecurityDependency
+from fastapi.security import APIKeyHeader, HTTPBearer
 
-from analysis.document import FirstLine, Frames, ImageResult, LastLine, Problem
+from analysis.document import ImageResult
 from analysis.errors import ServiceError
-from service.http.body import FIELD, IMAGE_TYPES, MSGPACK_TYPES
-from service.http.parameters import described
-from service.http.streaming import TYPES
-from service.http.urls import LONGEST
+from service.http.accept import LINE_TYPES
+from service.http.body import IMAGE_TYPES, MSGPACK_TYPES
+from service.http.documents import FirstLine, Frames, LastLine, Problem
+from service.http.multipart import FIELD
+from service.http.parameters import openapi_parameters
+from service.http.urls import MAX_LENGTH
 
 ANSWER = (
-    "The results in the order of the request, as one document or, to a client whose `Accept` "
-    "prefers it, as lines that leave one by one"
+    "The results in the order of the request: one document or, if `Accept` prefers it, JSON Lines "
+    "that are sent one by one"
 )
 LINES = (
-    "Each line is one of these: first the models; then an image's result a line, in the order of "
-    "the request, as soon as it and those before it are done; last how it ended. An answer "
-    "without that last line was cut off. What goes wrong before the first image is done is "
-    "answered with a status of its own; what ends the work later is the last line's `problem`."
+    "Each line is one of these: first the models; then one result per image, in the order of the "
+    "request, as soon as it and all results before it are done; last a line with `end`. An answer "
+    "without that last line was cut off. An error before the first result is answered with a "
+    "status of its own; a later error is the `problem` of the last line."
 )
 _BINARY = {"type": "string", "format": "binary"}
 _FORM = {
@@ -27,6 +32,27 @@ _FORM = {
     "required": [FIELD],
     "properties": {FIELD: {"type": "array", "minItems": 1, "items": _BINARY}},
 }
+# The two ways to send a key. They only describe it; `auth.authorize` checks it.
+SECURITY: list[SecurityDependency] = [
+    Security(HTTPBearer(auto_error=False)),
+    Security(APIKeyHeader(name="X-API-Key", auto_error=False)),
+]
+
+
+def make_keys_optional(app: FastAPI) -> None:
+    """Describe the key as optional, for a service without keys; clients may still send one."""
+    describe = app.openapi  # FastAPI documents that it may be replaced
+
+    def openapi() -> dict[str, Any]:
+        document = describe()
+        for path in document["paths"].values():
+            for operation in path.values():
+                security = operation.get("security")
+                if security and {} not in security:
+                    security.append({})
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def _frames() -> dict[str, Any]:
@@ -36,21 +62,20 @@ def _frames() -> dict[str, Any]:
     name = schema["$ref"].rpartition("/")[2]
     frames: dict[str, Any] = components[name]
     frame = components["Frame"]
-    # What `Frame` says in code, which its types cannot.
+    # `Frame` checks this in code; its types cannot express it.
     frame["oneOf"] = [{"required": ["data"]}, {"required": ["url"]}]
-    frame["properties"]["url"] |= {"format": "uri", "maxLength": LONGEST}
+    frame["properties"]["url"] |= {"format": "uri", "maxLength": MAX_LENGTH}
     frames["properties"]["images"]["items"] = frame
     return frames
 
 
 def _problems() -> dict[int | str, dict[str, Any]]:
-    """Each status that the error tree can give, with the codes it may bear."""
+    """Describe each status in the tree of errors, with its codes."""
     kinds: dict[int, list[type[ServiceError]]] = {}
     pending = [ServiceError]
     while pending:
         kind = pending.pop(0)
-        children = kind.__subclasses__()
-        pending += children
+        pending += kind.__subclasses__()
         if "code" in vars(kind):
             kinds.setdefault(int(kind.status), []).append(kind)
     return {status: _problem(kinds[status]) for status in sorted(kinds)}
@@ -65,35 +90,35 @@ def _problem(kinds: list[type[ServiceError]]) -> dict[str, Any]:
 
 
 def _lines() -> dict[int | str, dict[str, Any]]:
-    """The answer as lines, beside the one document that FastAPI describes."""
-    kinds = [_whole(kind.model_json_schema()) for kind in (FirstLine, ImageResult, LastLine)]
-    first, *others = TYPES
+    """Describe the answer as JSON Lines; FastAPI describes the one document."""
+    kinds = [_inline(kind.model_json_schema()) for kind in (FirstLine, ImageResult, LastLine)]
+    first, *others = LINE_TYPES
     content: dict[str, Any] = {first: {"schema": {"description": LINES, "oneOf": kinds}}}
     content |= {kind: {"schema": {"description": f"See {first}."}} for kind in others}
     return {200: {"description": ANSWER, "content": content}}
 
 
-def _whole(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema with what it refers to in place: its definitions are none of the document's."""
-    known: dict[str, Any] = schema.pop("$defs", {})
+def _inline(schema: dict[str, Any]) -> dict[str, Any]:
+    """Replace references by what they refer to: the OpenAPI document lacks the definitions."""
+    definitions: dict[str, Any] = schema.pop("$defs", {})
 
-    def written(node: Any) -> Any:
+    def inline(node: Any) -> Any:
         if isinstance(node, list):
-            return [written(item) for item in node]
+            return [inline(item) for item in node]
         if not isinstance(node, dict):
             return node
         if "$ref" in node:
-            return written(known[node["$ref"].rpartition("/")[2]])
-        return {key: written(value) for key, value in node.items()}
+            return inline(definitions[node["$ref"].rpartition("/")[2]])
+        return {key: inline(value) for key, value in node.items()}
 
-    found: dict[str, Any] = written(schema)
+    found: dict[str, Any] = inline(schema)
     return found
 
 
 ANALYZE: dict[str, Any] = {
     "responses": _lines() | _problems(),
     "openapi_extra": {
-        "parameters": described(),
+        "parameters": openapi_parameters(),
         "requestBody": {
             "required": True,
             "content": {

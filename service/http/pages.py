@@ -1,4 +1,4 @@
-"""The web page at `/`: its few files, each served under a policy that lets nothing else in."""
+"""The web page at `/` and the API description at `/docs`, under strict content policies."""
 
 import os
 from pathlib import Path
@@ -9,31 +9,38 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 STATIC = Path(__file__).parent / "static"
-# Only our own files run, and pictures of the person's own disk or camera are shown (blob:).
-POLICY = "; ".join(
+SWAGGER = ("fastapi_swagger", "resources")
+DOCS_LINK = '<a href="docs">API</a>'
+STRICT = (
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+)
+# The page shows images from the disk or the camera of the person (blob:).
+PAGE_POLICY = "; ".join(
     (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
+        *STRICT,
         "img-src 'self' blob: data:",
         "media-src 'self' blob:",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
         "require-trusted-types-for 'script'",
     )
 )
-LINK = '<a href="docs">API</a>'
+# Swagger UI has images as `data:` in its style sheet. It writes HTML, so that trusted types are
+# impossible.
+DOCS_POLICY = "; ".join((*STRICT, "img-src 'self' data:"))
 HEADERS = {
-    "Content-Security-Policy": POLICY,
+    "Content-Security-Policy": PAGE_POLICY,
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
-    "Cache-Control": "no-cache",  # asked for again each time, and answered 304 by its ETag
+    "Cache-Control": "no-cache",  # browsers revalidate by ETag and get 304
 }
 
 
 class Files(StaticFiles):
-    """A folder of files, each under the page's policy."""
+    """Static files with the headers of the page."""
 
     def file_response(
         self,
@@ -47,18 +54,27 @@ class Files(StaticFiles):
         return response
 
 
-def install(app: FastAPI, docs: bool) -> Files:
-    """Serve the page at `/` and its files, which are returned, below `/static`.
-
-    Without `docs` the page has no link to them.
-    """
+def install(app: FastAPI, docs: bool) -> None:
+    """Serve the page at `/` and, with `docs`, Swagger UI at `/docs`."""
     files = Files(directory=STATIC)
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(request: Request) -> Response:
         if docs:
             return await files.get_response("index.html", request.scope)
-        return HTMLResponse((STATIC / "index.html").read_text().replace(LINK, ""), headers=HEADERS)
+        text = (STATIC / "index.html").read_text()
+        return HTMLResponse(text.replace(DOCS_LINK, ""), headers=HEADERS)
 
     app.mount("/static", files, name="static")
-    return files
+    if docs:
+        _install_docs(app, files)
+
+
+def _install_docs(app: FastAPI, files: Files) -> None:
+    @app.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
+    async def page(request: Request) -> Response:
+        response = await files.get_response("docs.html", request.scope)
+        response.headers["Content-Security-Policy"] = DOCS_POLICY
+        return response
+
+    app.mount("/swagger", Files(packages=[SWAGGER]), name="swagger")

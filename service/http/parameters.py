@@ -7,9 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.errors import InvalidRequestError
 
-MOST_FACES: Final = 1000
+MAX_FACES: Final = 1000
 DEADLINE: Final = "X-Request-Deadline-Ms"
-LONGEST_NAME = 64
+# Longer names from a client are cut in messages.
+NAME_LENGTH = 64
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -19,13 +20,15 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     min_score: Annotated[float, Field(ge=0, le=1)] | None = Field(
-        default=None, description="Least score"
+        default=None, description="Minimum detection score of a face"
     )
-    max_faces: Annotated[int, Field(ge=1, le=MOST_FACES)] | None = Field(
-        default=None, description="Most faces"
+    max_faces: Annotated[int, Field(ge=1, le=MAX_FACES)] | None = Field(
+        default=None, description="Maximum number of faces per image"
     )
     embeddings: bool = Field(default=False, description="Return identity embeddings")
-    labels: str | None = Field(default=None, description="Softmax over these labels only")
+    labels: str | None = Field(
+        default=None, description="Compute the softmax over these labels only, separated by commas"
+    )
 
 
 NO_QUERY: Final = Query()
@@ -35,16 +38,16 @@ class Header(BaseModel):
     """The header with the time limit of a request."""
 
     deadline_ms: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, alias=DEADLINE, description="Time for this request, at most"
+        default=None, alias=DEADLINE, description="Maximum time for this request"
     )
 
 
-def query(request: Request) -> Query:
+def parse_query(request: Request) -> Query:
     """Parse the query parameters.
 
     Raises:
-        InvalidRequestError: an unknown parameter, one that is given twice, or a value that is not
-            allowed; the message names the parameter.
+        InvalidRequestError: a parameter is unknown, repeated or has a wrong value; the message
+            names it.
     """
     if not request.scope["query_string"]:
         return NO_QUERY
@@ -52,46 +55,61 @@ def query(request: Request) -> Query:
     values = dict(given)
     if len(values) < len(given):
         names = [name for name, _ in given]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidRequestError(f"{twice:.{LONGEST_NAME}}: give it once")
-    return _validated(Query, values)
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise InvalidRequestError(f"{repeated:.{NAME_LENGTH}}: give it once")
+    return _validate(Query, values)
 
 
-def time_limit(request: Request, longest_s: float) -> float:
-    """Return the seconds that a request may take: as its header says, but at most `longest_s`.
+def choose_labels(labels: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the labels in the parameter, in its order, by default all.
 
     Raises:
-        InvalidRequestError: the header is no whole number, or less than 1.
+        InvalidRequestError: a label is unknown or repeated.
+    """
+    if labels is None:
+        return known
+    chosen = tuple(label.strip() for label in labels.split(","))
+    unknown = [label for label in chosen if label not in known]
+    if unknown or len(set(chosen)) < len(chosen):
+        raise InvalidRequestError(f"labels: give each once, out of {', '.join(known)}")
+    return chosen
+
+
+def time_limit(request: Request, maximum_s: float) -> float:
+    """Return the time limit of the request in seconds: its header, but at most `maximum_s`.
+
+    Raises:
+        InvalidRequestError: the header is not a whole number of at least 1.
     """
     value = request.headers.get(DEADLINE)
     if value is None:
-        return longest_s
-    given_ms = _validated(Header, {DEADLINE: value}).deadline_ms
-    return longest_s if given_ms is None else min(given_ms, longest_s * 1000) / 1000
+        return maximum_s
+    given_ms = _validate(Header, {DEADLINE: value}).deadline_ms
+    return maximum_s if given_ms is None else min(given_ms, maximum_s * 1000) / 1000
 
 
-def _validated(model: type[Model], values: dict[str, str]) -> Model:
+def _validate(model: type[Model], values: dict[str, str]) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0])[:LONGEST_NAME]
+        name = str(first["loc"][0])[:NAME_LENGTH]
         if first["type"] == "extra_forbidden":
             known = ", ".join(model.model_fields)
             raise InvalidRequestError(f"{name}: unknown parameter; known are {known}") from error
         raise InvalidRequestError(f"{name}: {first['msg']}") from error
 
 
-def described() -> list[dict[str, Any]]:
+def openapi_parameters() -> list[dict[str, Any]]:
     """Describe the parameters for OpenAPI."""
     return [
-        _described(name, place, schema)
+        _parameter(name, place, schema)
         for model, place in ((Query, "query"), (Header, "header"))
         for name, schema in model.model_json_schema()["properties"].items()
     ]
 
 
-def _described(name: str, place: str, schema: dict[str, Any]) -> dict[str, Any]:
+def _parameter(name: str, place: str, schema: dict[str, Any]) -> dict[str, Any]:
     if schema["default"] is None:  # an absent parameter is not null
         del schema["default"]
     return {

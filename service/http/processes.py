@@ -1,4 +1,4 @@
-"""Several HTTP processes on one port: forked, watched, and replaced when they end."""
+"""Several HTTP processes on one port: forked, supervised, and replaced when they end."""
 
 import ctypes
 import os
@@ -16,15 +16,16 @@ from analysis.workers.child import PR_SET_PDEATHSIG
 from analysis.workers.replica import Replica
 
 log = structlog.get_logger("emotions.server")
+# Pause before a process that ended is replaced.
 PAUSE_S = 1.0
 SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 
 class Supervisor:
-    """Runs `serve` in a process per replica and listener until SIGTERM or SIGINT.
+    """Runs `serve` in a process per replica, each with its own listener, until SIGTERM or SIGINT.
 
-    The processes are forked: models are found once, and modules share their memory. Nothing may run
-    in a thread before.
+    The processes are forked, so that they share the memory of modules and find the models only
+    once. No thread may run before the fork.
     """
 
     def __init__(
@@ -47,35 +48,36 @@ class Supervisor:
             signal.signal(number, self._stop)
         while self._pids:
             pid, status = os.wait()
-            replica = self._pids.pop(pid)
-            if self._stopping:
-                self._listeners[replica.number].close()  # new connections go to those that are left
-                self._end()
-                continue
-            log.error(
-                "http.ended", process=replica.number, status=os.waitstatus_to_exitcode(status)
-            )
-            time.sleep(PAUSE_S)
-            if not self._stopping:
-                self._start(replica)
+            self._ended(self._pids.pop(pid), status)
+
+    def _ended(self, replica: Replica, status: int) -> None:
+        if self._stopping:
+            # New connections go to the processes that are left.
+            self._listeners[replica.number].close()
+            self._terminate()
+            return
+        log.error("http.ended", process=replica.number, status=os.waitstatus_to_exitcode(status))
+        time.sleep(PAUSE_S)
+        if not self._stopping:
+            self._start(replica)
 
     def _start(self, replica: Replica) -> None:
-        # Neither this process nor the new one may miss a signal between the fork and its handlers.
-        former = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        # Neither process may miss a signal between the fork and the installation of its handlers.
+        previous = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         pid = os.fork()
         if not pid:
             for number in SIGNALS:
                 signal.signal(number, lambda number, frame: os._exit(0))
         else:
             self._pids[pid] = replica
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
         if not pid:
-            self._child(replica)
+            self._run_child(replica)
 
-    def _child(self, replica: Replica) -> NoReturn:
+    def _run_child(self, replica: Replica) -> NoReturn:
         status = 1
         try:
-            os.setpgid(0, 0)  # Ctrl-C is for the supervisor, which passes it on once
+            os.setpgid(0, 0)  # Ctrl-C reaches only the supervisor, which forwards it once
             if sys.platform == "linux":
                 ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
             for listener in self._listeners:
@@ -89,16 +91,17 @@ class Supervisor:
             os._exit(status)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Pass the signal on; a second one ends all at once."""
+        """Forward the signal; a second one kills all processes."""
         if self._stopping:
             for pid in self._pids:
                 os.kill(pid, signal.SIGKILL)
         self._stopping = True
-        self._end()
+        self._terminate()
 
-    def _end(self) -> None:
-        """Signal all but the first process, and that one last: the others need its devices."""
+    def _terminate(self) -> None:
+        """Terminate all processes but the first, and that one last: it runs their devices."""
         others = {pid for pid, replica in self._pids.items() if replica.number}
-        for pid in (others or set(self._pids)) - self._signalled:  # a second one would be too much
+        # A second SIGTERM would end a process at once, so each gets only one.
+        for pid in (others or set(self._pids)) - self._signalled:
             os.kill(pid, signal.SIGTERM)
             self._signalled.add(pid)

@@ -1,17 +1,17 @@
-"""The addresses of the service but `POST /v1/emotions`, which is only described here."""
+"""The routes of the service; `POST /v1/emotions` is served by `emotions`, and described here."""
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from analysis.document import Answer, ModelCard, ModelCards, Readiness
 from analysis.workers.pipeline import Pipeline
 from service.factory import Model
 from service.factory import Models as FoundModels
 from service.http.auth import authorize
-from service.http.openapi import ANALYZE
+from service.http.documents import Answer, ModelCard, ModelCards, Readiness
+from service.http.openapi import ANALYZE, SECURITY
 from service.telemetry.metrics import Metrics
-from service.telemetry.summed import Summed
+from service.telemetry.multiprocess import MultiprocessMetrics
 
-api, probes = APIRouter(prefix="/v1"), APIRouter()
+api, probes = APIRouter(prefix="/v1", dependencies=SECURITY), APIRouter()
 
 
 @api.post(
@@ -22,12 +22,12 @@ api, probes = APIRouter(prefix="/v1"), APIRouter()
 )
 async def analyze() -> None:
     """Answer with the faces of each image, in the order of the request."""
-    raise NotImplementedError("for the description; `emotions.EmotionsRoute` stands before this")
+    raise NotImplementedError("only for OpenAPI; `emotions.EmotionsRoute` matches first")
 
 
 @api.get("/models", dependencies=[Depends(authorize)], summary="The models in use")
 async def list_models(request: Request) -> ModelCards:
-    """Name each model with its plan and how near it is to the reference."""
+    """List each model with its plan and how far that is from the reference."""
     models: FoundModels = request.app.state.models
     return ModelCards(models=[_card(model, models) for model in models.all])
 
@@ -52,13 +52,13 @@ def _card(model: Model, models: FoundModels) -> ModelCard:
 
 @probes.get("/livez", summary="The process answers")
 async def livez() -> dict[str, bool]:
-    """Say that the process is alive, whatever its engines do."""
+    """Report that the process is alive, whatever its engines do."""
     return {"live": True}
 
 
 @probes.get("/readyz", summary="Requests are served", responses={503: {"model": Readiness}})
 async def readyz(request: Request, response: Response) -> Readiness:
-    """Say whether every network is warmed up and which engine runs them."""
+    """Report whether every network is warmed up, and which engine runs them."""
     pipeline: Pipeline = request.app.state.pipeline
     networks = pipeline.ready
     ready = all(networks.values())
@@ -71,6 +71,6 @@ async def readyz(request: Request, response: Response) -> Readiness:
 
 @probes.get("/metrics", summary="Prometheus metrics", response_class=Response)
 async def metrics(request: Request) -> Response:
-    """Export the metrics in Prometheus' text format."""
-    summed: Summed = request.app.state.summed
-    return Response(await summed.render(), media_type=Metrics.content_type)
+    """Export the metrics in the text format of Prometheus."""
+    found: MultiprocessMetrics = request.app.state.all_metrics
+    return Response(await found.render(), media_type=Metrics.content_type)

@@ -1,4 +1,4 @@
-"""uvicorn around the application, on a socket that is ours before anything slow begins."""
+"""Runs the application in uvicorn, on a socket that is opened before anything slow starts."""
 
 import os
 import resource
@@ -21,14 +21,15 @@ from service.settings import Settings
 from service.telemetry.logs import configure
 
 log = structlog.get_logger("emotions.server")
-# Time past a request's deadline for its answer to leave.
+BACKLOG = 2048
+# Time after the deadline of the last request for its answer to be sent.
 GRACE_S = 5
 
 
 def run(settings: Settings, engine: Engine | None = None) -> None:
-    """Serve until SIGTERM or SIGINT; what was accepted is answered first.
+    """Serve until SIGTERM or SIGINT; requests that were accepted by then are answered.
 
-    `engine` is what `settings` ask for unless given.
+    `engine` replaces the engine that `settings` ask for.
 
     Raises:
         EngineError: the address is taken, or a plan is missing; the message names the fix.
@@ -37,29 +38,33 @@ def run(settings: Settings, engine: Engine | None = None) -> None:
     with _listen(settings.host, settings.port) as listener:
         models = find_models(settings, engine)
         host, port = listener.getsockname()[:2]
-        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        log.info("serving", url=url, engine=models.engine.name, reason=models.reason)
-        _allow_files()
+        log.info("serving", url=_url(host, port), engine=models.engine.name, reason=models.reason)
+        _raise_file_limit()
         count = settings.http_processes
         if count == 1:
             _serve(settings, models, listener)
             return
-    # A socket each: of one that they share, the process that wakes first takes all connections.
-    each = [_listen(host, port, shared=True) for _ in range(count)]
+    # Each process has a socket of its own. With a shared one, the process that wakes up first
+    # would take all connections.
+    listeners = [_listen(host, port, shared=True) for _ in range(count)]
     serve = partial(_serve, settings, models)
-    Supervisor(serve, replicas(count, device_count(settings, models)), each).run()
+    Supervisor(serve, replicas(count, device_count(settings, models)), listeners).run()
 
 
-def _allow_files() -> None:
-    """Allow as many open files as the system lets us: each connection takes one."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _raise_file_limit() -> None:
+    """Raise the limit of open files to its maximum: each connection uses one."""
+    _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
 
 
 def _serve(
     settings: Settings, models: Models, listener: socket.socket, replica: Replica | None = None
 ) -> None:
-    """Run one HTTP process; `replica` is which part where there are several."""
+    """Run one HTTP process; `replica` is set if there are several."""
     config = uvicorn.Config(
         make_app(settings, models, replica=replica),
         loop="uvloop",
@@ -71,17 +76,18 @@ def _serve(
         timeout_graceful_shutdown=int(settings.deadline_s) + GRACE_S,
     )
     server = Server(config)
-    # Until uvicorn takes them; it raises them again when it has shut down, and we end with 0.
+    # Until uvicorn installs handlers of its own. It raises the signals again after its shutdown;
+    # with these handlers the process then exits with 0.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.stop)
     server.run(sockets=[listener])
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, but a second signal of any kind ends it at once, answered or not."""
+    """The server of uvicorn, which a second signal of any kind ends at once."""
 
     def stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Stop as soon as the application has started; nothing was accepted yet."""
+        """Stop as soon as the application has started; nothing was accepted before."""
         self.should_exit = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -92,7 +98,7 @@ class Server(uvicorn.Server):
 
 
 def _listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
-    """Listen; `shared` lets other processes of this user listen there, too."""
+    """Listen; with `shared` other processes of this user may listen on the port, too."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -100,11 +106,11 @@ def _listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
-        listener.listen(2048)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise EngineError(
-            f"cannot listen on {host}:{port} ({error.strerror}); stop what listens there or "
-            "choose another with --host and --port"
+            f"cannot listen on {host}:{port} ({error.strerror}); stop the program that listens "
+            "there, or choose another address with --host and --port"
         ) from error
     return listener

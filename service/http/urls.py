@@ -1,4 +1,4 @@
-"""Which URLs may be fetched: hosts that an operator names, at addresses that are public."""
+"""Which URLs may be fetched: origins that the operator allows, at public addresses."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -11,12 +11,13 @@ from engines.errors import EngineError
 from service.errors import InvalidRequestError, UrlRefusedError
 
 PORTS = {"http": 80, "https": 443}
-LONGEST = 4096
+MAX_LENGTH = 4096
 Network = IPv4Network | IPv6Network
-# IANA's registry has no other global unicast IPv6 than 2000::/3; IPv4 in disguise (::ffff:0:0/96,
-# ::/96, NAT64's 64:ff9b::/96) and what is local to a link, site or host lies outside of it.
+# The only global unicast addresses of IPv6 in the IANA registry. Outside of it are embedded IPv4
+# addresses (::ffff:0:0/96, ::/96, NAT64's 64:ff9b::/96) and those local to a link, site or host.
 UNICAST = IPv6Network("2000::/3")
-# Tunnels and translators, which lead to IPv4 addresses of the sender's choice, and documentation.
+# Tunnels and translators, which lead to an IPv4 address that the sender chooses, and networks for
+# documentation.
 SPECIAL: tuple[Network, ...] = (
     IPv6Network("2001::/23"),
     IPv6Network("2001:db8::/32"),
@@ -28,51 +29,52 @@ SPECIAL: tuple[Network, ...] = (
 
 
 class UrlSettingsError(EngineError):
-    """An entry of the allow list that is none; the message names it."""
+    """An entry of the allow list is malformed; the message names it."""
 
 
 class Origin(NamedTuple):
-    """A scheme, a host, and a port; `below` is for any subdomain of the host instead of itself."""
+    """A scheme, a host and a port; with `subdomains` only the subdomains of the host count."""
 
     scheme: str
     host: str
     port: int
-    below: bool
+    subdomains: bool
 
     def covers(self, url: httpx.URL) -> bool:
-        """Whether `url` is of this origin."""
-        same = url.host.endswith(f".{self.host}") if self.below else url.host == self.host
+        """Whether `url` has this origin."""
+        suffix = f".{self.host}"
+        same = url.host.endswith(suffix) if self.subdomains else url.host == self.host
         return same and url.scheme == self.scheme and port_of(url) == self.port
 
 
 class Allowed:
-    """The origins that may be asked, and the networks they may be in beside the public ones."""
+    """The origins to fetch from, and the networks allowed in addition to the public ones."""
 
     def __init__(self, origins: Sequence[str], networks: Sequence[str] = ()) -> None:
         """Read the settings `url_allow` and `url_networks`.
 
         Raises:
-            UrlSettingsError: an entry is not of the form that the setting's description shows.
+            UrlSettingsError: an entry does not have the form in the description of the setting.
         """
         self._origins = [_origin(entry) for entry in origins]
         self._networks = [_network(entry) for entry in networks]
 
     def check(self, url: httpx.URL) -> None:
-        """Let pass only a URL of an allowed origin, without a user's name or password.
+        """Reject a URL with another origin, or with a user name or password.
 
         Raises:
-            UrlRefusedError: it is another.
+            UrlRefusedError: `url` is not allowed.
         """
         if not self._origins:
             raise UrlRefusedError("this service fetches no URLs; send the image itself as `data`")
         if url.userinfo or not any(origin.covers(url) for origin in self._origins):
             raise UrlRefusedError(
-                "this service does not fetch from there; send the image itself as `data`, or ask "
-                "its operator for EMOTIONS_URL_ALLOW"
+                "this service does not fetch from this origin; send the image itself as `data`, or "
+                "ask its operator to add it to EMOTIONS_URL_ALLOW"
             )
 
     def reaches(self, address: str) -> bool:
-        """Whether an IP address, as the resolver gives it, may be connected to."""
+        """Whether connections to an IP address, in the form of the resolver, are allowed."""
         try:
             found = ipaddress.ip_address(address)
         except ValueError:
@@ -81,7 +83,7 @@ class Allowed:
 
 
 def public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an address is one host of the public internet, and no other address in disguise."""
+    """Whether an address is a single public host, and does not embed another address."""
     if isinstance(address, IPv6Address) and address not in UNICAST:
         return False
     special = address.is_multicast or any(address in network for network in SPECIAL)
@@ -89,45 +91,45 @@ def public(address: IPv4Address | IPv6Address) -> bool:
 
 
 def parse(text: str) -> httpx.URL:
-    """Read a URL.
+    """Parse a URL.
 
     Raises:
-        InvalidRequestError: it is none.
+        InvalidRequestError: `text` is not an absolute URL.
     """
     try:
-        if len(text) > LONGEST:
+        if len(text) > MAX_LENGTH:
             raise httpx.InvalidURL("too long")
         url = httpx.URL(text)
         if not url.host:
             raise httpx.InvalidURL("no host")
     except (httpx.InvalidURL, ValueError) as error:
         raise InvalidRequestError(
-            f"url: give a whole one, https://…, of at most {LONGEST} characters"
+            f"url: give an absolute URL, https://…, of at most {MAX_LENGTH} characters"
         ) from error
     return url
 
 
 def port_of(url: httpx.URL) -> int | None:
-    """The port that a URL leads to."""
+    """Return the port of a URL, by default that of its scheme."""
     return url.port or PORTS.get(url.scheme)
 
 
 def _origin(entry: str) -> Origin:
-    refusal = UrlSettingsError(
-        f"EMOTIONS_URL_ALLOW: {entry!r} is no origin; write https://images.example.com, "
+    error = UrlSettingsError(
+        f"EMOTIONS_URL_ALLOW: {entry!r} is not an origin; write https://images.example.com, "
         "https://*.example.com or https://images.example.com:8443"
     )
     scheme, _, rest = entry.partition("://")
-    below = rest.startswith("*.")
+    subdomains = rest.startswith("*.")
     try:
         url = httpx.URL(f"{scheme}://{rest.removeprefix('*.')}")
     except (httpx.InvalidURL, ValueError):
-        raise refusal from None
+        raise error from None
     port = port_of(url)
     bare = url.raw_path == b"/" and not (url.userinfo or url.fragment or "*" in url.host)
     if port is None or not (bare and url.host):
-        raise refusal
-    return Origin(url.scheme, url.host, port, below)
+        raise error
+    return Origin(url.scheme, url.host, port, subdomains)
 
 
 def _network(entry: str) -> Network:
@@ -135,5 +137,5 @@ def _network(entry: str) -> Network:
         return ipaddress.ip_network(entry)
     except ValueError as error:
         raise UrlSettingsError(
-            f"EMOTIONS_URL_NETWORKS: {entry!r} is no network; write 10.1.0.0/16 or fd00:1::/32"
+            f"EMOTIONS_URL_NETWORKS: {entry!r} is not a network; write 10.1.0.0/16 or fd00:1::/32"
         ) from error

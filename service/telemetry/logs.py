@@ -1,4 +1,4 @@
-"""Log lines, ours and the server's, in one form on standard error."""
+"""Log lines in one format, those of libraries included, on standard error."""
 
 import logging
 import sys
@@ -10,67 +10,78 @@ from structlog.typing import EventDict, Processor
 
 from service.settings import Settings
 
-# Without local variables: they hold people's images.
+# Without local variables: they hold images of people.
 _TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
 
-class _Lines:
-    """Writes lines to standard error, and knows whose they are.
+class _StderrLogger:
+    """Writes lines to standard error.
 
-    A full disk or a reader that is gone costs the line, not the request, as with `logging`.
+    If the disk is full or the reader is gone, the line is lost but the request goes on, as with
+    `logging`.
     """
 
-    _turn = threading.RLock()  # a signal's line may come in the middle of another
+    _lock = threading.RLock()  # reentrant: a signal handler may log in the middle of a line
 
     def __init__(self, name: str = "") -> None:
         self.name = name
 
     def msg(self, line: str) -> None:
-        with self._turn, suppress(OSError):
+        with self._lock, suppress(OSError):
             sys.stderr.write(line + "\n")
             sys.stderr.flush()
 
     debug = info = warning = error = critical = msg
 
 
-def _one_line(_: object, __: str, event: EventDict) -> EventDict:
-    """Write the stages of a request as people read them; machines get the object."""
+def configure(settings: Settings) -> None:
+    """Send all logging through structlog, as text for people or as JSON for machines."""
+    first: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last = _json() if settings.log_format == "json" else _text()
+    _configure_logging(settings, first, last)
+    # Our own lines bypass the standard library, which takes several times as long per line.
+    structlog.configure(
+        processors=[*first, *last],
+        logger_factory=_StderrLogger,
+        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _json() -> list[Processor]:
+    return [
+        structlog.processors.ExceptionRenderer(_TRACEBACKS),
+        structlog.processors.JSONRenderer(),
+    ]
+
+
+def _text() -> list[Processor]:
+    plain = structlog.dev.plain_traceback
+    return [
+        _join_stages,
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain),
+    ]
+
+
+def _join_stages(_: object, __: str, event: EventDict) -> EventDict:
+    """Write the stages of a request as text; the JSON format keeps the object."""
     stages = event.get("stages_ms")
     if isinstance(stages, dict):
         event["stages_ms"] = " ".join(f"{stage} {ms:g}" for stage, ms in stages.items())
     return event
 
 
-def configure(settings: Settings) -> None:
-    """Send all logging through structlog, as text for people or JSON for machines."""
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    if settings.log_format == "json":
-        last: list[Processor] = [
-            structlog.processors.ExceptionRenderer(_TRACEBACKS),
-            structlog.processors.JSONRenderer(),
-        ]
-    else:
-        plain = structlog.dev.plain_traceback
-        last = [
-            _one_line,
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain),
-        ]
+def _configure_logging(settings: Settings, first: list[Processor], last: list[Processor]) -> None:
+    """Format the lines of libraries, which use the standard library's logging."""
+    formatter = structlog.stdlib.ProcessorFormatter
     handler = logging.StreamHandler(sys.stderr)
-    theirs = structlog.stdlib.ProcessorFormatter
     handler.setFormatter(
-        theirs(foreign_pre_chain=shared, processors=[theirs.remove_processors_meta, *last])
+        formatter(foreign_pre_chain=first, processors=[formatter.remove_processors_meta, *last])
     )
     logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    # Ours pass by the standard library, which takes several times as long for a line.
-    structlog.configure(
-        processors=[*shared, *last],
-        logger_factory=_Lines,
-        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
-        cache_logger_on_first_use=True,
-    )

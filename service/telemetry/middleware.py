@@ -1,4 +1,4 @@
-"""Gives every request an id and a record of its costs, logs it and counts it."""
+"""Middleware that gives each request an id, and logs, counts and traces it."""
 
 import logging
 import random
@@ -9,20 +9,20 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.telemetry.metrics import Metrics
-from service.telemetry.record import Record, recording
+from service.telemetry.stats import RequestStats, collecting
 from service.telemetry.tracing import Tracing
 
-# They come every few seconds; their log lines would bury the others.
+# Paths that are polled every few seconds: at info level they would bury all other log lines.
 PROBES = ("/livez", "/readyz", "/metrics")
 REQUEST_ID = b"x-request-id"
-# A client's own id is logged: letters, digits and a few marks cannot forge a line.
+# The id from a client is logged; these characters cannot forge a log line.
 _VALID_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 log = structlog.get_logger("emotions.access")
 
 
-class Observed:
-    """ASGI middleware that gives requests an id, counts them, times them and logs them."""
+class TelemetryMiddleware:
+    """ASGI middleware around the whole application."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, tracing: Tracing) -> None:
         self._app = app
@@ -35,49 +35,48 @@ class Observed:
             return
         identifier = request_id(scope)
         scope.setdefault("state", {})["request_id"] = identifier
-        with recording() as record:
-            trace = self._tracing.begin(_header(scope, b"traceparent"), record)
+        with collecting() as stats:
+            trace = self._tracing.begin(_header(scope, b"traceparent"), stats)
             ids = {"request_id": identifier} | ({"trace_id": trace} if trace else {})
             with structlog.contextvars.bound_contextvars(**ids):
-                await self._observe(scope, receive, send, record)
+                await self._observe(scope, receive, send, stats)
 
-    async def _observe(self, scope: Scope, receive: Receive, send: Send, record: Record) -> None:
+    async def _observe(
+        self, scope: Scope, receive: Receive, send: Send, stats: RequestStats
+    ) -> None:
         started, status = time.perf_counter(), 500
 
         async def observed_receive() -> Message:
             message = await receive()
-            record.received += len(message.get("body", b""))
+            stats.received += len(message.get("body", b""))
             return message
 
         async def observed_send(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = int(message["status"])
-                message["headers"] = [
-                    *(pair for pair in message["headers"] if pair[0] != REQUEST_ID),
-                    (REQUEST_ID, scope["state"]["request_id"].encode()),
-                ]
+                _set_request_id(message, scope)
             elif not message.get("more_body", False):
-                self._close(scope, record)
+                self._finish_trace(scope, stats)
             await send(message)
 
         try:
             await self._app(scope, observed_receive, observed_send)
         except Exception:
-            record.code = "internal"
+            stats.code = "internal"
             raise
         finally:
-            self._close(scope, record)
-            self._conclude(scope, status, time.perf_counter() - started, record)
+            self._finish_trace(scope, stats)
+            self._report(scope, status, time.perf_counter() - started, stats)
 
-    def _close(self, scope: Scope, record: Record) -> None:
-        record.key = scope["state"].get("key")
-        self._tracing.end(record)
+    def _finish_trace(self, scope: Scope, stats: RequestStats) -> None:
+        stats.key = scope["state"].get("key")
+        self._tracing.end(stats)
 
-    def _conclude(self, scope: Scope, status: int, seconds: float, record: Record) -> None:
-        # The route's own path, not the client's: each unknown address would add a label.
+    def _report(self, scope: Scope, status: int, seconds: float, stats: RequestStats) -> None:
+        # The path of the route, not of the client: each unknown path would add a label.
         path = getattr(scope.get("route"), "path", "other")
-        self._metrics.request(path, status, seconds, record)
+        self._metrics.requests.count_request(path, status, seconds, stats)
         log.log(
             logging.DEBUG if path in PROBES else logging.INFO,
             "request",
@@ -85,29 +84,34 @@ class Observed:
             path=path,
             status=status,
             ms=round(seconds * 1000, 2),
-            **_fields(record),
+            **_fields(stats),
         )
 
 
-def _fields(record: Record) -> dict[str, object]:
-    """Log fields of a record: nothing of what was sent, and a key only by its name."""
+def _set_request_id(message: Message, scope: Scope) -> None:
+    others = (pair for pair in message["headers"] if pair[0] != REQUEST_ID)
+    message["headers"] = [*others, (REQUEST_ID, scope["state"]["request_id"].encode())]
+
+
+def _fields(stats: RequestStats) -> dict[str, object]:
+    """Return the log fields of a request: nothing from its body, and only the name of its key."""
     fields = {
-        "code": record.code,
-        "key": record.key,
-        "bytes": record.received,
-        "images": record.images,
-        "faces": record.faces,
-        "stages_ms": record.longest(),
+        "code": stats.code,
+        "key": stats.key,
+        "bytes": stats.received,
+        "images": stats.images,
+        "faces": stats.faces,
+        "stages_ms": stats.longest(),
     }
     return {name: value for name, value in fields.items() if value not in (None, 0, {})}
 
 
 def request_id(scope: Scope) -> str:
-    """Return the client's own id, or a new one, which is unique but need not be secret."""
+    """Return the id from the client if it is valid, else a new one: unique, but not secret."""
     given = _header(scope, REQUEST_ID)
     return given if _VALID_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
 
 
 def _header(scope: Scope, name: bytes) -> str:
-    """The first value of a header, or nothing."""
+    """Return the first value of a header, or an empty string."""
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")

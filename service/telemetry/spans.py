@@ -1,8 +1,8 @@
 """Spans of requests, their stages and batches, by OpenTelemetry.
 
 FastAPI makes the span of a request and honours W3C trace context. A stage is a child of it. A batch
-is a child of the first request in it that is sampled, and links to all that are: it serves many,
-and a trace has one parent.
+serves several requests, but a span has one parent: it is a child of the first sampled request in it
+and links to all sampled ones.
 """
 
 import time
@@ -19,17 +19,17 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
 from analysis.timing import Batch
-from analysis.workers.types import Observer
+from analysis.workers.observer import Observer
 from service.telemetry.middleware import PROBES
-from service.telemetry.record import Record
+from service.telemetry.stats import RequestStats
 from service.telemetry.tracing import Tracing
 
 if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig
 
-# A request of many images has hundreds of spans, and comes in bursts.
-QUEUE = 8192
-# A collector that is away holds up the end of the process for as long, at most.
+# A request of many images has hundreds of spans, which arrive in bursts.
+QUEUE_SPANS = 8192
+# An unreachable collector delays the end of the process by at most this time.
 EXPORT_S = 3.0
 
 
@@ -50,41 +50,40 @@ class Spans(Tracing):
             "exclude": lambda scope: scope.get("path") in PROBES,
         }
 
-    def begin(self, traceparent: str, record: Record) -> str | None:
+    def begin(self, traceparent: str, stats: RequestStats) -> str | None:
         span = trace.get_current_span()
         context = span.get_span_context()
         if not context.is_valid:
-            return super().begin(traceparent, record)
+            return super().begin(traceparent, stats)
         if span.is_recording():
-            record.span = span
+            stats.span = span
         return trace.format_trace_id(context.trace_id)
 
-    def end(self, record: Record) -> None:
-        span, record.span = record.span, None
+    def end(self, stats: RequestStats) -> None:
+        span, stats.span = stats.span, None
         if span is None:
             return
-        span.set_attributes(_told(record))
+        span.set_attributes(_attributes(stats))
         context = trace.set_span_in_context(span)
-        for stage, started, ended in record.samples:
-            self._tracer.start_span(stage, context, start_time=_epoch_ns(started)).end(
-                _epoch_ns(ended)
-            )
+        for stage, started, ended in stats.samples:
+            child = self._tracer.start_span(stage, context, start_time=_epoch_ns(started))
+            child.end(_epoch_ns(ended))
 
     def observers(self) -> Sequence[Observer]:
-        return (_TracedBatches(self._tracer),)
+        return (_BatchSpans(self._tracer),)
 
     def close(self) -> None:
         self._provider.shutdown()
 
 
-class _TracedBatches(Observer):
+class _BatchSpans(Observer):
     def __init__(self, tracer: trace.Tracer) -> None:
         self._tracer = tracer
 
-    def ran(self, batches: Sequence[Batch], owners: Sequence[object]) -> None:
-        """Make a span of each batch: a child of the first request in it, with links to all."""
-        records = dict.fromkeys(owner for owner in owners if isinstance(owner, Record))
-        spans = [record.span for record in records if record.span is not None]
+    def batches_ran(self, batches: Sequence[Batch], owners: Sequence[object]) -> None:
+        """Make a span per batch: a child of the first sampled request, with links to all."""
+        requests = dict.fromkeys(owner for owner in owners if isinstance(owner, RequestStats))
+        spans = [stats.span for stats in requests if stats.span is not None]
         if not spans:
             return
         parent: Context = trace.set_span_in_context(spans[0])
@@ -100,27 +99,30 @@ class _TracedBatches(Observer):
 
 
 def open_spans(url: str, share: float) -> Spans:
-    """Spans that go to the collector at `url` by OTLP over HTTP, `share` of those begun here."""
+    """Return spans that go to the collector at `url` by OTLP over HTTP.
+
+    `share` of the traces that start here are sampled.
+    """
     resource = Resource.create({"service.name": "emotions", "service.version": version("emotions")})
     provider = TracerProvider(
         sampler=ParentBased(TraceIdRatioBased(share)), resource=resource, shutdown_on_exit=False
     )
     exporter = OTLPSpanExporter(f"{url.rstrip('/')}/v1/traces", timeout=EXPORT_S)
-    provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=QUEUE))
+    provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=QUEUE_SPANS))
     return Spans(provider)
 
 
-def _told(record: Record) -> dict[str, Any]:
+def _attributes(stats: RequestStats) -> dict[str, Any]:
     fields = {
-        "emotions.images": record.images,
-        "emotions.faces": record.faces,
-        "emotions.received_bytes": record.received,
-        "emotions.code": record.code,
-        "emotions.key": record.key,
+        "emotions.images": stats.images,
+        "emotions.faces": stats.faces,
+        "emotions.received_bytes": stats.received,
+        "emotions.code": stats.code,
+        "emotions.key": stats.key,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def _epoch_ns(moment: float) -> int:
-    """A time of `time.monotonic`'s clock as nanoseconds since 1970."""
+    """Convert a time of `time.monotonic` to nanoseconds since 1970."""
     return time.time_ns() - int((time.monotonic() - moment) * 1e9)

@@ -1,14 +1,14 @@
-"""Traces, an extra: this is what is there without it, and how it is chosen.
+"""Tracing without OpenTelemetry, which is an optional dependency.
 
-Only `service.telemetry.spans` imports OpenTelemetry's SDK, and only when a collector is set.
+Only `service.telemetry.spans` imports the SDK of OpenTelemetry, and only if a collector is set.
 """
 
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from analysis.workers.types import Observer
-from service.telemetry.record import Record
+from analysis.workers.observer import Observer
+from service.telemetry.stats import RequestStats
 
 if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig
@@ -18,24 +18,24 @@ _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[
 
 
 class Tracing:
-    """Makes no spans; knows the trace that a request belongs to by its `traceparent` header."""
+    """Makes no spans, but reads the trace id of a request from its `traceparent` header."""
 
     @property
     def telemetry(self) -> "TelemetryConfig":
-        """What FastAPI is to do: nothing by itself, whatever the environment says."""
+        """Return FastAPI's configuration: no telemetry, whatever the environment says."""
         return {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
-    def begin(self, traceparent: str, record: Record) -> str | None:  # noqa: ARG002
-        """Take note of a request that begins; returns the id of its trace, 32 hex digits."""
+    def begin(self, traceparent: str, stats: RequestStats) -> str | None:  # noqa: ARG002
+        """Start to trace a request; return its trace id, 32 hex digits, if it has one."""
         found = _TRACEPARENT.fullmatch(traceparent)
         return found[1] if found else None
 
-    def end(self, record: Record) -> None:
-        """Tell what a request cost, before the last of its answer leaves."""
+    def end(self, stats: RequestStats) -> None:
+        """Finish the trace of a request, before the last bytes of its answer are sent."""
 
     def observers(self) -> Sequence[Observer]:
-        """Who is called of the batches that networks run."""
+        """Return the observers of the worker pool."""
         return ()
 
     def close(self) -> None:
-        """Send what has not been sent."""
+        """Send the spans that have not been sent."""

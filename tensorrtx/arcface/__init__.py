@@ -1,4 +1,4 @@
-"""ArcFace embeddings (Deng et al., 2018), under the names of wang-xinyu/tensorrtx's arcface."""
+"""ArcFace embeddings (Deng et al., 2018), with the tensor names of wang-xinyu/tensorrtx."""
 
 from typing import Literal
 
@@ -15,7 +15,7 @@ Name = Literal["r50", "r100", "mobilefacenet"]
 SIDE = 112
 MEAN = 127.5
 SMALLEST_NORM = 1e-6
-# The classifier of training; its rows are identities.
+# The classifier used in training.
 UNUSED = ("fc7_",)
 
 
@@ -26,13 +26,13 @@ def build(
     scale: float = 128.0,
     mirror: bool = False,
 ) -> onnx.ModelProto:
-    """Write the network for any batch N of aligned faces; D is 512, of MobileFaceNet 128.
+    """Return the network for any batch N of aligned faces; D is 512, for MobileFaceNet 128.
 
-    Deployed: ``faces`` uint8 (N, 112, 112, 3) RGB, normalised to (x - 127.5) / ``scale`` inside ->
-    ``embedding`` float32 (N, D) of length 1 (0 if the network gives 0). With ``mirror`` it is
-    of the sum of a face's and its mirror image's, as ArcFace is evaluated (deepinsight/insightface,
-    verification.py), for twice the work.
-    Raw: ``input`` float32 (N, 3, 112, 112), normalised before -> ``embedding`` of any length.
+    Deployed: ``faces`` uint8 (N, 112, 112, 3) RGB -> ``embedding`` float32 (N, D) of length 1, or 0
+    if the network gives 0. Pixels become (x - 127.5) / ``scale`` in the graph. With ``mirror`` the
+    embedding is that of the face plus that of its mirror image, as in ArcFace's evaluation
+    (deepinsight/insightface, verification.py), for twice the work.
+    Raw: ``input`` float32 (N, 3, 112, 112), already normalised -> ``embedding`` of any length.
 
     Raises:
         WeightsError: a tensor is missing, has another shape, or has no place in the network.
@@ -64,18 +64,18 @@ def _embed(graph: Graph, weights: Weights, network: Name, x: str, scale: float) 
 
 
 def mirrored(graph: Graph, x: str) -> str:
-    """(N, 3, h, w) -> (2 N, 3, h, w): the images, then their mirror images."""
+    """(N, 3, h, w) -> (2 N, 3, h, w): the images, followed by their mirror images."""
     columns = graph.constant("mirrored", np.arange(SIDE)[::-1].copy())
     return graph.node("Concat", x, graph.node("Gather", x, columns, axis=3), axis=0)
 
 
 def summed(graph: Graph, embedding: str) -> str:
-    """(2 N, D) -> (N, D): each embedding of the first half plus that of the second."""
+    """(2 N, D) -> (N, D): the first half plus the second half."""
     return graph.node("Add", *graph.nodes("Split", 2, embedding, axis=0))
 
 
 def unit(graph: Graph, embedding: str) -> str:
-    """Scale to length 1; under ``decode/`` because the squares overflow in half precision."""
+    """Scale to length 1; under ``decode/``, which stays float32, as squares overflow in float16."""
     with graph.scope("decode"):
         length = graph.node("ReduceL2", embedding, axes=[1], keepdims=1)
         return graph.node("Div", embedding, graph.node("Max", length, graph.numbers(SMALLEST_NORM)))

@@ -24,7 +24,7 @@ def embed(layers: Layers, x: str, units: tuple[int, ...], scale: float) -> str:
 
 def _unit(layers: Layers, x: str, name: str, inner: int, out: int, *, first: bool) -> str:
     stride = 2 if first else 1
-    # Not folded into the convolution behind it, which pads: the shift must not reach the border.
+    # Not folded into the next convolution: that pads with zeros, which must not be shifted.
     y = layers.graph.affine(f"{name}_bn1", x, layers.norm(f"{name}_bn1", inner))
     y = layers.conv(y, (f"{name}_conv1", f"{name}_bn2"), (out, inner, 3))
     y = layers.prelu(y, f"{name}_relu1", out)
@@ -35,7 +35,7 @@ def _unit(layers: Layers, x: str, name: str, inner: int, out: int, *, first: boo
 
 
 def _head(layers: Layers, x: str, channels: int) -> str:
-    """Normalise and project, both as one layer (dropout is for training alone)."""
+    """Normalise and project as one layer; dropout is for training only."""
     values = channels * SIDE * SIDE
     norm = layers.norm("bn1", channels)
     kernel = layers.weights.take("pre_fc1_weight", (DIMENSIONS, values))

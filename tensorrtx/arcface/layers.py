@@ -5,18 +5,18 @@ from typing import NamedTuple
 from tensorrtx.layers import Affine, Array, Graph, batch_norm
 from tensorrtx.weights import Weights
 
-LAST_EPSILON = 2e-5  # of the normalisation that ends every one of the networks
+LAST_EPSILON = 2e-5  # of the normalisation at the end of each network
 
 
 class Layers(NamedTuple):
-    """A graph being written, the weights it is written from, and their normalisations' epsilon."""
+    """A graph under construction, its weights, and the epsilon of its normalisations."""
 
     graph: Graph
     weights: Weights
     epsilon: float
 
     def norm(self, name: str, channels: int, epsilon: float | None = None) -> Affine:
-        """Take a batch normalisation."""
+        """Take the weights of a batch normalisation."""
         gamma, beta, mean, variance = (
             self.weights.take(f"{name}_{part}", (channels,))
             for part in ("gamma", "beta", "moving_mean", "moving_var")
@@ -35,7 +35,7 @@ class Layers(NamedTuple):
     ) -> str:
         """Convolve by a square kernel of ``shape`` (out, in, side) and normalise.
 
-        ``names`` are the kernel's and the normalisation's; the input is divided by ``scale``.
+        ``names`` are those of the kernel and the normalisation; the input is divided by ``scale``.
         """
         out, inner, side = shape
         kernel = self.weights.take(f"{names[0]}_weight", (out, inner, side, side)) / scale
@@ -44,7 +44,7 @@ class Layers(NamedTuple):
         return self.graph.conv(names[0], x, kernel, norm=norm, stride=stride, padding=padding)
 
     def prelu(self, x: str, name: str, channels: int) -> str:
-        """Activate with a learned slope a channel."""
+        """Activate with a learned slope per channel."""
         return self.graph.prelu(name, x, self.weights.take(f"{name}_gamma", (channels,)))
 
     def dense(self, x: str, kernel: Array, bias: Array) -> str:

@@ -11,15 +11,15 @@ EPSILON = 1e-3
 DIMENSIONS = 128
 STEM = 64
 HEAD = 512
-# After each block that halves the map: (its names' number, channels inside it, residual blocks
-# behind it, channels inside those, channels out).
+# Per stage: number in the names, channels inside the first block, which halves the map, number of
+# residual blocks after it, channels inside those, channels out.
 STAGES = ((23, 128, 4, 128, 64), (34, 256, 6, 256, 128), (45, 512, 2, 256, 128))
 
 
 class Block(NamedTuple):
-    """Widened by a 1x1 convolution, filtered depth-wise, projected; a residual at stride 1.
+    """A 1x1 convolution, a depth-wise one and a 1x1 projection; residual at stride 1.
 
-    The names of its layers begin with `name`; `widths` are channels in, inside and out.
+    The names of its layers begin with `name`; `widths` are the channels in, inside and out.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Block(NamedTuple):
 
 
 def blocks() -> Iterator[Block]:
-    """All blocks, in the order in which they are computed."""
+    """Yield all blocks in their order."""
     inner = STEM
     for number, wide, residuals, width, out in STAGES:
         yield Block(f"dconv_{number}", (inner, wide, out), 2)

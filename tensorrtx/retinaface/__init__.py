@@ -1,4 +1,4 @@
-"""RetinaFace (Deng et al., 2019) as biubug6/Pytorch_Retinaface and wang-xinyu/tensorrtx have it."""
+"""RetinaFace (Deng et al., 2019) as in biubug6/Pytorch_Retinaface and wang-xinyu/tensorrtx."""
 
 from typing import Literal
 
@@ -14,7 +14,7 @@ Backbone = Literal["mnet025", "r50"]
 MEAN_RGB = (123.0, 117.0, 104.0)
 STEP = 32  # the coarsest map's stride
 CANDIDATES_LIMIT = 3840  # of TensorRT's TopK
-# Left over from the classifier that a backbone once was.
+# Layers of the backbone's classifier.
 UNUSED = ("fc.", "body.fc.", "body.avg.")
 
 
@@ -27,13 +27,17 @@ def build(
     *,
     free_height: bool = False,
 ) -> onnx.ModelProto:
-    """Write the network for images of ``size`` (height, width) and any batch N.
+    """Return the network for images of ``size`` (height, width) and any batch N.
 
-    Deployed: ``images`` uint8 (N, H, W, 3) RGB -> the K best of all anchors, best first:
-    ``scores`` (N, K) in [0, 1], ``boxes`` (N, K, 4) x1 y1 x2 y2, not clipped, and ``landmarks``
-    (N, K, 5, 2) x y of left eye, right eye, nose, left and right corner of the mouth (left as seen
-    in the picture), in pixels, all float32. K is ``candidates``, or the number of anchors if that
-    is less. With ``free_height`` H is any of ``heights``, the same for all images of a batch.
+    Deployed: ``images`` uint8 (N, H, W, 3) RGB -> the K best of all anchors, best first, float32:
+
+    - ``scores`` (N, K) in [0, 1];
+    - ``boxes`` (N, K, 4): x1 y1 x2 y2 in pixels, not clipped;
+    - ``landmarks`` (N, K, 5, 2): x y in pixels of left eye, right eye, nose, left and right corner
+      of the mouth (left in the picture).
+
+    K is ``candidates``, or the number of anchors if that is less. With ``free_height``, H is any of
+    ``heights``, the same for all images of a batch.
     Raw: ``input`` float32 (N, 3, H, W) BGR minus (104, 117, 123) -> ``loc`` (N, A, 4), ``conf``
     (N, A, 2) after softmax and ``landms`` (N, A, 10) of all A anchors, as upstream.
 
@@ -53,9 +57,9 @@ def build(
 
 
 def heights(size: tuple[int, int] = (640, 640), candidates: int = 1000) -> tuple[int, ...]:
-    """Heights that images may have with ``free_height``, rising, the last one that of ``size``.
+    """Heights that images may have with ``free_height``, rising; the last is that of ``size``.
 
-    They are multiples of the coarsest stride that have as many anchors as the graph chooses.
+    They are the multiples of the coarsest stride with at least as many anchors as candidates.
     """
     full, width = size
     chosen = min(candidates, decode.number(full, width))
@@ -64,7 +68,7 @@ def heights(size: tuple[int, int] = (640, 640), candidates: int = 1000) -> tuple
 
 
 def check_options(size: tuple[int, int], candidates: int) -> None:
-    """Raise the ValueError that ``build`` promises for these options."""
+    """Raise the ValueError that ``build`` documents."""
     if any(side < STEP or side % STEP for side in size):
         raise ValueError(f"size {size}: height and width must be positive multiples of 32")
     if not 1 <= candidates <= CANDIDATES_LIMIT:

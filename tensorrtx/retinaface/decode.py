@@ -1,4 +1,4 @@
-"""From anchor rows to the best candidates in pixels, inside the graph."""
+"""From rows of numbers per anchor to the best candidates in pixels, in the graph."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ def anchors(height: int, width: int) -> NDArray[np.float32]:
 
 
 def number(height: int, width: int) -> int:
-    """How many ``anchors`` there are."""
+    """The number of ``anchors``."""
     return sum(len(sides) * (height // each) * (width // each) for each, sides in LEVELS)
 
 
@@ -29,9 +29,9 @@ def _level(height: int, width: int, stride: int, sides: tuple[int, int]) -> NDAr
 
 
 def present(graph: Graph, images: str, height: int, width: int) -> str:
-    """``anchors`` of ``images`` (N, H, W, 3), whose H may be less than ``height``: the same rows.
+    """``anchors`` for ``images`` (N, H, W, 3) with any H up to ``height``.
 
-    The anchors of a level go by rows from the top, so those of fewer rows are the first ones.
+    The anchors of a level are in rows from the top, so a lower image has the first ones of each.
     """
     with graph.scope("decode"):
         rows = graph.node("Gather", graph.node("Shape", images), graph.index(1))
@@ -53,9 +53,9 @@ def constant(graph: Graph, height: int, width: int) -> str:
 def candidates(graph: Graph, rows: str, priors: str, count: int) -> tuple[str, str, str]:
     """Rows with variances folded in -> scores (N, K), boxes (N, K, 4), landmarks (N, K, 5, 2).
 
-    Chooses by logit and decodes only the chosen: centre = anchor + offset * side, size = side *
-    exp(scale), a landmark like a centre (SSD, Liu et al., 2016). These nodes are under ``decode/``:
-    in half precision a pixel coordinate would be off by half a pixel, so keep them in float32.
+    Selects by logit and decodes only the selected: centre = anchor + offset * side, size = side *
+    exp(scale), landmarks like centres (SSD, Liu et al., 2016). The nodes are under ``decode/`` to
+    stay float32: in float16 a pixel coordinate would be off by half a pixel.
     """
     with graph.scope("decode"):
         logits = graph.node("Gather", rows, graph.index(VALUES - 1), axis=2)

@@ -1,11 +1,11 @@
-"""RetinaFace's heads: a row of numbers for each anchor (Deng et al., 2019)."""
+"""RetinaFace's heads: a row of numbers per anchor (Deng et al., 2019)."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tensorrtx.retinaface.layers import Layers
 
-ANCHORS = 2  # of different size at every position
+ANCHORS = 2  # per position, of different sizes
 CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2
 Weight = NDArray[np.float32]
 
@@ -13,9 +13,9 @@ Weight = NDArray[np.float32]
 def rows(layers: Layers, maps: list[str], channels: int, raw: bool) -> str:
     """Three maps -> (N, anchors, values), finest map first, in the order row, column, anchor.
 
-    Values: 4 of the box, 10 of the landmarks, then the logits of background and face if ``raw``.
-    Otherwise the variances are folded in and the one logit is face minus background, whose sigmoid
-    is the softmax of the two. The three heads are one convolution of the joined weights.
+    Values: 4 of the box, 10 of the landmarks, then, if ``raw``, the logits of background and face.
+    Otherwise the variances are folded in, and there is one logit, face minus background: its
+    sigmoid equals the softmax of the two. The three heads are one convolution with joined weights.
     """
     parts = [_level(layers, x, index, channels, raw) for index, x in enumerate(maps)]
     return layers.graph.node("Concat", *parts, axis=1)
@@ -37,7 +37,7 @@ def _level(layers: Layers, x: str, level: int, channels: int, raw: bool) -> str:
 
 
 def _head(layers: Layers, name: str, values: int, channels: int) -> Weight:
-    """(anchors, values, channels + 1): a head's kernel with its bias as the last column."""
+    """A head's kernel with its bias as last column: (anchors, values, channels + 1)."""
     kernel = layers.weights.take(f"{name}.weight", (ANCHORS * values, channels, 1, 1))
     bias = layers.weights.take(f"{name}.bias", (ANCHORS * values,))
     return np.column_stack([kernel[:, :, 0, 0], bias]).reshape(ANCHORS, values, channels + 1)

@@ -9,13 +9,13 @@ EPSILON = 1e-5
 
 
 class Layers(NamedTuple):
-    """A graph being written and the weights it is written from."""
+    """A graph under construction and its weights."""
 
     graph: Graph
     weights: Weights
 
     def norm(self, name: str, channels: int) -> Affine:
-        """Take a batch normalisation."""
+        """Take the weights of a batch normalisation."""
         gamma, beta, mean, variance = (
             self.weights.take(f"{name}.{part}", (channels,))
             for part in ("weight", "bias", "running_mean", "running_var")
@@ -35,8 +35,8 @@ class Layers(NamedTuple):
     ) -> str:
         """Convolve by a square kernel of ``shape`` (out, in, side), normalise, and activate.
 
-        ``slope`` is the leaky ReLU's, None for no activation; ``flip`` reverses the input channels
-        of the weights, so that a network trained on BGR reads RGB.
+        ``slope`` is that of the leaky ReLU, None for no activation. ``flip`` reverses the input
+        channels of the weights, so that a network trained on BGR takes RGB.
         """
         out, inner, side = shape
         kernel = self.weights.take(f"{conv}.weight", (out, inner, side, side))

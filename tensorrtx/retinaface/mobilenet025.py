@@ -1,10 +1,10 @@
-"""MobileNet v1 (Howard et al., 2017) with a quarter of its channels, as RetinaFace cuts it up."""
+"""MobileNet v1 (Howard et al., 2017) with a quarter of its channels, in RetinaFace's stages."""
 
 from tensorrtx.retinaface.layers import Layers
 
 SLOPE = 0.1
 CHANNELS = (64, 128, 256)
-# Each row is a stage: (output channels, stride) of its depth-wise separable blocks.
+# Per stage: (output channels, stride) of its depth-wise separable blocks.
 STAGES = (
     ((16, 1), (32, 2), (32, 1), (64, 2), (64, 1)),
     ((128, 2), (128, 1), (128, 1), (128, 1), (128, 1), (128, 1)),

@@ -4,7 +4,7 @@ from tensorrtx.retinaface.layers import Layers
 
 
 def pyramid(layers: Layers, maps: list[str], channels: tuple[int, ...], out: int) -> list[str]:
-    """Bring three maps to ``out`` channels and add each coarser one to the next finer."""
+    """Convert three maps to ``out`` channels and add each coarser one to the next finer one."""
     slope = _slope(out)
     fine, middle, coarse = (
         layers.conv_norm(x, f"fpn.output{n}.0", f"fpn.output{n}.1", (out, inner, 1), slope=slope)
@@ -16,7 +16,7 @@ def pyramid(layers: Layers, maps: list[str], channels: tuple[int, ...], out: int
 
 
 def _merge(layers: Layers, name: str, fine: str, coarse: str, out: int) -> str:
-    # Sides are multiples of 32, so the finer map has exactly twice the coarser one's size.
+    # Sides are multiples of 32, so the finer map is exactly twice as large.
     factors = layers.graph.numbers(1.0, 1.0, 2.0, 2.0)
     enlarged = layers.graph.node(
         "Resize",
@@ -32,9 +32,10 @@ def _merge(layers: Layers, name: str, fine: str, coarse: str, out: int) -> str:
 
 
 def context(layers: Layers, x: str, name: str, out: int) -> str:
-    """SSH: receptive fields of 3x3, 5x5 and 7x7 side by side, from chains of 3x3 convolutions.
+    """SSH: receptive fields of 3x3, 5x5 and 7x7 in parallel, from chains of 3x3 convolutions.
 
-    The reference activates after joining the three; doing so before is the same and fuses.
+    The reference activates after the concatenation. Before it, the result is the same, and engines
+    fuse it with the convolutions.
     """
 
     def conv(x: str, part: str, outer: int, inner: int, slope: float) -> str:

@@ -1,4 +1,4 @@
-"""ResNet-50 (He et al., 2015) in torchvision's form, where the 3x3 convolution has the stride."""
+"""ResNet-50 (He et al., 2015) in torchvision's form: the 3x3 convolution has the stride."""
 
 from tensorrtx.retinaface.layers import Layers
 

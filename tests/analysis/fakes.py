@@ -1,4 +1,4 @@
-"""Networks without weights, which record what they are run with."""
+"""Networks without weights that record their inputs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.networks import Networks, Plan, Plans
+from analysis.networks import Networks
+from analysis.plans import ModelPlan, ModelPlans
 from engines.catalog import Catalog, Task
 from engines.types import Array, Feeds, Runner
 from tests.analysis.pictures import rules
@@ -23,7 +24,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass
 class Recorder:
-    """What a worker's networks were run with, in order; `beats` are among the events."""
+    """Records the inputs of all networks of a worker, in order; heartbeats are among the events."""
 
     boxes: Sequence[Box] = ((100.0, 100.0, 200.0, 228.0),)
     score: float = 0.9
@@ -37,13 +38,13 @@ class Recorder:
     def networks(
         self, *, images: int = 1, faces: int = 8, kind: "type[FakeRunner] | None" = None
     ) -> Networks:
-        """All four; the detector takes so many `images` at once, and the others so many `faces`."""
+        """All four networks; `images` is the batch of the detector, `faces` that of the others."""
         kind = kind or FakeRunner
         runners = {str(task): kind(task, self) for task in MODELS}
         return Networks(runners, plans(images, faces), self.beat)
 
     def crops(self) -> Array:
-        """What the emotion network has seen."""
+        """The inputs of the emotion network."""
         return np.concatenate(self.rows["emotion"])
 
     def answer(self, task: Task, count: int) -> dict[str, Array]:
@@ -66,7 +67,7 @@ class Recorder:
                 return {"embedding": np.full((count, 4), 0.5, np.float32)}
 
 
-# Shares of a box, from its middle.
+# Landmarks as shares of a box, from its middle.
 EYES_AND_MOUTH = np.array(
     [[-0.2, -0.1], [0.2, -0.1], [0, 0.05], [-0.15, 0.25], [0.15, 0.25]], np.float32
 )
@@ -89,7 +90,7 @@ class FakeRunner(Runner):
 
 
 class StagingRunner(FakeRunner):
-    """Has memory for its rows; `infer` insists on them being there."""
+    """Has memory of its own for its rows; `infer` requires them to be in it."""
 
     staged: Array
 
@@ -105,7 +106,7 @@ class StagingRunner(FakeRunner):
 
 
 class StartingRunner(FakeRunner):
-    """Runs a batch when its outputs are wanted."""
+    """Runs a batch when its outputs are requested."""
 
     def start(self, feeds: Feeds) -> Callable[[], dict[str, Array]]:
         self._recorder.events.append(f"start {self._task}")
@@ -113,12 +114,14 @@ class StartingRunner(FakeRunner):
         return lambda: self.infer(rows)
 
 
-def plans(images: int = 1, faces: int = 8) -> Plans:
-    """Plans that no fake opens."""
+def plans(images: int = 1, faces: int = 8) -> ModelPlans:
+    """Plans without files."""
     catalog = Catalog.load()
 
-    def plan(task: Task) -> Plan:
+    def plan(task: Task) -> ModelPlan:
         batch = images if task == "detector" else faces
-        return Plan(Path("plan"), catalog.get(MODELS[task]), batch)
+        return ModelPlan(Path("plan"), catalog.get(MODELS[task]), batch)
 
-    return Plans(plan("detector"), plan("emotion"), rules(), plan("landmarks"), plan("embedder"))
+    return ModelPlans(
+        plan("detector"), plan("emotion"), rules(), plan("landmarks"), plan("embedder")
+    )

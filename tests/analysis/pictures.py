@@ -1,4 +1,4 @@
-"""Images that tests of the analysis share, and the networks that read them."""
+"""Images and networks that tests of the analysis share."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.analyze import Task, analyze
+from analysis.analyze import analyze
 from analysis.close_up import CloseUps
 from analysis.decode import ImageLimits
 from analysis.detection import Letterbox, fill, fit
 from analysis.errors import ServiceError
-from analysis.networks import Networks, Plan, Plans, Rules, opened
-from analysis.types import Analysis, Options, Source
+from analysis.networks import Networks, open_networks
+from analysis.plans import ModelPlan, ModelPlans, Rules
+from analysis.types import Analysis, Options, Source, Task
 from engines import build
 from engines.backends.onnxruntime import OnnxRuntime
 from engines.catalog import Catalog
@@ -47,16 +48,16 @@ def shipped(
     heights: bool = True,
     close_ups: CloseUps = "auto",
     landmarks: bool = True,
-) -> Plans:
-    """The shipped models for ONNX Runtime; the detector takes so many `images` at once."""
+) -> ModelPlans:
+    """The shipped models for ONNX Runtime; `images` is the batch of the detector."""
     engine, catalog = OnnxRuntime(), Catalog.load()
 
-    def plan(name: str, batch: int | None = None) -> Plan:
+    def plan(name: str, batch: int | None = None) -> ModelPlan:
         spec = catalog.get(name)
-        return Plan(build.find(spec, engine, folder)[0], spec, batch or engine.batch(spec))
+        return ModelPlan(build.find(spec, engine, folder)[0], spec, batch or engine.batch(spec))
 
     detector = plan("retinaface-mnet025", images)
-    return Plans(
+    return ModelPlans(
         detector,
         plan("emotion-fer48"),
         rules(close_ups, engine.heights(detector.spec) if heights else ()),
@@ -66,8 +67,8 @@ def shipped(
 
 
 @contextmanager
-def networks(plans: Plans) -> Iterator[Networks]:
-    with opened(OnnxRuntime(), plans) as found:
+def networks(plans: ModelPlans) -> Iterator[Networks]:
+    with open_networks(OnnxRuntime(), plans) as found:
         yield found
 
 

@@ -1,4 +1,4 @@
-"""The whole way of images to their faces, with the shipped networks and with fakes."""
+"""Analyses of images, with the shipped networks and with fakes."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from analysis.analyze import Result, Task, analyze
+from analysis.analyze import analyze
 from analysis.errors import (
     CorruptImageError,
     ServiceError,
     TooLargeError,
     UnsupportedMediaTypeError,
 )
-from analysis.networks import Networks, opened
-from analysis.types import Analysis, Options
+from analysis.networks import Networks, open_networks
+from analysis.types import Analysis, Options, Result, Task
 from engines.backends.onnxruntime import OnnxRuntime
 from engines.errors import PlanDamagedError
 from engines.types import U8
@@ -43,7 +43,7 @@ ASTRONAUT = read(ASTRONAUT_FILE)
 
 @pytest.fixture(scope="module", params=["one image at a time", "four images at a time"])
 def each(request: pytest.FixtureRequest, plans: Path) -> Iterator[Networks]:
-    """As on a CPU, where inputs are as low as images are; and as on a device, in batches."""
+    """As on a CPU, with inputs as low as the image; and as on a device, in batches."""
     several = request.param.startswith("four")
     with networks(shipped(plans, images=4 if several else 1, heights=not several)) as found:
         yield found
@@ -73,7 +73,7 @@ TASKS = st.builds(
 def test_an_image_gives_the_same_alone_as_beside_any_others(
     each: Networks, tasks: list[Task]
 ) -> None:
-    """To the last bit, broken images included, whatever is requested of each."""
+    """To the last bit, with any options, and beside broken images."""
     together = analyze(tasks, each)
     for task, result in zip(tasks, together, strict=True):
         assert same(result.outcome, outcome(each, *task))
@@ -111,7 +111,7 @@ def test_an_image_without_faces_has_empty_arrays(found: Networks) -> None:
     assert faces(found, IMAGES[4]).embeddings is None
 
 
-def test_embeddings_are_of_unit_length_and_tell_people_apart(found: Networks) -> None:
+def test_embeddings_have_unit_length_and_distinguish_people(found: Networks) -> None:
     vectors = []
     for source in (ASTRONAUT, ASTRONAUT[:, ::-1].copy(), HOPPER):
         embeddings = faces(found, source, Options(embeddings=True)).embeddings
@@ -134,8 +134,8 @@ def test_a_scene_turned_on_its_side_gives_upright_boxes_and_pixels(found: Networ
 
 
 @pytest.mark.parametrize("side", [512, 60])
-def test_a_large_photograph_is_read_as_from_all_of_its_pixels(found: Networks, side: int) -> None:
-    """Whether its face is cut from the reduced image or is so small that it is decoded again."""
+def test_a_large_photograph_gives_the_faces_of_all_its_pixels(found: Networks, side: int) -> None:
+    """Whether a face is cut from the reduced image, or so small that the image is decoded again."""
     image = np.full((2560, 2560, 3), 127, np.uint8)
     head = ASTRONAUT[20:240, 110:330]
     image[200 : 200 + 4 * side, 300 : 300 + 4 * side] = cv2.resize(head, (4 * side, 4 * side))
@@ -152,11 +152,11 @@ def test_a_plan_that_cannot_be_opened_is_an_error(plans: Path, tmp_path: Path) -
     for plan in shipped_plans.all.values():
         with pytest.raises(PlanDamagedError, match=plan.spec.name):
             OnnxRuntime().open(tmp_path / "plan.onnx", plan.spec)
-    with opened(OnnxRuntime(), shipped_plans) as found:
-        assert found.batches() == [], "what opening ran is nobody's"
+    with open_networks(OnnxRuntime(), shipped_plans) as found:
+        assert found.take_batches() == [], "the batches of opening are not reported"
 
 
-# From here on the networks are fakes.
+# The following tests use fake networks.
 
 STRIPES = np.zeros((2560, 2560, 3), np.uint8)
 STRIPES[:, ::4] = STRIPES[:, 1::4] = 255
@@ -189,7 +189,7 @@ def recorded(
 FINE = encode(np.full((120, 160, 3), 90, np.uint8))
 
 
-def test_what_is_wrong_with_an_image_is_its_outcome_and_nobody_elses() -> None:
+def test_the_error_of_an_image_is_its_outcome_and_affects_no_other_image() -> None:
     large = encode(np.zeros((10_000, 5_000, 3), np.uint8))
     sources = [FINE[:-30], FINE, b"text", large, FINE]
     tasks = [Task(source, Options(embeddings=True)) for source in sources]
@@ -218,15 +218,15 @@ def test_images_share_batches() -> None:
     sizes = {task: [len(rows) for rows in each] for task, each in recorder.rows.items()}
     assert sizes["detector"] == [1, 2, 2], "the broken one was in the first two"
     assert sizes["landmarks"] == sizes["emotion"] == sizes["embedder"] == [8, 7]
-    batches = found.batches()
+    batches = found.take_batches()
     assert sorted((batch.network, batch.rows) for batch in batches) == sorted(
         (task, size) for task, each in sizes.items() for size in each
     )
     assert all(batch.queued <= batch.started <= batch.ended for batch in batches)
-    assert found.batches() == []
+    assert found.take_batches() == []
 
 
-def test_only_those_who_ask_are_embedded() -> None:
+def test_only_images_with_the_option_are_embedded() -> None:
     recorder = Recorder()
     tasks = [Task(FINE, Options(embeddings=wanted)) for wanted in (True, False, True)]
     results = [result.outcome for result in analyze(tasks, recorder.networks())]
@@ -236,7 +236,7 @@ def test_only_those_who_ask_are_embedded() -> None:
     ]
 
 
-def test_a_worker_shows_life_before_every_step() -> None:
+def test_there_is_a_heartbeat_before_every_step() -> None:
     recorder = Recorder()
     analyze([Task(FINE, Options(embeddings=True))] * 3, recorder.networks(images=2, faces=1))
     batches = [at for at, event in enumerate(recorder.events) if event != "beat"]
@@ -245,7 +245,7 @@ def test_a_worker_shows_life_before_every_step() -> None:
     assert beats == len(batches) + 2 * 3, "and before each image is decoded and selected from"
 
 
-def test_rows_are_written_into_the_memory_of_a_runner_that_has_some() -> None:
+def test_rows_are_written_into_the_memory_of_the_runner() -> None:
     plain, staging = Recorder(), Recorder()
     tasks = [Task(source, Options(embeddings=True)) for source in (FINE, ASTRONAUT, HOPPER)]
     one = analyze(tasks, plain.networks(images=2))
@@ -255,7 +255,7 @@ def test_rows_are_written_into_the_memory_of_a_runner_that_has_some() -> None:
         assert all(equal(a, b) for a, b in zip(rows, staging.rows[task], strict=True))
 
 
-def test_emotions_are_read_while_landmarks_are_placed_where_a_runner_can_be_started() -> None:
+def test_a_runner_that_can_be_started_classifies_while_landmarks_are_placed() -> None:
     plain, starting = Recorder(), Recorder()
     tasks = [Task(source, Options(embeddings=True)) for source in (FINE, ASTRONAUT)]
     one = analyze(tasks, plain.networks())
@@ -266,7 +266,7 @@ def test_emotions_are_read_while_landmarks_are_placed_where_a_runner_can_be_star
     assert plain.rows["emotion"][0].tobytes() == starting.rows["emotion"][0].tobytes()
 
 
-def test_more_faces_than_fit_a_batch_are_run_in_pieces_also_where_a_runner_can_be_started() -> None:
+def test_a_runner_that_can_be_started_gets_many_faces_in_pieces() -> None:
     recorder = Recorder()
     results = analyze([Task(FINE, PLAIN)] * 3, recorder.networks(faces=2, kind=StartingRunner))
     assert [len(rows) for rows in recorder.rows["emotion"]] == [2, 1]
@@ -274,13 +274,13 @@ def test_more_faces_than_fit_a_batch_are_run_in_pieces_also_where_a_runner_can_b
 
 
 @pytest.mark.parametrize("task", ["detector", "landmarks", "emotion", "embedder"])
-def test_an_engine_that_fails_ends_the_analysis(task: str) -> None:
+def test_the_error_of_an_engine_is_raised(task: str) -> None:
     recorder = Recorder(fails=lambda each: each == task)
     with pytest.raises(RuntimeError, match="broken"):
         recorded([FINE], recorder, Options(embeddings=True))
 
 
-def test_upright_pixels_are_given_back_only_on_request() -> None:
+def test_upright_pixels_are_returned_only_on_request() -> None:
     (without,) = recorded([encode(STRIPES, "PNG")], Recorder())
     (kept,) = recorded([encode(STRIPES, "PNG")], Recorder(), Options(keep_image=True))
     (own,) = recorded([STRIPES], Recorder(), Options(keep_image=True))
@@ -292,7 +292,7 @@ def test_upright_pixels_are_given_back_only_on_request() -> None:
     assert equal(own.image, STRIPES)
 
 
-def test_no_images_are_no_results() -> None:
+def test_no_images_give_no_results() -> None:
     recorder = Recorder()
     assert analyze([], recorder.networks()) == []
     assert recorder.events == []

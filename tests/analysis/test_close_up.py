@@ -1,4 +1,4 @@
-"""Faces that fill the frame are found, once; and looking twice keeps answers apart."""
+"""Faces that fill the image are found once, and the second look does not affect other images."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.analyze import Task, analyze
+from analysis.analyze import analyze
 from analysis.close_up import MARGIN, SHRINK, CloseUps, merged, second_look, wanted
 from analysis.detection import PADDING, nms
-from analysis.types import Options
+from analysis.types import Options, Task
 from engines.types import U8
 from tests.analysis.pictures import IMAGES, SIZE, faces, letterbox, networks, outcome, same, shipped
 from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, encode, iou, read
@@ -42,7 +42,7 @@ def test_a_face_that_fills_the_frame_is_found_once(
     assert iou(found.tolist(), box) > 0.5
 
 
-def test_one_look_misses_it_and_auto_looks_again(plans: Path) -> None:
+def test_without_a_second_look_a_close_up_is_missed_and_auto_looks_again(plans: Path) -> None:
     image, box = filling(1.75, 640, 640)
     policies: tuple[CloseUps, ...] = ("off", "auto")
     hits = {}
@@ -57,7 +57,7 @@ def test_one_look_misses_it_and_auto_looks_again(plans: Path) -> None:
 @pytest.mark.parametrize(
     ("score", "side", "again"), [(0.05, 500, False), (0.15, 500, True), (0.99, 300, False)]
 )
-def test_auto_looks_again_where_a_large_anchor_half_sees_a_face(
+def test_auto_looks_again_if_a_large_anchor_has_a_low_score(
     score: float, side: float, again: bool
 ) -> None:
     row = {"scores": np.array([score]), "boxes": np.array([[0, 0, side / 2, side]])}
@@ -109,7 +109,7 @@ def test_points_come_back_from_the_second_look(
     assert np.allclose(centre, back["landmarks"][0, 0], atol=0.01)
 
 
-def test_only_close_ups_of_the_second_look_count() -> None:
+def test_only_close_ups_are_taken_from_the_second_look() -> None:
     _, box = letterbox(np.zeros((640, 640, 3), np.uint8))
     boxes = np.array([[250, 250, 300, 300], [220, 220, 400, 400]], np.float32)
     row = {
@@ -121,7 +121,7 @@ def test_only_close_ups_of_the_second_look_count() -> None:
     assert merged(none, row, (640, 640, 3), box)["scores"].tolist() == [pytest.approx(0.8)]
 
 
-def test_parts_of_a_close_up_go_and_a_smaller_face_before_it_does_not_take_it_away() -> None:
+def test_parts_of_a_close_up_are_dropped_and_a_small_face_in_front_does_not_drop_it() -> None:
     face, part, frame = [100, 0, 540, 480], [200, 200, 400, 470], [0, 0, 640, 480]
     boxes = np.array([face, part, frame], np.float32)
     assert nms(boxes, np.array([0.99, 0.6, 0.7]), 0.4).tolist() == [0]

@@ -46,7 +46,7 @@ coordinates = st.floats(-2000, 2000).map(lambda value: round(value, 3))
 
 
 @given(st.lists(st.tuples(coordinates, coordinates), min_size=5, max_size=5))
-def test_similarity_is_what_the_decomposition_gives(points: list[tuple[float, float]]) -> None:
+def test_a_similarity_is_that_of_umeyamas_decomposition(points: list[tuple[float, float]]) -> None:
     """For landmarks that are no face, too: mirrored ones, and several or all on one point."""
     for source in (np.array(points), np.array(points) * [-1, 1]):
         wanted = by_decomposition(source, ARCFACE_TEMPLATE)
@@ -66,7 +66,7 @@ def test_a_face_has_the_same_similarity_alone_as_among_others(
         assert matrix.tobytes() == similarity(np.array(points)).tobytes()
 
 
-def test_a_single_point_does_not_fail() -> None:
+def test_landmarks_on_one_point_give_a_finite_similarity() -> None:
     assert np.isfinite(similarity(np.ones((5, 2)))).all()
 
 

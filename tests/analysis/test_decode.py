@@ -8,7 +8,7 @@ from PIL import Image
 
 from analysis.decode import ImageLimits, decode, open_picture
 from analysis.errors import ServiceError, TooLargeError
-from bench.bombs import png
+from bench.inputs.bombs import png
 from engines.types import U8
 from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, encode, read
 
@@ -83,7 +83,7 @@ def test_the_first_frame_of_an_animation_counts() -> None:
         assert decode(data, LIMITS)[0, 0, 0] > 200
 
 
-def test_too_many_bytes_are_refused() -> None:
+def test_an_image_with_too_many_bytes_is_rejected() -> None:
     with pytest.raises(TooLargeError, match="bytes"):
         decode(b"\xff\xd8\xff" + b"\0" * LIMITS.max_bytes, LIMITS)
 
@@ -102,7 +102,7 @@ def test_mutated_files_give_pixels_or_a_typed_error(data: st.DataObject) -> None
     assert pixels.ndim == 3
 
 
-def test_a_real_photograph() -> None:
+def test_a_photograph_decodes_to_the_pixels_of_pillow() -> None:
     assert np.array_equal(decode(ASTRONAUT_FILE.read_bytes(), LIMITS), read(ASTRONAUT_FILE))
 
 

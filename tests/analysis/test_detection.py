@@ -44,7 +44,7 @@ boxes = st.lists(
 
 
 @given(boxes, st.floats(0.1, 0.9))
-def test_what_nms_keeps_does_not_overlap_and_what_it_drops_does(
+def test_boxes_that_nms_keeps_do_not_overlap_and_dropped_ones_do(
     drawn: list[tuple[float, ...]], limit: float
 ) -> None:
     array = np.array([[x, y, x + w, y + h] for x, y, w, h in drawn]).reshape(-1, 4)
@@ -71,7 +71,7 @@ def row(*faces: tuple[float, tuple[float, ...]]) -> dict[str, NDArray[np.float32
     }
 
 
-def test_faces_are_the_largest_first_and_inside_the_image() -> None:
+def test_faces_are_sorted_by_size_and_clipped_to_the_image() -> None:
     found = select(
         row(
             (0.99, (10, 10, 30, 30)),
@@ -89,7 +89,7 @@ def test_faces_are_the_largest_first_and_inside_the_image() -> None:
     assert found.scores.tolist() == pytest.approx([0.9, 0.7])
 
 
-def test_no_faces() -> None:
+def test_no_candidates_give_no_faces() -> None:
     found = select(row(), Letterbox(1, 640, 640), min_score=0.5, nms_iou=0.4, max_faces=10)
     assert found.boxes.shape == (0, 4)
     assert found.landmarks.shape == (0, 5, 2)

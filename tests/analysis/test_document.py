@@ -1,4 +1,4 @@
-"""What is written as plain data is what the documented models would write, to the byte."""
+"""The plain data of a result is what the documented models would write, to the byte."""
 
 import msgspec
 import numpy as np
@@ -33,24 +33,26 @@ def analyses(draw: st.DrawFn) -> Analysis:
 
 
 def same(document: Document) -> None:
-    told = ImageResult.model_validate(document)
-    assert msgspec.json.encode(document) == told.model_dump_json().encode()
-    assert msgspec.json.encode(told.model_dump()) == msgspec.json.encode(document)
+    model = ImageResult.model_validate(document)
+    assert msgspec.json.encode(document) == model.model_dump_json().encode()
+    assert msgspec.json.encode(model.model_dump()) == msgspec.json.encode(document)
 
 
 @given(analyses(), st.text(st.characters(exclude_categories=["Cs"])), st.permutations(LABELS))
-def test_a_result(found: Analysis, name: str, wanted: list[str]) -> None:
+def test_the_document_of_a_result_is_that_of_the_models(
+    found: Analysis, name: str, wanted: list[str]
+) -> None:
     same(image_document(name, found, LABELS, tuple(wanted[:2])))
 
 
-def test_an_error() -> None:
+def test_the_document_of_an_error_is_that_of_the_models() -> None:
     error = CorruptImageError("the image cannot be decoded: é")
     same(image_document("1", error, LABELS, LABELS))
     assert image_result("1", error, LABELS, LABELS).error is not None
 
 
 @pytest.mark.parametrize("emotion", range(3))
-def test_the_emotion_is_the_best_of_those_asked_for(emotion: int) -> None:
+def test_the_emotion_is_the_best_of_the_wanted_labels(emotion: int) -> None:
     scores = np.full((1, 3), 0.25, F32)
     scores[0, emotion] = 0.5
     faces = Detections(np.zeros((1, 4), F32), np.zeros((1, 5, 2), F32), np.ones(1, F32))

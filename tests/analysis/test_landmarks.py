@@ -1,4 +1,4 @@
-"""Landmarks placed by a network of their own, on real faces and as part of an analysis."""
+"""Landmarks placed by their network, on real faces and as part of an analysis."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from analysis.landmarks import SIDE, TEMPLATE, Locate, eyes, placed
+from analysis.landmarks import SIDE, TEMPLATE, Locate, eyes, place_landmarks
 from engines.backends.onnxruntime import session
 from engines.types import F32, U8, Array
 from tests.analysis.pictures import faces, networks, shipped
 from tests.photographs import ASTRONAUT_FILE, read
-from tests.training.emotion.test_shipped import multiply_adds
+from tests.training.graphs import multiply_adds
 
 NETWORK = Path(__file__).parents[2] / "engines" / "models" / "landmarks-64.onnx"
 SESSION = session(NETWORK)
@@ -30,7 +30,7 @@ def locate(crops: U8) -> Array:
 
 
 def place(guesses: Array, image: U8 = ASTRONAUT, network: Locate = locate) -> F32:
-    (points,) = placed(network, [image], [guesses])
+    (points,) = place_landmarks(network, [image], [guesses])
     return points
 
 
@@ -44,7 +44,7 @@ def error(points: np.ndarray) -> float:
     zoom=st.floats(0.9, 1.1),
     seed=st.integers(0, 99),
 )
-def test_a_face_is_marked_wherever_near_it_the_guess_is(
+def test_landmarks_are_placed_from_any_guess_near_the_face(
     shift: tuple[float, float], zoom: float, seed: int
 ) -> None:
     scatter = np.random.default_rng(seed).normal(0, 0.06, (5, 2))
@@ -53,7 +53,7 @@ def test_a_face_is_marked_wherever_near_it_the_guess_is(
     assert error(points) < 0.09
 
 
-def test_a_turned_picture_is_marked_alike() -> None:
+def test_a_turned_image_gets_turned_landmarks() -> None:
     guess = MARKED.astype(np.float32)
     (upright,) = place(guess[None])
     side = len(ASTRONAUT)
@@ -63,7 +63,7 @@ def test_a_turned_picture_is_marked_alike() -> None:
     assert points == pytest.approx(np.stack([upright[:, 1], side - upright[:, 0]], 1), abs=0.6)
 
 
-def test_a_guess_stays_where_there_is_too_little_to_see() -> None:
+def test_the_guess_is_kept_for_a_face_that_is_too_small() -> None:
     tiny = (TEMPLATE / SIDE * 3 + 100).astype(np.float32)
     assert eyes(tiny) < 2
     assert np.array_equal(place(tiny[None])[0], tiny)
@@ -75,7 +75,7 @@ def steady(share: float) -> Locate:
     return lambda crops: np.tile(moved, (len(crops), 5, 1))
 
 
-def test_what_moves_is_looked_at_again_and_what_moves_away_is_another_face() -> None:
+def test_landmarks_that_move_are_placed_again_and_those_that_move_far_are_rejected() -> None:
     guess = (2 * TEMPLATE + 100).astype(np.float32)
     for share, moved in ((0.09, 0.09), (0.24, 0.48), (0.26, 0.0)):
         (points,) = place(guess[None], network=steady(share))
@@ -83,8 +83,8 @@ def test_what_moves_is_looked_at_again_and_what_moves_away_is_another_face() -> 
         assert points - guess == pytest.approx(wanted, abs=0.1)
 
 
-def test_faces_of_all_images_share_each_look() -> None:
-    """Only those that moved are looked at a second time, and they are looked at together."""
+def test_faces_of_all_images_share_each_call_of_the_network() -> None:
+    """Only landmarks that moved are placed a second time, all in one call."""
     shapes: list[tuple[int, ...]] = []
 
     def network(crops: U8) -> Array:
@@ -94,7 +94,7 @@ def test_faces_of_all_images_share_each_look() -> None:
 
     guess = (2 * TEMPLATE + 100).astype(np.float32)
     images = [np.full((300, 300, 3), value, np.uint8) for value in (0, 9, 0, 9)]
-    found = placed(
+    found = place_landmarks(
         network, images, [guess[None], np.stack([guess] * 2), guess[None][:0], guess[None]]
     )
     assert [len(points) for points in found] == [1, 2, 0, 1]
@@ -106,7 +106,7 @@ def test_faces_of_all_images_share_each_look() -> None:
     points=arrays(np.float32, (1, 5, 2), elements=st.floats(-1e4, 1e4, width=32)),
     kind=st.sampled_from(["any", "mirrored", "point", "line", "nan"]),
 )
-def test_whatever_is_taken_for_landmarks_gives_landmarks(points: Array, kind: str) -> None:
+def test_any_guess_gives_landmarks(points: Array, kind: str) -> None:
     match kind:
         case "mirrored":
             points = (MARKED * [-1, 1]).astype(np.float32) + points[:, :1]
@@ -123,7 +123,7 @@ def test_whatever_is_taken_for_landmarks_gives_landmarks(points: Array, kind: st
         assert np.array_equal(found, points, equal_nan=True)
 
 
-def test_no_faces_are_no_landmarks() -> None:
+def test_no_faces_give_no_landmarks() -> None:
     assert place(np.empty((0, 5, 2), np.float32)).shape == (0, 5, 2)
 
 
@@ -138,6 +138,6 @@ def test_an_analysis_places_landmarks_where_there_is_a_network(plans: Path) -> N
     assert error(placed_points) < 0.05
 
 
-def test_it_is_small_enough_for_a_core() -> None:
+def test_the_network_is_small_enough_for_one_core() -> None:
     assert NETWORK.stat().st_size <= 2_000_000
     assert multiply_adds(onnx.load(NETWORK)) <= 27_000_000

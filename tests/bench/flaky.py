@@ -1,4 +1,4 @@
-"""A server that ends at its first start and answers from the second on: `FLAG PORT`."""
+"""`flaky FLAG PORT`: a server that ends at its first start, and answers from the second on."""
 
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 class Answer(BaseHTTPRequestHandler):
-    """Says nothing, with status 200."""
+    """Answers 200 without a body."""
 
     def do_POST(self) -> None:
-        """Read what was sent, and answer."""
+        """Read the body, and answer."""
         self.rfile.read(int(self.headers["content-length"]))
         self.send_response(200)
         self.send_header("content-length", "0")
@@ -20,5 +20,5 @@ if __name__ == "__main__":
     started, port = Path(sys.argv[1]), int(sys.argv[2])
     if not started.exists():
         started.touch()
-        sys.exit("the first start is in vain")
+        sys.exit("the first start fails")
     HTTPServer(("127.0.0.1", port), Answer).serve_forever()

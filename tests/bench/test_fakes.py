@@ -1,4 +1,4 @@
-"""Fake networks answer in the shapes of the real ones, with faces that the analysis accepts."""
+"""Fake networks answer in the shapes of real ones, with faces that the analysis accepts."""
 
 from pathlib import Path
 
@@ -8,10 +8,13 @@ import pytest
 from analysis.crops import FER_SIZE, FRAME_HEIGHT_SHARE, FRAME_WIDTH_SHARE
 from analysis.detection import Letterbox, select
 from bench import fakes
-from bench.simulated import Cost, Device
+from bench.fakes import engine as fake_engine
+from bench.fakes.answers import answer, detections, grid
+from bench.fakes.device import Cost, Device
 from engines.catalog import Catalog, ModelSpec
+from engines.select import load_engine
 
-PLAN = Path("not read")
+PLAN = Path("never-opened")
 MODELS = ("retinaface-mnet025", "landmarks-64", "emotion-fer48", "arcface-mobilefacenet")
 
 
@@ -49,15 +52,13 @@ def test_each_face_is_found_once_and_needs_no_second_decoding(
 
 
 def test_a_tiny_image_has_a_face_too() -> None:
-    found = select(
-        fakes.detections(1), Letterbox(2, 24, 16), min_score=0.5, nms_iou=0.4, max_faces=1
-    )
+    found = select(detections(1), Letterbox(2, 24, 16), min_score=0.5, nms_iou=0.4, max_faces=1)
     assert len(found.boxes) == 1
 
 
-def test_more_faces_than_fit_are_an_error() -> None:
-    with pytest.raises(ValueError, match="31 faces do not fit"):
-        fakes.grid(31)
+def test_too_many_faces_are_an_error() -> None:
+    with pytest.raises(ValueError, match="31"):
+        grid(31)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -74,8 +75,8 @@ def test_every_network_answers_any_number_of_rows(name: str) -> None:
 
 def test_scores_and_embeddings_are_normalised() -> None:
     emotion, embedder = spec("emotion-fer48"), spec("arcface-mobilefacenet")
-    assert fakes.answer(emotion, 1)["scores"].sum() == pytest.approx(1)
-    assert np.linalg.norm(fakes.answer(embedder, 1)["embedding"]) == pytest.approx(1)
+    assert answer(emotion, 1)["scores"].sum() == pytest.approx(1)
+    assert np.linalg.norm(answer(embedder, 1)["embedding"]) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
@@ -86,17 +87,16 @@ def test_scores_and_embeddings_are_normalised() -> None:
         (fakes.recorder("/a/file"), "bench.fakes:recorder:/a/file"),
     ],
 )
-def test_origin_makes_the_same_engine_again(
+def test_the_origin_makes_the_same_engine(
     made: fakes.FakeEngine | fakes.Recorder, origin: str
 ) -> None:
     assert made.origin == origin
-    _, factory, argument = origin.split(":", 2)
-    assert getattr(fakes, factory)(argument).origin == origin
+    assert load_engine(origin).origin == origin
 
 
 def test_a_simulated_network_takes_the_time_of_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     spent: list[float] = []
-    monkeypatch.setattr(fakes.DEVICE, "run", spent.append)
+    monkeypatch.setattr(fake_engine.DEVICE, "run", spent.append)
     for name in ("retinaface-mnet025", "emotion-fer48"):
         model = spec(name)
         with fakes.simulated("2,1,1").open(PLAN, model) as runner:
@@ -105,23 +105,23 @@ def test_a_simulated_network_takes_the_time_of_its_rows(monkeypatch: pytest.Monk
 
 
 def test_a_device_runs_one_batch_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    waited: list[float] = []
-    monkeypatch.setattr("bench.simulated.time.monotonic", lambda: 100.0)
-    monkeypatch.setattr("bench.simulated.time.sleep", waited.append)
+    slept: list[float] = []
+    monkeypatch.setattr("bench.fakes.device.time.monotonic", lambda: 100.0)
+    monkeypatch.setattr("bench.fakes.device.time.sleep", slept.append)
     device = Device()
     device.run(1)
     device.run(2)
-    assert waited == [1, 3]
+    assert slept == [1, 3]
 
 
-def test_a_device_is_scaled_to_a_rate() -> None:
+def test_a_device_can_be_scaled_to_a_rate() -> None:
     cost = Cost().with_best_rate(100, 64, faces=1)
     assert cost.best_rate(64, 1) == pytest.approx(100)
     assert cost.best_rate(1, 1) < cost.best_rate(8, 1) < 100
     assert cost.best_rate(64, 0) > 100
 
 
-def test_a_recorder_records_what_is_opened(plans: Path, tmp_path: Path) -> None:
+def test_a_recorder_writes_which_plans_are_opened(plans: Path, tmp_path: Path) -> None:
     file = tmp_path / "opened"
     (plan,) = plans.glob("onnxruntime/emotion-fer48*.onnx")
     with fakes.recorder(str(file)).open(plan, spec("emotion-fer48")):

@@ -1,18 +1,22 @@
-"""A short soak: every request of the mix is answered as expected, and nothing is left of it."""
+"""A short soak: every answer is the expected one, and no descriptor or thread is left."""
 
 import random
 from pathlib import Path
 
-from bench.mix import mix
+import pytest
+
+import bench.soak
+from bench.load.mix import mix
 from bench.soak import draw, soak, verdict
 from tests.server import Server
 
-WINDOWS = 2
 
-
-async def test_a_short_soak(server: Server, tmp_path: Path) -> None:
+async def test_a_short_soak(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.soak, "REST_S", 0.3)
     requests = 4 * len(mix(random.Random(0)))
-    windows = await soak(server.url, server.process.pid, requests, WINDOWS)
+    windows = await soak(server.url, server.process.pid, requests, number=2)
     assert not any(window.wrong for window in windows), [window.wrong for window in windows]
     first, last = windows[0].held, windows[-1].held
     assert last.descriptors <= first.descriptors + 8

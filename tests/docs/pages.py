@@ -70,7 +70,7 @@ def metrics_page() -> str:
     metrics = Metrics()
     labels = {
         name: getattr(collector, "_labelnames", ())
-        for collector, names in metrics.registry._collector_to_names.items()
+        for collector, names in metrics.registry._collector_to_names.items()  # noqa: SLF001  (no public way)
         for name in names
     }
     ours = (f for f in metrics.registry.collect() if f.name.startswith("emotions_"))

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.docs.blocks import DOCS, Block, blocks
+from tests.docs.near import assert_near
 from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE
 from tests.server import Server, serving
-from tests.docs.near import assert_near
 
 PAGES = ("index.md", "api.md", "client.md")
 URL = "http://localhost:8000"

@@ -39,7 +39,9 @@ def test_each_card_is_of_the_weights_that_ship(entry: dict[str, str]) -> None:
     assert re.findall(r"sha256\s+`(\w+)`", card) == [entry["sha256"]]
 
 
-@pytest.mark.parametrize("page", [DOCS / "measurements.md", DOCS / "limits.md"], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "page", [DOCS / "measurements.md", DOCS / "limits.md"], ids=lambda p: p.name
+)
 def test_accuracies_are_the_card_s(page: Path, seven_and_three: tuple[str, str]) -> None:
     text, (seven, three) = page.read_text(), seven_and_three
     assert re.search(rf"FER-2013('s)? public test.*\| {seven} %", text)

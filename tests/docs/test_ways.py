@@ -39,7 +39,7 @@ Calls = dict[tuple[str, str], None]
 
 @contextmanager
 def calls() -> Iterator[Calls]:
-    """Collect the file and the name of each function of the project, in the order of first calls."""
+    """Collect file and name of each function of the project, in the order of first calls."""
     found: Calls = {}
     files: dict[str, str | None] = {}
 
@@ -61,7 +61,7 @@ def calls() -> Iterator[Calls]:
         yield found
     finally:
         sys.setprofile(former)
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
 
 
 def request(plans: Path, found: Calls) -> None:
@@ -91,7 +91,7 @@ def model(plans: Path, _: Calls) -> None:
     """Build a model into an empty folder, then find its plan and run it."""
     spec, engine = Catalog.load().get("landmarks-64"), OnnxRuntime()
     build(spec, engine, plans)
-    path, _ = find(spec, engine, plans)
+    path = find(spec, engine, plans)[0]
     engine.open(path, spec)
 
 

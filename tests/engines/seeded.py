@@ -1,14 +1,14 @@
 """Graphs of every network of the catalog, filled with made-up weights where none are shipped."""
 
 import functools
-from pathlib import Path
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from engines import build, weights
+from engines import network, weights
 from engines.catalog import ModelSpec
+from engines.weights import WeightsFile
 from tensorrtx import arcface, retinaface
 from tensorrtx.invariance import imagewise
 from tensorrtx.weights import Weights
@@ -27,16 +27,16 @@ class MadeUp(Weights):
 
 
 def graph(spec: ModelSpec) -> onnx.ModelProto:
-    """The graph that `engines.build.graph` gives, with shipped weights or made-up ones."""
+    """The graph that `engines.network.graph` gives, with shipped weights or made-up ones."""
     shipped = weights.shipped(spec)
     if shipped is not None:
-        return build.graph(spec, Path(shipped))
+        return network.graph(spec, WeightsFile.of(shipped))
     return _made_up(spec.network)
 
 
 @functools.cache
-def _made_up(network: str) -> onnx.ModelProto:
-    match network:
+def _made_up(name: str) -> onnx.ModelProto:
+    match name:
         case "retinaface-r50":
             model = retinaface.build(MadeUp(), backbone="r50")
         case "arcface-mobilefacenet":

@@ -14,16 +14,18 @@ from engines import build, plan
 from engines.backends.onnxruntime import OnnxRuntime, OnnxRuntimeRunner
 from engines.catalog import Catalog, Limits, ModelSpec
 from engines.errors import EngineError, ParityError, PlanDamagedError, PlanMissingError
+from engines.network import export
 from engines.probe_inputs import probe
 from engines.select import load_engine
 from engines.types import Array, Feeds
 
 ENGINE = OnnxRuntime()
+NAME = "landmarks-64"
 
 
 @pytest.fixture
 def spec() -> ModelSpec:
-    return Catalog.load().get("emotion-fer48")
+    return Catalog.load().get(NAME)
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def test_a_build_leaves_a_verified_plan_and_its_sidecar(
     ]
     assert build.find(spec, ENGINE, tmp_path) == (built.path, built.sidecar)
     assert built.sidecar.parity is not None
-    assert built.sidecar.parity["score"] < 1e-4
+    assert built.sidecar.parity["landmark"] < 1e-3
 
 
 def test_a_second_build_is_a_cache_hit_and_force_is_not(
@@ -86,11 +88,11 @@ def test_a_damaged_plan_is_refused_and_built_anew(
         content = bytearray(built.path.read_bytes())
         content[1000] ^= 1
         built.path.write_bytes(content[:500] if damage == "cut" else content)
-    with pytest.raises(PlanDamagedError, match=r"--force .* emotion-fer48"):
+    with pytest.raises(PlanDamagedError, match=rf"--force .* {NAME}"):
         build.find(spec, ENGINE, tmp_path)
-    said: list[str] = []
-    assert build.build(spec, ENGINE, tmp_path, say=said.append).fresh
-    assert "damaged" in said[0]
+    lines: list[str] = []
+    assert build.build(spec, ENGINE, tmp_path, log=lines.append).fresh
+    assert "damaged" in lines[0]
 
 
 def test_an_interrupted_build_leaves_nothing_that_loads(
@@ -119,7 +121,7 @@ class SkewedRunner(OnnxRuntimeRunner):
         return {name: np.roll(array, 1, axis=0) for name, array in super().infer(feeds).items()}
 
 
-@pytest.mark.parametrize("name", ["emotion-fer48", "retinaface-mnet025"])
+@pytest.mark.parametrize("name", [NAME, "retinaface-mnet025"])
 def test_a_plan_that_mixes_up_a_batch_is_not_put_in_place(name: str, tmp_path: Path) -> None:
     with pytest.raises(ParityError, match="not put in place"):
         build.build(Catalog.load().get(name), Skewed(), tmp_path)
@@ -127,29 +129,29 @@ def test_a_plan_that_mixes_up_a_batch_is_not_put_in_place(name: str, tmp_path: P
 
 
 def test_limits_that_no_plan_meets(spec: ModelSpec, tmp_path: Path) -> None:
-    strict = msgspec.structs.replace(spec, limits={"fp32": Limits(score=-1.0)})
+    strict = msgspec.structs.replace(spec, limits={"fp32": Limits(landmark=-1.0)})
     with pytest.raises(ParityError, match="limit -1"):
         build.build(strict, ENGINE, tmp_path)
 
 
-def test_reverify_notes_new_figures_and_refuses_what_fails(
+def test_verify_writes_new_figures_and_makes_a_plan_valid(
     spec: ModelSpec, tmp_path: Path, built: build.Built
 ) -> None:
-    plan.describe(built.path, msgspec.structs.replace(built.sidecar, parity=None))
+    plan.write_sidecar(built.path, msgspec.structs.replace(built.sidecar, parity=None))
     with pytest.raises(PlanMissingError, match="emotions verify"):
         build.find(spec, ENGINE, tmp_path)
-    assert build.reverify(spec, ENGINE, tmp_path).parity == built.sidecar.parity
+    assert build.verify(spec, ENGINE, tmp_path).parity == built.sidecar.parity
     assert build.find(spec, ENGINE, tmp_path)[1] == built.sidecar
 
 
-def test_weights_of_another_network_are_told(spec: ModelSpec, tmp_path: Path) -> None:
+def test_weights_of_another_network_are_named(spec: ModelSpec, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.onnx"
     wrong.write_bytes(b"no graph")
     broken = msgspec.structs.replace(spec, weights=str(wrong), sha256=None)
     with pytest.raises(EngineError, match=r"wrong\.onnx"):
         build.build(broken, ENGINE, tmp_path)
     with pytest.raises(EngineError, match="no network"):
-        build.export("nothing", wrong, {})
+        export("nothing", wrong, {})
 
 
 def test_a_runner_splits_what_is_larger_than_its_batches(spec: ModelSpec, tmp_path: Path) -> None:
@@ -157,8 +159,8 @@ def test_a_runner_splits_what_is_larger_than_its_batches(spec: ModelSpec, tmp_pa
     faces = np.repeat(probe(spec), 3, axis=0)[:10]
     build.build(small, ENGINE, tmp_path)
     with ENGINE.open(build.find(small, ENGINE, tmp_path)[0], small) as runner:
-        together = runner.infer({"faces": faces})["scores"]
-        alone = [runner.infer({"faces": faces[i : i + 1]})["scores"] for i in range(10)]
+        together = runner.infer({"faces": faces})["offsets"]
+        alone = [runner.infer({"faces": faces[i : i + 1]})["offsets"] for i in range(10)]
     assert np.array_equal(together, np.concatenate(alone))
 
 
@@ -171,13 +173,13 @@ def test_unknown_engines_are_named() -> None:
         load_engine("cuda")
 
 
-def test_a_folder_that_cannot_be_written_is_told(spec: ModelSpec, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_names_the_setting(spec: ModelSpec, tmp_path: Path) -> None:
     (tmp_path / "onnxruntime").write_text("a file where a folder should be")
     with pytest.raises(EngineError, match="EMOTIONS_PLANS"):
         build.build(spec, ENGINE, tmp_path)
 
 
-def test_onnx_runtime_is_told_to_report_nothing() -> None:
+def test_onnx_runtime_sends_no_telemetry() -> None:
     code = "import engines, subprocess; print(subprocess.check_output(['env'], text=True))"
     environment = {"PATH": os.environ["PATH"]}
     output = subprocess.check_output([sys.executable, "-c", code], env=environment)

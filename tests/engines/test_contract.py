@@ -13,7 +13,9 @@ from engines import build, contract
 from engines.backends.onnxruntime import OnnxRuntime
 from engines.catalog import Catalog, ModelSpec
 from engines.errors import EngineError
+from engines.network import graph
 from engines.probe_inputs import probe
+from engines.weights import WeightsFile
 from tests.engines import seeded
 
 CATALOG = Catalog.load()
@@ -22,7 +24,7 @@ FACES = ("N", 64, 64, 3)
 
 
 @pytest.mark.parametrize("name", [spec.name for spec in CATALOG if spec.weights])
-def test_what_ships_gives_what_its_task_promises(name: str) -> None:
+def test_shipped_networks_have_the_outputs_of_their_task(name: str) -> None:
     spec = CATALOG.get(name)
     model = seeded.graph(spec)
     assert [value.name for value in model.graph.input] == [spec.input_name]
@@ -39,14 +41,14 @@ def placer(path: Path, source: tuple[Any, ...], output: tuple[Any, ...], **names
         helper.make_node("Concat", ["rows", "ones"], ["shape"], axis=0),
         helper.make_node("Expand", ["zeros", "shape"], [gives]),
     ]
-    graph = helper.make_graph(
+    made = helper.make_graph(
         nodes,
         "placer",
         [helper.make_tensor_value_info(takes, TensorProto.UINT8, source)],
         [helper.make_tensor_value_info(gives, TensorProto.FLOAT, output)],
         [zeros, shape],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, path)
     return path
 
@@ -90,7 +92,7 @@ def test_other_networks_do_not_place_landmarks(
         ("retinaface-mnet025", "emotion-fer48.onnx", {"options": {}}, "find faces"),
     ],
 )
-def test_a_network_of_another_task_is_told(
+def test_a_network_of_another_task_is_refused(
     base: str, file: str, changes: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(EngineError, match=rf"mine does not .*{message}"):
@@ -106,14 +108,14 @@ def test_a_single_output_may_have_any_name_in_the_file(gives: str, tmp_path: Pat
     assert {name: values.shape for name, values in found.items()} == {"offsets": (3, 5, 2)}
 
 
-def test_outputs_beside_those_of_the_task_are_no_matter(tmp_path: Path) -> None:
+def test_more_outputs_than_those_of_the_task_are_allowed(tmp_path: Path) -> None:
     path = placer(tmp_path / "mine.onnx", FACES, ("N", 5, 2), gives="offsets")
     model = onnx.load(path)
     model.graph.output.append(helper.make_tensor_value_info("rows", TensorProto.INT64, (1,)))
     onnx.save(model, path)
-    assert len(build.graph(entry(path), path).graph.output) == 2
+    assert len(graph(entry(path), WeightsFile.of(path)).graph.output) == 2
     model.graph.output[0].name = "moved"
     model.graph.node[-1].output[0] = "moved"
     onnx.save(model, path)
     with pytest.raises(EngineError, match="does not place landmarks"):
-        build.graph(entry(path), path)
+        graph(entry(path), WeightsFile.of(path))

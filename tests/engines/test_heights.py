@@ -1,31 +1,40 @@
 """Heights of the detector's input: which an engine takes, and that plans answer alike at each."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 
-from engines import build, heights, plan
+from engines import build, heights
 from engines.backends.onnxruntime import OnnxRuntime, OnnxRuntimeRunner
 from engines.backends.tensorrt.engine import TensorRT
 from engines.catalog import Catalog, ModelSpec
 from engines.errors import EngineError, LibraryMissingError, ParityError, RunnerError
+from engines.network import graph
+from engines.plan import resolve
 from engines.probe_inputs import probe
 from engines.select import load_engine
-from engines.types import Array, Engine, Feeds, Runner
+from engines.types import Array, Feeds, Runner
+from engines.weights import WeightsFile
 
 CATALOG = Catalog.load()
 DETECTOR = CATALOG.get("retinaface-mnet025")
 FULL = (640,)
 
 
-@pytest.fixture(params=["onnxruntime", "openvino"])
-def engine(request: pytest.FixtureRequest) -> Engine:
+@pytest.fixture(scope="module", params=["onnxruntime", "openvino"])
+def runner(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Runner]:
     try:
-        return load_engine(request.param)
+        engine = load_engine(request.param)
     except LibraryMissingError:
         pytest.skip("the extra openvino is not installed")
+    built = build.build(DETECTOR, engine, tmp_path_factory.mktemp("plans"), precision="fp32")
+    with engine.open(built.path, DETECTOR) as opened:
+        yield opened
 
 
 def upper(height: int) -> Array:
@@ -48,43 +57,34 @@ def test_other_graphs_have_one_height(name: str, only: int) -> None:
     assert heights.every(CATALOG.get(name)) == heights.common(CATALOG.get(name)) == (only,)
 
 
-def test_wrong_options_are_told() -> None:
+def test_wrong_options_are_named() -> None:
     wrong = msgspec.structs.replace(DETECTOR, options={"candidates": "many"})
     with pytest.raises(EngineError, match="retinaface-mnet025: wrong options"):
         heights.every(wrong)
 
 
-def test_every_height_gives_what_a_graph_of_that_height_gives(
-    engine: Engine, tmp_path: Path
-) -> None:
-    built = build.build(DETECTOR, engine, tmp_path, precision="fp32")
-    with engine.open(built.path, DETECTOR) as runner:
-        for height in FULL[0], 480, 288:
-            lower = msgspec.structs.replace(
-                DETECTOR, options={"size": [height, 640], "candidates": 1000}
-            )
-            static = build.graph(lower, DETECTOR.root / str(DETECTOR.weights))
-            with build.reference(lower, static) as reference:
-                expected = reference.infer({"images": upper(height)[:1]})
-            found = runner.infer({"images": upper(height)[:1]})
-            for name, values in expected.items():
-                faces = expected["scores"][0] > 0.5
-                assert faces.any()
-                np.testing.assert_allclose(found[name][0][faces], values[0][faces], atol=0.05)
+def test_every_height_gives_what_a_graph_of_that_height_gives(runner: Runner) -> None:
+    source = WeightsFile.of(DETECTOR.root / str(DETECTOR.weights))
+    for height in FULL[0], 480, 288:
+        options = {"size": [height, 640], "candidates": 1000}
+        lower = msgspec.structs.replace(DETECTOR, options=options)
+        with build.reference(lower, graph(lower, source)) as reference:
+            expected = reference.infer({"images": upper(height)[:1]})
+        found = runner.infer({"images": upper(height)[:1]})
+        for name, values in expected.items():
+            faces = expected["scores"][0] > 0.5
+            assert faces.any()
+            np.testing.assert_allclose(found[name][0][faces], values[0][faces], atol=0.05)
 
 
-def test_images_of_one_height_are_answered_alike_alone_and_together(
-    engine: Engine, tmp_path: Path
-) -> None:
-    built = build.build(DETECTOR, engine, tmp_path, precision="fp32")
-    with engine.open(built.path, DETECTOR) as runner:
-        for height in (384, 640, 288, 384):
-            together = runner.infer({"images": upper(height)})
-            for i in range(4):
-                alone = runner.infer({"images": upper(height)[i : i + 1]})
-                assert all(np.array_equal(alone[name][0], together[name][i]) for name in alone)
-        with pytest.raises(RunnerError):
-            runner.infer({"images": np.zeros((1, 300, 640, 3), np.uint8)})
+def test_images_of_one_height_are_answered_alike_alone_and_together(runner: Runner) -> None:
+    for height in (384, 640, 288, 384):
+        together = runner.infer({"images": upper(height)})
+        for i in range(4):
+            alone = runner.infer({"images": upper(height)[i : i + 1]})
+            assert all(np.array_equal(alone[name][0], together[name][i]) for name in alone)
+    with pytest.raises(RunnerError):
+        runner.infer({"images": np.zeros((1, 300, 640, 3), np.uint8)})
 
 
 class WrongBelow(OnnxRuntimeRunner):
@@ -110,11 +110,10 @@ def test_a_plan_that_is_wrong_at_a_lower_height_is_not_put_in_place(
 
 
 def test_a_plan_of_one_height_does_not_pass_for_one_of_several(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    weights = DETECTOR.root / str(DETECTOR.weights)
-    free = plan.fingerprint(DETECTOR, weights, OnnxRuntime())
+    free = resolve(DETECTOR, OnnxRuntime(), tmp_path).fingerprint
     monkeypatch.setattr(OnnxRuntime, "heights", lambda *_: FULL)
-    static = plan.fingerprint(DETECTOR, weights, OnnxRuntime())
+    static = resolve(DETECTOR, OnnxRuntime(), tmp_path).fingerprint
     assert (free.heights[-1], static.heights) == (640, ())
     assert free.digest != static.digest

@@ -11,6 +11,7 @@ from engines import build, parity, weights
 from engines.catalog import Catalog, Limits, Precision
 from engines.errors import ParityError
 from engines.limits import LIMITS, allowed
+from engines.network import graph
 from engines.probe_inputs import probe
 from engines.types import Array, Feeds, Runner
 
@@ -38,7 +39,7 @@ class Recorded(Runner):
 def test_every_precision_of_every_task_has_limits(name: str) -> None:
     spec = Catalog.load().get(name)
     assert not spec.limits
-    model = build.graph(spec, weights.find(spec, Path("unused")))
+    model = graph(spec, weights.find(spec, Path("unused")))
     feed, items = spec.input_name, probe(spec)
     with build.reference(spec, model) as reference:
         right, wrong = (Recorded(reference, items, feed, late=late) for late in (False, True))

@@ -13,6 +13,7 @@ from engines import build, parity, weights
 from engines.catalog import LANDMARK_SIDE, Catalog, ModelSpec, Precision
 from engines.errors import ParityError
 from engines.limits import allowed
+from engines.network import graph
 from engines.probe_inputs import probe
 from engines.types import Array, Feeds, Runner
 
@@ -51,7 +52,7 @@ def answers() -> dict[str, dict[bytes, Outputs]]:
 
 def recorded(spec: ModelSpec) -> Iterator[tuple[bytes, Outputs]]:
     name = spec.input_name
-    with build.reference(spec, build.graph(spec, weights.find(spec, Path("unused")))) as reference:
+    with build.reference(spec, graph(spec, weights.find(spec, Path("unused")))) as reference:
         for item in probe(spec):
             yield item.tobytes(), reference.infer({name: item[None]})
 

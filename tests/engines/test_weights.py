@@ -9,13 +9,14 @@ import pytest
 
 from engines import weights
 from engines.catalog import ModelSpec
+from engines.download import pull
 from engines.errors import ChecksumError, DownloadError, WeightsMissingError
 
 CONTENT = bytes(range(256)) * 20_000
 
 
 class Files(BaseHTTPRequestHandler):
-    """Serves CONTENT; breaks off after `cut` bytes; takes ranges; notes what was asked."""
+    """Serves CONTENT up to byte `cut`, in ranges if it takes them, and records the ranges."""
 
     cut: int | None = None
     ranges: list[str]
@@ -66,12 +67,12 @@ def model(url: str | None, content: bytes = CONTENT) -> ModelSpec:
 
 def test_a_download_is_verified_and_found(files: tuple[str, type[Files]], tmp_path: Path) -> None:
     spec, seen = model(files[0]), []
-    path = weights.pull(spec, tmp_path, lambda done, total: seen.append((done, total)))
+    path = pull(spec, tmp_path, lambda done, total: seen.append((done, total)))
     assert path.read_bytes() == CONTENT
     assert seen[-1] == (len(CONTENT), len(CONTENT))
-    assert weights.find(spec, tmp_path, {}) == path
+    assert weights.find(spec, tmp_path, {}).path == path
     assert list(tmp_path.iterdir()) == [path]
-    assert weights.pull(spec, tmp_path) == path
+    assert pull(spec, tmp_path) == path
     assert len(files[1].ranges) == 1, "what is there is not fetched again"
 
 
@@ -82,9 +83,9 @@ def test_a_broken_download_goes_on_where_it_stopped(
     url, server = files
     server.takes_ranges, server.cut = takes_ranges, 3_000_000
     with pytest.raises(DownloadError, match="models pull m"):
-        weights.pull(model(url), tmp_path)
+        pull(model(url), tmp_path)
     server.cut = None
-    assert weights.pull(model(url), tmp_path).read_bytes() == CONTENT
+    assert pull(model(url), tmp_path).read_bytes() == CONTENT
     assert server.ranges[0] == ""
     assert int(server.ranges[1][6:-1]) > 0
 
@@ -93,21 +94,21 @@ def test_a_part_that_is_whole_already_is_taken(
     files: tuple[str, type[Files]], tmp_path: Path
 ) -> None:
     (tmp_path / "m.onnx.part").write_bytes(CONTENT)
-    assert weights.pull(model(files[0]), tmp_path).read_bytes() == CONTENT
+    assert pull(model(files[0]), tmp_path).read_bytes() == CONTENT
 
 
 def test_other_content_is_refused_and_removed(
     files: tuple[str, type[Files]], tmp_path: Path
 ) -> None:
     with pytest.raises(ChecksumError, match="fetch it again"):
-        weights.pull(model(files[0], b"other"), tmp_path)
+        pull(model(files[0], b"other"), tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_refusal_of_the_server_is_told(files: tuple[str, type[Files]], tmp_path: Path) -> None:
+def test_the_status_of_a_refusal_is_named(files: tuple[str, type[Files]], tmp_path: Path) -> None:
     spec = msgspec.structs.replace(model(files[0]), url=f"{files[0]}/gone.onnx")
     with pytest.raises(DownloadError, match="404"):
-        weights.pull(spec, tmp_path)
+        pull(spec, tmp_path)
 
 
 def test_a_changed_file_is_refused(tmp_path: Path) -> None:
@@ -123,14 +124,14 @@ def test_a_file_dropped_in_place_comes_first(tmp_path: Path) -> None:
     (tmp_path / "drop").mkdir()
     own = tmp_path / "drop" / "m.wts"
     own.write_text("0\n")
-    assert weights.find(spec, tmp_path, {"embedder": tmp_path / "drop"}) == own
+    assert weights.find(spec, tmp_path, {"embedder": tmp_path / "drop"}).path == own
 
 
 def test_missing_weights_name_the_command(tmp_path: Path) -> None:
     with pytest.raises(WeightsMissingError, match="emotions models pull m"):
         weights.find(model("http://localhost"), tmp_path, {})
     with pytest.raises(WeightsMissingError, match="no url"):
-        weights.pull(model(None), tmp_path)
+        pull(model(None), tmp_path)
 
 
 def test_options_of_the_catalogs_file_hold_for_no_other(tmp_path: Path) -> None:
@@ -142,3 +143,12 @@ def test_options_of_the_catalogs_file_hold_for_no_other(tmp_path: Path) -> None:
     another.write_bytes(b"trained elsewhere")
     assert weights.options(spec, weights.sha256(ours)) == {"scale": 128.0, "mirror": True}
     assert weights.options(spec, weights.sha256(another)) == {"scale": 128.0}
+
+
+def test_a_missing_file_that_a_download_reads_is_not_an_error_of_writing(
+    files: tuple[str, type[Files]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    with pytest.raises(DownloadError, match=r"downloading m from .* failed") as raised:
+        pull(model(files[0]), tmp_path)
+    assert "cannot write" not in str(raised.value)

@@ -4,7 +4,7 @@ import msgspec
 import schemathesis
 from hypothesis import strategies as st
 
-from bench.corpus import images
+from bench.inputs.corpus import images
 
 FILES = st.sampled_from(sorted(images().values()))
 

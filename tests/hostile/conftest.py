@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from bench.asgi import Reply, application, ask
+from bench.fakes.asgi import Reply, application, ask
 from service.settings import Settings
 
 Ask = Callable[..., Reply]

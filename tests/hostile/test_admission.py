@@ -11,10 +11,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from bench.asgi import ask
-from bench.corpus import images
-from bench.forms import BOUNDARY, as_multipart
-from service.http.body import SLICE
+from bench.fakes.asgi import ask
+from bench.inputs.corpus import images
+from bench.inputs.forms import BOUNDARY, as_multipart
+from service.http.multipart import SLICE_BYTES
 from service.settings import Settings
 from tests.service.stub import stubbed
 
@@ -26,9 +26,9 @@ KIND = {b"content-type": b"image/jpeg"}
 @contextmanager
 def others(app: FastAPI, images: int = 0, size: int = 0) -> Iterator[None]:
     """Other requests that have so many images under way and hold so many bytes."""
-    with app.state.admission.enter(None, math.inf) as admitted:
-        admitted.hold(size)
-        admitted.take(images)
+    with app.state.admission.admit(None, math.inf) as admitted:
+        admitted.add_bytes(size)
+        admitted.add_images(images)
         yield
 
 
@@ -71,12 +71,12 @@ async def test_a_wrong_request_is_told_so_even_by_a_full_service(plans: Path) ->
 
 async def test_a_request_that_would_be_late_is_refused_at_once(plans: Path) -> None:
     async with stubbed(Settings(plans=plans)) as app:
-        app.state.admission.pace.seconds = 0.1
+        app.state.admission.throughput.seconds_per_image = 0.1
         with others(app, images=10):
             late = await ask(app, JPEG, KIND | {b"x-request-deadline-ms": b"1000"})
             patient = await ask(app, JPEG, KIND | {b"x-request-deadline-ms": b"2000"})
     assert (late.status, patient.status) == (503, 200)
-    assert b"longer than the request's deadline" in late.body
+    assert b"longer than the deadline" in late.body
 
 
 async def test_the_images_of_a_request_count_together(plans: Path) -> None:
@@ -171,7 +171,7 @@ async def test_a_body_that_is_slow_to_take_apart_stops_nobody_else(plans: Path) 
         assert (late.status, turns > 0) == (504, True)
         turns = 0
         assert (await ask(app, content, kind)).status == 200
-        assert turns >= len(content) // SLICE
+        assert turns >= len(content) // SLICE_BYTES
         beside.cancel()
 
 

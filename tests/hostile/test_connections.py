@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bench.corpus import images
-from bench.processes import holding
+from bench.inputs.corpus import images
+from bench.measure.processes import resources
 from tests.server import Server, serving
 
 JPEG = images()["JPEG"]
@@ -196,7 +196,7 @@ def test_nothing_is_left_of_any_of_them(impatient: Server) -> None:
     """After all of the above and some hundred more, descriptors and threads are as at first."""
     assert httpx.get(f"{impatient.url}/livez").status_code == 200
     time.sleep(2)
-    before = holding(impatient.process.pid)
+    before = resources(impatient.process.pid)
     silent = [connect(impatient) for _ in range(200)]
     for i, client in enumerate(silent):
         client.sendall((b"", HEAD, HEAD + KIND + b"content-length: 9\r\n\r\nabc")[i % 3])
@@ -204,7 +204,7 @@ def test_nothing_is_left_of_any_of_them(impatient: Server) -> None:
         read(client)
         client.close()
     time.sleep(2)
-    after = holding(impatient.process.pid)
+    after = resources(impatient.process.pid)
     assert after.descriptors <= before.descriptors + 2
     assert after.threads <= before.threads
     assert httpx.get(f"{impatient.url}/readyz").status_code == 200

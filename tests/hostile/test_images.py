@@ -11,7 +11,7 @@ from PIL import Image
 from analysis.decode import KEPT_PIXELS, ImageLimits, decode, open_picture
 from analysis.errors import CorruptImageError, ServiceError, TooLargeError
 from bench import bombs, corpus
-from bench.bombs import chunk
+from bench.inputs.bombs import chunk
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "robustness.md"
@@ -107,7 +107,7 @@ def test_an_image_without_an_end_is_told_from_one_that_is_damaged() -> None:
 
 PEAK = """
 import resource
-from bench.bombs import bombs
+from bench.inputs.bombs import bombs
 from analysis.errors import ServiceError
 from analysis.decode import ImageLimits, decode
 files, limits = bombs(), ImageLimits(32 << 20, 2_000_000)

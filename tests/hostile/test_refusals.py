@@ -14,8 +14,9 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from bench.corpus import images
-from service.http.protocol import OVERRIDDEN, Connection
+from bench.inputs.corpus import images
+from service.http.protocol import Connection
+from service.http.uvicorn_internals import OVERRIDDEN
 from service.settings import Settings
 from tests.service.stub import stubbed
 
@@ -84,8 +85,8 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], byt
 async def full(settings: Settings) -> AsyncIterator[FastAPI]:
     """The application with no place left, until its `admission` is asked for more."""
     async with stubbed(settings) as app:
-        with app.state.admission.enter(None, inf) as other:
-            other.take(PLACES)
+        with app.state.admission.admit(None, inf) as other:
+            other.add_images(PLACES)
             app.state.other = other
             yield app
 
@@ -107,7 +108,7 @@ async def test_before_its_body_comes_and_the_connection_goes_on(settings: Settin
         status, headers, body = await answer(reader)
         assert (status, json.loads(body)["code"]) == (503, "overloaded")
         assert {"retry-after", "date", "content-security-policy", "x-request-id"} <= headers.keys()
-        app.state.other.finish()
+        app.state.other.release_images()
         writer.write(JPEG + head() + JPEG)
         assert (await answer(reader))[0] == 200
 
@@ -121,7 +122,7 @@ async def test_requests_in_a_row_are_answered_in_their_order(settings: Settings)
             told = [await answer(reader) for _ in numbers]
             assert [status for status, _, _ in told] == [expected] * 4
             assert [headers["x-request-id"] for _, headers, _ in told] == ["0", "1", "2", "3"]
-            app.state.other.finish()
+            app.state.other.release_images()
 
 
 @pytest.mark.parametrize(("version", "more"), [(b"1.0", b""), (b"1.1", b"connection: close\r\n")])

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from analysis.document import Problem
-from bench.asgi import Reply
-from bench.corpus import bodies, images
-from bench.forms import BOUNDARY, as_multipart
-from bench.mutate import KINDS
+from bench.fakes.asgi import Reply
+from bench.inputs.corpus import bodies, images
+from bench.inputs.forms import BOUNDARY, as_multipart
+from bench.inputs.mutations import KINDS
+from service.http.documents import Problem
 from tests.hostile.conftest import Ask
 
 JPEG = images()["JPEG"]

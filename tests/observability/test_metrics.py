@@ -8,9 +8,9 @@ from starlette.types import Receive, Scope, Send
 from analysis.errors import codes
 from analysis.timing import Batch
 from engines import cpu
-from service.telemetry.metrics import BatchMetrics, Metrics
-from service.telemetry.middleware import Observed
-from service.telemetry.record import Record
+from service.telemetry.metrics import Metrics
+from service.telemetry.middleware import TelemetryMiddleware
+from service.telemetry.stats import RequestStats
 from service.telemetry.tracing import Tracing
 from tests.observability.conftest import ASTRONAUT, Watched, read_samples
 
@@ -93,12 +93,12 @@ def test_which_key_used_what(watched: Watched) -> None:
 
 def test_what_a_pool_does_is_counted() -> None:
     metrics = Metrics()
-    observer = BatchMetrics(metrics)
-    observer.failed(2)
-    observer.restarted("hung")
-    observer.dropped("late", 2)
-    observer.dropped("gone", 3)
-    observer.ran([Batch("detector", 4, 1.0, 2.0, 4.5)], [Record(), None])
+    observer = metrics.pool
+    observer.networks_failed(2)
+    observer.process_restarted("hung")
+    observer.images_dropped("late", 2)
+    observer.images_dropped("gone", 3)
+    observer.batches_ran([Batch("detector", 4, 1.0, 2.0, 4.5)], [RequestStats(), None])
     samples = read_samples(metrics.render().decode())
     assert samples["emotions_runner_failures_total"] == [({}, 2)]
     assert by_reason(samples["emotions_worker_restarts_total"]) == {"died": 0, "hung": 1}
@@ -114,8 +114,8 @@ def by_reason(samples: list[tuple[dict[str, str], float]]) -> dict[str, float]:
 
 def test_workers_and_queue_are_looked_at_when_they_are_scraped() -> None:
     metrics, now = Metrics(), {"queued": 3, "ready": 1}
-    metrics.watch_pool(queued=lambda: now["queued"], ready=lambda: now["ready"], workers=4)
-    metrics.watch_network("landmarks", ready=lambda: now["ready"] > 0, max_batch=64)
+    metrics.pool.export_pool(queued=lambda: now["queued"], ready=lambda: now["ready"], workers=4)
+    metrics.pool.export_network("landmarks", ready=lambda: now["ready"] > 0, max_batch=64)
     for queued, ready in ((3, 1), (0, 0)):
         now.update(queued=queued, ready=ready)
         samples = read_samples(metrics.render().decode())
@@ -132,7 +132,7 @@ async def test_what_nobody_expected_is_counted_as_internal() -> None:
     metrics = Metrics()
     scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
     with pytest.raises(RuntimeError):
-        await Observed(broken, metrics, Tracing())(scope, nobody, nobody)
+        await TelemetryMiddleware(broken, metrics, Tracing())(scope, nobody, nobody)
     samples = read_samples(metrics.render().decode())
     assert ({"code": "internal"}, 1) in samples["emotions_refused_requests_total"]
     assert samples["emotions_requests_total"] == [({"path": "other", "status": "500"}, 1)]

@@ -14,9 +14,12 @@ from typer.testing import CliRunner
 
 import offline.cli.main
 from engines import catalog_writer
+from offline.cli.plans import select_models
+from service.settings import Settings
 from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, read
 
-SHARED = Path(__file__).parents[2] / "shared" / "weights"
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT / "shared" / "weights"
 needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="the reference weights are not here")
 
 
@@ -31,7 +34,7 @@ def emotions(*arguments: str | Path, status: int = 0) -> str:
     return result.output
 
 
-def test_ctrl_c_before_all_is_imported_prints_no_traceback() -> None:
+def test_ctrl_c_during_the_imports_prints_no_traceback() -> None:
     command = [sys.executable, "-X", "importtime", "-m", "offline.cli", "predict", "x.png"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
@@ -41,36 +44,37 @@ def test_ctrl_c_before_all_is_imported_prints_no_traceback() -> None:
     assert process.returncode == -signal.SIGINT
 
 
-def test_build_says_that_what_is_there_is_up_to_date() -> None:
+def test_build_reports_plans_that_are_up_to_date() -> None:
     output = emotions("build")
     assert "retinaface-mnet025: up to date (onnxruntime" in output
     assert "landmarks-64: up to date" in output
     assert "arcface-mobilefacenet: up to date" in output
 
 
-def test_build_and_verify_leave_out_landmarks_that_nobody_wants(
+def test_landmarks_none_skips_the_landmark_network(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert "landmarks-64" in emotions("verify")
-    monkeypatch.setenv("EMOTIONS_LANDMARKS", "none")
-    assert "landmarks-64" not in emotions("build") + emotions("verify")
+    assert "landmarks-64" in [spec.name for spec in select_models([], Settings())]
+    assert "landmarks-64" not in [
+        spec.name for spec in select_models([], Settings(landmarks="none"))
+    ]
     monkeypatch.setenv("EMOTIONS_LANDMARKS", "emotion-fer48")
     assert "emotion-fer48 is a model for the task emotion" in emotions("build", status=1)
 
 
-def test_build_leaves_out_a_chosen_embedder_only_if_it_is_told_to(
+def test_an_embedder_without_weights_is_skipped_unless_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("EMOTIONS_EMBEDDER", "arcface-r50")
-    assert "left out: no weights for arcface-r50: put" in emotions("build")
+    assert "skipped: no weights for arcface-r50" in emotions("build")
 
 
-def test_build_of_a_model_without_weights_fails_when_it_is_asked_for() -> None:
+def test_build_of_a_named_model_without_weights_fails() -> None:
     assert "emotions: no weights for w600k-mbf" in emotions("build", "w600k-mbf", status=1)
 
 
 def test_verify_prints_figures() -> None:
-    output = emotions("verify")
+    output = emotions("verify", "retinaface-mnet025")
     assert "retinaface-mnet025" in output
     assert "iou" in output
 
@@ -81,7 +85,7 @@ def test_models_list_shows_where_weights_are() -> None:
     assert "emotions models pull w600k-mbf" in output
 
 
-def test_models_list_goes_on_behind_a_file_that_is_not_the_catalogs(
+def test_models_list_continues_after_a_file_with_another_checksum(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog = tmp_path / "catalog.toml"
@@ -98,12 +102,12 @@ def test_models_list_goes_on_behind_a_file_that_is_not_the_catalogs(
     assert "whole.onnx" in lines["whole"]
 
 
-def test_pull_without_a_url_names_the_place_to_drop_weights() -> None:
+def test_pull_without_a_url_names_the_file_to_provide() -> None:
     assert "put arcface-r50.wts" in emotions("models", "pull", "arcface-r50", status=1)
     assert "models list" in emotions("models", "pull", "nothing", status=1)
 
 
-def test_predict_writes_a_line_an_image_and_reports_broken_ones(tmp_path: Path) -> None:
+def test_predict_writes_a_line_per_image_and_reports_broken_ones(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(ASTRONAUT_FILE.read_bytes())
     (tmp_path / "b.jpg").write_bytes(HOPPER_FILE.read_bytes()[:5000])
     (tmp_path / "c").mkdir()
@@ -127,7 +131,7 @@ def test_export_needs_weights_that_fit(tmp_path: Path) -> None:
 
 
 def test_export_takes_a_size(tmp_path: Path) -> None:
-    weights = Path(offline.cli.main.__file__).parents[1] / "engines/models/retinaface-mnet025.wts"
+    weights = ROOT / "engines/models/retinaface-mnet025.wts"
     out = tmp_path / "small.onnx"
     emotions(
         "export", "retinaface-mnet025", "--weights", weights, "--out", out, "--size", "320x480"

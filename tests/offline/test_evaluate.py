@@ -1,4 +1,4 @@
-"""`emotions evaluate`: the engine that serves, on faces whose answers are known."""
+"""`emotions evaluate`: the engine that serves, on labelled faces."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import offline.cli.main
 from analysis.evaluation.fer2013 import LABELS
-from offline.cli import evaluate
+from offline.drawing.confusion import CELL, MARGIN, draw_confusion
 from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, read
 
 
@@ -54,7 +54,7 @@ def test_figures_predictions_and_picture(tmp_path: Path) -> None:
         assert drawn.size[0] > 400
 
 
-def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_data_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", faces=np.zeros(3))
     assert "split 'public' of" in run("--data", tmp_path / "other.npz", status=1)
     assert "cannot read" in run("--data", tmp_path / "none.csv", status=1)
@@ -65,8 +65,8 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 def test_the_picture_is_darkest_where_all_faces_are(tmp_path: Path) -> None:
     matrix = [[10 if row == column else 0 for column in range(7)] for row in range(7)]
-    evaluate.draw_confusion(matrix, tmp_path / "c.png")
+    draw_confusion(matrix, tmp_path / "c.png")
     pixels = read(tmp_path / "c.png")
-    start = evaluate.MARGIN + 3
+    start = MARGIN + 3
     assert tuple(pixels[start, start]) == (0, 0, 255)
-    assert tuple(pixels[start, start + evaluate.CELL]) == (255, 255, 255)
+    assert tuple(pixels[start, start + CELL]) == (255, 255, 255)

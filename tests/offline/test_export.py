@@ -1,4 +1,4 @@
-"""`emotions export emotion` where Keras is not installed, and the entries it writes."""
+"""`emotions export emotion` without Keras, and the catalog entries that it writes."""
 
 import importlib.util
 from pathlib import Path
@@ -17,7 +17,7 @@ from engines.errors import CatalogError
 @pytest.mark.skipif(
     importlib.util.find_spec("tf2onnx") is not None, reason="tests/training has it with Keras"
 )
-def test_without_keras_a_sentence_says_what_to_install(tmp_path: Path) -> None:
+def test_without_keras_the_error_names_the_extra(tmp_path: Path) -> None:
     given = ["--weights", str(tmp_path / "model.h5"), "--out", str(tmp_path / "own.onnx")]
     result = CliRunner().invoke(offline.cli.main.app, ["export", "emotion", *given])
     assert result.exit_code == 1
@@ -26,7 +26,7 @@ def test_without_keras_a_sentence_says_what_to_install(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("labels", ["happy,,sad", "happy,happy"])
-def test_labels_are_given_once_each(labels: str, tmp_path: Path) -> None:
+def test_each_label_is_given_once(labels: str, tmp_path: Path) -> None:
     given = ["--weights", "m.h5", "--out", str(tmp_path / "own.onnx"), "--labels", labels]
     result = CliRunner().invoke(offline.cli.main.app, ["export", "emotion", *given])
     assert result.exit_code == 2
@@ -38,9 +38,7 @@ words = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_siz
 
 @given(labels=st.lists(words, min_size=1, max_size=9, unique=True), source=words)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_the_labels_are_the_entry_gives_them_back(
-    tmp_path: Path, labels: list[str], source: str
-) -> None:
+def test_an_entry_keeps_any_labels(tmp_path: Path, labels: list[str], source: str) -> None:
     file, catalog = tmp_path / "own.onnx", tmp_path / "catalog.toml"
     file.write_bytes(b"graph")
     catalog.unlink(missing_ok=True)
@@ -51,7 +49,7 @@ def test_whatever_the_labels_are_the_entry_gives_them_back(
         catalog_writer.check_free(catalog, "own")
 
 
-def test_what_would_spoil_a_catalog_is_not_written(tmp_path: Path) -> None:
+def test_an_invalid_entry_leaves_the_catalog_unchanged(tmp_path: Path) -> None:
     catalog = tmp_path / "catalog.toml"
     catalog.write_text("# mine\n")
     with pytest.raises(CatalogError, match="not valid"):

@@ -1,4 +1,4 @@
-"""Files by the names of a command line, and where what is made of them may go."""
+"""Files below the paths of a command line, their names as text, and the paths of results."""
 
 import os
 import re
@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offline.files import LONGEST, below, common, find, printable
-from offline.tables import OutputError
+from offline.errors import OutputError
+from offline.files import common_folder, find_files
+from offline.names import MAX_NAME_BYTES, output_path, printable
 
-# Parts of names that come near to escapes, or need them.
+# Parts of names that look like escapes, or need them.
 PARTS = ("\\", r"\x", r"\u", "e9", "00e9", "5c", "é", "\n", "\x85", "\u2028", "\udce9", "\udcc3")
 
 
-def touched(*paths: Path) -> None:
+def touch(*paths: Path) -> None:
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -24,7 +25,7 @@ def touched(*paths: Path) -> None:
 
 @pytest.fixture
 def closed(tmp_path: Path) -> Iterator[Path]:
-    """A folder that nobody can list, root neither: its path is longer than the system takes."""
+    """A folder that not even root can list: its path is longer than the system allows."""
     tree = tmp_path / "tree"
     tree.mkdir()
     here = os.open(tree, os.O_RDONLY)
@@ -44,57 +45,60 @@ def test_names_do_not_lead_out_of_the_folder_for_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scripts = tmp_path / "project" / "scripts"
-    touched(tmp_path / "photos" / "f.jpg", scripts / "samples" / "g.jpg")
+    touch(tmp_path / "photos" / "f.jpg", scripts / "samples" / "g.jpg")
     monkeypatch.chdir(scripts)
     paths = [Path("../../photos"), Path("samples")]
-    assert [file.name for file in find(paths)] == ["photos/f.jpg", "project/scripts/samples/g.jpg"]
-    assert common(paths) == tmp_path.resolve()
+    assert [file.name for file in find_files(paths)] == [
+        "photos/f.jpg",
+        "project/scripts/samples/g.jpg",
+    ]
+    assert common_folder(paths) == tmp_path.resolve()
     (tmp_path / "link").symlink_to(scripts)
     upwards = [tmp_path / "link" / ".." / "scripts" / "samples", tmp_path / "photos"]
     names = ["project/scripts/samples/g.jpg", "photos/f.jpg"]
-    assert [file.name for file in find(upwards)] == names
-    assert [file.name for file in find([Path("nowhere/..")])] == ["scripts"]
+    assert [file.name for file in find_files(upwards)] == names
+    assert [file.name for file in find_files([Path("nowhere/..")])] == ["scripts"]
 
 
-def test_results_are_not_read_again_however_their_folder_is_written(
+def test_the_folder_for_results_is_excluded_under_all_its_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = tmp_path / "photos"
-    touched(photos / "a.jpg", photos / "sub" / "b.jpg", photos / "out" / "pictures" / "a.jpg")
+    touch(photos / "a.jpg", photos / "sub" / "b.jpg", photos / "out" / "pictures" / "a.jpg")
     (tmp_path / "link").symlink_to(photos / "out")
     monkeypatch.chdir(photos / "sub")
     for out in (Path("../out"), tmp_path / "link", photos / "sub" / ".." / "out"):
-        assert [file.name for file in find([photos], out)] == ["a.jpg", "sub/b.jpg"]
-        assert list(find([photos / "out" / "pictures"], out)) == []
+        assert [file.name for file in find_files([photos], out)] == ["a.jpg", "sub/b.jpg"]
+        assert list(find_files([photos / "out" / "pictures"], out)) == []
 
 
-def test_a_file_is_given_once(tmp_path: Path) -> None:
+def test_each_file_is_found_once(tmp_path: Path) -> None:
     h = tmp_path / "h"
-    touched(h / "a.jpg", h / "b.jpg", h / "sub" / "c.jpg", h / "notes.txt")
+    touch(h / "a.jpg", h / "b.jpg", h / "sub" / "c.jpg", h / "notes.txt")
     (tmp_path / "link").symlink_to(h)
     again = [h / "a.jpg", h / "sub", h / "sub" / ".." / "b.jpg", tmp_path / "link", h / "*.jpg"]
     for paths in ([h, *again], [*again, h]):
-        names = [file.name for file in find(paths)]
+        names = [file.name for file in find_files(paths)]
         assert sorted(names) == ["a.jpg", "b.jpg", "sub/c.jpg"]
-    assert [file.name for file in find([h, h / "notes.txt"])][-1] == "notes.txt"
+    assert [file.name for file in find_files([h, h / "notes.txt"])][-1] == "notes.txt"
 
 
-def test_a_folder_that_cannot_be_listed_is_given_to_be_reported(closed: Path) -> None:
-    touched(closed / "z.jpg")
-    unread, image = find([closed])
-    assert unread.unread.startswith("cannot read the folder: ")
-    assert (image.name, image.unread) == ("z.jpg", "")
-    assert list(find([closed], videos=True)) == []
+def test_a_folder_that_cannot_be_listed_is_yielded_with_its_error(closed: Path) -> None:
+    touch(closed / "z.jpg")
+    folder, image = find_files([closed])
+    assert "cannot list the folder" in folder.error
+    assert (image.name, image.error) == ("z.jpg", "")
+    assert list(find_files([closed], videos=True)) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="to root no folder is closed")
-def test_what_permissions_hide_is_given_to_be_reported(tmp_path: Path) -> None:
-    touched(tmp_path / "lost+found" / "a.jpg", tmp_path / "z.jpg")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may list every folder")
+def test_paths_without_permission_are_yielded_for_their_reader_to_report(tmp_path: Path) -> None:
+    touch(tmp_path / "lost+found" / "a.jpg", tmp_path / "z.jpg")
     (tmp_path / "lost+found").chmod(0)
     (tmp_path / "link.jpg").symlink_to(tmp_path / "lost+found" / "a.jpg")
     try:
         named = [tmp_path, tmp_path / "lost+found" / "[a].jpg"]
-        found = {file.name: bool(file.unread) for file in find(named)}
+        found = {file.name: bool(file.error) for file in find_files(named)}
     finally:
         (tmp_path / "lost+found").chmod(0o700)
     assert found == {
@@ -122,7 +126,7 @@ def test_names_are_text_of_one_line(name: str, shown: str | None) -> None:
 
 
 @given(st.lists(st.sampled_from(PARTS), max_size=8).map("".join))
-def test_from_the_text_follows_the_name(name: str) -> None:
+def test_the_name_can_be_restored_from_its_text(name: str) -> None:
     def original(escape: re.Match[str]) -> str:
         code = int(escape[0][2:], 16)
         return chr(code + 0xDC00 if escape[0][1] == "x" and code >= 0x80 else code)
@@ -131,40 +135,46 @@ def test_from_the_text_follows_the_name(name: str) -> None:
     assert re.sub(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}", original, printable(name)) == stored
 
 
-def test_names_that_are_no_utf_8_stay_apart(tmp_path: Path) -> None:
+def test_names_that_are_not_utf_8_stay_different(tmp_path: Path) -> None:
     for i in range(80):
-        touched(Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + bytes([0xA1 + i]) + b".jpg")))
-    names = [file.name for file in find([tmp_path])]
+        touch(Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + bytes([0xA1 + i]) + b".jpg")))
+    names = [file.name for file in find_files([tmp_path])]
     assert len(set(names)) == 80
     assert r"\xa1.jpg" in names
 
 
 @pytest.mark.parametrize("name", ["../photos/f.jpg", "a/../../f.jpg", "..", "/f.jpg", "link/f.jpg"])
-def test_nothing_is_written_outside_its_folder(tmp_path: Path, name: str) -> None:
+def test_a_result_outside_its_folder_is_rejected(tmp_path: Path, name: str) -> None:
     pictures = tmp_path / "out" / "pictures"
     pictures.mkdir(parents=True)
     (pictures / "link").symlink_to(tmp_path)
     with pytest.raises(OutputError, match="another --out"):
-        below(pictures, name)
-    assert below(pictures, "sub/f.jpg") == pictures / "sub" / "f.jpg"
+        output_path(pictures, name)
+    assert output_path(pictures, "sub/f.jpg") == pictures / "sub" / "f.jpg"
 
 
-def test_nothing_is_written_through_a_link_in_the_place_of_the_folder(tmp_path: Path) -> None:
+def test_a_link_in_the_place_of_the_folder_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "pictures").symlink_to(tmp_path / "photos")
     with pytest.raises(OutputError, match="link"):
-        below(tmp_path / "out" / "pictures", "f.jpg")
+        output_path(tmp_path / "out" / "pictures", "f.jpg")
     (tmp_path / "elsewhere").symlink_to(tmp_path / "out")
     videos = tmp_path / "elsewhere" / "videos"
-    assert below(videos, "f.mp4") == videos / "f.mp4"
+    assert output_path(videos, "f.mp4") == videos / "f.mp4"
 
 
-def test_names_that_escapes_make_too_long_are_cut_and_stay_apart(tmp_path: Path) -> None:
+def test_names_that_escapes_make_too_long_are_cut_and_stay_different(tmp_path: Path) -> None:
     names = [r"\x83" * 90 + end for end in ("a.jpg", "b.jpg")]
-    paths = {below(tmp_path, f"sub/{name}") for name in names}
+    paths = {output_path(tmp_path, f"sub/{name}") for name in names}
     assert len(paths) == 2
     for path in paths:
         assert path.suffix == ".jpg"
-        assert len(path.name.encode()) <= LONGEST
-        touched(path)
+        assert len(path.name.encode()) <= MAX_NAME_BYTES
+        touch(path)
+
+
+def test_a_pattern_without_a_match_is_a_path(tmp_path: Path) -> None:
+    touch(tmp_path / "broken.jpg", tmp_path / "more" / "naïve, 1.JPG")
+    found = find_files([tmp_path / "**" / "*.[jJ]*", tmp_path / "no.jpg"])
+    assert [file.name for file in found] == ["broken.jpg", "more/naïve, 1.JPG", "no.jpg"]

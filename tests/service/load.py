@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 
 import httpx
 
-from bench.processes import children, command
+from bench.measure.processes import children, command
 from tests.observability.conftest import read_samples
 from tests.photographs import ASTRONAUT_FILE
 from tests.server import Server

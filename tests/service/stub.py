@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 from fastapi import FastAPI
 
-from analysis.types import Analysis, Detections, Options, Source
+from analysis.types import Analysis, Detections, Options, Result, Source
 from analysis.workers.pipeline import Pipeline
 from service.factory import find_models
 from service.http.app import assemble
@@ -34,7 +34,13 @@ class StubPipeline:
     async def close(self) -> None:
         self.closed = True
 
-    async def analyze(self, source: Source, options: Options, deadline: float) -> Analysis:  # noqa: ARG002
+    async def analyze(
+        self,
+        source: Source,
+        options: Options,  # noqa: ARG002
+        deadline: float,  # noqa: ARG002
+        owner: object = None,  # noqa: ARG002
+    ) -> Result:
         self.images.append(source)
         await self.free.wait()
         faces = Detections(
@@ -43,7 +49,8 @@ class StubPipeline:
             np.array([0.9], np.float32),
         )
         labels = len(self.labels)
-        return Analysis(64, 48, faces, np.full((1, labels), 1 / labels, np.float32))
+        scores = np.full((1, labels), 1 / labels, np.float32)
+        return Result(Analysis(64, 48, faces, scores), [])
 
 
 @asynccontextmanager

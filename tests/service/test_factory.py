@@ -11,18 +11,18 @@ from typing import Any
 
 import pytest
 
-from analysis.analyze import Result, Task
 from analysis.errors import CorruptImageError
-from analysis.types import Analysis, Options
+from analysis.types import Analysis, Options, Result, Task
 from analysis.workers.layout import Layout
 from analysis.workers.pool import Pool
 from analysis.workers.replica import Replica
-from analysis.workers.types import Dispatcher, Group, Seat
-from bench.processes import children, command
+from analysis.workers.types import Dispatcher, Group, Worker
+from bench.measure.processes import children, command
 from engines import cpu
 from engines.backends.onnxruntime import OnnxRuntime
-from service import factory
 from service.factory import find_models, layout_of
+from service.factory.pipeline import step_limit_s
+from service.factory.processes import WORKERS_PER_CORE
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from tests.observability.conftest import read_samples
@@ -44,13 +44,13 @@ def sizes(layout: Layout) -> list[int]:
     for group in groups:
         if group.device is not None:
             group.device.stop()
-    return [len(group.seats) for group in groups]
+    return [len(group.workers) for group in groups]
 
 
 def test_a_core_has_a_worker_and_in_front_of_a_device_two(plans: Path) -> None:
     assert sizes(layout(plans)) == [1] * cpu.available()
     on_device = layout(plans, **TOPOLOGIES["device"])
-    assert sizes(on_device) == [factory.WORKERS_PER_CORE * cpu.available()]
+    assert sizes(on_device) == [WORKERS_PER_CORE * cpu.available()]
     assert sizes(layout(plans, workers=3)) == [1, 1, 1]
 
 
@@ -82,7 +82,7 @@ def test_a_step_that_hangs_leaves_time_for_another_try(
     plans: Path, given: dict[str, Any], expected: float
 ) -> None:
     settings = Settings.model_validate({"plans": plans} | given)
-    assert factory.step_limit_s(settings) == expected
+    assert step_limit_s(settings) == expected
 
 
 def started(module: str) -> list[int]:
@@ -134,7 +134,7 @@ class Noted:
         self.sent: list[Sequence[Task]] = []
         self.reconnects = 0
 
-    def start(self, pool: Dispatcher, place: Seat | Group) -> None:
+    def start(self, pool: Dispatcher, place: Worker | Group) -> None:
         pass
 
     def send(self, tasks: Sequence[Task]) -> bool:
@@ -158,20 +158,20 @@ async def test_a_worker_that_was_done_when_its_device_ended_connects_to_the_next
     """Else it would fail with an image that has its one retry behind it."""
     group, results = Group(Noted()), list[object]()
     first, second = Noted(), Noted()
-    group.seats = [Seat(first, group), Seat(second, group)]
-    pool = Pool([group], together=1, limit_s=100)
+    group.workers = [Worker(first, group), Worker(second, group)]
+    pool = Pool([group], images_per_worker=1, limit_s=100)
     pool.start(asyncio.get_running_loop())
-    for seat in group.seats:
+    for seat in group.workers:
         pool.became_ready(seat)
         pool.submit(Task(b"", Options()), math.inf, results.append)
     pool.device_ended(group, "died")
-    pool.lost(group.seats[0], tried=True)
-    pool.answered(group.seats[1], [Result(CorruptImageError(""), [])], [], 0)
+    pool.lost(group.workers[0], tried=True)
+    pool.answered(group.workers[1], [Result(CorruptImageError(""), [])], [], 0)
     assert (first.reconnects, second.reconnects) == (1, 1)
     assert not pool.ready
-    pool.became_ready(group.seats[1])
+    pool.became_ready(group.workers[1])
     assert [len(each.sent) for each in (first, second)] == [1, 2]
-    pool.answered(group.seats[1], [Result(CorruptImageError(""), [])], [], 0)
+    pool.answered(group.workers[1], [Result(CorruptImageError(""), [])], [], 0)
     assert second.reconnects == 1
     assert [type(result) for result in results] == [Result, Result]
     pool.stop()

@@ -18,7 +18,6 @@ from PIL import Image
 
 import analysis.image
 from analysis import decode
-from analysis.analyze import Task
 from analysis.decode import ImageLimits, Picture
 from analysis.errors import (
     CorruptImageError,
@@ -28,15 +27,16 @@ from analysis.errors import (
     UnsupportedMediaTypeError,
 )
 from analysis.timing import Batch
-from analysis.types import Analysis, Options, Source
+from analysis.types import Analysis, Options, Source, Task
+from analysis.workers.job import Job
+from analysis.workers.observer import Observer
 from analysis.workers.pipeline import Pipeline
-from analysis.workers.types import Job, Observer
 from bench.fakes import instant, simulated
 from engines.backends.onnxruntime import OnnxRuntime
 from engines.catalog import ModelSpec
 from engines.types import Engine
-from service import factory
 from service.factory import find_models, open_pipeline
+from service.factory.pipeline import IMAGES_PER_WORKER
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing
@@ -179,7 +179,7 @@ async def test_a_device_merges_the_rows_of_several_workers(plans: Path) -> None:
     samples = read_samples(metrics.render().decode())
     assert (DETECTOR, 48) in samples["emotions_batch_items_sum"]
     (batches,) = [n for each, n in samples["emotions_batch_items_count"] if each == DETECTOR]
-    of_one_worker = DETECTOR | {"le": f"{factory.IMAGES_PER_WORKER}.0"}
+    of_one_worker = DETECTOR | {"le": f"{IMAGES_PER_WORKER}.0"}
     assert (of_one_worker, batches) not in samples["emotions_batch_items_bucket"]
 
 
@@ -249,13 +249,13 @@ async def test_a_large_photograph_is_decoded_whole_only_for_small_faces(
     image[200 : 200 + 4 * side, 300 : 300 + 4 * side] = cv2.resize(head, (4 * side, 4 * side))
     data = encode(image, "JPEG", quality=95)
     sides: list[int | None] = []
-    original = decode.opened
+    original = decode.open_source
 
     def counted(source: Source, limits: ImageLimits, side: int | None = None) -> Picture:
         sides.append(side)
         return original(source, limits, side)
 
-    monkeypatch.setattr(analysis.image, "opened", counted)
+    monkeypatch.setattr(analysis.image, "open_source", counted)
     async with running(plans) as pipeline:
         small = await found(pipeline, data)
         assert len(sides) == decoded
@@ -290,7 +290,7 @@ async def test_an_observer_that_fails_ends_nothing(plans: Path) -> None:
         def observers(self) -> Sequence[Observer]:
             return (self,)
 
-        def ran(self, batches: Sequence[Batch], owners: Sequence[object]) -> None:  # noqa: ARG002
+        def batches_ran(self, batches: Sequence[Batch], owners: Sequence[object]) -> None:  # noqa: ARG002
             raise RuntimeError("an observer's own")
 
     metrics = Metrics()

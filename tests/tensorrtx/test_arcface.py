@@ -49,7 +49,7 @@ def test_deployed_normalises_pixels_and_embedding(scale: float) -> None:
     assert golden.relative(deployed(crops)[0], expected) < 1e-4
 
 
-@pytest.mark.parametrize("network", ["mobilefacenet", "r50"])
+@pytest.mark.parametrize("network", ["mobilefacenet", pytest.param("r50", marks=pytest.mark.slow)])
 def test_mirrored_sums_a_face_and_its_mirror_image(network: arcface.Name) -> None:
     raw = Session(arcface.build(MadeUp({}, "made up"), network, raw=True))
     both = Session(arcface.build(MadeUp({}, "made up"), network, mirror=True))

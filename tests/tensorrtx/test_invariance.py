@@ -77,10 +77,12 @@ def test_a_mean_over_pixels_becomes_global_pooling(
 
 
 @pytest.mark.parametrize("name", ["retinaface-mnet025", "landmarks-64", "emotion-fer48"])
-@pytest.mark.parametrize("batch", [2, 5, 8])
+@pytest.mark.parametrize("batch", [2, 8])
 def test_the_shipped_networks_are_bitwise_invariant(name: str, batch: int, tmp_path: Path) -> None:
     spec = Catalog.load().get(name)
-    model = export(spec.network, weights.find(spec, tmp_path, {}), **dict[str, Any](spec.options))
+    model = export(
+        spec.network, weights.find(spec, tmp_path, {}).path, **dict[str, Any](spec.options)
+    )
     shape = (batch, *spec.input_shape)
     x = np.random.default_rng(2).integers(0, 256, shape, np.uint8)
     alone = [run(model, x[i : i + 1]) for i in range(batch)]

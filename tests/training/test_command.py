@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch", reason="torch lives in the environment for 
 
 import training.detector.__main__ as detector  # noqa: E402
 import training.embedder.__main__ as embedder  # noqa: E402
+import training.landmarks.__main__ as landmarks  # noqa: E402
 from tensorrtx import wts  # noqa: E402
 from training import command, loop  # noqa: E402
 from training.detector.network import RetinaFace  # noqa: E402
@@ -45,3 +46,21 @@ def test_a_checkpoint_is_exported(
     package.main()
     assert wts.read(out)
     assert set(tmp_path.iterdir()) == {checkpoint, out}
+
+
+@pytest.mark.parametrize("package", [detector, embedder, landmarks])
+def test_a_new_run_does_not_replace_a_checkpoint(
+    package: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    loop.save(tmp_path, {"step": 3})
+    given = {detector: ("data", "teacher"), embedder: ("teacher",), landmarks: ("data",)}
+    options = [f"--{name}={tmp_path}" for name in ("out", *given[package])]
+    monkeypatch.setattr("sys.argv", ["student", "train", *options])
+    with pytest.raises(SystemExit) as ended:
+        package.main()
+    assert ended.value.code == 1
+    assert "add --resume or choose another --out" in capsys.readouterr().err
+    assert loop.load(tmp_path / loop.CHECKPOINT) == {"step": 3}

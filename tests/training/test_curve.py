@@ -17,7 +17,7 @@ def test_the_clock_ends_with_steps_or_minutes() -> None:
     assert Clock(100, minutes=1.0, spent=60.0).progress(1) == 1
 
 
-def test_a_curve_goes_on_under_the_columns_it_began_with(tmp_path: Path) -> None:
+def test_a_curve_keeps_its_columns(tmp_path: Path) -> None:
     curve.append(tmp_path, {"step": 1, "loss": 0.5})
     curve.append(tmp_path, curve.mean([{"step": 2, "loss": 1.0}, {"step": 4, "loss": 2.0}]))
     assert (tmp_path / "curve.csv").read_bytes() == b"step,loss\r\n1,0.5\r\n3.0,1.5\r\n"

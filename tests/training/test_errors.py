@@ -1,4 +1,4 @@
-"""What a user of the trainings can set right is told in a sentence; the rest keeps its trace."""
+"""Errors that a user can fix are reported in one line; others keep their traceback."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import pytest
 from engines.errors import DataError
 from tensorrtx.errors import WeightsError
 from training.emotion.__main__ import main
-from training.errors import TrainingError, told
+from training.errors import TrainingError, reported
 
 
 @pytest.mark.parametrize("kind", [DataError, TrainingError, WeightsError])
-def test_a_sentence(kind: type[Exception], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended, told(ArgumentParser("training")):
+def test_one_line(kind: type[Exception], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, reported(ArgumentParser("training")):
         raise kind("add --frozen LAYER")
     assert ended.value.code == 1
     assert capsys.readouterr().err == "training: add --frozen LAYER\n"
 
 
 def test_a_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit), told(ArgumentParser("training")):
+    with pytest.raises(SystemExit), reported(ArgumentParser("training")):
         (tmp_path / "none").read_bytes()
     assert capsys.readouterr().err == f"training: {tmp_path}/none: No such file or directory\n"
 
 
-def test_a_defect_keeps_its_trace() -> None:
-    with pytest.raises(ValueError, match="defect"), told(ArgumentParser("training")):
+def test_a_defect_keeps_its_traceback() -> None:
+    with pytest.raises(ValueError, match="defect"), reported(ArgumentParser("training")):
         raise ValueError("defect")
 
 
@@ -41,7 +41,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("why", WRONG)
-def test_the_command_tells(
+def test_the_command_reports(
     why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if why.startswith("no.npz"):

@@ -1,9 +1,9 @@
-"""`python -m training.detector.closeups`: are faces found that fill the frame, and at what cost?
+"""`python -m training.detector.closeups`: recall for faces that fill the frame, and its cost.
 
 Held-out photographs are enlarged until the nominal box of their face is 0.65 to 2 times as high as
-the frame. What serves looks at them: the graph in ONNX Runtime, `analysis.detection` and
-`analysis.close_up`. Prints, for each policy, recall at IoU 0.5 with what is visible of the box,
-faces a picture, and second looks a picture.
+the frame. The code of the service detects faces in them: the graph in ONNX Runtime,
+`analysis.detection` and `analysis.close_up`. Prints for each policy the recall at IoU 0.5 with the
+visible part of the box, faces per picture, and second detections per picture.
 """
 
 import argparse
@@ -38,26 +38,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.detector.closeups")
     parser.add_argument("--data", type=Path, required=True, help="folder of the zip archives")
     parser.add_argument("--weights", type=Path, required=True, help=".wts file")
-    parser.add_argument("--faces", type=int, default=40, help="of each frame and size")
+    parser.add_argument("--faces", type=int, default=40, help="faces per frame size and fill")
     given = parser.parse_args()
     detector, pictures = detector_of(given.weights), Pictures.load(given.data).split()[1]
     for policy in get_args(CloseUps):
         for fill in FILLS:
             sets = frames(pictures, fill, given.faces)
-            found = [look(detector, image, box, policy) for image, box in sets]
-            _tell(policy, str(fill), found)
+            found = [find(detector, image, box, policy) for image, box in sets]
+            _print_row(policy, str(fill), found)
         empty = [cv2.resize(p[:, :, ::-1], (450, 450)) for p in pictures.backgrounds]
-        found = [look(detector, p, np.zeros(4, np.float32), policy) for p in empty]
-        _tell(policy, "no face", found)
+        found = [find(detector, p, np.zeros(4, np.float32), policy) for p in empty]
+        _print_row(policy, "no face", found)
 
 
-def _tell(policy: str, what: str, found: list[tuple[bool, int, bool]]) -> None:
+def _print_row(policy: str, what: str, found: list[tuple[bool, int, bool]]) -> None:
     recall, faces, again = np.mean(found, axis=0).tolist()
     print(f"{policy} {what}: found {recall:.3f}, faces {faces:.3f}, again {again:.3f}", flush=True)
 
 
 def detector_of(weights: Path) -> Detector:
-    """One picture's candidates, by the graph that is served."""
+    """Return a function from one picture to its candidates, with the graph of the service."""
     model = tensorrtx.export("retinaface-mnet025", weights, size=SIZE, free_height=True)
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
@@ -70,7 +70,7 @@ def detector_of(weights: Path) -> Detector:
 
 
 def frames(pictures: Pictures, fill: float, count: int) -> Iterator[tuple[Image, Floats]]:
-    """RGB frames of all sizes, each with one face, and what is visible of its box."""
+    """Yield RGB frames of all sizes, each with one face, and the visible part of its box."""
     for size in FRAMES:
         rng = np.random.default_rng(7)
         for index in rng.permutation(len(pictures.faces))[:count]:
@@ -80,7 +80,7 @@ def frames(pictures: Pictures, fill: float, count: int) -> Iterator[tuple[Image,
 def frame(
     photo: Image, fill: float, size: tuple[int, int], rng: np.random.Generator
 ) -> tuple[Image, Floats]:
-    """Put a face somewhere near the middle of a frame, a little turned."""
+    """Place a face near the middle of a frame, turned a little."""
     extent, side = np.array(size), fill * size[1] / FACE_SIZE[1]
     centre = extent / 2 + rng.uniform(-0.15, 0.15, 2) * extent
     middle = len(photo) * np.array(FACE_CENTRE)
@@ -92,10 +92,10 @@ def frame(
     return np.asarray(warp(np.ascontiguousarray(photo), matrix, size)), box.astype(np.float32)
 
 
-def look(
+def find(
     detector: Detector, image: Image, wanted: Floats, policy: CloseUps
 ) -> tuple[bool, int, bool]:
-    """Whether the face is found, how many are, and whether that took a second look."""
+    """Return whether the face is found, the number of faces, and if there was a second pass."""
     canvas, box = letterbox(image, SIZE, HEIGHTS)
     row = detector(canvas)
     if again := close_up.wanted(row, policy):

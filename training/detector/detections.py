@@ -1,4 +1,4 @@
-"""From raw heads to faces in pixels: anchors, decoding (arXiv 1512.02325) and suppression."""
+"""Faces in pixels from raw heads: anchors, decoding (arXiv 1512.02325) and suppression."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +14,7 @@ from training.detector.pictures import Image
 
 SIDES = ((16, 32), (64, 128), (256, 512))  # of the anchors of each stride, pixels
 VARIANCES = (0.1, 0.2)  # of centres and of logarithmic sizes
-OVERLAP = 0.4  # IoU above which the weaker of two boxes goes
+OVERLAP = 0.4  # IoU above which the weaker of two boxes is removed
 Floats = NDArray[np.float32]
 
 
@@ -29,7 +29,7 @@ class Detections:
 
 @cache
 def anchors(height: int, width: int) -> Floats:
-    """Every anchor of an input, (A, 3): centre x, centre y, side; in the heads' order."""
+    """Return all anchors of an input in the order of the heads, (A, 3): centre x, y, side."""
     levels = []
     for stride, sides in zip(STRIDES, SIDES, strict=True):
         rows, columns = np.mgrid[: height // stride, : width // stride] * stride + stride / 2
@@ -39,7 +39,7 @@ def anchors(height: int, width: int) -> Floats:
 
 
 def decode(heads: Floats, prior: Floats) -> tuple[Floats, Floats]:
-    """Boxes (N, 4) and landmarks (N, 5, 2) of regressions (N, 14) at anchors (N, 3)."""
+    """Return boxes (N, 4) and landmarks (N, 5, 2) from regressions (N, 14) at anchors (N, 3)."""
     centre, side = prior[:, None, :2], prior[:, None, 2:]
     points = centre + heads[:, [0, 1, *range(4, 14)]].reshape(-1, 6, 2) * VARIANCES[0] * side
     half = np.exp(heads[:, 2:4] * VARIANCES[1]) * side[:, 0] / 2
@@ -48,14 +48,14 @@ def decode(heads: Floats, prior: Floats) -> tuple[Floats, Floats]:
 
 
 def suppress(boxes: Floats, scores: Floats) -> NDArray[np.intp]:
-    """Give the indices that survive greedy non-maximum suppression, best first."""
+    """Return the indices that remain after greedy non-maximum suppression, best first."""
     corners = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
     kept = cv2.dnn.NMSBoxes(corners.tolist(), scores.tolist(), 0.0, OVERLAP)
     return np.asarray(kept, np.intp).reshape(-1)
 
 
 def detect(network: RetinaFace, images: Image, threshold: float) -> list[Detections]:
-    """Faces of score `threshold` or more in each of (B, H, W, 3) uint8 BGR, sides of 32 n."""
+    """Detect faces with a score of `threshold` or more in (B, H, W, 3) uint8 BGR, sides of 32 n."""
     device = next(network.parameters()).device
     batch = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
     with torch.no_grad():

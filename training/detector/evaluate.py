@@ -1,4 +1,4 @@
-"""How well a detector finds held-out faces, alone and against a reference."""
+"""Figures of a detector on held-out faces, alone and against a reference."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,22 +8,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training.detector.annotated import Marked
 from training.detector.detections import Detections, detect
 from training.detector.landmark_scenes import SIDES, seen
 from training.detector.matching import Errors, Recall, landmark_error, match, overlaps
 from training.detector.network import RetinaFace
 from training.detector.pictures import Image, Pictures
 from training.detector.scenes import make_scene
-from training.landmarks.annotated import Marked
 
-SEED = 2  # of the scenes, unlike those that training sees
+SEED = 2  # of the scenes, different from training
 Floats = NDArray[np.float32]
 Figures = Mapping[str, object]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What is evaluated on: held-out pictures, sizes of the sets, the score that makes a face."""
+    """Test data: held-out pictures, sizes of the sets, and the lowest score of a face."""
 
     pictures: Pictures
     annotated: Marked
@@ -32,26 +32,26 @@ class Trial:
     threshold: float
 
     def made_up(self) -> Iterator[tuple[Image, Floats]]:
-        """Scenes with their pasted faces."""
+        """Yield scenes with their pasted faces."""
         for index in range(self.scenes):
             scene = make_scene(self.pictures, self.size, SEED, index)
             yield scene.image, scene.faces
 
     def empty(self) -> Iterator[Image]:
-        """Backgrounds, enlarged threefold and padded at the right and the bottom to 320 pixels."""
+        """Yield backgrounds, enlarged by 3 and padded at the right and the bottom to 320 pixels."""
         for picture in self.pictures.backgrounds:
             image = np.full((320, 320, 3), (104, 117, 123), np.uint8)
             image[:300, :300] = cv2.resize(picture, (300, 300))
             yield image
 
     def faces(self, network: RetinaFace, image: Image) -> Detections:
-        """Find the faces of one picture with `network`."""
+        """Detect the faces of one picture with `network`."""
         (detections,) = detect(network, image[None], self.threshold)
         return detections
 
 
 def against_pasted(network: RetinaFace, trial: Trial) -> Figures:
-    """Recall of the faces that were set into the scenes, by nominal box."""
+    """Return the recall of the faces that were pasted into the scenes, by nominal box."""
     recall = Recall()
     for image, faces in trial.made_up():
         recall.add(faces, match(trial.faces(network, image).boxes, faces))
@@ -60,7 +60,7 @@ def against_pasted(network: RetinaFace, trial: Trial) -> Figures:
 
 @dataclass
 class Agreement:
-    """One network's faces taken for the truth, another's measured on them."""
+    """Figures of one network with the faces of another as the truth."""
 
     recall: Recall = field(default_factory=Recall)
     extra: int = 0
@@ -69,7 +69,7 @@ class Agreement:
     landmarks: list[float] = field(default_factory=list)
 
     def add(self, found: Detections, wanted: Detections) -> None:
-        """Count one picture."""
+        """Add one picture."""
         pairs = match(found.boxes, wanted.boxes)
         self.recall.add(wanted.boxes, pairs)
         self.found += len(found.boxes)
@@ -83,7 +83,7 @@ class Agreement:
                 )
 
     def figures(self) -> Figures:
-        """Recall by size, precision, and medians over the matched faces."""
+        """Return recall by size, precision, and medians over the matched faces."""
         return {
             "recall": self.recall.table(),
             "precision": 1 - self.extra / max(self.found, 1),
@@ -93,7 +93,7 @@ class Agreement:
 
 
 def against_reference(network: RetinaFace, reference: RetinaFace, trial: Trial) -> Figures:
-    """Agreement with `reference` on the scenes."""
+    """Return the agreement with `reference` on the scenes."""
     agreement = Agreement()
     for image, _ in trial.made_up():
         agreement.add(trial.faces(network, image), trial.faces(reference, image))
@@ -101,7 +101,7 @@ def against_reference(network: RetinaFace, reference: RetinaFace, trial: Trial) 
 
 
 def on_backgrounds(network: RetinaFace, reference: RetinaFace | None, trial: Trial) -> Figures:
-    """Faces found in a background, and those of them that `reference` does not see."""
+    """Return faces per background, and how many of them `reference` does not find."""
     found = alone = 0
     for image in trial.empty():
         faces = trial.faces(network, image).boxes
@@ -115,7 +115,7 @@ def on_backgrounds(network: RetinaFace, reference: RetinaFace | None, trial: Tri
 
 
 def on_landmarks(network: RetinaFace, trial: Trial, size: int) -> Figures:
-    """Landmark error on annotated faces in scenes of `size` pixels, all and by size of face."""
+    """Return landmark errors on annotated faces in scenes of `size` pixels, also by face size."""
     errors = Errors()
     find = partial(trial.faces, network)
     for _, found, points in seen(find, trial.annotated, trial.pictures, size, SEED):
@@ -124,7 +124,7 @@ def on_landmarks(network: RetinaFace, trial: Trial, size: int) -> Figures:
 
 
 def evaluate(network: RetinaFace, reference: RetinaFace | None, trial: Trial) -> Figures:
-    """All figures of `network`, and the same of `reference` beside them."""
+    """Return all figures of `network`, and those of `reference`."""
     figures: dict[str, object] = {
         "pasted": against_pasted(network, trial),
         "backgrounds": on_backgrounds(network, reference, trial),

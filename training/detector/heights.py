@@ -1,10 +1,10 @@
-"""`python -m training.detector.heights`: is less found where padding below is left out?
+"""`python -m training.detector.heights`: recall without the padding below the image.
 
-What serves looks at the upper rows of held-out scenes, once padded to the square input and once to
-the next height that the network takes: the graph in ONNX Runtime and `analysis.detection`. Prints,
-for each height and way, recall at IoU 0.5 with what is visible of the faces' nominal boxes, that
-of the faces that the lower edge cuts or comes within 32 pixels of, false faces a picture of
-held-out backgrounds, and how well the two ways agree.
+The code of the service detects faces in the upper rows of held-out scenes, once padded to the
+square input and once to the next height of the network: the graph in ONNX Runtime and
+`analysis.detection`. Prints for each height and padding the recall at IoU 0.5 with the visible
+parts of the nominal boxes, the recall of faces within 32 pixels of the lower edge, false faces per
+background picture, and the agreement of both paddings.
 """
 
 import argparse
@@ -29,7 +29,7 @@ NEAR, VISIBLE = 32, 0.5
 
 
 def main() -> None:
-    """Measure and print a line for each height and way."""
+    """Measure and print a line for each height and padding."""
     parser = argparse.ArgumentParser(prog="python -m training.detector.heights")
     parser.add_argument("--data", type=Path, required=True, help="folder of the zip archives")
     parser.add_argument("--weights", type=Path, required=True, help=".wts file")
@@ -40,45 +40,46 @@ def main() -> None:
     empty = [cv2.resize(p[:, :, ::-1], (640, 640)) for p in pictures.backgrounds]
     for rows in ROWS:
         frames = [np.ascontiguousarray(scene.image[:rows, :, ::-1]) for scene in scenes]
-        found = {way: [look(detector, image, way) for image in frames] for way in WAYS}
+        found = {way: [find(detector, image, way) for image in frames] for way in WAYS}
         for way, each in found.items():
-            false = [len(look(detector, np.asarray(p[:rows], np.uint8), way).boxes) for p in empty]
-            told = np.concatenate(
+            false = [len(find(detector, np.asarray(p[:rows], np.uint8), way).boxes) for p in empty]
+            rates = np.concatenate(
                 [
                     recalled(faces, visible(s.faces, rows))
                     for faces, s in zip(each, scenes, strict=True)
                 ]
             )
-            below = told[:, 1] > rows - NEAR
+            below = rates[:, 1] > rows - NEAR
+            recall, edge = rates[:, 0].mean(), rates[below, 0].mean()
             print(
-                f"{rows} {way}: recall {told[:, 0].mean():.4f} of {len(told)}, at the lower edge "
-                f"{told[below, 0].mean():.4f} of {below.sum()}, false faces {np.mean(false):.4f}",
+                f"{rows} {way}: recall {recall:.4f} of {len(rates)}, at the lower edge "
+                f"{edge:.4f} of {below.sum()}, false faces {np.mean(false):.4f}",
                 flush=True,
             )
         print(f"{rows} agreement: {agreement(found['padded'], found['cut'])}", flush=True)
 
 
-def look(detector: Detector, image: Image, way: str) -> Detections:
-    """Faces of an RGB image at a score of 0.5."""
+def find(detector: Detector, image: Image, way: str) -> Detections:
+    """Detect the faces of an RGB image with a score of at least 0.5."""
     canvas, box = letterbox(image, SIZE, WAYS[way])
     return select(detector(canvas), box, min_score=0.5, nms_iou=0.4, max_faces=100)
 
 
 def visible(faces: Floats, rows: int) -> Floats:
-    """What the upper `rows` show of the faces (N, 4), where that is half of one or more."""
+    """Return the parts of the faces (N, 4) in the upper `rows`, if at least half of a face."""
     shown = faces.copy()
     shown[:, 3] = np.minimum(shown[:, 3], rows)
     return shown[shown[:, 3] - shown[:, 1] >= VISIBLE * (faces[:, 3] - faces[:, 1])]
 
 
 def recalled(found: Detections, wanted: Floats) -> Floats:
-    """For each wanted box whether it was found, and its lower edge: (N, 2)."""
+    """Return for each wanted box whether it was found, and its lower edge: (N, 2)."""
     hits = match(found.boxes, wanted) >= 0
     return np.column_stack([hits, wanted[:, 3]]).astype(np.float32)
 
 
 def agreement(first: list[Detections], second: list[Detections]) -> str:
-    """Share of the first's faces that the second has, and how far apart those are."""
+    """Compare two lists of detections: matched faces, their IoU and their scores."""
     apart = np.array(list(_apart(first, second)))
     total = sum(len(faces.boxes) for faces in first), sum(len(faces.boxes) for faces in second)
     return (

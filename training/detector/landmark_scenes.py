@@ -1,4 +1,4 @@
-"""Scenes with known landmarks: annotated faces set into pictures without any."""
+"""Scenes with known landmarks: annotated faces in pictures without faces."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,21 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.landmarks import eyes
+from training.detector.annotated import Marked
 from training.detector.detections import Detections, Floats
 from training.detector.matching import match
 from training.detector.paste import FACE_SIZE, Placement, paste
 from training.detector.pictures import Image, Pictures
 from training.detector.scenes import backdrop
-from training.landmarks.annotated import Marked
 
 SIDES = (320, 640)  # sides of the scenes: of small faces and of larger ones
 CELLS = 2  # faces in a row and in a column
-EYES_SHARE = 0.166  # distance of the eyes in a photograph of `paste.FACE_SIZE`, of its side
-SMALLEST = 0.25  # side of a picture over that of its cell
+EYES_SHARE = 0.166  # distance of the eyes over the side, in a photograph of `paste.FACE_SIZE`
+SMALLEST = 0.25  # side of a picture over the side of its cell
 
 
 def of_face(faces: Detections, points: Floats) -> Floats:
-    """Landmarks (1, 5, 2) of the face whose box fits that of `points` (5, 2) best, or none."""
+    """Return the landmarks (1, 5, 2) of the face that fits `points` (5, 2) best, or (0, 5, 2)."""
     width, height = (eyes(points) * share / EYES_SHARE / 2 for share in FACE_SIZE)
     x, y = points.mean(0)
     nominal = np.array([[x - width, y - height, x + width, y + height]], np.float32)
@@ -31,7 +31,7 @@ def of_face(faces: Detections, points: Floats) -> Floats:
 def seen(
     find: Callable[[Image], Detections], people: Marked, pictures: Pictures, size: int, seed: int
 ) -> Iterator[tuple[Image, Floats, Floats]]:
-    """Every face of `scenes`: the picture, its landmarks as `of_face` has them, and as marked."""
+    """Yield per face of `scenes` the picture, detected landmarks and annotated landmarks."""
     for image, truth in scenes(people, pictures, size, seed):
         faces = find(image)
         for points in truth:
@@ -41,7 +41,7 @@ def seen(
 def scenes(
     people: Marked, pictures: Pictures, size: int, seed: int
 ) -> Iterator[tuple[Image, list[NDArray[np.float32]]]]:
-    """Pictures of `size` pixels with four faces, 20 degrees of turn at most, and their points."""
+    """Yield pictures of `size` pixels with four faces, turned by up to 20 degrees, and points."""
     rng, cell = np.random.default_rng(seed), size / CELLS
     for start in range(0, len(people.images), CELLS**2):
         image, points = backdrop(pictures, size, rng), []

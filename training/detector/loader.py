@@ -1,4 +1,4 @@
-"""Batches of scenes, made in this process or ahead of time in workers."""
+"""Batches of scenes, made in this process or in workers."""
 
 # Torch is not installed where the service is checked, and its classes are unknown there.
 # mypy: allow-subclassing-any
@@ -15,12 +15,12 @@ from training.detector.pictures import Pictures
 from training.detector.scenes import make_scene
 
 MEAN_BGR = (104.0, 117.0, 123.0)
-LARGE_SHARE = 0.25  # of the batches: twice the side, a quarter of the scenes
+LARGE_SHARE = 0.25  # of the batches have twice the side and a quarter of the scenes
 Key = tuple[int, int]  # a scene's index and side
 
 
 class Batches(Sampler[list[Key]]):
-    """Which scenes make up the batches `first`, `first` + 1, ... below `last`."""
+    """Keys of the scenes in the batches `first`, `first` + 1, ... below `last`."""
 
     def __init__(self, first: int, last: int, batch: int, size: int) -> None:
         self.numbers, self.batch, self.size = range(first, last), batch, size
@@ -46,15 +46,15 @@ class Scenes(Dataset[Tensor]):
 
 
 def loader(scenes: Scenes, batches: Batches, workers: int) -> DataLoader[Tensor]:
-    """Give the batches in order, (B, 3, S, S) uint8.
+    """Return the batches in order, (B, 3, S, S) uint8.
 
-    OpenCV keeps to one thread from here on: a worker forked beside its pool of threads hangs.
+    OpenCV uses one thread from here on: a worker that is forked beside its thread pool hangs.
     """
     cv2.setNumThreads(1)
     return DataLoader(scenes, batch_sampler=batches, num_workers=workers)
 
 
 def normalise(images: Tensor, device: torch.device) -> Tensor:
-    """Uint8 BGR to the networks' float input on `device`."""
+    """Return uint8 BGR as the float input of the networks on `device`."""
     mean = torch.tensor(MEAN_BGR, device=device).reshape(3, 1, 1)
     return images.to(device, non_blocking=True).float() - mean

@@ -1,4 +1,4 @@
-"""What the student is to match: the teacher's heads, anchor by anchor, and its feature maps."""
+"""Losses of a student against the heads of its teacher, per anchor, and its feature maps."""
 
 from dataclasses import dataclass, fields
 
@@ -8,11 +8,11 @@ from torch import Tensor
 
 from training.detector.network import Output
 
-POSITIVE = 0.3  # teacher's score from which boxes and landmarks are learnt
-UNSURE = 0.02  # teacher's score from which an anchor always counts for the class loss
-NEGATIVES = 5  # hardest other anchors, for each positive
-FEWEST_NEGATIVES = 64  # of a picture, so that pictures without a face teach as well
-BETA = 0.2  # smooth-L1's quadratic part, in units of the regression targets
+POSITIVE = 0.3  # lowest score of the teacher for learning boxes and landmarks
+UNSURE = 0.02  # lowest score of the teacher for anchors that always count for the class loss
+NEGATIVES = 5  # hardest other anchors per positive
+FEWEST_NEGATIVES = 64  # per picture, so that pictures without faces count
+BETA = 0.2  # quadratic part of smooth-L1, in units of the regression targets
 
 
 @dataclass(frozen=True)
@@ -25,47 +25,47 @@ class Losses:
     features: Tensor
 
     def total(self, feature_weight: float) -> Tensor:
-        """Boxes count double, as in biubug6/Pytorch_Retinaface."""
+        """Return the weighted sum; boxes count double, as in biubug6/Pytorch_Retinaface."""
         heads = self.classes + 2 * self.boxes + self.landmarks
         return heads + feature_weight * self.features
 
     def values(self) -> dict[str, float]:
-        """By name, as plain numbers."""
+        """Return the losses by name, as plain numbers."""
         return {field.name: float(getattr(self, field.name).detach()) for field in fields(self)}
 
 
 def class_divergence(student: Tensor, teacher: Tensor) -> Tensor:
-    """KL(teacher || student) of each anchor, (B, A), from logits (B, A, 2) (arXiv 1503.02531)."""
+    """Return KL(teacher || student), (B, A), from logits (B, A, 2) (arXiv 1503.02531)."""
     target = teacher.log_softmax(-1)
     return (target.exp() * (target - student.log_softmax(-1))).sum(-1)
 
 
 def class_loss(divergence: Tensor, score: Tensor, positives: Tensor) -> Tensor:
-    """Every anchor the teacher is drawn to, and the hardest of the rest (OHEM, arXiv 1604.03540).
+    """Return the loss of all unsure anchors and the hardest others (OHEM, arXiv 1604.03540).
 
-    Since the targets are soft, mining changes an anchor's weight but not its optimum.
+    The targets are soft, so mining changes the weight of an anchor but not its optimum.
     """
-    drawn = score > UNSURE
+    unsure = score > UNSURE
     scale = positives.clamp_min(FEWEST_NEGATIVES * len(score) / NEGATIVES)
-    rest = divergence.masked_fill(drawn, 0).flatten()
+    rest = divergence.masked_fill(unsure, 0).flatten()
     hardest = rest.topk(min(int(NEGATIVES * scale), rest.numel())).values.sum()
-    return (divergence[drawn].sum() + hardest) / scale
+    return (divergence[unsure].sum() + hardest) / scale
 
 
 def regression_loss(student: Tensor, teacher: Tensor, weight: Tensor, total: Tensor) -> Tensor:
-    """Smooth-L1 (B, A, n) summed over n, averaged with `weight` (B, A)."""
+    """Return smooth-L1 (B, A, n), summed over n and averaged with `weight` (B, A)."""
     distance = F.smooth_l1_loss(student, teacher, reduction="none", beta=BETA).sum(-1)
     return (distance * weight).sum() / total
 
 
 def feature_loss(student: Output, teacher: Output) -> Tensor:
-    """Mean squared distance of the heads' maps over the teacher's mean square (arXiv 1412.6550)."""
+    """Return the squared distance of the maps over their mean square (arXiv 1412.6550)."""
     pairs = zip(student.features, teacher.features, strict=True)
     return torch.stack([F.mse_loss(a, b) / b.square().mean() for a, b in pairs]).mean()
 
 
 def distillation_losses(student: Output, teacher: Output) -> Losses:
-    """All four, for one batch."""
+    """Return all four losses of one batch."""
     score = teacher.classes.softmax(-1)[..., 1]
     weight = score * (score > POSITIVE)
     total = weight.sum().clamp_min(1)

@@ -1,6 +1,6 @@
 """RetinaFace with a MobileNet-V1 x0.25 body (arXiv 1905.00641).
 
-Parameters are named as in biubug6/Pytorch_Retinaface, so a `.wts` file of either loads into both.
+Parameters have the names of biubug6/Pytorch_Retinaface, so both load the same `.wts` files.
 """
 
 # Torch is not installed where the service is checked, and its classes are unknown there.
@@ -15,14 +15,14 @@ from torch import Tensor, nn
 STRIDES = (8, 16, 32)
 CHANNELS = 64
 ANCHORS_PER_CELL = 2
-SLOPE = 0.1  # of the LeakyReLU; ReLU where a block joins its branches
+SLOPE = 0.1  # of the LeakyReLU; the sum of branches has a ReLU
 
 
 @dataclass(frozen=True)
 class Output:
     """Raw heads: `classes` (B, A, 2) logits, `boxes` (B, A, 4), `landmarks` (B, A, 10).
 
-    `features` are the three maps the heads read, (B, 64, H/s, W/s) for the strides s.
+    `features` are the three input maps of the heads, (B, 64, H/s, W/s) for the strides s.
     """
 
     classes: Tensor
@@ -32,18 +32,18 @@ class Output:
 
 
 def conv_bn(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    """Convolution without bias and batch normalisation."""
+    """Return a convolution without bias, and batch normalisation."""
     conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs))
 
 
 def conv_bn_act(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    """`conv_bn` and a LeakyReLU."""
+    """Return `conv_bn` and a LeakyReLU."""
     return conv_bn(inputs, outputs, kernel, stride).append(nn.LeakyReLU(SLOPE))
 
 
 def separable(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    """Depthwise 3x3 then pointwise 1x1, each normalised, with LeakyReLU (arXiv 1704.04861)."""
+    """Return depthwise 3x3 and pointwise 1x1, each with norm and LeakyReLU (arXiv 1704.04861)."""
     depthwise = nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False)
     first = [depthwise, nn.BatchNorm2d(inputs), nn.LeakyReLU(SLOPE)]
     return nn.Sequential(*first, *conv_bn_act(inputs, outputs, 1))
@@ -66,7 +66,7 @@ class Body(nn.Module):
         self.stage3 = nn.Sequential(separable(128, 256, 2), separable(256, 256))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, 3, H, W) to the three stages' maps."""
+        """(B, 3, H, W) to the maps of the three stages."""
         first = self.stage1(images)
         second = self.stage2(first)
         return first, second, self.stage3(second)
@@ -84,7 +84,7 @@ class Pyramid(nn.Module):
         self.merge2 = conv_bn_act(CHANNELS, CHANNELS)
 
     def forward(self, maps: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Turn the body's maps into three maps of 64 channels."""
+        """Convert the maps of the body into three maps of 64 channels."""
         first, second, third = self.output1(maps[0]), self.output2(maps[1]), self.output3(maps[2])
         second = self.merge2(second + F.interpolate(third, second.shape[-2:], mode="nearest"))
         first = self.merge1(first + F.interpolate(second, first.shape[-2:], mode="nearest"))
@@ -110,7 +110,7 @@ class Context(nn.Module):
 
 
 class Head(nn.Module):
-    """A 1x1 convolution that gives `values` numbers for each of a cell's two anchors."""
+    """A 1x1 convolution with `values` outputs for each of the two anchors of a cell."""
 
     def __init__(self, values: int) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class Head(nn.Module):
         self.conv1x1 = nn.Conv2d(CHANNELS, ANCHORS_PER_CELL * values, 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, 64, h, w) to (B, 2 h w, values), rows first, the cell's anchors together."""
+        """(B, 64, h, w) to (B, 2 h w, values), by rows, with the anchors of a cell together."""
         rows: Tensor = self.conv1x1(features).permute(0, 2, 3, 1)
         return rows.reshape(rows.shape[0], -1, self.values)
 
@@ -136,7 +136,7 @@ class RetinaFace(nn.Module):
         self.LandmarkHead = nn.ModuleList(Head(10) for _ in STRIDES)
 
     def forward(self, images: Tensor) -> Output:
-        """Raw heads over all anchors, fine stride first."""
+        """Return raw heads over all anchors, the smallest stride first."""
         maps = self.fpn(self.body(images))
         contexts = zip((self.ssh1, self.ssh2, self.ssh3), maps, strict=True)
         features = tuple(context(level) for context, level in contexts)

@@ -1,4 +1,4 @@
-"""One photograph set into a scene: scaled, turned, mirrored and blended at its border."""
+"""Pastes a photograph into a scene: scaled, turned, and blended at its border."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -10,43 +10,43 @@ from numpy.typing import NDArray
 
 from training.detector.pictures import Image
 
-# The face in a photograph of LFW: centre and size of its box as fractions of the side.
+# Box of the face in a photograph of LFW: centre and size as fractions of the side.
 FACE_CENTRE = (0.5, 0.51)
 FACE_SIZE = (0.34, 0.45)
-FEATHER = 0.12  # of half a photograph's side, where its border fades
-MARGIN = 2.0  # pixels that a turned patch's region of interest is wider than need be
+FEATHER = 0.12  # width of the blended border over half of the side
+MARGIN = 2.0  # extra pixels around the region of a turned patch
 Box = tuple[float, float, float, float]  # x1 y1 x2 y2
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a photograph goes: its centre (x, y) and side in pixels, and its turn in degrees."""
+    """Place of a photograph: centre (x, y) and side in pixels, angle in degrees."""
 
     centre: tuple[float, float]
     side: float
     angle: float = 0.0
 
     def locate(self, points: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        """Scene pixels of `points` (N, 2), which are fractions of the photograph's side."""
+        """Return scene pixels of `points` (N, 2), which are fractions of the side."""
         turn = np.deg2rad(self.angle)
         rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
         turned = np.array(self.centre) + self.side * (points - 0.5) @ rotation.T
         return np.asarray(turned, np.float32)
 
     def face(self) -> Box:
-        """Give the nominal box of the face, upright around its turned centre."""
+        """Return the nominal box of the face, upright around its turned centre."""
         x, y = (float(value) for value in self.locate(np.array([FACE_CENTRE]))[0])
         width, height = (self.side * fraction / 2 for fraction in FACE_SIZE)
         return (x - width, y - height, x + width, y + height)
 
     def square(self) -> Box:
-        """Give the photograph's own area, unturned."""
+        """Return the area of the photograph, unturned."""
         (x, y), half = self.centre, self.side / 2
         return (x - half, y - half, x + half, y + half)
 
 
 def shared(box: Box, other: Box) -> float:
-    """Give the part of `box`'s area that lies in `other`."""
+    """Return the share of the area of `box` that lies in `other`."""
     width = min(box[2], other[2]) - max(box[0], other[0])
     height = min(box[3], other[3]) - max(box[1], other[1])
     return max(width, 0) * max(height, 0) / ((box[2] - box[0]) * (box[3] - box[1]))
@@ -54,7 +54,7 @@ def shared(box: Box, other: Box) -> float:
 
 @cache
 def mask(kind: str, side: int) -> NDArray[np.float32]:
-    """Blending weight over a photograph, (side, side) in [0, 1]: all of it, or a head alone."""
+    """Return blending weights (side, side) in [0, 1]: for all of a photograph, or the head."""
     axis = np.abs((np.arange(side) + 0.5) / side - 0.5) * 2
     if kind == "whole":
         distance = np.maximum(axis[:, None], axis[None])
@@ -64,7 +64,7 @@ def mask(kind: str, side: int) -> NDArray[np.float32]:
 
 
 def paste(scene: Image, photo: Image, where: Placement, kind: str = "whole") -> None:
-    """Blend the square `photo` into `scene` in place; what lies outside is cut."""
+    """Blend the square `photo` into `scene` in place, clipped at the borders."""
     side = min(len(photo), max(4, round(where.side)))
     if side < len(photo):  # area-filtered, so that small faces do not alias
         photo = np.asarray(cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA))

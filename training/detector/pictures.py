@@ -1,4 +1,4 @@
-"""Photographs out of a zip archive, decoded once."""
+"""Photographs of a zip archive, decoded once."""
 
 import zipfile
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ Image = NDArray[np.uint8]
 
 
 def decode_archive(path: Path, limit: int | None = None) -> NDArray[np.uint8]:
-    """Every JPEG of `path` in the archive's order: (N, H, W, 3) uint8 BGR, all of one size.
+    """Decode the JPEGs of an archive by name: (N, H, W, 3) uint8 BGR, all of one size.
 
-    `limit` takes that many, evenly spread. Raises `TrainingError` where a picture cannot be read.
+    `limit` takes that many, evenly spaced. Raises `TrainingError` for a damaged picture.
     """
     with zipfile.ZipFile(path) as archive:
         names = names_in(archive)
@@ -26,12 +26,12 @@ def decode_archive(path: Path, limit: int | None = None) -> NDArray[np.uint8]:
 
 
 def names_in(archive: zipfile.ZipFile) -> list[str]:
-    """What the archive's JPEGs are called, sorted."""
+    """Return the names of the JPEGs in the archive, sorted."""
     return sorted(name for name in archive.namelist() if name.endswith(".jpg"))
 
 
 def decode(data: bytes, name: str) -> Image:
-    """One picture's bytes to (H, W, 3) uint8 BGR."""
+    """Decode a picture to (H, W, 3) uint8 BGR."""
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise TrainingError(f"{name} is not a picture")
@@ -52,7 +52,7 @@ class Pictures:
         return cls(*(decode_archive(folder / name, limit) for name in names))
 
     def split(self, held_out: float = 0.1) -> tuple[Self, Self]:
-        """Training part, and the last `held_out` of the faces and backgrounds."""
+        """Return the training part, and the last `held_out` share of faces and backgrounds."""
         faces = round(len(self.faces) * (1 - held_out))
         backgrounds = round(len(self.backgrounds) * (1 - held_out))
         return (

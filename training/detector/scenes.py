@@ -1,6 +1,6 @@
-"""Made-up scenes: photographs of people set into pictures without any.
+"""Synthetic scenes: photographs of people pasted into pictures without people.
 
-A scene is a pure function of (seed, index, size), so any number of worker processes gives the same.
+A scene is a pure function of (seed, index, size), so it does not depend on the number of workers.
 """
 
 from dataclasses import dataclass
@@ -17,25 +17,25 @@ from training.detector.textures import relief, texture
 
 SMALLEST, LARGEST = 10.0, 600.0  # face heights, pixels
 MAX_TURN = 30.0  # degrees
-TEXTURES, SCRAPS_OF_PEOPLE = 0.25, 0.25  # shares of the cut-outs that make up backdrops
+TEXTURES, SCRAPS_OF_PEOPLE = 0.25, 0.25  # shares of the cut-outs in backdrops
 
 
 @dataclass(frozen=True)
 class Scene:
-    """`image` (S, S, 3) uint8 BGR; `faces` (N, 4) nominal boxes x1 y1 x2 y2 in view."""
+    """`image` (S, S, 3) uint8 BGR; `faces` (N, 4) nominal boxes x1 y1 x2 y2 of visible faces."""
 
     image: Image
     faces: NDArray[np.float32]
 
 
 def pick(pictures: NDArray[np.uint8], rng: np.random.Generator) -> Image:
-    """One of them, mirrored half of the time."""
+    """Return a random picture, mirrored half of the time."""
     image = pictures[rng.integers(len(pictures))]
     return np.asarray(cv2.flip(image, 1)) if rng.random() < 0.5 else image
 
 
 def backdrop(pictures: Pictures, size: int, rng: np.random.Generator) -> Image:
-    """Make a backdrop that fills (size, size): one, a mosaic, or a plain colour."""
+    """Return a backdrop (size, size, 3): one picture, a mosaic, or one colour."""
     if rng.random() < 0.08:
         return np.full((size, size, 3), rng.integers(0, 256, 3), np.uint8)
     cells = int(rng.choice([1, 2, 3, 4], p=[0.45, 0.3, 0.15, 0.1]))
@@ -49,9 +49,9 @@ def backdrop(pictures: Pictures, size: int, rng: np.random.Generator) -> Image:
 
 
 def scrap(pictures: Pictures, rng: np.random.Generator) -> Image:
-    """Cut out a part of a background, of a pattern or of a photograph of people, turned or not.
+    """Return a part of a background, a pattern, or a photograph of people.
 
-    Landscapes alone teach nothing of clothes, flags, print and limbs.
+    Landscapes alone lack clothes, flags, print and limbs.
     """
     draw = rng.random()
     if draw < TEXTURES:
@@ -67,12 +67,12 @@ def scrap(pictures: Pictures, rng: np.random.Generator) -> Image:
 
 
 def face_height(size: int, rng: np.random.Generator) -> float:
-    """Log-uniform over what fits, so that every octave is seen as often."""
+    """Return a log-uniform height, so that every octave is equally frequent."""
     return float(np.exp(rng.uniform(np.log(SMALLEST), np.log(min(LARGEST, 1.1 * size)))))
 
 
 def scatter(size: int, rng: np.random.Generator) -> list[Placement]:
-    """One to twelve faces anywhere, small ones on top of large ones, some cut by the border."""
+    """Place 1 to 12 faces anywhere, small ones over large ones, some cut by the border."""
     heights = sorted((face_height(size, rng) for _ in range(rng.integers(1, 13))), reverse=True)
     return [
         Placement(
@@ -85,7 +85,7 @@ def scatter(size: int, rng: np.random.Generator) -> list[Placement]:
 
 
 def mosaic(size: int, rng: np.random.Generator) -> list[Placement]:
-    """Whole photographs edge to edge, a row of two and more, with some jitter: a crowd."""
+    """Place photographs edge to edge with some jitter, at least two per row: a crowd."""
     cells = int(rng.integers(2, max(3, round(size / 40)) + 1))
     side = size / cells
     return [
@@ -100,7 +100,7 @@ def mosaic(size: int, rng: np.random.Generator) -> list[Placement]:
 
 
 def portrait(size: int, rng: np.random.Generator) -> list[Placement]:
-    """One photograph so large that its face takes a quarter to all of the frame."""
+    """Place one photograph, with a face of a quarter to all of the frame."""
     side = size * rng.uniform(0.25, 1.0) / FACE_SIZE[1]
     reach = 0.18 * side if side > size else (size - side) / 2 + 0.18 * side
     middle = size / 2 + rng.uniform(-reach, reach, 2) * 0.7
@@ -108,11 +108,11 @@ def portrait(size: int, rng: np.random.Generator) -> list[Placement]:
     return [Placement(centre, side, float(rng.normal(0, 10)))]
 
 
-LAYOUTS = ((scatter, 0.5), (mosaic, 0.2), (portrait, 0.18))  # the rest has no face at all
+LAYOUTS = ((scatter, 0.5), (mosaic, 0.2), (portrait, 0.18))  # the rest has no face
 
 
 def layout(size: int, rng: np.random.Generator) -> list[Placement]:
-    """Where the photographs of one scene go."""
+    """Return the places of the photographs in one scene."""
     draw = rng.random()
     for plan, share in LAYOUTS:
         if draw < share:
@@ -122,7 +122,7 @@ def layout(size: int, rng: np.random.Generator) -> list[Placement]:
 
 
 def letterbox(image: Image, rng: np.random.Generator) -> Box:
-    """Blacken two opposite margins in place, as an engine's input is padded; what is left."""
+    """Blacken two opposite margins in place, like the padding of an engine; return the rest."""
     size = len(image)
     low, high = (int(value * size) for value in rng.dirichlet((1, 4, 1)).cumsum()[:2])
     if rng.random() < 0.5:
@@ -133,7 +133,7 @@ def letterbox(image: Image, rng: np.random.Generator) -> Box:
 
 
 def faces_in_view(placements: list[Placement], frame: Box) -> NDArray[np.float32]:
-    """Nominal boxes (N, 4) of faces that neither the frame nor a later photograph hides much of."""
+    """Return nominal boxes (N, 4) of the faces that are visible for the most part."""
     faces = []
     for number, where in enumerate(placements):
         face = where.face()
@@ -144,7 +144,7 @@ def faces_in_view(placements: list[Placement], frame: Box) -> NDArray[np.float32
 
 
 def make_scene(pictures: Pictures, size: int, seed: int, index: int) -> Scene:
-    """Make the scene number `index` of the series `seed`, `size` pixels square."""
+    """Return scene number `index` of the series `seed`, `size` pixels square."""
     rng = np.random.default_rng((seed, index))
     image = backdrop(pictures, size, rng)
     placements = layout(size, rng)

@@ -1,6 +1,6 @@
-"""Patterns that no photograph of the data shows: clouds, grain, discs, bars, print and reliefs.
+"""Patterns that the photographs lack: clouds, grain, discs, bars, print and reliefs.
 
-A small detector takes coins and gravel for faces unless it has seen such things without any.
+Without them, a small detector finds faces in coins and gravel.
 """
 
 import cv2
@@ -12,7 +12,7 @@ PRINT = list("abcdeghkmnoprstuvwxyABEGHKMORSTW0123456789&@?")
 
 
 def clouds(side: int, rng: np.random.Generator) -> Image:
-    """Noise of four octaves, coarse to fine, with a tint, (side, side, 3)."""
+    """Return tinted noise of four octaves, (side, side, 3)."""
     total = np.zeros((side, side), np.float32)
     roughness = rng.uniform(0.2, 1.2)
     for octave, cells in enumerate((3, 8, 20, 50)):
@@ -25,7 +25,7 @@ def clouds(side: int, rng: np.random.Generator) -> Image:
 
 
 def relief(image: Image, rng: np.random.Generator) -> Image:
-    """Light from one side on the picture taken as a surface, as on a coin."""
+    """Light the picture from one side, as if it were the surface of a coin."""
     kernel = np.zeros((3, 3), np.float32)
     kernel[1, 0], kernel[1, 2] = -1, 1
     kernel = kernel if rng.random() < 0.5 else kernel.T
@@ -35,7 +35,7 @@ def relief(image: Image, rng: np.random.Generator) -> Image:
 
 
 def strew(image: Image, rng: np.random.Generator) -> None:
-    """Set discs, bars or letters of one other pattern into `image`, in place."""
+    """Draw discs, bars or letters of another pattern into `image`, in place."""
     side = len(image)
     fill, size = clouds(side, rng), rng.uniform(0.03, 0.25) * side
     where, kind = np.zeros((side, side), np.uint8), rng.integers(3)
@@ -55,7 +55,7 @@ def strew(image: Image, rng: np.random.Generator) -> None:
 
 
 def texture(side: int, rng: np.random.Generator) -> Image:
-    """One such pattern, (side, side, 3) uint8."""
+    """Return a random pattern, (side, side, 3) uint8."""
     image = clouds(side, rng)
     if rng.random() < 0.7:
         strew(image, rng)

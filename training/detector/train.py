@@ -1,4 +1,4 @@
-"""The training loop."""
+"""The training of the detector."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from training.detector.weights import load_backbone, load_wts, save_wts
 
 @dataclass(frozen=True)
 class Settings(descent.Settings):
-    """Everything a run depends on; see `python -m training.detector train --help`."""
+    """Options of a run, see `python -m training.detector train --help`."""
 
     teacher: Path
     backbone: Path | None
@@ -27,7 +27,7 @@ class Settings(descent.Settings):
 
 
 class Training(Descent[RetinaFace]):
-    """A student and the teacher."""
+    """A student and its teacher."""
 
     def __init__(self, settings: Settings) -> None:
         torch.manual_seed(settings.seed)
@@ -39,7 +39,7 @@ class Training(Descent[RetinaFace]):
         self.teacher = teacher.to(self.device).requires_grad_(False)
 
     def losses(self, network: RetinaFace, images: Tensor) -> Losses:
-        """Of `network` against the teacher; bf16 where there is an accelerator."""
+        """Return the losses of `network` against the teacher, in bf16 on a GPU."""
         batch = normalise(images, self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             with torch.no_grad():
@@ -47,24 +47,24 @@ class Training(Descent[RetinaFace]):
             return distillation_losses(network(batch), target)
 
     def advance(self, images: Tensor) -> Losses:
-        """One step; returns its losses."""
+        """Take one step and return its losses."""
         losses = self.losses(self.student, images)
         self.descend(losses.total(self.settings.features))
         return losses
 
     def save(self) -> None:
-        """Checkpoint and averaged weights."""
+        """Write the checkpoint and the averaged weights."""
         super().save()
         save_wts(self.settings.out / "student.wts", self.averaged)
 
     def validate(self, batches: list[Tensor]) -> Row:
-        """Mean losses of the averaged weights over held-out batches."""
+        """Return the mean losses of the averaged weights on held-out batches."""
         with torch.no_grad():
             return curve.mean([self.losses(self.averaged, images).values() for images in batches])
 
 
 def fit(training: Training, pictures: Pictures) -> None:
-    """Train until the clock has run out."""
+    """Train until the schedule ends."""
     settings = training.settings
     known, unknown = pictures.split()
     held_out = list(loader(Scenes(unknown, 1), Batches(0, 4, settings.batch, settings.size), 0))

@@ -1,4 +1,4 @@
-"""Weights into and out of the network: `.wts` files and the ImageNet body."""
+"""Reads and writes weights: `.wts` files and the ImageNet body."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ from tensorrtx import wts
 from training.detector.network import RetinaFace
 
 COUNTER = "num_batches_tracked"  # of batch normalisation; no engine reads it
-# The classifier's pictures were RGB in [0, 1] over this deviation; the detector's are BGR bytes.
+# The classifier was trained on RGB in [0, 1] over this deviation; the detector reads BGR bytes.
 IMAGENET_DEVIATION = 255 * 0.226
 
 
 def load_wts(path: Path) -> RetinaFace:
-    """Make a network in evaluation mode with the weights of `path`.
+    """Load a network in evaluation mode from `path`.
 
     Raises `KeyError` for a missing tensor and `RuntimeError` for one of the wrong size.
     """
@@ -30,13 +30,13 @@ def load_wts(path: Path) -> RetinaFace:
 
 
 def save_wts(path: Path, network: nn.Module) -> None:
-    """Write `network`'s tensors, without the batch counters, in its own order."""
+    """Write the tensors of `network` in their order, without batch counters."""
     state = {k: v for k, v in network.state_dict().items() if not k.endswith(COUNTER)}
     wts.write(path, {k: v.detach().cpu().numpy().astype(np.float32) for k, v in state.items()})
 
 
 def load_backbone(network: RetinaFace, path: Path) -> None:
-    """Start the body from an ImageNet MobileNet-V1 x0.25 (a PyTorch file with `state_dict`)."""
+    """Load the body from an ImageNet MobileNet-V1 x0.25 (a PyTorch file with `state_dict`)."""
     stored: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)[
         "state_dict"
     ]

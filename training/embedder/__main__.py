@@ -23,22 +23,22 @@ def add_align(parser: ArgumentParser) -> None:
 
 
 def add_train(parser: ArgumentParser) -> None:
-    """Add the flags of `train`, named as the fields of `Settings`."""
+    """Add the flags of `train`, named like the fields of `Settings`."""
     parser.set_defaults(run=run_train)
     command.add_run(parser, RUN, every=100)
     command.add_teacher(parser)
     add = parser.add_argument
-    add("--faces", type=Path, default=RUN / "faces.npz", help="what `align` wrote")
-    add("--apart", type=float, default=0.3, help="share of the run that teaches blocks singly")
-    add("--batch", type=int, default=16, help="faces of a step")
-    add("--blocks", type=int, default=6, help="blocks of a step, while they learn singly")
-    add("--pool", type=int, default=128, help="faces whose maps the single blocks draw from")
-    add("--late", type=int, default=2048, help="faces whose maps the last blocks begin with")
-    add("--reuse", type=int, default=4, help="steps of the blocks for each batch of new faces")
-    add("--rate", type=float, default=6e-2, help="while blocks learn singly, relative to a weight")
-    add("--fine-rate", type=float, default=4e-3, help="when they learn together")
+    add("--faces", type=Path, default=RUN / "faces.npz", help="file of `align`")
+    add("--apart", type=float, default=0.3, help="share of the run for single blocks")
+    add("--batch", type=int, default=16, help="faces per step")
+    add("--blocks", type=int, default=6, help="blocks per step, for single blocks")
+    add("--pool", type=int, default=128, help="faces with maps for single blocks")
+    add("--late", type=int, default=2048, help="faces with maps for the last blocks")
+    add("--reuse", type=int, default=4, help="steps per batch of new faces")
+    add("--rate", type=float, default=6e-2, help="for single blocks, relative to their weights")
+    add("--fine-rate", type=float, default=4e-3, help="for all blocks together")
     add("--warmup", type=int, default=50)
-    add("--hints", type=float, default=1.0, help="weight of the maps between blocks")
+    add("--hints", type=float, default=1.0, help="weight of the loss on maps between blocks")
 
 
 def run_train(arguments: Namespace) -> None:
@@ -54,19 +54,19 @@ def run_train(arguments: Namespace) -> None:
 def add_evaluate(parser: ArgumentParser) -> None:
     """Add the flags of `evaluate`."""
     command.add_figures(parser, measure)
-    parser.add_argument("--faces", type=Path, default=RUN / "faces.npz", help="what `align` wrote")
+    parser.add_argument("--faces", type=Path, default=RUN / "faces.npz", help="file of `align`")
     parser.add_argument("--weights", type=Path, required=True, help=".wts file")
     parser.add_argument("--reference", type=Path, required=True, help=".wts file of the teacher")
 
 
 def measure(arguments: Namespace) -> Mapping[str, object]:
-    """The figures of `evaluate`."""
+    """Return the figures of `evaluate`."""
     student, teacher = load_wts(arguments.weights), load_wts(arguments.reference)
     return evaluate(student, teacher, Faces.load(arguments.faces))
 
 
 def main() -> None:
-    """Read the arguments and go."""
+    """Parse the command line and run the command."""
     export = partial(command.add_export, kind=MobileFaceNet, part="student", save=save_wts)
     command.main(
         "training.embedder",

@@ -1,4 +1,4 @@
-"""Views of aligned faces: the teacher labels whatever they show."""
+"""Random views of aligned faces; the teacher labels all of them."""
 
 # Torch is not installed where the service is checked, and its classes are unknown there.
 # mypy: allow-subclassing-any
@@ -18,11 +18,11 @@ from training.embedder.faces import SIDE
 from training.photographs import U8
 
 MEAN, DEVIATION = 127.5, 128.0
-PLAIN = 0.4  # of the views: neither blended nor damaged
+PLAIN = 0.4  # share of the views that are neither blended nor degraded
 
 
 class Counting(Sampler[int]):
-    """Numbers from `first` up, without end."""
+    """Numbers from `first` on, without an end."""
 
     def __init__(self, first: int) -> None:
         self.first = first
@@ -42,9 +42,9 @@ class Views(Dataset[U8]):
 
 
 def batches(views: Views, batch: int, first: int, workers: int) -> Iterator[Tensor]:
-    """Without end, from batch number `first`: float (B, 3, 112, 112), normalised.
+    """Yield batches from number `first` on, without an end: float (B, 3, 112, 112), normalised.
 
-    OpenCV keeps to one thread from here on: a worker forked beside its pool of threads hangs.
+    OpenCV uses one thread from here on: a worker that is forked beside its thread pool hangs.
     """
     cv2.setNumThreads(1)
     for crops in DataLoader(
@@ -54,19 +54,19 @@ def batches(views: Views, batch: int, first: int, workers: int) -> Iterator[Tens
 
 
 def normalised(crops: U8) -> Tensor:
-    """Uint8 (B, 112, 112, 3) RGB to the networks' input."""
+    """Uint8 (B, 112, 112, 3) RGB to the input of the networks."""
     planes = torch.from_numpy(np.ascontiguousarray(crops.transpose(0, 3, 1, 2)))
     return (planes.float() - MEAN) / DEVIATION
 
 
 def middle(images: U8) -> U8:
-    """What the service would cut: (N, 112, 112, 3)."""
+    """Return the crops of the service: (N, 112, 112, 3)."""
     margin = (SIDE - ARCFACE_SIZE) // 2
     return images[:, margin:-margin, margin:-margin]
 
 
 def view(images: U8, rng: np.random.Generator) -> U8:
-    """One face, or a blend of two, uint8 (112, 112, 3)."""
+    """Return one face or a blend of two, uint8 (112, 112, 3)."""
     face = shifted(images[rng.integers(len(images))], rng)
     if rng.random() < PLAIN:
         return face
@@ -82,7 +82,7 @@ def view(images: U8, rng: np.random.Generator) -> U8:
 
 
 def shifted(face: U8, rng: np.random.Generator) -> U8:
-    """Cut as a detector that errs would: turned, scaled, moved; mirrored half of the time."""
+    """Crop with errors of a detector: turned, scaled, moved; half of the crops are mirrored."""
     loose = 2.0 if rng.random() < 0.15 else 1.0
     turn, scale = rng.normal(0, 2.5 * loose), np.exp(rng.normal(0, 0.03 * loose))
     matrix = cv2.getRotationMatrix2D((SIDE / 2, SIDE / 2), turn, scale)
@@ -94,7 +94,7 @@ def shifted(face: U8, rng: np.random.Generator) -> U8:
 
 
 def blend(one: U8, other: U8, rng: np.random.Generator) -> U8:
-    """Two faces over each other, or one beside the other behind a soft edge."""
+    """Blend two faces evenly, or side by side with a soft edge."""
     if rng.random() < 0.5:
         share = np.full((ARCFACE_SIZE, ARCFACE_SIZE), rng.uniform(0.2, 0.8))
     else:
@@ -106,7 +106,7 @@ def blend(one: U8, other: U8, rng: np.random.Generator) -> U8:
 
 
 def cover(face: U8, other: U8, rng: np.random.Generator) -> U8:
-    """Lay a rectangle of one colour, or of another picture, over a part."""
+    """Cover a rectangle with one colour or with a part of another picture."""
     height, width = rng.integers(15, 60, 2)
     top, left = rng.integers(0, ARCFACE_SIZE - height), rng.integers(0, ARCFACE_SIZE - width)
     patch = other[:height, :width] if rng.random() < 0.5 else rng.integers(0, 256, 3)
@@ -116,7 +116,7 @@ def cover(face: U8, other: U8, rng: np.random.Generator) -> U8:
 
 
 def tiny(face: U8, rng: np.random.Generator) -> U8:
-    """As small as faces of a crowd, 14 to 40 pixels, and compressed."""
+    """Shrink to the size of faces in a crowd, 14 to 40 pixels, enlarge and compress."""
     side = int(rng.integers(14, 41))
     small = cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA)
     large = cv2.resize(small, (ARCFACE_SIZE, ARCFACE_SIZE), interpolation=cv2.INTER_LINEAR)

@@ -1,4 +1,4 @@
-"""How near a student is to its teacher, and how well both tell people apart."""
+"""Similarity of a student and its teacher, and how well both distinguish people."""
 
 import numpy as np
 import torch
@@ -11,32 +11,32 @@ from training.embedder.network import MobileFaceNet
 from training.embedder.pairs import grouping, verification
 from training.photographs import U8
 
-SEED = 2  # of the damage
+SEED = 2  # of the degradation
 BATCH = 32
 Floats = NDArray[np.float64]
 
 
 def evaluate(student: MobileFaceNet, teacher: MobileFaceNet, faces: Faces) -> dict[str, object]:
-    """Figures on the people that training did not see."""
+    """Return figures for the held-out people."""
     held_out = faces.split()[1]
     crops = middle(held_out.images)
     people = held_out.people
     ours, theirs = embed(student, crops), embed(teacher, crops)
-    alike = {"clean": _alike(ours, theirs)}
-    for name, damaged in (("degraded", _degraded(crops)), ("tiny", _tiny(crops))):
-        alike[name] = _alike(embed(student, damaged), embed(teacher, damaged))
+    similarity = {"clean": _similarity(ours, theirs)}
+    for name, degraded in (("degraded", _degraded(crops)), ("tiny", _tiny(crops))):
+        similarity[name] = _similarity(embed(student, degraded), embed(teacher, degraded))
     return {
         "faces": len(crops),
         "people": len(set(people)),
         "crowd": grouping(ours, people),
-        "cosine_to_teacher": alike,
+        "cosine_to_teacher": similarity,
         "student": verification(ours, people),
         "teacher": verification(theirs, people),
     }
 
 
 def embed(network: MobileFaceNet, crops: U8) -> Floats:
-    """Embeddings of length 1, (N, 128): of each face and its mirror image, as they are served."""
+    """Return embeddings of length 1, (N, 128): face plus mirror image, as in the service."""
     device = next(network.parameters()).device
     with torch.no_grad():
         parts = [part.to(device) for part in normalised(crops).split(BATCH)]
@@ -45,7 +45,7 @@ def embed(network: MobileFaceNet, crops: U8) -> Floats:
     return np.asarray(embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True), np.float64)
 
 
-def _alike(ours: Floats, theirs: Floats) -> dict[str, float]:
+def _similarity(ours: Floats, theirs: Floats) -> dict[str, float]:
     cosines = (ours * theirs).sum(1)
     return {
         "mean": float(cosines.mean()),

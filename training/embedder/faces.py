@@ -1,4 +1,4 @@
-"""Photographs to aligned faces: found by the service's own detector, cut with a margin."""
+"""Aligned faces from photographs: found by the detector of the service, cropped with a margin."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,40 +12,40 @@ from analysis.crops import ARCFACE_SIZE, ARCFACE_TEMPLATE
 from training.geometry import similarity
 from training.photographs import U8, middle_faces
 
-MARGIN = 12  # pixels around the crop, for views that are shifted, turned or scaled
+MARGIN = 12  # pixels around the crop, for shifted, turned or scaled views
 SIDE = ARCFACE_SIZE + 2 * MARGIN
 HELD_OUT = 5  # every fifth person
 
 
 @dataclass(frozen=True)
 class Faces:
-    """`images` uint8 (N, 136, 136, 3) RGB, and the picture that each was cut from."""
+    """`images` uint8 (N, 136, 136, 3) RGB, and the `names` of their photographs."""
 
     images: U8
     names: tuple[str, ...]
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `align` wrote."""
+        """Read a file of `align`."""
         with np.load(path) as file:
             return cls(file["images"], tuple(file["names"].tolist()))
 
     @property
     def people(self) -> tuple[str, ...]:
-        """Who is seen, by LFW's file names; a picture without a name is a person of its own."""
+        """The person of each face, by the file name; a nameless picture is a person of its own."""
         return tuple(person(name) for name in self.names)
 
     @property
     def named(self) -> Self:
-        """Those whose pictures bear a person's name."""
+        """The faces with the name of a person."""
         return self._take([not name.startswith("_") for name in self.names])
 
     def split(self) -> tuple[Self, Self]:
-        """Training part, and the faces of every fifth person that has a name."""
+        """Return the training part, and the faces of every fifth named person."""
         known = sorted(set(self.named.people))
         apart = set(known[HELD_OUT - 1 :: HELD_OUT])
         held_out = [who in apart for who in self.people]
-        return self._take([not held for held in held_out]), self._take(held_out)
+        return self._take([not chosen for chosen in held_out]), self._take(held_out)
 
     def _take(self, chosen: list[bool]) -> Self:
         names = (name for name, take in zip(self.names, chosen, strict=True) if take)
@@ -53,12 +53,12 @@ class Faces:
 
 
 def person(name: str) -> str:
-    """`Abba_Eban_0001` to `Abba_Eban`; pictures of `faces_landmarks.zip` begin with `_`."""
+    """`Abba_Eban_0001` to `Abba_Eban`; names of `faces_landmarks.zip` begin with `_`."""
     return name if name.startswith("_") else name.rpartition("_")[0]
 
 
 def align(data: Path, out: Path) -> None:
-    """Write the faces of all archives in `data` that the detector finds."""
+    """Write the faces that the detector finds in all archives of `data`."""
     faces = [(found.name, cut(found.image, found.landmarks)) for found in middle_faces(data)]
     images, names = np.stack([face for _, face in faces]), np.array([name for name, _ in faces])
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def align(data: Path, out: Path) -> None:
 
 
 def cut(image: U8, landmarks: NDArray[np.float32]) -> U8:
-    """Align a face as the service does, and leave a margin around it."""
+    """Align a face as the service does, with a margin around it."""
     matrix = similarity(landmarks, ARCFACE_TEMPLATE + MARGIN)
     face = cv2.warpAffine(image, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(face, np.uint8)

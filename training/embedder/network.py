@@ -1,7 +1,7 @@
 """MobileFaceNet (Chen et al., 2018) as InsightFace trained it, without batch normalisation.
 
-Layers are named as in tensorrtx, so that a `.wts` file of it loads (its normalisations folded into
-the convolutions before them) and the engines read what is saved.
+Layers have the names of tensorrtx, so its `.wts` files load (with normalisations folded into the
+convolutions) and the engines read the saved files.
 """
 
 # Torch is not installed where the service is checked, and its classes are unknown there.
@@ -19,17 +19,17 @@ SIDE = 112
 
 
 class PRelu(torch.autograd.Function):
-    """`F.prelu` for maps (N, C, h, w), whose gradient takes PyTorch's CPU kernel twice as long."""
+    """`F.prelu` for maps (N, C, h, w), with a gradient twice as fast as that of PyTorch on CPUs."""
 
     @staticmethod
     def forward(context: Any, x: Tensor, slope: Tensor) -> Tensor:
-        """Scale what is negative by its channel's slope."""
+        """Scale negative values by the slope of their channel."""
         context.save_for_backward(x, slope)
         return F.prelu(x, slope)
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the gradients of maps and slopes."""
+        """Return the gradients of maps and slopes."""
         x, slope = context.saved_tensors
         above = torch.ops.aten.threshold_backward(gradient, x, 0)
         below = gradient - above
@@ -38,7 +38,7 @@ class PRelu(torch.autograd.Function):
 
 
 class Layer(nn.Module):
-    """A convolution with a bias and, unless it is `linear`, a PReLU with a slope a channel."""
+    """A convolution with a bias and, unless it is `linear`, a PReLU with one slope per channel."""
 
     def __init__(
         self,
@@ -60,14 +60,14 @@ class Layer(nn.Module):
         nn.init.normal_(self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, in, h, w) to (N, out, h / stride, w / stride); one channel in means depth-wise."""
+        """(N, in, h, w) to (N, out, h / stride, w / stride); one-channel kernels are depth-wise."""
         groups = len(self.weight) if self.weight.shape[1] == 1 else 1
         y = F.conv2d(x, self.weight, self.bias, self.stride, self.padding, groups=groups)
         return y if self.slope is None else torch.as_tensor(PRelu.apply(y, self.slope))
 
 
 class Block(nn.Sequential):
-    """Layers one after the other; `residual` adds the input."""
+    """A sequence of layers; `residual` adds the input."""
 
     def __init__(self, *layers: Layer, residual: bool = False) -> None:
         super().__init__(*layers)
@@ -80,7 +80,7 @@ class Block(nn.Sequential):
 
 
 def bottleneck(name: str, widths: tuple[int, int, int], stride: int = 1) -> Block:
-    """Widen by a 1x1 convolution, filter depth-wise, project; `widths` are in, inside and out."""
+    """Return a block: 1x1, depth-wise 3x3, 1x1; `widths` are the channels in, inside and out."""
     inner, wide, out = widths
     return Block(
         Layer(f"{name}_conv_sep", (inner, wide)),
@@ -91,7 +91,7 @@ def bottleneck(name: str, widths: tuple[int, int, int], stride: int = 1) -> Bloc
 
 
 def head(inner: int) -> Block:
-    """The last maps to the embedding, as (N, 128, 1, 1)."""
+    """Return the last block, from the maps to the embedding (N, 128, 1, 1)."""
     return Block(
         Layer("conv_6sep", (inner, HEAD)),
         Layer("conv_6dw7_7", (1, HEAD), 7, padding=0, linear=True),
@@ -100,7 +100,7 @@ def head(inner: int) -> Block:
 
 
 class MobileFaceNet(nn.Module):
-    """The network as a list of `blocks`; what the teacher gives between them is what they learn."""
+    """The network as a list of `blocks`, which learn the maps of the teacher between them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class MobileFaceNet(nn.Module):
         self.blocks.append(head(inner))
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """What every block gives, for (N, 3, 112, 112) RGB as (x - 127.5) / 128."""
+        """Return the maps after every block, for (N, 3, 112, 112) RGB as (x - 127.5) / 128."""
         maps = []
         for block in self.blocks:
             images = block(images)
@@ -121,5 +121,5 @@ class MobileFaceNet(nn.Module):
         return maps
 
     def forward(self, images: Tensor) -> Tensor:
-        """Embeddings (N, 128), of any length."""
+        """Return embeddings (N, 128), not normalised."""
         return self.features(images)[-1].flatten(1)

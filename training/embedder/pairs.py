@@ -1,4 +1,4 @@
-"""Verification: are two faces of one person? And grouping: who are the people in a crowd?"""
+"""Verification (are two faces of one person?) and grouping (who are the people in a crowd?)."""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -7,37 +7,37 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.clustering import Identities
+from offline.clustering import LeaderClustering
 
 Floats = NDArray[np.float64]
-MOST_A_PERSON = 40  # pairs of one person; else the most photographed would be the whole test
+MOST_PER_PERSON = 40  # pairs; without a limit, people with many photographs would dominate
 FALSE_ACCEPTS = (1e-2, 1e-3)
 STEPS = np.linspace(-0.2, 1.0, 1201)
 CROWDS = (0.24, 0.35, 0.4, 0.45, 0.5, 0.55)  # cosines at which a crowd is grouped
 
 
 class Cosines(NamedTuple):
-    """Of pairs of faces of one person, and of two."""
+    """Cosines of pairs of faces: of the `same` person, and of two people (`other`)."""
 
     same: Floats
     other: Floats
 
     def accuracy(self, threshold: float) -> float:
-        """As if there were as many pairs of either kind."""
+        """Return the accuracy with equal weights for both kinds of pairs."""
         return float(((self.same >= threshold).mean() + (self.other < threshold).mean()) / 2)
 
     def best_threshold(self) -> float:
-        """The middle of those at which the accuracy is highest."""
+        """Return the median of the thresholds with the highest accuracy."""
         accuracies = np.array([self.accuracy(step) for step in STEPS])
         return float(np.median(STEPS[accuracies >= accuracies.max() - 1e-9]))
 
     def accepted(self, false_accepts: float) -> float:
-        """Share of the pairs of one person above the cosine that so many others are above."""
+        """Return the share of true accepts at a share of `false_accepts`."""
         return float((self.same > np.quantile(self.other, 1 - false_accepts)).mean())
 
 
 def cosines(embeddings: Floats, people: tuple[str, ...]) -> Cosines:
-    """Of all pairs of two people, and up to `MOST_A_PERSON` of each, for rows of length 1."""
+    """Return the cosines of all pairs of two people, and of up to `MOST_PER_PERSON` per person."""
     alike = embeddings @ embeddings.T
     names = np.array(people)
     above = np.triu(np.ones(alike.shape, bool), 1)
@@ -48,11 +48,11 @@ def cosines(embeddings: Floats, people: tuple[str, ...]) -> Cosines:
 def _of_person(alike: Floats, where: NDArray[np.bool_]) -> Floats:
     among = alike[np.ix_(where, where)]
     pairs = among[np.triu_indices(len(among), 1)]
-    return pairs[:: max(1, -(-len(pairs) // MOST_A_PERSON))]
+    return pairs[:: max(1, -(-len(pairs) // MOST_PER_PERSON))]
 
 
 def verification(embeddings: Floats, people: tuple[str, ...]) -> dict[str, object]:
-    """Thresholds of either half of the people, tried on the other half; rates over all people."""
+    """Return thresholds fitted on each half of the people and tested on the other, and rates."""
     parts = [cosines(embeddings[half], tuple(np.array(people)[half])) for half in halves(people)]
     thresholds = [part.best_threshold() for part in parts]
     accuracies = [part.accuracy(t) for part, t in zip(parts, thresholds[::-1], strict=True)]
@@ -70,22 +70,22 @@ def verification(embeddings: Floats, people: tuple[str, ...]) -> dict[str, objec
 
 
 def grouping(embeddings: Floats, people: tuple[str, ...]) -> dict[str, dict[str, float]]:
-    """A crowd's faces numbered as `emotions predict` does, at each cosine of `CROWDS`.
+    """Group the faces of a crowd like `emotions predict`, at each cosine of `CROWDS`.
 
-    `own` is the share of faces in a group that is mostly their own person's, `together` of faces
-    in the group that has most of their person's.
+    `own` is the share of faces in a group with a majority of their own person. `together` is the
+    share of faces in the largest group of their person.
     """
     found = {}
     for threshold in CROWDS:
-        crowd = Identities(threshold)
-        groups = [crowd.number(row) for row in embeddings]
+        crowd = LeaderClustering(threshold)
+        groups = [crowd.assign(row) for row in embeddings]
         own, together = _of_the_most(groups, people), _of_the_most(people, groups)
         found[str(threshold)] = {"groups": len(set(groups)), "own": own, "together": together}
     return found
 
 
 def _of_the_most(whole: Sequence[Hashable], parts: Sequence[Hashable]) -> float:
-    """The share of items that are of the part which has most of their whole's."""
+    """Return the share of items that belong to the most frequent part of their whole."""
     counts: dict[Hashable, Counter[Hashable]] = {}
     for one, part in zip(whole, parts, strict=True):
         counts.setdefault(one, Counter())[part] += 1
@@ -93,7 +93,7 @@ def _of_the_most(whole: Sequence[Hashable], parts: Sequence[Hashable]) -> float:
 
 
 def halves(people: tuple[str, ...]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Every second person, those with several faces dealt out first; as masks over the faces."""
+    """Split the people in two, as masks over faces; people with many faces are split evenly."""
     names, counts = np.unique(people, return_counts=True)
     dealt = names[np.argsort(-counts, kind="stable")]
     first = np.isin(people, dealt[::2])

@@ -1,17 +1,17 @@
-"""Maps that the teacher gave lately, from which each block draws its own small batches."""
+"""Recent maps of the teacher, from which each block draws small batches."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-POSITIONS = 1600  # of a map, that a block's batch has about
-FEWEST, MOST = 2, 24  # images of a block's batch
-SMALL, MIXED = 49, 64  # maps of so few pixels are mixed; how many of a block's batch
+POSITIONS = 1600  # about as many positions of maps per batch
+FEWEST, MOST = 2, 24  # images per batch
+SMALL, MIXED = 49, 64  # maps of at most so many pixels are mixed; mixtures per batch
 
 
 class Pool:
-    """The teacher's maps before and after every block, of the last `size` images."""
+    """Maps of the teacher before and after every block, for the last `size` images."""
 
     def __init__(self, size: int) -> None:
         self._size, self._count = size, 0
@@ -21,7 +21,7 @@ class Pool:
         return min(self._count, self._size)
 
     def add(self, images: Tensor, targets: list[Tensor]) -> None:
-        """Take a batch in; when the pool is full it takes the place of the oldest."""
+        """Add a batch; it replaces the oldest images of a full pool."""
         new = [images, *targets]
         if not self._maps:
             self._maps = [maps.new_empty(self._size, *maps.shape[1:]) for maps in new]
@@ -31,10 +31,10 @@ class Pool:
         self._count += len(images)
 
     def draw(self, block: int, teacher: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-        """Some images' maps before and after a block: the fewer, the larger the maps.
+        """Return maps before and after a block, for fewer images if the maps are large.
 
-        Late maps are small and there is one embedding an image, so late blocks learn on mixtures of
-        two images' maps, which the `teacher`'s block labels at little cost.
+        Late maps are small, and each image has only one embedding. So late blocks learn on mixtures
+        of the maps of two images; the block of the `teacher` labels them at little cost.
         """
         given, wanted = self._maps[block], self._maps[block + 1]
         if given.shape[2] * given.shape[3] <= SMALL:
@@ -46,7 +46,7 @@ class Pool:
         return given[chosen], wanted[chosen]
 
     def mixed(self, *which: int) -> list[Tensor]:
-        """Mixtures of two images' maps: of all the maps asked for, the same."""
+        """Return mixtures of the maps of two images, the same mixtures for all of `which`."""
         height, width = self._maps[which[0]].shape[2:]
         everywhere = torch.rand(MIXED, 1, 1, 1)
         somewhere = (torch.rand(MIXED, 1, height, width) < everywhere).float()
@@ -61,5 +61,5 @@ class Pool:
 
     @property
     def all(self) -> tuple[Tensor, list[Tensor]]:
-        """The images and all maps."""
+        """Return the images and all maps."""
         return self._maps[0][: len(self)], [maps[: len(self)] for maps in self._maps[1:]]

@@ -9,19 +9,19 @@ from torch import Tensor
 
 from training.embedder.network import Block, Layer, MobileFaceNet
 
-FLOOR = 3e-3  # of the largest eigenvalue: weaker directions of an input are not blown up
-RIDGE = 1e-4  # of the mean square of a feature
+FLOOR = 3e-3  # share of the largest eigenvalue: weaker directions are not amplified further
+RIDGE = 1e-4  # share of the mean square of a feature
 
 
 @torch.no_grad()
 def start(student: MobileFaceNet, images: Tensor, targets: list[Tensor]) -> None:
-    """Start every block from the maps (N, C, h, w) that the teacher gives before and after it."""
+    """Start every block from the maps (N, C, h, w) of the teacher before and after it."""
     for block, given, wanted in zip(student.blocks, [images, *targets[:-1]], targets, strict=True):
         start_block(block, given, wanted)
 
 
 def start_block(block: Block, given: Tensor, wanted: Tensor) -> None:
-    """Random inside, and the last layer as good as it can be with that."""
+    """Give the block random inner layers, and the best last layer for these."""
     first, *between, last = block
     whiten(first, given)
     maps = first(given)
@@ -35,7 +35,7 @@ def start_block(block: Block, given: Tensor, wanted: Tensor) -> None:
 
 
 def whiten(layer: Layer, given: Tensor) -> None:
-    """Random directions of the whitened input, so that what is strong in it drowns nothing."""
+    """Set random directions of the whitened input, so that strong directions do not dominate."""
     patches = F.unfold(given, layer.weight.shape[-1], padding=layer.padding, stride=layer.stride)
     values = patches.permute(1, 0, 2).flatten(1)
     mean = values.mean(1)
@@ -49,14 +49,14 @@ def whiten(layer: Layer, given: Tensor) -> None:
 
 
 def scaled(layer: Layer, given: Tensor) -> Tensor:
-    """Scale a random layer so that its channels have deviation 1, and give its maps."""
+    """Scale a random layer so that its channels have deviation 1, and return its maps."""
     layer.weight.div_(layer(given).std((0, 2, 3))[:, None, None, None])
     maps: Tensor = layer(given)
     return maps
 
 
 def read_out(layer: Layer, given: Tensor, wanted: Tensor) -> None:
-    """Ridge regression of a 1x1 convolution from maps (N, C, h, w) to maps (N, D, h, w)."""
+    """Fit a 1x1 convolution from maps (N, C, h, w) to (N, D, h, w) by ridge regression."""
     inputs, outputs = (maps.permute(1, 0, 2, 3).flatten(1) for maps in (given, wanted))
     inputs = torch.cat([inputs, torch.ones_like(inputs[:1])])
     products = inputs @ inputs.T

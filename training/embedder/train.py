@@ -1,4 +1,4 @@
-"""The training loop: every block by itself, then the network as a whole."""
+"""The training loop: first every block alone, then all blocks together."""
 
 import math
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from pytorch_optimizer.optimizer.soap import SOAP  # type: ignore[import-not-found]
 from torch import Tensor
 
 from training import loop
@@ -15,23 +16,24 @@ from training.embedder.faces import Faces
 from training.embedder.loss import cosine, distance, losses, spread, total
 from training.embedder.network import MobileFaceNet
 from training.embedder.pool import Pool
-from training.embedder.soap import Soap
 from training.embedder.start import start
 from training.embedder.weights import load_wts, save_wts
 from training.schedule import Clock, learning_rate
 
-LEAST_RATE = 0.01  # of the peak, at the end of a phase
-# Of the first kernel's rate: whitened pixels leave it large, and a small part of it moves much.
+LEAST_RATE = 0.01  # share of the peak rate at the end of a phase
+# Rate of the first kernel, relative to the others: whitened pixels make its weights large, and a
+# small change of them has a large effect.
 CAUTION = 0.1
-# How far a block is behind: a running mean of its distance, of which no more than this counts.
+OF_VECTORS = 0.25  # unit of the rate for biases and slopes
+# The distance of each block is a running mean; larger distances than WORST count as WORST.
 MEMORY, WORST = 0.9, 1.0
-LATE, LATE_POOL = 12, 8192  # the last block that halves, and images whose maps behind it are kept
-HELD_OUT = 64  # faces that the curve is drawn from
+LATE, LATE_POOL = 12, 8192  # index of the last block with stride 2; images whose maps are kept
+HELD_OUT = 64  # faces for the curve
 
 
 @dataclass(frozen=True)
 class Settings(loop.Settings):
-    """Everything a run depends on; see `python -m training.embedder train --help`."""
+    """Options of a run, see `python -m training.embedder train --help`."""
 
     teacher: Path
     apart: float
@@ -44,11 +46,11 @@ class Settings(loop.Settings):
 
 
 class Training:
-    """A student, the teacher, what the teacher gave lately, and the optimiser."""
+    """A student, its teacher, recent maps of the teacher, and the optimiser."""
 
     def __init__(self, settings: Settings, faces: Faces) -> None:
         torch.manual_seed(settings.seed)
-        self.settings, self.step, self.joined = settings, 0, 0
+        self.settings, self.step, self.joined, self.rate = settings, 0, 0, 0.0
         self.device = torch.device(settings.device)
         known, unknown = faces.split()
         self.views = Views(known.images, settings.seed)
@@ -58,15 +60,10 @@ class Training:
         with torch.no_grad():
             self.wanted = self.teacher(self.held_out.to(self.device))
         self.student = MobileFaceNet().to(self.device)
-        self.optimiser = self._optimiser()
+        self.optimiser = optimiser(self.student)
         self.pool = Pool(settings.pool)
         self.late = Pool(LATE_POOL)
-        self.behind = torch.ones(len(self.student.blocks))
-
-    def _optimiser(self) -> Soap:
-        first, *others = self.student.parameters()
-        groups = ((CAUTION, [first]), (1.0, others))
-        return Soap({"params": given, "caution": caution} for caution, given in groups)
+        self.distances = torch.ones(len(self.student.blocks))
 
     def begin(self) -> None:
         """Fill the pool and start the student from it."""
@@ -89,10 +86,10 @@ class Training:
             self.pool.add(images, self.teacher.features(images))
 
     def advance(self) -> Row:
-        """One step; returns its losses."""
+        """Take one step and return its losses."""
         progress, apart = self.clock.progress(self.step), self.settings.apart
-        # A resumed run may be longer than the one that was cut, which had joined the blocks: no map
-        # of single ones is kept then, and they stay joined.
+        # A resumed run may be longer than before. Once the blocks were joined they stay joined,
+        # because no maps for single blocks are kept.
         if progress < apart and not self.joined:
             row = self._apart(progress / apart)
         else:
@@ -102,25 +99,25 @@ class Training:
         return row
 
     def _apart(self, progress: float) -> Row:
-        """Single blocks, from the teacher's maps before to those after; the worst most often."""
+        """Train single blocks on the maps of the teacher; the worst block is drawn most often."""
         settings = self.settings
         self._prepare(settings.rate, progress, self.step)
         if self.step % settings.reuse == 0:
             self._refill()
-        chosen = torch.multinomial(self.behind, settings.blocks).tolist()
+        chosen = torch.multinomial(self.distances, settings.blocks).tolist()
         for number in chosen:
             given, wanted = self.pool.draw(number, self.teacher.blocks[number])
             hint = distance(self.student.blocks[number](given), wanted, self.variances[number])
             hint.backward()
-            self.behind[number].lerp_(hint.detach().cpu().clamp(max=WORST), 1 - MEMORY)
-        hints = self.behind
+            self.distances[number].lerp_(hint.detach().cpu().clamp(max=WORST), 1 - MEMORY)
+        hints = self.distances
         return {"hints": float(hints.mean()), "worst": float(hints.max()), "cosine": math.nan}
 
     def _together(self, progress: float) -> Row:
-        """All blocks, each from what the student's own gave."""
+        """Train all blocks together, each on the maps of the student."""
         if self.joined == 0:
-            # Statistics of other gradients would make for wild first steps.
-            self.optimiser = self._optimiser()
+            # The statistics of the single blocks' gradients would cause wild first steps.
+            self.optimiser = optimiser(self.student)
         self.joined += 1
         while len(self.late) < self.settings.late:
             self._keep_late(next(self.source))
@@ -147,9 +144,9 @@ class Training:
             self.late.add(own, [given])
 
     def teach_late(self) -> Tensor:
-        """The blocks behind the last halving, on mixtures; gives the cosines and leaves gradients.
+        """Add gradients of the last blocks on mixtures of maps; return the cosines.
 
-        There is but one embedding an image, too few for so many weights.
+        Each image has only one embedding, too few targets for so many weights.
         """
         own, given = self.late.mixed(0, 1)
         with torch.no_grad():
@@ -160,20 +157,20 @@ class Training:
         return alike.detach()
 
     def _prepare(self, peak: float, progress: float, step: int) -> None:
-        rate = learning_rate(peak, step, progress, self.settings.warmup, LEAST_RATE)
+        self.rate = learning_rate(peak, step, progress, self.settings.warmup, LEAST_RATE)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate * group["caution"]
+            group["lr"] = self.rate * group["unit"]
         self.optimiser.zero_grad(set_to_none=True)
 
     def validate(self) -> Row:
-        """Cosine to the teacher on clean faces of people it has not seen."""
+        """Return the cosine to the teacher on clean faces of held-out people."""
         with torch.no_grad():
             parts = self.held_out.to(self.device).split(32)
             alike = cosine(torch.cat([self.student(part) for part in parts]), self.wanted)
         return {"cosine": float(alike.mean()), "cosine_p5": float(alike.quantile(0.05))}
 
     def save(self) -> None:
-        """Checkpoint and weights."""
+        """Write the checkpoint and the weights."""
         state = {
             "step": self.step,
             "joined": self.joined,
@@ -186,7 +183,7 @@ class Training:
         save_wts(self.settings.out / "student.wts", self.student)
 
     def resume(self) -> None:
-        """Go on from `out`'s checkpoint, with views that have not been seen."""
+        """Restore the checkpoint of `out`, and continue with new views."""
         state = loop.load(self.settings.out / loop.CHECKPOINT, self.device)
         self.step, self.joined, self.variances = state["step"], state["joined"], state["variances"]
         self.student.load_state_dict(state["student"])
@@ -197,8 +194,25 @@ class Training:
         self.clock = Clock(self.settings.steps, self.settings.minutes, state["spent"])
 
 
+def optimiser(student: MobileFaceNet) -> SOAP:
+    """Return SOAP (arXiv 2409.11321) with a rate per tensor, relative to the size of its weights.
+
+    Channels of the maps between blocks are strongly correlated. SOAP takes this into account: in
+    the same time a block gets closer to the teacher than with Adam (`docs/LOG.md`).
+    """
+    first, *others = student.parameters()
+    groups = [{"params": [first], "unit": CAUTION * _unit(first)}]
+    groups += [{"params": [each], "unit": _unit(each)} for each in others]
+    return SOAP(groups, lr=0.0, weight_decay=0.0)
+
+
+def _unit(parameter: Tensor) -> float:
+    """Return the root mean square of a kernel."""
+    return float(parameter.detach().square().mean().sqrt()) if parameter.dim() == 4 else OF_VECTORS
+
+
 def fit(training: Training) -> None:
-    """Train until the clock has run out."""
+    """Train until the schedule ends."""
 
     def steps() -> Iterator[Row]:
         while True:

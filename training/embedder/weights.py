@@ -1,4 +1,4 @@
-"""Weights into and out of the network: `.wts` files with the names of tensorrtx."""
+"""Reads and writes `.wts` files with the names of tensorrtx."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ Tensors = dict[str, NDArray[np.float32]]
 
 
 class Names(NamedTuple):
-    """What a layer's tensors are called, and the epsilon of its normalisation."""
+    """Names of the tensors of a layer, and the epsilon of its normalisation."""
 
     kernel: str
     norm: str
@@ -28,7 +28,7 @@ class Names(NamedTuple):
 
 
 def names(layer: Layer) -> Names:
-    """The dense layer at the end is named otherwise than the convolutions."""
+    """Return the names of a layer; the dense layer at the end has names of its own."""
     if layer.name == "fc1":
         return Names("fc1_weight", "fc1", "", LAST_EPSILON)
     name = layer.name
@@ -36,13 +36,13 @@ def names(layer: Layer) -> Names:
 
 
 def layers(network: MobileFaceNet) -> Iterator[Layer]:
-    """All layers, in the order in which they are computed."""
+    """Yield all layers, in the order of computation."""
     for block in network.blocks:
         yield from block
 
 
 def load_wts(path: Path) -> MobileFaceNet:
-    """Make a network with the weights of `path`, normalisations folded.
+    """Load a network from `path`, with normalisations folded.
 
     Raises `KeyError` for a missing tensor and `ValueError` for one of the wrong size.
     """
@@ -67,7 +67,7 @@ def _fill(layer: Layer, tensors: Tensors) -> None:
 
 
 def save_wts(path: Path, network: MobileFaceNet) -> None:
-    """Write the network; its normalisations add a bias and do nothing else."""
+    """Write the network; its normalisations only add the bias."""
     tensors: Tensors = {}
     for layer in layers(network):
         tensors |= _tensors(layer)

@@ -1,7 +1,6 @@
 """Random views of a 48x48 grey face, framed as a detector's crops are.
 
-Needs only numpy and OpenCV. A view draws from the generator it is given, so
-that a seed fixes it.
+A view depends only on the face and on the generator, so a seed fixes it.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from training.emotion.recipe import Strength
 def view(face: Image, rng: Rng, side: int = 48, strength: Strength | None = None) -> Image:
     """Return one random view of ``face``, uint8 (side, side).
 
-    What light and codecs do comes before the frame, so that it is the same at any side.
+    Changes of light and codecs come before the frame, so that they are the same for any side.
     """
     strength = strength or Strength()
     image = face
@@ -33,9 +32,8 @@ def view(face: Image, rng: Rng, side: int = 48, strength: Strength | None = None
 def jitter_frame(face: Image, rng: Rng, side: int, strength: Strength) -> Image:
     """Mirror, rotate, scale and shift the square frame; borders are replicated.
 
-    A scale above 1 is a looser frame (the face gets smaller), as when a
-    detector's box is too large. The centre is the more likely: angle and shift
-    are normal, cut at the limits given.
+    A scale above 1 is a looser frame (the face gets smaller), as when the box of the detector is
+    too large. Angle and shift have normal distributions, clipped at the limits.
     """
     source = face.shape[0]
     angle = np.deg2rad(_bounded_normal(rng, strength.rotation))

@@ -1,4 +1,4 @@
-"""Shuffled, augmented batches, made ahead of time in worker processes where asked for."""
+"""Shuffled, augmented batches, optionally prepared in worker processes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ Job = tuple[int, int, npt.NDArray[np.int64], int]
 class Batches:
     """Faces uint8 (N, 48, 48) and targets float32 (N, 7) as epochs of augmented batches.
 
-    A batch's random numbers come from (seed, epoch, batch), so the number of
-    ``workers`` does not change what is trained on. They run between entering and
-    leaving the context; outside it, batches are made by the caller. ``mixup`` is
-    the parameter of the beta distribution that blends pairs (arXiv 1710.09412);
-    0 is without.
+    The random numbers of a batch depend on (seed, epoch, batch), so the number of ``workers`` does
+    not change the batches. The workers exist within the context; outside it, the caller's process
+    prepares the batches. ``mixup`` is the parameter of the beta distribution that blends pairs
+    (arXiv 1710.09412); 0 turns it off.
     """
 
     faces: npt.NDArray[np.uint8]
@@ -43,9 +42,9 @@ class Batches:
 
     def __enter__(self) -> Batches:
         if self.workers:
-            # Spawned, because a process that has a GPU open must not be forked.
+            # Spawned, because a process that uses a GPU must not be forked.
             spawn = multiprocessing.get_context("spawn")
-            self.pool = spawn.Pool(self.workers, _work_for, (replace(self),))
+            self.pool = spawn.Pool(self.workers, _start_worker, (replace(self),))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -62,7 +61,7 @@ class Batches:
         yield from self.pool.imap(_batch_in_worker, jobs) if self.pool else map(self.batch, jobs)
 
     def batch(self, job: Job) -> Batch:
-        """Return one batch of an epoch: (epoch, batch, indices of its faces, side)."""
+        """Return one batch of an epoch; a job is (epoch, batch, indices of its faces, side)."""
         number, index, chosen, side = job
         rng = np.random.default_rng((self.seed, number, index))
         views = np.stack([view(self.faces[i], rng, side, self.strength) for i in chosen])
@@ -76,7 +75,7 @@ def blend(
     rng: np.random.Generator,
     alpha: float,
 ) -> Batch:
-    """Mix every face and its target with those of another of the batch by one beta weight."""
+    """Blend every face and target with another of the batch, with one weight per batch."""
     weight = rng.beta(alpha, alpha)
     others = rng.permutation(len(faces))
     mixed = weight * faces + (1 - weight) * faces[others]
@@ -84,7 +83,7 @@ def blend(
     return np.rint(mixed).astype(np.uint8), both.astype(np.float32)
 
 
-def _work_for(batches: Batches) -> None:
+def _start_worker(batches: Batches) -> None:
     cv2.setNumThreads(1)
     globals()["_batches"] = batches
 

@@ -1,4 +1,4 @@
-"""Compile a recipe, average its weights, and keep both on disk so that a cut run can go on."""
+"""Compile a recipe, average its weights, and keep both on disk for a resume."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import numpy.typing as npt
@@ -18,21 +19,18 @@ from training.emotion.networks import build
 from training.emotion.recipe import Recipe, load_recipe
 from training.errors import TrainingError
 
+ACCURACY = "accuracy"  # attribute of the best checkpoint
+
 
 def compiled(recipe: Recipe) -> keras.Model:
-    """Return the recipe's network with its optimizer and loss.
+    """Return the network of a recipe with its optimizer and loss.
 
     Raises:
-        TrainingError: ``below`` without ``frozen``, or a layer or an optimizer of no such name.
+        TrainingError: a layer or an optimizer does not exist.
 
     """
-    if recipe.below and not recipe.frozen:
-        raise TrainingError("--below RUN gives its weights to frozen layers: add --frozen LAYER")
-    if recipe.mixed_precision:
-        keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    model = build(recipe)
-    if recipe.below:
-        _take_below(model, load_run(Path(recipe.below), "last"), recipe.frozen)
+    with _precision(recipe):
+        model = build(recipe)
     if recipe.frozen:
         freeze(model, recipe.frozen)
     optimizer = _optimizer(recipe)
@@ -42,28 +40,30 @@ def compiled(recipe: Recipe) -> keras.Model:
     return model
 
 
+@contextmanager
+def _precision(recipe: Recipe) -> Iterator[None]:
+    """Give new layers the precision of the recipe, and reset Keras' global policy afterwards."""
+    before = keras.config.dtype_policy()
+    if recipe.mixed_precision:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def freeze(model: keras.Model, last: str) -> None:
-    """Keep the weights of the layers up to the one named ``last``, which spares their gradients."""
-    for layer in up_to(model, last):
-        layer.trainable = False
-
-
-def up_to(model: keras.Model, last: str) -> list[keras.layers.Layer]:
-    """Return the layers with weights up to the one named ``last``.
+    """Freeze all layers up to the one named ``last``.
 
     Raises:
-        TrainingError: no layer has that name; the message gives those that there are.
+        TrainingError: no layer has that name; the message lists all names.
 
     """
     names = [layer.name for layer in model.layers]
     if last not in names:
         raise TrainingError(f"no layer {last!r} to freeze up to; there are {', '.join(names)}")
-    return [layer for layer in model.layers[: names.index(last) + 1] if layer.weights]
-
-
-def _take_below(model: keras.Model, other: keras.Model, last: str) -> None:
-    for layer, source in zip(up_to(model, last), up_to(other, last), strict=True):
-        layer.set_weights(source.get_weights())
+    for layer in model.layers[: names.index(last) + 1]:
+        layer.trainable = False
 
 
 def _optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:
@@ -85,9 +85,8 @@ def _optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:
 def averaged(model: keras.Model, batches: Iterable[npt.NDArray[np.uint8]]) -> Iterator[None]:
     """Put the moving averages of the weights in place for the block.
 
-    The statistics of batch normalisation belong to the weights they were seen
-    under, so those of the average are taken anew over ``batches`` of training
-    faces (as for stochastic weight averaging, arXiv 1803.05407).
+    Batch statistics belong to the weights that produced them, so they are computed anew over
+    ``batches`` of training faces (stochastic weight averaging, arXiv 1803.05407).
     """
     trained = [keras.ops.convert_to_numpy(each) for each in model.weights]
     model.optimizer.finalize_variable_values(model.trainable_variables)
@@ -101,41 +100,54 @@ def averaged(model: keras.Model, batches: Iterable[npt.NDArray[np.uint8]]) -> It
             variable.assign(value)
 
 
-def save_weights(model: keras.Model, path: Path) -> None:
-    """Write the weights so that a cut run leaves the old file or the new one."""
+def save_weights(model: keras.Model, path: Path, accuracy: float | None = None) -> None:
+    """Replace the weights file at once, so that a cut run leaves the old file or the new one.
+
+    ``accuracy`` goes into the same file, see `best_accuracy`.
+    """
     temporary = path.with_name("saving.weights.h5")
     model.save_weights(temporary)
+    if accuracy is not None:
+        with h5py.File(temporary, "r+") as file:
+            file.attrs[ACCURACY] = accuracy
     temporary.replace(path)
 
 
+def best_accuracy(path: Path) -> float:
+    """Return the accuracy that `save_weights` put into the file, 0 without a file.
+
+    The score and the weights are one file, so a resumed run never replaces better weights, whenever
+    the run before it was cut.
+    """
+    if not path.exists():
+        return 0.0
+    with h5py.File(path) as file:
+        return float(file.attrs.get(ACCURACY, 0.0))
+
+
 def save_model(model: keras.Model, path: Path) -> None:
-    """Write the model and its optimizer's state, likewise."""
+    """Replace the file of the model and its optimizer at once."""
     temporary = path.with_name("saving.keras")
     model.save(temporary)
     temporary.replace(path)
 
 
 def load_run(run: Path, weights: str = "best", side: int | None = None) -> keras.Model:
-    """Return the network of a run's folder in float32, with its best or last weights.
+    """Return the network of a run in float32, with its best or last weights.
 
-    It takes faces of 48 pixels and reads them at the side that the run ended with, or at ``side``;
-    with a ``side`` of 48, faces of any side are read as they are.
+    It takes faces of 48 pixels and resamples them to the side on which the run ended, or to
+    ``side``. A ``side`` of 48 gives a network that reads faces of any side without resampling.
     """
     recipe = load_recipe(run / "recipe.json")
     model = build(replace(recipe, start=""), side)
-    arrays = run / f"{weights}.npz"
-    if arrays.exists():  # trained on a device
-        with np.load(arrays) as file:
-            model.set_weights(list(file.values()))
-    else:
-        model.load_weights(run / f"{weights}.weights.h5")
+    model.load_weights(run / f"{weights}.weights.h5")
     return model
 
 
 def load_shifted(run: Path, weights: str, split: Split) -> keras.Model:
-    """Return the run's network with the labels' own prior, from the training part ``split``."""
+    """Return the network of a run, shifted to the label prior of the training part ``split``."""
     model = load_run(run, weights)
     recipe = load_recipe(run / "recipe.json")
-    if not recipe.fit_votes:  # what is fitted to the labels has their prior
+    if not recipe.fit_votes:  # targets fitted to the labels have their prior already
         shift_logits(model, prior_shift(split.labels, split.votes, recipe.label_weight))
     return model

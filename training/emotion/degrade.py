@@ -1,7 +1,6 @@
-"""What film, light and codecs do to a grey face.
+"""Changes of a grey face by cameras, light and codecs.
 
-Every function takes and returns uint8 (S, S) and draws from the generator it is
-given. Needs only numpy and OpenCV.
+Every function takes and returns uint8 (S, S), and draws from its generator.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ Rng = np.random.Generator
 
 
 def degrade(image: Image, rng: Rng) -> Image:
-    """Blur, shrink, compress or grain the image: one of them, shrinking twice as often."""
+    """Blur, shrink, compress or grain the image: one of them, with shrinking twice as likely."""
     return _DEGRADATIONS[rng.integers(len(_DEGRADATIONS))](image, rng)
 
 
 def change_tone(image: Image, rng: Rng) -> Image:
-    """Gamma 0.5-2, brightness +-40, contrast 0.6-1.4, and sometimes light from one side."""
+    """Change gamma (0.5-2), brightness (+-40) and contrast (0.6-1.4); sometimes darken one side."""
     values = np.arange(256) / 255.0
     curve = values ** np.exp(rng.uniform(-0.7, 0.7))
     curve = (curve - 0.5) * rng.uniform(0.6, 1.4) + 0.5 + rng.uniform(-0.16, 0.16)
@@ -40,7 +39,7 @@ def side_light(image: Image, rng: Rng) -> Image:
 
 
 def blur(image: Image, rng: Rng) -> Image:
-    """Gaussian blur of 0.4 to 1.5 pixels, as out of focus."""
+    """Blur by 0.4 to 1.5 pixels, as if out of focus."""
     return as_image(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.5)))
 
 
@@ -65,7 +64,7 @@ def shrink_and_back(image: Image, rng: Rng) -> Image:
 
 
 def compress(image: Image, rng: Rng) -> Image:
-    """Encode as JPEG of quality 10 to 60 and decode."""
+    """Encode as JPEG of quality 10 to 60, and decode."""
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(10, 61))]
     _, encoded = cv2.imencode(".jpg", image, quality)
     return as_image(cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE))
@@ -94,7 +93,7 @@ def erase(image: Image, rng: Rng) -> Image:
 
 
 def as_image(array: object) -> Image:
-    """Return OpenCV's result as uint8 pixels, for the type checker as well."""
+    """Return a result of OpenCV as uint8 pixels, also for the type checker."""
     return np.asarray(array, dtype=np.uint8)
 
 

@@ -27,10 +27,10 @@ THREE = ("happy", "neutral", "sad")
 
 
 def evaluate(run: Path, data: Path, split: str = "public", weights: str = "best") -> dict[str, Any]:
-    """Return the figures of a run's weights on a split; the keys say what they are.
+    """Return the figures of a run on a split, by name.
 
-    FER-2013's parts share images: ``accuracy_unseen`` leaves out those that are
-    pixel for pixel in the training part.
+    The parts of FER-2013 share images: ``accuracy_unseen`` leaves out those that are also in the
+    training part, pixel for pixel.
     """
     model, faces = load_run(run, weights), read_split(data, split)
     logits = predict(model, faces.faces)
@@ -44,7 +44,7 @@ def evaluate(run: Path, data: Path, split: str = "public", weights: str = "best"
 
 
 def repeated(faces: npt.NDArray[np.uint8], others: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Return which of ``faces`` (N, H, W) are equal to one of ``others``, bool (N,)."""
+    """Return which of ``faces`` (N, H, W) equal one of ``others``, bool (N,)."""
     known = {other.tobytes() for other in others}
     return np.array([face.tobytes() in known for face in faces])
 

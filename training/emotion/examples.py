@@ -1,4 +1,4 @@
-"""The faces and targets that a recipe learns from."""
+"""The training faces and targets of a recipe."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Examples = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]
 
 
 def examples(recipe: Recipe, training: Split) -> Examples:
-    """Return faces uint8 (N, 48, 48) and targets float32 (N, 7), of zeros without a label.
+    """Return faces uint8 (N, 48, 48) and targets float32 (N, 7), zero for unlabelled faces.
 
     Raises:
-        TrainingError: faces without labels and no teacher.
+        TrainingError: there are unlabelled faces and no teacher.
 
     """
     targets = mixed_targets(
@@ -32,13 +32,13 @@ def examples(recipe: Recipe, training: Split) -> Examples:
     if not recipe.unlabelled:
         return training.faces, targets
     if not recipe.teachers:
-        raise TrainingError("faces without labels need a reader: add --teachers RUN")
+        raise TrainingError("unlabelled faces need a teacher: add --teachers RUN")
     unlabelled = load_frames(Path(recipe.unlabelled))
     none = np.zeros((len(unlabelled), targets.shape[1]), np.float32)
     return np.concatenate([training.faces, unlabelled]), np.concatenate([targets, none])
 
 
 def load_frames(path: Path) -> npt.NDArray[np.uint8]:
-    """Faces uint8 (N, 48, 48) of a file that `training.emotion.frames` wrote."""
+    """Return the faces uint8 (N, 48, 48) of a file that `training.emotion.frames` wrote."""
     with np.load(path) as file:
         return np.asarray(file["x"], np.uint8)

@@ -20,9 +20,9 @@ def export(
 ) -> float:
     """Write ``path``; return the largest difference to Keras over 64 random faces.
 
-    The file has one input ``faces`` uint8 (N, 48, 48) and one output ``scores``
-    float32 (N, 7), softmax(logits / temperature), N dynamic. Its metadata holds
-    ``labels`` (comma separated), ``temperature`` and what ``about`` adds.
+    The file has one input ``faces`` uint8 (N, 48, 48) and one output ``scores`` float32 (N, 7),
+    softmax(logits / temperature), with a dynamic N. Its metadata has ``labels`` (separated by
+    commas), ``temperature`` and the entries of ``about``.
 
     Raises:
         KerasMissingError: Keras does not run on TensorFlow, which tf2onnx reads.
@@ -30,7 +30,7 @@ def export(
 
     """
     require()
-    import tensorflow as tf  # noqa: PLC0415 - the other backend trains without it
+    import tensorflow as tf  # noqa: PLC0415 - heavy, and training does without it
 
     faces = np.random.default_rng(0).integers(0, 256, (64, SIDE, SIDE)).astype(np.uint8)
     expected = softmax(predict(model, faces) / temperature).astype(np.float32)

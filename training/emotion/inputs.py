@@ -1,4 +1,4 @@
-"""What networks see of a face: a view of it, resampled to a side, at one exposure and contrast."""
+"""The input of the networks: a view of a face, resampled and standardised."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ PLAIN = View()
 
 
 def pixels(*, free: bool) -> Any:
-    """The input: faces of 48 pixels, or of any side where ``free``."""
+    """Return the input layer: faces of 48 pixels, or of any side with ``free``."""
     side = None if free else SIDE
     return layers.Input((side, side), dtype="uint8", name="faces")
 
 
 def seen(side: int, view: View = PLAIN) -> tuple[Any, Any]:
-    """The input, and what a network is to see of it: its view of a face, ``side`` pixels large.
+    """Return the input layer and the standardised view of it, ``side`` pixels large.
 
-    At the side of the input and without a view of its own it sees faces of any side as they are.
+    With a side of 48 and the plain view, the input takes faces of any side without resampling.
     """
     plain = side == SIDE and view == PLAIN
     faces = pixels(free=plain)
@@ -37,11 +37,10 @@ def seen(side: int, view: View = PLAIN) -> tuple[Any, Any]:
 
 @keras.saving.register_keras_serializable("emotions")
 class Standardize(layers.Layer):  # type: ignore[misc]
-    """Pixels uint8 (N, H, W) -> float32 (N, H, W, 1), zero mean and unit deviation a face.
+    """Pixels uint8 (N, H, W) -> float32 (N, H, W, 1), zero mean and unit deviation per face.
 
-    Standardising each face by itself takes exposure and contrast out of the
-    question: a face in a dark scene arrives like one in daylight. The epsilon
-    (2.5 grey levels, squared) keeps a flat image finite.
+    This removes exposure and contrast: a face in a dark scene looks like one in daylight. The
+    epsilon (the square of 2.5 grey levels) keeps a flat image finite.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -64,7 +63,7 @@ class Standardize(layers.Layer):  # type: ignore[misc]
 class Resampled(layers.Layer):  # type: ignore[misc]
     """Pixels uint8 (N, 48, 48) -> float32 (N, side, side), each the mean of the area it covers.
 
-    A network whose training ended on smaller images is shown what it has learnt to read.
+    A network whose training ended on smaller images keeps reading such images.
     """
 
     def __init__(self, side: int, view: View = PLAIN, **kwargs: Any) -> None:
@@ -73,10 +72,10 @@ class Resampled(layers.Layer):  # type: ignore[misc]
         self.side, self.view = side, view
 
     def call(self, faces: Any) -> Any:
-        """Take rows until a whole number of them makes one, then columns.
+        """Repeat rows so that a whole number of them makes one output row; then the same by column.
 
-        A product with a matrix would do both, but precisions keep exact what comes before layers
-        with weights, and take a product for one.
+        A matrix product would do both, but the conversion to low precision would take it for the
+        first layer with weights and round the pixels before it.
         """
         rows, columns = sampling(self.side, self.view)
         each = len(rows) // self.side
@@ -89,19 +88,20 @@ class Resampled(layers.Layer):  # type: ignore[misc]
         return (input_shape[0], self.side, self.side)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what the layer is made from."""
+        """Return the arguments of the layer."""
         return {**super().get_config(), "side": self.side, "view": asdict(self.view)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Resampled:
-        """Return the layer that ``get_config`` tells of."""
+        """Return the layer with the arguments of ``get_config``."""
         return cls(**{**config, "view": View(**config["view"])})
 
 
 def sampling(side: int, view: View) -> tuple[Indices, Indices]:
-    """Return which of an image's 48 rows, and columns, a view takes: as many for each of its own.
+    """Return the indices of the rows and columns of 48 that a view reads.
 
-    Where the image ends, its last ones go on for ever.
+    Every row of the view is the mean of the same number of indices. Beyond the border, the last row
+    or column repeats.
     """
     each = SIDE // math.gcd(side, SIDE)
     at = (np.arange(side * each) + 0.5) / (side * each) - 0.5

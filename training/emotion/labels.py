@@ -1,8 +1,6 @@
-"""Targets: distributions over the seven classes, of labels, FER+ votes and teachers."""
+"""Targets: distributions over the seven classes from labels, FER+ votes and teachers."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +10,7 @@ from training.emotion.votes import fitted_votes, vote_distribution
 
 
 def one_hot(labels: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
-    """Class indices (N,) -> float32 (N, 7)."""
+    """Return class indices (N,) as float32 (N, 7)."""
     vectors: npt.NDArray[np.float32] = np.eye(len(LABELS), dtype=np.float32)[labels]
     return vectors
 
@@ -25,11 +23,12 @@ def mixed_targets(
     *,
     fit_votes: bool = False,
 ) -> npt.NDArray[np.float32]:
-    """Return float32 (N, 7) targets: ``label_weight`` of the label, the rest of the votes.
+    """Return float32 (N, 7) targets: ``label_weight`` for the label, the rest for the votes.
 
-    With ``fit_votes`` the rest is not the votes' shares but the labels that such votes go with, see
-    `training.emotion.votes.fitted_votes`. An image without usable votes keeps its label alone.
-    ``smoothing`` spreads that share evenly over all classes (Szegedy et al., arXiv 1512.00567).
+    ``fit_votes`` replaces the votes by the labels that they predict, see
+    `training.emotion.votes.fitted_votes`. An image without usable votes has its label only.
+    ``smoothing`` is the share that is spread evenly over all classes (Szegedy et al., arXiv
+    1512.00567).
     """
     targets = one_hot(labels)
     if votes is not None:
@@ -41,14 +40,16 @@ def mixed_targets(
     return smoothed.astype(np.float32)
 
 
-def shared(targets: Any, said: Any, share: float) -> Any:
-    """Targets (N, 7), ``share`` of each the teachers' ``said`` (N, 7); arrays or tensors alike.
+def shared(
+    targets: npt.NDArray[np.float32], predicted: npt.NDArray[np.floating], share: float
+) -> npt.NDArray[np.floating]:
+    """Blend targets (N, 7) with ``share`` of the ``predicted`` distributions (N, 7) of teachers.
 
-    A face without a label has a target of zeros, and one blended with it a part of a target: what
-    labels leave of each is the teachers'.
+    The target of an unlabelled face is zero, and a blend with such a face has a partial target.
+    The teachers fill the rest, so that each result sums to one.
     """
     labelled = (1 - share) * targets
-    return labelled + (1 - labelled.sum(1)[:, None]) * said
+    return np.asarray(labelled + (1 - labelled.sum(1)[:, None]) * predicted)
 
 
 def prior_shift(
@@ -56,9 +57,9 @@ def prior_shift(
 ) -> npt.NDArray[np.float32]:
     """Return float32 (7,) to add to logits that were trained on mixed targets.
 
-    FER+ calls many faces neutral that FER-2013 calls something else; a network
-    trained on both inherits that prior. The shift, log p(label) / p(target) over
-    the training part, returns to the labels' (arXiv 2007.07314).
+    Voters of FER+ chose neutral for many faces with another label in FER-2013, and a network that
+    is trained on both inherits this prior. The shift, log p(label) / p(target) over the training
+    part, restores the prior of the labels (arXiv 2007.07314).
     """
     targets = mixed_targets(labels, votes, label_weight, smoothing=0.0).mean(0)
     shift: npt.NDArray[np.float32] = np.log(one_hot(labels).mean(0) / targets)

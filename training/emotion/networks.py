@@ -1,7 +1,6 @@
-"""The networks that read an emotion from a grey face: uint8 pixels in, logits out.
+"""The networks that classify the emotion of a grey face: uint8 pixels in, logits out.
 
-All of them normalise inside the graph, so that a model carries its
-preprocessing with it.
+All of them normalise inside the graph, so a saved model contains its preprocessing.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import keras
 from keras import layers
 
 from analysis.evaluation.fer2013 import LABELS, SIDE
-from engines.keras.export import classic_body
+from engines.keras.classic import classic_body
 from training.emotion.inputs import PLAIN, pixels, seen
 from training.emotion.recipe import Recipe, View
 from training.emotion.schedule import image_side
@@ -23,13 +22,14 @@ from training.errors import TrainingError
 
 
 def build(recipe: Recipe, side: int | None = SIDE) -> keras.Model:
-    """Return the recipe's network, with weights from ``recipe.start`` where that names a file.
+    """Return the network of a recipe, with the weights of ``recipe.start`` if that names a file.
 
-    With a ``side`` of 48 it reads faces of any side as they are. For another, and for None, which
-    is the side that its training ended on, it sees its view of faces of 48 pixels resampled to it.
+    With a ``side`` of 48 it reads faces of any side without resampling. With another side it reads
+    faces of 48 pixels and resamples its view of them; None stands for the side on which the
+    training ends.
 
     Raises:
-        TrainingError: no network of that name.
+        TrainingError: no network has that name, or it cannot have that side.
 
     """
     if recipe.network == "joined":
@@ -38,21 +38,8 @@ def build(recipe: Recipe, side: int | None = SIDE) -> keras.Model:
     ended = image_side(1.0, recipe.sides)
     side = side or view.side or ended
     if recipe.fine and side not in {SIDE, ended}:
-        raise TrainingError(f"a fine network sees faces at the side of its training, {ended}")
-    match recipe.network:
-        case "fer48":
-            model = fer48(recipe.width, recipe.blocks, recipe.dropout, side, view)
-        case "classic":
-            model = classic()
-        case "mobileface":
-            maps = last_maps(ended) if recipe.fine else 0
-            model = mobileface(recipe.dropout, side, recipe.branches, view, maps)
-        case "resnet50":
-            model = resnet50(weights="imagenet" if recipe.start == "imagenet" else None)
-        case unknown:
-            raise TrainingError(
-                f"unknown network {unknown!r}: fer48, mobileface, classic or resnet50"
-            )
+        raise TrainingError(f"a fine network reads faces only at the side of its training, {ended}")
+    model = _network(recipe, side, view)
     if recipe.start.endswith(".wts"):
         load_trunk(model, Path(recipe.start))
     elif recipe.start not in {"", "imagenet"}:
@@ -60,16 +47,31 @@ def build(recipe: Recipe, side: int | None = SIDE) -> keras.Model:
     return model
 
 
+def _network(recipe: Recipe, side: int, view: View) -> keras.Model:
+    match recipe.network:
+        case "fer48":
+            return fer48(recipe.width, recipe.blocks, recipe.dropout, side, view)
+        case "classic":
+            return classic()
+        case "mobileface":
+            maps = last_maps(image_side(1.0, recipe.sides)) if recipe.fine else 0
+            return mobileface(recipe.dropout, side, view, maps)
+        case "resnet50":
+            return resnet50(weights="imagenet" if recipe.start == "imagenet" else None)
+        case unknown:
+            raise TrainingError(
+                f"unknown network {unknown!r}: fer48, mobileface, classic or resnet50"
+            )
+
+
 def joined(parts: Sequence[Recipe], side: int | None = None) -> keras.Model:
-    """Return networks side by side, each with its own view of faces and as its training ended.
+    """Return networks side by side, each with its own view and side.
 
-    At a ``side`` of 48 all of them see faces as they are.
-
-    uint8 (N, 48, 48), or of any side where that is 48 -> logits (N, 7), the sum of all networks':
-    their weights hold each one's share, see `training.emotion.join`.
+    uint8 (N, 48, 48) -> logits (N, 7), the sum over all networks; `training.emotion.join` scales
+    their weights. At a ``side`` of 48 all of them read faces of any side without resampling.
 
     Raises:
-        TrainingError: no parts, which no option gives.
+        TrainingError: there are no parts.
 
     """
     if not parts:
@@ -92,11 +94,10 @@ def fer48(
 ) -> keras.Model:
     """Return a small residual CNN with squeeze-and-excitation.
 
-    uint8 (N, H, W) -> logits (N, 7). A stem at full resolution, then three
-    stages at a half, a quarter and an eighth of it with ``width``, 2 and 4 times
-    ``width`` channels: a strided convolution and ``blocks`` residual blocks each
-    (He et al., arXiv 1512.03385; Hu et al., arXiv 1709.01507). Global pooling
-    leaves the side free, so that training may begin on smaller images.
+    uint8 (N, H, W) -> logits (N, 7). A stem at full resolution, then three stages at a half, a
+    quarter and an eighth of it, with ``width``, 2 ``width`` and 4 ``width`` channels. Each stage is
+    a strided convolution and ``blocks`` residual blocks (He et al., arXiv 1512.03385; Hu et al.,
+    arXiv 1709.01507). Global pooling allows any side, so training may start on smaller images.
     """
     faces, x = seen(side, view)
     x = _conv_bn_relu(x, 16)
@@ -110,25 +111,25 @@ def fer48(
 
 
 def mobileface(
-    dropout: float = 0.3, side: int = SIDE, branches: int = 1, view: View = PLAIN, maps: int = 0
+    dropout: float = 0.3, side: int = SIDE, view: View = PLAIN, maps: int = 0
 ) -> keras.Model:
     """Return MobileFaceNet as an emotion network, for transfer from face recognition.
 
     uint8 (N, H, W) -> logits (N, 7), 0.97 M weights, 160 M multiply-adds at 48x48; see
-    `training.emotion.transfer`. A second branch needs half as much again. With the side of its
-    last ``maps`` it sees faces at twice the side, at the same cost but for the first layer.
+    `training.emotion.transfer`. ``maps`` is the side of the last maps of a fine network, which sees
+    faces at twice the side; only its first layer costs more.
     """
     faces, x = seen(side, view)
-    x = layers.Dropout(dropout)(mobileface_body(x, branches, maps=maps))
+    x = layers.Dropout(dropout)(mobileface_body(x, maps=maps))
     return keras.Model(faces, _logits(x), name="mobileface")
 
 
 def classic() -> keras.Model:
     """Return the four-convolution CNN of many FER-2013 demonstrations, 2.3 M weights.
 
-    uint8 (N, 48, 48) -> logits (N, 7). Weights that a plain Keras ``Sequential``
-    of it saved as ``.h5`` load with ``load_weights``; mind that those are mostly
-    trained on folders, hence on labels in alphabetical order.
+    uint8 (N, 48, 48) -> logits (N, 7). ``load_weights`` reads the ``.h5`` file of the same network
+    saved as a plain Keras ``Sequential``. Such files were mostly trained on folders of images, so
+    their labels are in alphabetical order.
     """
     faces = layers.Input((48, 48), dtype="uint8", name="faces")
     x = layers.Rescaling(1 / 255)(layers.Reshape((48, 48, 1))(faces))
@@ -140,8 +141,8 @@ def classic() -> keras.Model:
 def resnet50(side: int = 197, weights: str | None = "imagenet") -> keras.Model:
     """Return ResNet-50 on faces enlarged to ``side`` pixels, for transfer from ImageNet.
 
-    uint8 (N, 48, 48) -> logits (N, 7). The grey channel stands in for blue,
-    green and red, less their ImageNet means, as the weights expect.
+    uint8 (N, 48, 48) -> logits (N, 7). The grey channel is used for blue, green and red, minus
+    their ImageNet means, as the weights expect.
     """
     faces = layers.Input((48, 48), dtype="uint8", name="faces")
     x = layers.Resizing(side, side)(layers.Reshape((48, 48, 1))(faces))
@@ -175,7 +176,7 @@ def _residual(x: Any, filters: int) -> Any:
 
 
 def _squeeze_excite(x: Any, filters: int) -> Any:
-    gate = layers.GlobalAveragePooling2D(keepdims=True)(x)
-    gate = layers.Conv2D(max(filters // 8, 8), 1, activation="relu")(gate)
-    gate = layers.Conv2D(filters, 1, activation="sigmoid")(gate)
-    return layers.Multiply()([x, gate])
+    weights = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    weights = layers.Conv2D(max(filters // 8, 8), 1, activation="relu")(weights)
+    weights = layers.Conv2D(filters, 1, activation="sigmoid")(weights)
+    return layers.Multiply()([x, weights])

@@ -1,16 +1,15 @@
-"""Logits of a Keras model, or of its fused form, over many faces."""
+"""Logits of a Keras model for many faces."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
+import keras
 import numpy as np
 import numpy.typing as npt
 
 
 def predict(
-    model: Any, faces: npt.NDArray[np.uint8], side: int = 48, batch: int = 256
+    model: keras.Model, faces: npt.NDArray[np.uint8], side: int = 48, batch: int = 256
 ) -> npt.NDArray[np.float32]:
     """Return the logits float32 (N, 7) of faces uint8 (N, 48, 48), resized to ``side``."""
     if side != faces.shape[1]:

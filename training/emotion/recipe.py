@@ -1,4 +1,4 @@
-"""What a training run depends on, as a dataclass, as command-line options and as JSON."""
+"""Everything a training run depends on: as a dataclass, as command-line options and as JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from training.errors import TrainingError, option
 
 @dataclass(frozen=True)
 class Strength:
-    """How far views go. Probabilities are a view's; lengths are shares of the side."""
+    """How strong random views are.
+
+    ``tone``, ``degrade`` and ``erase`` are probabilities per view, ``shift`` is a fraction of the
+    image side and ``rotation`` is in degrees.
+    """
 
     scale: tuple[float, float] = (0.85, 1.25)
     shift: float = 0.12
@@ -26,12 +30,13 @@ class Strength:
 
 @dataclass(frozen=True)
 class View:
-    """What a network is shown of a face: ``up`` in rows of 48, a ``zoom`` above 1 is closer.
+    """The part of a face that one network of an ensemble sees.
 
-    A ``side`` of 0 is the one that its training ended on.
+    ``up`` moves the view by rows of 48, a ``zoom`` above 1 is closer, and a ``side`` of 0 stands
+    for the side on which the training ended.
 
     Raises:
-        TrainingError: a zoom that is not above 0, or a side below it.
+        TrainingError: the zoom is not above 0, or the side is negative.
 
     """
 
@@ -41,43 +46,39 @@ class View:
     side: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what no face can be shown at."""
+        """Reject impossible views."""
         if self.zoom <= 0 or self.side < 0:
             raise TrainingError(f"a view has a zoom above 0 and a side of at least 0, not {self}")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything but the data. Written beside a run's checkpoints as ``recipe.json``.
+    """All options of a run but the data. Every run saves it as ``recipe.json``.
 
-    ``sides`` maps the share of the run at which it starts to an image side:
-    small images first cost a third (progressive resizing). ``frozen`` names the
-    layer up to which weights stay as they start. ``minutes`` ends the schedule
-    by the clock if that comes before ``epochs``. ``below`` is the folder of a run whose last
-    weights the frozen layers get. ``branches`` are the ends, one or two, that a ``mobileface`` has.
-    ``parts`` are the networks of a ``joined`` one and ``view`` what one of them is shown once it is
-    trained, see `training.emotion.join`. ``fit_votes`` makes of an image's FER+ votes the labels
-    that such votes go with. ``fine`` makes a ``mobileface`` whose first convolution halves the side
-    of faces, see `training.emotion.refine`. ``teachers`` are folders of runs, separated by commas,
-    which have ``teacher_share`` of every target. ``unlabelled`` is a file of
-    `training.emotion.frames`, whose faces they have the whole target of. With a ``device``, as
-    ``cuda``, all of the training stays there: see `training.emotion.device`.
+    start: weights to begin with: ``.wts``, ``.weights.h5``, or ``imagenet`` for ``resnet50``.
+    frozen: name of the layer up to which weights keep their start values.
+    fine: ``mobileface`` whose first convolution halves the side, see `training.emotion.refine`.
+    minutes: the schedule ends by the clock if that comes before ``epochs``.
+    label_weight: weight of the label in a target; the FER+ votes have the rest.
+    fit_votes: replace votes by the labels that such votes predict, see `training.emotion.votes`.
+    teachers: folders of runs, separated by commas, that have ``teacher_share`` of every target.
+    unlabelled: file of `training.emotion.frames`; only teachers give targets for its faces.
+    sides: fraction of the run -> image side from there on (small images first save time).
+    view: what this network sees within an ensemble, see `training.emotion.join`.
+    parts: the networks of an ensemble (``joined``).
 
     Raises:
-        TrainingError: another number of branches than one or two, an empty batch, no epoch,
-            ``fine`` or two branches of another network than ``mobileface``.
+        TrainingError: no epoch, an empty batch, or ``fine`` without ``mobileface``.
 
     """
 
     network: str = "fer48"
     width: int = 40
     blocks: int = 1
-    branches: int = 1
     fine: bool = False
     dropout: float = 0.3
     start: str = ""
     frozen: str = ""
-    below: str = ""
     epochs: int = 60
     minutes: float = math.inf
     batch: int = 128
@@ -97,19 +98,16 @@ class Recipe:
     mixed_precision: bool = False
     jit: bool = True
     workers: int = 0
-    device: str = ""
     seed: int = 0
     view: View = field(default_factory=View)
     parts: tuple[Recipe, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be built or trained."""
+        """Reject what cannot be built or trained."""
         if min(self.batch, self.epochs) < 1:
-            raise TrainingError("a training has an epoch, and a batch a face, at least")
-        if self.branches not in {1, 2}:
-            raise TrainingError(f"a network has one branch or two, not {self.branches}")
-        if self.network != "mobileface" and (self.fine or self.branches == 2):
-            raise TrainingError("--fine and --branches are for --network mobileface alone")
+            raise TrainingError("--batch and --epochs must be at least 1")
+        if self.fine and self.network != "mobileface":
+            raise TrainingError("--fine needs --network mobileface")
 
     def save(self, path: Path) -> None:
         """Write the recipe as JSON."""
@@ -117,7 +115,7 @@ class Recipe:
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read a recipe that ``Recipe.save`` wrote; options it does not name keep their default."""
+    """Read a recipe that ``Recipe.save`` wrote; missing options have their default."""
     return _recipe(json.loads(path.read_text()))
 
 
@@ -133,7 +131,7 @@ def _recipe(values: dict[str, Any]) -> Recipe:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add an option for every field but the nested ones, with the field's default."""
+    """Add an option for every field that is not nested, with the default of the field."""
     for each in fields(Recipe):
         flag = "--" + each.name.replace("_", "-")
         if each.type == "bool":
@@ -147,7 +145,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def from_options(options: argparse.Namespace) -> Recipe:
-    """Return the recipe that the parsed options describe."""
+    """Return the recipe of parsed options."""
     values = {
         each.name: getattr(options, each.name)
         for each in fields(Recipe)
@@ -158,10 +156,10 @@ def from_options(options: argparse.Namespace) -> Recipe:
 
 
 def parse_sides(text: str) -> dict[float, int]:
-    """``0:32,0.5:48`` -> {0.0: 32, 0.5: 48}; the first entry must start at 0.
+    """``0:32,0.5:48`` -> {0.0: 32, 0.5: 48}.
 
     Raises:
-        ValueError: the text has another form, or nothing starts at 0.
+        ValueError: the text has another form, or no side starts at 0.
 
     """
     pairs = [entry.split(":") for entry in text.split(",")]
@@ -172,7 +170,7 @@ def parse_sides(text: str) -> dict[float, int]:
 
 
 def parse_view(text: str) -> View:
-    """``mirrored,zoom=1.1,up=2,side=36``, any part of it or ``plain`` -> the view.
+    """``mirrored,zoom=1.1,up=2,side=36``, any part of it, or ``plain`` -> the view.
 
     Raises:
         ValueError: the text has another form.
@@ -181,8 +179,8 @@ def parse_view(text: str) -> View:
     named = [part for part in text.split(",") if part != "plain"]
     given = dict(part.partition("=")[::2] for part in named if part != "mirrored")
     if unknown := given.keys() - {"zoom", "up", "side"}:
-        made_of = "mirrored, zoom=, up= and side="
-        raise ValueError(f"a view is made of {made_of}, not {', '.join(unknown)}")
+        allowed = "mirrored, zoom=, up= and side="
+        raise ValueError(f"a view consists of {allowed}, not {', '.join(unknown)}")
     side = int(given.pop("side", 0))
     lengths = {name: float(length) for name, length in given.items()}
     return View("mirrored" in named, **lengths, side=side)

@@ -1,9 +1,9 @@
-"""A trained `mobileface` as one that sees faces at twice the side, at nearly the same cost.
+"""Turn a trained `mobileface` into one that sees faces at twice the side, at nearly the same cost.
 
-A network that ends on 36 pixels sees means of the 48 that there are. Its refined form sees faces
-at 72: the first convolution reads 6x6 pixels where it read 3x3 and goes on at every second one, so
-that all maps are as large as before, and every place of the last maps gets a weight of its own. It
-begins with the answers that the plain one gave, and learns from there.
+A network that ends on 36 pixels sees averages of the 48 pixels of a face. Its fine form sees faces
+at 72: the first convolution reads 6x6 pixels instead of 3x3 and has a stride of two, so that all
+maps keep their size. Every place of the last maps gets a weight of its own. The fine network starts
+with the outputs of the plain one and is trained further from there.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from training.errors import TrainingError
 
 
 def refine(run: Path, out: Path) -> None:
-    """Write the run ``out``, from which ``train --fine`` goes on, from the last weights of ``run``.
+    """Write the fine form of the last weights of ``run`` to ``out``, a start for ``train --fine``.
 
     Raises:
-        TrainingError: the run is no ``mobileface``, or is fine already.
+        TrainingError: the run is not a ``mobileface``, or is fine already.
 
     """
     recipe = load_recipe(run / "recipe.json")
     if recipe.network != "mobileface" or recipe.fine:
         raise TrainingError(f"{run} is not a mobileface without --fine")
     side = 2 * image_side(1.0, recipe.sides)
-    fine = replace(recipe, fine=True, start="", below="", sides={0.0: side})
+    fine = replace(recipe, fine=True, start="", sides={0.0: side})
     plain, model = load_run(run, "last", SIDE), build(fine, SIDE)
     for layer in model.layers:
         if not layer.weights or isinstance(layer, PlacedMean):

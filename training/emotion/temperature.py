@@ -1,4 +1,4 @@
-"""One temperature that makes confidences honest (Guo et al., arXiv 1706.04599)."""
+"""Calibration of confidences by one temperature (Guo et al., arXiv 1706.04599)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from analysis.evaluation.accuracy import (
 
 
 def fit_temperature(logits: npt.NDArray[np.floating], labels: Labels) -> float:
-    """Return the T in 0.25-4 at which softmax(logits / T) is likeliest, to three digits.
+    """Return the T in 0.25-4 with the highest likelihood of softmax(logits / T), to three digits.
 
     The likelihood has one maximum in 1/T, so two passes over a grid find it.
     """
@@ -25,7 +25,7 @@ def fit_temperature(logits: npt.NDArray[np.floating], labels: Labels) -> float:
 
 
 def held_out_calibration_error(logits: npt.NDArray[np.floating], labels: Labels) -> float:
-    """Calibration error with a temperature fitted on the other half, mean over both halves."""
+    """Return the mean calibration error of two halves, each with the temperature of the other."""
     half = np.arange(len(labels)) % 2 == 0
     errors = [
         calibration_error(

@@ -1,4 +1,4 @@
-"""What ten people's FER+ votes on an image say of its class."""
+"""Class distributions from FER+ votes: ten people voted on each image."""
 
 from __future__ import annotations
 
@@ -25,11 +25,10 @@ STEPS, RATE, DECAY = 600, 0.1, 1e-5
 
 
 def vote_distribution(votes: npt.NDArray[np.integer]) -> F32:
-    """FER+ votes (N, 10), -1 for none -> float32 (N, 7), rows of zeros without a usable vote.
+    """FER+ votes (N, 10), -1 for none -> float32 (N, 7), zeros for rows without a usable vote.
 
-    Contempt, "unknown" and "not a face" have no class among the seven and are
-    dropped. Single votes are dropped too where others agree, as in Barsoum et
-    al., arXiv 1608.01041.
+    Contempt, "unknown" and "not a face" are none of the seven classes and are dropped. Single votes
+    are dropped, too, if another class has more (Barsoum et al., arXiv 1608.01041).
     """
     usable = np.clip(votes[:, _FERPLUS_OF_LABEL], 0, None).astype(np.float32)
     agreed = np.where(usable > 1, usable, 0)
@@ -42,9 +41,10 @@ def vote_distribution(votes: npt.NDArray[np.integer]) -> F32:
 def fitted_votes(votes: npt.NDArray[np.integer], classes: F32) -> F32:
     """FER+ votes (N, 10), -1 for none, and labels (N, 7) -> float32 (N, 7), zeros without a vote.
 
-    The people who voted call many faces neutral that FER-2013's labels do not. A softmax regression
-    from the votes to the labels says what label such votes go with, and so takes out both that pull
-    and the labels' own noise. It has some 500 weights for 28,709 images, so it knows none by heart.
+    The voters chose neutral for many faces with another label in FER-2013. A softmax regression
+    from votes to labels predicts the label distribution for such votes. It removes this bias and
+    the noise of single labels. It has about 500 weights for 28,709 images, so it cannot memorise
+    them.
     """
     voted = votes.clip(0).sum(1) > 0
     inputs = _features(votes[voted].clip(0))
@@ -54,7 +54,7 @@ def fitted_votes(votes: npt.NDArray[np.integer], classes: F32) -> F32:
 
 
 def _features(counts: npt.NDArray[np.integer]) -> F32:
-    """Each class's share of the votes, its root, whether it has any, pairs of roots, and one."""
+    """Return shares of the votes, their roots, 1 for each share above 0, pairs of roots, and 1."""
     share = counts / counts.sum(1, keepdims=True)
     root = np.sqrt(share)
     one, other = np.triu_indices(share.shape[1], 1)
@@ -63,7 +63,7 @@ def _features(counts: npt.NDArray[np.integer]) -> F32:
 
 
 def _regression(inputs: F32, classes: F32) -> F32:
-    """Weights of the likeliest softmax regression, by Adam (arXiv 1412.6980) over all at once."""
+    """Return the weights of a softmax regression, fitted by full-batch Adam (arXiv 1412.6980)."""
     weights, mean, square = np.zeros((3, inputs.shape[1], classes.shape[1]), np.float32)
     for step in range(1, STEPS + 1):
         wrong = softmax(inputs @ weights) - classes

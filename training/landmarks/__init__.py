@@ -1,1 +1,1 @@
-"""Training of the network that places landmarks on a face cut out upright."""
+"""Training of the network that places landmarks on an upright crop of a face."""

@@ -1,10 +1,11 @@
-"""How far landmarks are off, as the detector sees them and as they are placed."""
+"""Errors of landmarks, of the detector and of the landmark network."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from training.detector.annotated import Marked
 from training.detector.detections import Detections, detect
 from training.detector.evaluate import SEED
 from training.detector.landmark_scenes import SIDES, seen
@@ -12,15 +13,14 @@ from training.detector.matching import Errors
 from training.detector.network import RetinaFace
 from training.detector.pictures import Image, Pictures
 from training.geometry import place
-from training.landmarks.annotated import Marked
 
-THRESHOLD = 0.5  # score that makes a face
+THRESHOLD = 0.5  # lowest score of a face
 
 
 def evaluate(
     network: Path, detector: RetinaFace, people: Marked, pictures: Pictures
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Landmark errors on annotated faces in scenes, by the scenes' side."""
+    """Return landmark errors on annotated faces in scenes, by side of the scene."""
 
     def find(image: Image) -> Detections:
         return detect(detector, image[None], THRESHOLD)[0]

@@ -1,4 +1,4 @@
-"""Draw where landmarks fail: the portraits of `training.failures`, made worse step by step.
+"""Draw where landmarks fail: the portraits of `training.failures`, degraded step by step.
 
 `python -m training.landmarks.failures` writes `failures-landmarks.png` into `docs/images`, with the
 plans of `emotions build`.
@@ -27,7 +27,7 @@ from training.failures import (
     turned,
 )
 
-# Landmarks marked by eye: pupils, tip of the nose, corners of the mouth, pixels of the photographs.
+# Landmarks by eye: pupils, tip of the nose, corners of the mouth, in pixels of the photographs.
 ASTRONAUT = [[203.5, 101.0], [246.5, 103.3], [223.5, 128.0], [202.7, 139.5], [244.5, 141.3]]
 HOPPER = [[222.0, 190.0], [304.5, 186.0], [266.5, 236.0], [228.5, 280.5], [307.0, 278.5]]
 GOOD = 0.1  # distances of the eyes
@@ -48,7 +48,7 @@ def draw(settings: Settings, folder: Path) -> None:
 
 
 def ladders() -> list[tuple[str, list[Portrait]]]:
-    """A row for each change: both portraits, as they are and ever worse."""
+    """Return a row per change: both portraits, unchanged and with growing strength."""
     rows = []
     for name, (change, steps) in LADDERS.items():
         row = []
@@ -63,13 +63,13 @@ def ladders() -> list[tuple[str, list[Portrait]]]:
 
 
 def turned_points(points: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
-    """Where `training.failures.turned` puts points (5, 2)."""
+    """Return points (5, 2) moved as by `training.failures.turned`."""
     matrix = cv2.getRotationMatrix2D((SIDE / 2, SIDE / 2), degrees, 1)
     return np.asarray((points - 0.5) @ matrix[:, :2].T + matrix[:, 2] + 0.5)
 
 
 def _place(networks: Networks, portrait: Portrait) -> Cell:
-    """Landmarks as the service gives them, and how far they are from those marked by eye."""
+    """Draw the landmarks of the service, and their error against those by eye."""
     result = analyzed(networks, portrait.image)
     image = Image.fromarray(portrait.image)
     if not len(result.faces.scores):

@@ -1,4 +1,4 @@
-"""Landmarks for photographs without: where networks that learnt from people place them."""
+"""Landmarks for unlabelled photographs, by networks that were trained on annotated faces."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,21 +7,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.landmarks import eyes, look
+from analysis.landmarks import eyes, place_once
 from training.detector.detections import detect
 from training.detector.network import RetinaFace
 from training.detector.pictures import Image
 from training.geometry import locate
 
-FRAME = 320  # pixels of the detector's picture, and the share of it that the photograph takes
-SHARE = 0.78
-LEAST_SCORE, CENTRAL = 0.4, 0.2  # central: least share of the side that a face is from the middle
-LOOKS = 3  # each around where the last one placed them
+FRAME = 320  # side of the detector's input, pixels
+SHARE = 0.78  # side of the photograph over that of the input
+LEAST_SCORE = 0.4
+CENTRAL = 0.2  # largest distance of the face from the middle, over the side
+PASSES = 3  # each starts from the landmarks of the one before
 F32 = NDArray[np.float32]
 
 
 def seen(detector: RetinaFace, photo: Image) -> F32 | None:
-    """Landmarks (5, 2) of the face in the middle of a square photograph, pixels, or None."""
+    """Detect landmarks (5, 2) of the face in the middle of a square photograph, pixels, or None."""
     side = round(SHARE * FRAME)
     edge = (FRAME - side) // 2
     canvas = np.full((FRAME, FRAME, 3), (104, 117, 123), np.uint8)
@@ -35,19 +36,19 @@ def seen(detector: RetinaFace, photo: Image) -> F32 | None:
 
 
 def marked(networks: Sequence[Path], photo: Image, guess: F32) -> F32:
-    """Mean of where `networks` place the landmarks that are near `guess` (5, 2), pixels."""
+    """Return the mean landmarks of `networks`, starting from `guess` (5, 2), pixels."""
     rgb = np.ascontiguousarray(photo[..., ::-1])
     places = []
     for network in networks:
         points = guess[None].astype(np.float64)
-        for _ in range(LOOKS):
-            points = look(locate(network), [rgb], points)
+        for _ in range(PASSES):
+            points = place_once(locate(network), [rgb], points)
         places.append(points[0])
     return np.asarray(np.mean(places, 0), np.float32)
 
 
 def mark_all(networks: Sequence[Path], detector: RetinaFace, photos: NDArray[np.uint8]) -> F32:
-    """Points (N, 5, 2), fractions of the side; NaN where there is no one face in the middle."""
+    """Return points (N, 5, 2), fractions of the side; NaN without a face in the middle."""
     points = np.full((len(photos), 5, 2), np.nan, np.float32)
     for index, photo in enumerate(photos):
         if (guess := seen(detector, photo)) is not None and eyes(guess) > 0:

@@ -1,4 +1,4 @@
-"""The network: four halvings of a 64x64 cutting, and one convolution over what is left."""
+"""The network: four blocks of stride 2 on a 64x64 crop, and one convolution at the end."""
 
 # Torch is not installed where the service is checked, and its classes are unknown there.
 # mypy: allow-subclassing-any
@@ -14,14 +14,14 @@ from analysis.landmarks import SIDE
 from tensorrtx.layers import BATCH, Affine, Graph, batch_norm
 
 WIDTHS = (3, 24, 48, 96, 128)
-LEFT = SIDE >> (len(WIDTHS) - 1)  # side of the last map
-MEAN, DEVIATION = 127.5, 64.0  # of the pixels, about
-UNIT = 16.0  # pixels of a cutting that the last layer calls one
+LAST = SIDE >> (len(WIDTHS) - 1)  # side of the last maps
+MEAN, DEVIATION = 127.5, 64.0  # of the pixels, approximately
+UNIT = 16.0  # pixels of the crop per unit of the last layer
 DROPOUT = 0.2
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions, each normalised, with ReLU; the first one halves the map."""
+    """Two 3x3 convolutions, each with normalisation and ReLU; the first has stride 2."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -37,19 +37,19 @@ class Block(nn.Module):
 
 
 class Placer(nn.Module):
-    """(B, 64, 64, 3) uint8 RGB to (B, 5, 2): how far the landmarks are from the template, pixels.
+    """(B, 64, 64, 3) uint8 RGB to (B, 5, 2): offsets of the landmarks from the template, pixels.
 
-    26 million multiply-adds a face.
+    26 million multiply-adds per face.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(Block(*widths) for widths in pairwise(WIDTHS))
-        self.last = nn.Conv2d(WIDTHS[-1], 10, LEFT)
+        self.last = nn.Conv2d(WIDTHS[-1], 10, LAST)
 
-    def forward(self, cuttings: Tensor) -> Tensor:
-        """Place the landmarks."""
-        maps = (cuttings.permute(0, 3, 1, 2).float() - MEAN) / DEVIATION
+    def forward(self, crops: Tensor) -> Tensor:
+        """Return the offsets."""
+        maps = (crops.permute(0, 3, 1, 2).float() - MEAN) / DEVIATION
         for block in self.blocks:
             maps = block(maps)
         maps = nn.functional.dropout(maps, DROPOUT, self.training)
@@ -58,7 +58,7 @@ class Placer(nn.Module):
 
 
 def export(placer: Placer) -> onnx.ModelProto:
-    """Write the trained network as ONNX, `faces` uint8 (N, 64, 64, 3) to `moved` (N, 5, 2)."""
+    """Return the trained network as ONNX, `faces` uint8 (N, 64, 64, 3) to `moved` (N, 5, 2)."""
     graph = Graph()
     maps = graph.pixels("faces", (MEAN,) * 3)
     scale = 1 / DEVIATION

@@ -1,4 +1,4 @@
-"""The training loop."""
+"""The training of the landmark network."""
 
 # Torch is not installed where the service is checked, and its classes are unknown there.
 # mypy: allow-subclassing-any
@@ -16,17 +16,17 @@ from analysis.landmarks import TEMPLATE, eyes
 from training import loop
 from training.curve import Row
 from training.descent import Descent, Settings
-from training.landmarks.annotated import Marked
+from training.detector.annotated import Marked
 from training.landmarks.network import Placer, export
 from training.landmarks.views import view
 
-ROUND = 1e-3  # distances of the eyes, where the loss turns from linear to quadratic
-TRIED = 256  # held-out views that the curve is drawn from
-Views = tuple[Tensor, Tensor, Tensor]  # cuttings, their landmarks, their distances of the eyes
+ROUND = 1e-3  # below this many distances of the eyes, the loss is quadratic
+HELD_OUT = 256  # held-out views for the curve
+Views = tuple[Tensor, Tensor, Tensor]  # crops, their landmarks, their distances of the eyes
 
 
 class Training(Descent[Placer]):
-    """The network on its way."""
+    """A landmark network in training."""
 
     def __init__(self, settings: Settings) -> None:
         torch.manual_seed(settings.seed)
@@ -34,38 +34,38 @@ class Training(Descent[Placer]):
         super().__init__(Placer(), settings)
 
     def error(self, placer: Placer, views: Views) -> Tensor:
-        """Mean distance of the points over that of the eyes (arXiv 1605.02686)."""
+        """Return the mean distance of the points over that of the eyes (arXiv 1605.02686)."""
         images, wanted, apart = (tensor.to(self.device) for tensor in views)
         off = (placer(images) - wanted) / apart[:, None, None]
         return (off.square().sum(-1) + ROUND**2).sqrt().mean()
 
     def advance(self, views: Views) -> Row:
-        """One step; returns its error."""
+        """Take one step and return its error."""
         error = self.error(self.student, views)
         self.descend(error)
         return {"error": error.item()}
 
     def save(self) -> None:
-        """Checkpoint, and the averaged weights as ONNX."""
+        """Write the checkpoint, and the averaged weights as ONNX."""
         super().save()
         onnx.save(export(deepcopy(self.averaged).cpu()), self.settings.out / "landmarks.onnx")
 
     def validate(self, views: Views) -> Row:
-        """Error of the averaged weights."""
+        """Return the error of the averaged weights."""
         with torch.no_grad():
             return {"error": self.error(self.averaged, views).item()}
 
 
 def fit(training: Training, sets: tuple[Marked, ...], held_out: Marked) -> None:
-    """Train on faces of the `sets`, of each as often, until the clock has run out."""
+    """Train on the `sets`, with equal shares, until the schedule ends."""
     settings = training.settings
-    tried = stack(held_out, np.random.default_rng(settings.seed), TRIED)
+    unseen = stack(held_out, np.random.default_rng(settings.seed), HELD_OUT)
     steps = (training.advance(views) for views in loader(sets, training.step, settings))
-    loop.fit(training, steps, lambda: training.validate(tried))
+    loop.fit(training, steps, lambda: training.validate(unseen))
 
 
 class Batches(Dataset[Views]):
-    """The views of each step, a function of seed and step; of each set as many, but for chance."""
+    """The views of each step, a function of seed and step, drawn evenly from all sets."""
 
     def __init__(self, sets: tuple[Marked, ...], settings: Settings) -> None:
         self.sets, self.seed, self.batch = sets, settings.seed, settings.batch
@@ -75,13 +75,13 @@ class Batches(Dataset[Views]):
         counts = rng.multinomial(self.batch, [1 / len(self.sets)] * len(self.sets))
         pairs = zip(self.sets, counts, strict=True)
         parts = [stack(marked, rng, count) for marked, count in pairs if count]
-        cuttings, points, apart = zip(*parts, strict=True)
-        return torch.cat(cuttings), torch.cat(points), torch.cat(apart)
+        crops, points, apart = zip(*parts, strict=True)
+        return torch.cat(crops), torch.cat(points), torch.cat(apart)
 
 
 def loader(sets: tuple[Marked, ...], first: int, settings: Settings) -> DataLoader[Views]:
-    """Give the views of step `first` and all later ones, made here or ahead of time in workers."""
-    cv2.setNumThreads(1)  # a worker forked beside OpenCV's threads hangs
+    """Return the views from step `first` on, made here or in workers."""
+    cv2.setNumThreads(1)  # a worker that is forked beside threads of OpenCV hangs
     steps = range(first, settings.steps)
     return DataLoader(
         Batches(sets, settings), batch_size=None, sampler=steps, num_workers=settings.workers
@@ -89,7 +89,7 @@ def loader(sets: tuple[Marked, ...], first: int, settings: Settings) -> DataLoad
 
 
 def stack(marked: Marked, rng: np.random.Generator, count: int) -> Views:
-    """`count` views of faces of one set."""
+    """Return `count` views of faces of one set."""
     images, moved = zip(*(view(marked, rng) for _ in range(count)), strict=True)
     points = np.array(moved, np.float32)
     apart = np.array([eyes(TEMPLATE + face) for face in points], np.float32)

@@ -1,4 +1,4 @@
-"""Faces as the service cuts them out around what a detector saw, and where their landmarks are."""
+"""Random crops around a detector's landmarks, as in the service, with the true landmarks."""
 
 import cv2
 import numpy as np
@@ -6,21 +6,21 @@ from numpy.typing import NDArray
 
 from analysis.crops import warped
 from analysis.landmarks import SIDE, TEMPLATE, eyes, frame
+from training.detector.annotated import Marked
 from training.detector.degrade import degrade
 from training.detector.pictures import Image
-from training.landmarks.annotated import Marked
 
 MIRRORED = [1, 0, 2, 4, 3]  # the order of landmarks in a mirror
-# What is wrong with a detector's points, in distances of the eyes: all of them, and each by itself;
-# a view draws how much of it. Then turn (degrees) and size (logarithm), deviations.
+# Deviations of a detector's errors: common shift and scatter per point (in distances of the eyes),
+# turn (degrees) and size (logarithm). Each view draws a share of shift and scatter.
 SHIFT, SCATTER, TURN, ZOOM = 0.12, 0.12, 6.0, 0.08
-SMALL, LEAST = 0.5, 0.2  # share of views from a smaller picture, and the least share of its side
-HIDDEN = 0.25  # share of views of which a rectangle is hidden
+SMALL, LEAST = 0.5, 0.2  # share of views from a smaller picture, and its smallest scale
+HIDDEN = 0.25  # share of views with a covered rectangle
 F64 = NDArray[np.float64]
 
 
 def view(marked: Marked, rng: np.random.Generator) -> tuple[Image, F64]:
-    """One face: a cutting, RGB (64, 64, 3), and its landmarks' distances (5, 2) from `TEMPLATE`."""
+    """Return a crop, RGB (64, 64, 3), and the offsets (5, 2) of its landmarks from `TEMPLATE`."""
     crop, moved = shown(marked, rng)
     if rng.random() < HIDDEN:
         hide(crop, rng)
@@ -28,7 +28,7 @@ def view(marked: Marked, rng: np.random.Generator) -> tuple[Image, F64]:
 
 
 def shown(marked: Marked, rng: np.random.Generator) -> tuple[Image, F64]:
-    """Cut out a face, BGR, mirrored half of the time: as `view`, but undamaged."""
+    """Return the same as `view`, but BGR and without degradation."""
     index = rng.integers(len(marked.images))
     image, points = marked.images[index], marked.points[index].astype(np.float64)
     if rng.random() < 0.5:
@@ -43,7 +43,7 @@ def shown(marked: Marked, rng: np.random.Generator) -> tuple[Image, F64]:
 
 
 def guess(points: F64, rng: np.random.Generator) -> F64:
-    """Landmarks (5, 2) as a detector might see them that are at `points`."""
+    """Return `points` (5, 2) with random errors like those of a detector."""
     amount, apart = rng.random(), eyes(points)
     angle, middle = np.deg2rad(rng.normal(0, TURN)), points.mean(0)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -53,7 +53,7 @@ def guess(points: F64, rng: np.random.Generator) -> F64:
 
 
 def hide(crop: Image, rng: np.random.Generator) -> None:
-    """Cover a rectangle of up to half the sides with a colour or with noise, in place."""
+    """Cover a rectangle of up to half of each side with a colour or noise, in place."""
     height, width = rng.integers(SIDE // 8, SIDE // 2, 2)
     top, left = rng.integers(0, SIDE - height), rng.integers(0, SIDE - width)
     shape = (height, width, 3) if rng.random() < 0.5 else (1, 1, 3)

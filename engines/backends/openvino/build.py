@@ -1,4 +1,4 @@
-"""From a graph to the networks of an OpenVINO plan."""
+"""From a graph to the compiled networks of an OpenVINO plan."""
 
 import io
 
@@ -14,17 +14,17 @@ from engines.probe_inputs import probe
 from engines.types import Report
 from tensorrtx.layers import HEIGHT
 
-# Only the emotion network is so small that calling it costs a tenth of its time.
+# Batch sizes beside 1, for networks so small that the call itself is a tenth of the time.
 LARGER = {"detector": (), "landmarks": (8,), "emotion": (8,), "embedder": ()}
 
 
 def compiled(model: onnx.ModelProto, spec: ModelSpec, report: Report) -> Networks:
-    """Compile a graph for a batch of one, and for larger ones that change no bit of an answer.
+    """Compile a graph for batch size 1, and for larger ones that give the same bits.
 
-    Where its height is free it is compiled for each of `heights.common`.
+    If its height is free, it is compiled for each of `heights.common`.
 
     Raises:
-        EngineError: OpenVINO does not take the graph; the message has its words.
+        EngineError: OpenVINO refuses the graph; the message quotes it.
     """
     hint = "bf16" if wants_bfloat16(model) else "f32"
     outputs = tuple(output.name for output in model.graph.output)
@@ -41,7 +41,7 @@ def compiled(model: onnx.ModelProto, spec: ModelSpec, report: Report) -> Network
         shape: blob
         for shape, blob in blobs.items()
         if shape in single
-        or _alike(alone, OpenVinoRunner(Networks(hint, outputs, {**single, shape: blob})), spec)
+        or _same_bits(alone, OpenVinoRunner(Networks(hint, outputs, {**single, shape: blob})), spec)
     }
     return Networks(hint, outputs, kept)
 
@@ -62,8 +62,8 @@ def _exported(model: onnx.ModelProto, spec: ModelSpec, shape: tuple[int, int], h
         raise EngineError(f"OpenVINO does not take the graph of {spec.name}: {error}") from error
 
 
-def _alike(alone: OpenVinoRunner, together: OpenVinoRunner, spec: ModelSpec) -> bool:
-    """Whether both answer real faces with the same bits: kernels may differ by batch size."""
+def _same_bits(alone: OpenVinoRunner, together: OpenVinoRunner, spec: ModelSpec) -> bool:
+    """Whether both give the same bits for the probe: kernels may differ by batch size."""
     feeds = {spec.input_name: probe(spec)}
     expected, actual = alone.infer(feeds), together.infer(feeds)
     return all(np.array_equal(expected[name], actual[name]) for name in expected)

@@ -1,8 +1,8 @@
-"""OpenVINO on the CPU: faster than ONNX Runtime, most of all where the CPU computes in bfloat16.
+"""OpenVINO on the CPU: faster than ONNX Runtime, above all on CPUs with bfloat16.
 
-A plan holds the network as OpenVINO exports it, compiled for a batch of one and, for some networks,
-for a larger one or for several heights: fixed shapes run a tenth faster than free ones, and an
-image that is always computed alone cannot answer otherwise in company.
+A plan holds the network as OpenVINO exports it, compiled for batch size 1 and, for some networks,
+for a larger one or for several heights. Fixed shapes run 10 % faster than free ones, and an image
+that is always computed alone gives the same answer beside any others.
 """
 
 from pathlib import Path
@@ -13,55 +13,41 @@ import msgspec
 from engines import cpu
 from engines.backends.openvino.runner import VERSION, Networks, OpenVinoRunner
 from engines.catalog import ModelSpec, Precision
+from engines.cpu import CpuEngine
 from engines.errors import PlanDamagedError
 from engines.types import Report
 
 if TYPE_CHECKING:
     import onnx
 
-# Grows whenever `Networks` changes.
+# Increase it when `Networks` changes.
 FORM = "2"
-# Either makes bfloat16 faster than float32; elsewhere OpenVINO would silently compute in float32.
+# Either makes bfloat16 faster than float32. Without them OpenVINO computes in float32 silently.
 BFLOAT16 = {"avx512_bf16", "amx_bf16"}
 
 
-class OpenVino:
-    """The engine: a plan is bound to the library's version and the CPU's instructions."""
+class OpenVino(CpuEngine):
+    """The engine; its plans depend on the library's version and the CPU's instructions."""
 
     name = origin = "openvino"
     suffix = ".ov"
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
-        """bfloat16 only where the CPU has it, and there it comes first."""
+        """The default is bfloat16 if the CPU has it."""
         return ("bf16", "fp32", "int8") if BFLOAT16 & cpu.instructions() else ("fp32", "int8")
 
     def identity(self) -> dict[str, str]:
-        """The library's version, the instructions that it picks kernels by, the file's form."""
+        """The library's version, the instructions that select its kernels, and `FORM`."""
         return {
             "library": f"openvino {VERSION}",
             "instructions": " ".join(sorted(cpu.instructions())),
             "plan": FORM,
         }
 
-    def obstacle(self) -> None:
-        """None: it runs on every CPU that it can be installed on."""
-
-    def devices(self) -> int:
-        """None: the cores compute."""
-        return 0
-
-    def on(self, device: int) -> "OpenVino":  # noqa: ARG002
-        """The same: it has no GPU."""
-        return self
-
-    def batch(self, spec: ModelSpec) -> int:
-        """See `cpu.batch`."""
-        return cpu.batch(spec)
-
     def heights(self, spec: ModelSpec) -> tuple[int, ...]:
-        """Those of common formats: each is compiled, for fixed shapes run faster."""
-        from engines import heights  # noqa: PLC0415  (a worker has no need of it)
+        """Those of common formats; each is compiled, since fixed shapes run faster."""
+        from engines import heights  # noqa: PLC0415  (a worker does not need it)
 
         return heights.common(spec)
 
@@ -73,12 +59,12 @@ class OpenVino:
         report: Report,
     ) -> bytes:
         """Compile a graph; see `engines.backends.openvino.build.compiled`."""
-        from engines.backends.openvino.build import compiled  # noqa: PLC0415  (a worker has no need of it)
+        from engines.backends.openvino.build import compiled  # noqa: PLC0415  (a worker does not need it)
 
         return msgspec.msgpack.encode(compiled(model, spec, report))
 
     def open(self, plan: Path, spec: ModelSpec) -> OpenVinoRunner:
-        """Load a plan; a third of the time that compiling the graph would take."""
+        """Load a plan, in a third of the time that compiling the graph takes."""
         try:
             return OpenVinoRunner(msgspec.msgpack.decode(plan.read_bytes(), type=Networks))
         except (msgspec.DecodeError, RuntimeError) as error:

@@ -24,10 +24,10 @@ VERSION: str = ov.__version__.partition("-")[0]
 
 
 class Networks(msgspec.Struct, frozen=True):
-    """What a plan's file holds: a network compiled for each shape, and how to run it.
+    """Content of a plan's file: a network compiled for each shape, and how to run it.
 
-    A shape is a batch size and a height. `hint` is the type computed in where the graph says
-    float32, `outputs` names the outputs in their order.
+    A shape is a batch size and a height. `hint` is the type that replaces float32 in computations,
+    `f32` or `bf16`; `outputs` are the names of the outputs in their order.
     """
 
     hint: str
@@ -36,10 +36,10 @@ class Networks(msgspec.Struct, frozen=True):
 
 
 class OpenVinoRunner(Runner):
-    """Networks that compute in the calling thread; a core is kept busy by a worker, not a pool.
+    """Networks that compute in the calling thread: one worker per core keeps the cores busy.
 
-    A lower height is loaded when it comes for the first time: each takes 20 MB, and many services
-    see images of one format.
+    A lower height is loaded when it first occurs: each takes 20 MB, and many services see images of
+    one format only.
     """
 
     def __init__(self, networks: Networks) -> None:
@@ -77,12 +77,12 @@ class OpenVinoRunner(Runner):
 
 @functools.cache
 def core() -> Any:
-    """The library, once a process."""
+    """The library's `Core`, one per process."""
     return ov.Core()
 
 
 def options(hint: str) -> Mapping[str, object]:
-    """One stream of one thread, which is the caller's, bound to no core; `hint` is f32 or bf16."""
+    """One stream in the calling thread, pinned to no core; `hint` is `f32` or `bf16`."""
     return {
         "INFERENCE_PRECISION_HINT": hint,
         "NUM_STREAMS": 1,

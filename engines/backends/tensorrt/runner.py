@@ -1,4 +1,4 @@
-"""A TensorRT plan on one GPU: buffers made once, two lanes, a CUDA graph a batch size."""
+"""A TensorRT plan on one GPU: buffers made once, streams in turn, a CUDA graph per batch size."""
 
 import contextlib
 import logging
@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engines.backends.tensorrt.build import Library, logger
-from engines.backends.tensorrt.cuda import Cuda, Device
-from engines.backends.tensorrt.stream import Lane
+from engines.backends.tensorrt.cuda import Cuda
+from engines.backends.tensorrt.device import Device, healthy
+from engines.backends.tensorrt.library import Library, logger
+from engines.backends.tensorrt.pieces import pieces
+from engines.backends.tensorrt.stream import Stream
 from engines.catalog import ModelSpec
 from engines.errors import PlanDamagedError, RunnerError
 from engines.types import Array, Feeds, Runner
@@ -23,10 +25,10 @@ log = logging.getLogger("emotions.tensorrt")
 
 
 class TensorRTRunner(Runner):
-    """Runs batches in pieces of the plan's batch sizes, on `lanes` streams in turn.
+    """Runs batches in pieces of the plan's batch sizes, on `streams` streams in turn.
 
-    While one lane computes, the next is filled and copied to the GPU. A device error ends the
-    runner; opening it anew resets the GPU's context when that is what it takes.
+    While one stream computes, the next is filled and copied to the GPU. After an error of the
+    device the runner is unusable; opening another resets the GPU's context if it is broken.
     """
 
     def __init__(
@@ -37,110 +39,88 @@ class TensorRTRunner(Runner):
         plan: Path,
         spec: ModelSpec,
         *,
-        lanes: int = 2,
+        streams: int = 2,
         graphs: bool = True,
-        closed: Callable[[], None] = lambda: None,
+        on_close: Callable[[], None] = lambda: None,
     ) -> None:
-        self._buckets = spec.batches
-        self._closed = closed
-        opened = partial(self._open, library, plan, spec, lanes=lanes, graphs=graphs)
+        self._sizes = spec.batches
+        self._on_close = on_close
+        load = partial(self._load, library, plan, spec, streams=streams, graphs=graphs)
         try:
-            opened(Device(cuda, index))
+            load(Device(cuda, index))
         except RunnerError:
-            if cuda.healthy(index):
+            if healthy(cuda, index):
                 raise
             log.exception("runner.reset: GPU %d; its context is destroyed and made anew", index)
             cuda.reset(index)
-            opened(Device(cuda, index))
+            load(Device(cuda, index))
 
-    def _open(
+    def _load(
         self,
         library: Library,
         plan: Path,
         spec: ModelSpec,
         device: Device,
         *,
-        lanes: int,
+        streams: int,
         graphs: bool,
     ) -> None:
         self._stack = contextlib.ExitStack()
         self._stack.callback(device.close)
         try:
-            device.probe()  # or TensorRT loads no plan, and the plan is blamed
-            engine = _engine(library, plan, spec)
-            self._lanes = [
-                self._stack.enter_context(contextlib.closing(Lane(device))) for _ in range(lanes)
+            device.probe()  # on a broken context TensorRT loads no plan, and gives no reason
+            engine = _deserialized(library, plan, spec)
+            self._streams = [
+                self._stack.enter_context(contextlib.closing(Stream(device)))
+                for _ in range(streams)
             ]
-            for lane in self._lanes:
-                lane.prepare(library, engine, self._buckets)
-                lane.warm(graphs)
+            for stream in self._streams:
+                stream.prepare(library, engine, self._sizes)
+                stream.warm(graphs)
         except BaseException:
             self._stack.close()
             raise
 
     @property
     def graphs(self) -> int:
-        """How many batch sizes run as CUDA graphs, of all lanes together."""
-        return sum(lane.captured for lane in self._lanes)
+        """How many CUDA graphs all streams together have."""
+        return sum(stream.captured for stream in self._streams)
 
     def infer(self, feeds: Feeds) -> dict[str, Array]:
         """Run a batch; see `Runner.infer`."""
         results: list[dict[str, Array]] = []
-        busy: list[Lane] = []
+        busy: list[Stream] = []
         start = 0
-        for turn, (rows, bucket) in enumerate(pieces(_rows(feeds), self._buckets)):
-            lane = self._lanes[turn % len(self._lanes)]
-            if lane in busy:
-                busy.remove(lane)
-                results.append(lane.collect())
+        for turn, (rows, size) in enumerate(pieces(_rows(feeds), self._sizes)):
+            stream = self._streams[turn % len(self._streams)]
+            if stream in busy:
+                busy.remove(stream)
+                results.append(stream.collect())
             piece = {name: array[start : start + rows] for name, array in feeds.items()}
-            lane.submit(piece, rows, bucket)
-            busy.append(lane)
+            stream.submit(piece, rows, size)
+            busy.append(stream)
             start += rows
-        results += [lane.collect() for lane in busy]
+        results += [stream.collect() for stream in busy]
         if len(results) == 1:
             return results[0]
         return {name: np.concatenate([piece[name] for piece in results]) for name in results[0]}
 
     def stage(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        """See `engines.types.Staging`: rows that fit one batch go to pinned memory at once."""
-        if shape[0] > self._buckets[-1]:
+        """See `engines.types.Staging`; rows that fit one batch are written to pinned memory."""
+        if shape[0] > self._sizes[-1]:
             return np.empty(shape, dtype)
-        return self._lanes[0].stage(shape[0])
+        return self._streams[0].stage(shape[0])
 
-    def compute(self, bucket: int) -> None:
-        """Run one of the plan's batch sizes on what is in its buffers: the engine's own time."""
-        self._lanes[0].compute(bucket)
+    def compute(self, size: int) -> None:
+        """Run a batch size on whatever its buffers hold, to measure the engine alone."""
+        self._streams[0].compute(size)
 
     def __exit__(self, *error: object) -> None:
         self._stack.close()
-        self._closed()
+        self._on_close()
 
 
-def pieces(rows: int, buckets: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Cut a batch into (rows, bucket): as many of the largest as it fills, and the rest.
-
-    The rest is padded to its bucket, or cut in two, for two lanes, where that computes less.
-    """
-    largest = buckets[-1]
-    whole, rest = divmod(rows, largest)
-    return [(largest, largest)] * whole + (_rest(rest, buckets) if rest else [])
-
-
-def _rest(rows: int, buckets: tuple[int, ...]) -> list[tuple[int, int]]:
-    padded = _holding(rows, buckets)
-    full = max((bucket for bucket in buckets if bucket < rows), default=rows)
-    left = rows - full
-    if left and full + _holding(left, buckets) < padded:
-        return [(full, full), (left, _holding(left, buckets))]
-    return [(rows, padded)]
-
-
-def _holding(rows: int, buckets: tuple[int, ...]) -> int:
-    return next(bucket for bucket in buckets if bucket >= rows)
-
-
-def _engine(library: Library, plan: Path, spec: ModelSpec) -> "trt.ICudaEngine":
+def _deserialized(library: Library, plan: Path, spec: ModelSpec) -> "trt.ICudaEngine":
     engine: trt.ICudaEngine | None
     engine = library.Runtime(logger(library)).deserialize_cuda_engine(plan.read_bytes())
     if engine is None:

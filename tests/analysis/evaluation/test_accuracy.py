@@ -29,7 +29,7 @@ def test_the_temperature_that_made_the_labels_is_found(temperature: float) -> No
     assert held_out_calibration_error(logits, labels) < 0.02
 
 
-def test_calibration_error_of_blind_confidence() -> None:
+def test_the_calibration_error_of_certain_predictions_is_the_share_of_wrong_ones() -> None:
     sure = np.eye(7)[np.zeros(10, int)]
     assert metrics.calibration_error(sure, np.array([0] * 6 + [1] * 4)) == pytest.approx(0.4)
 
@@ -50,7 +50,7 @@ def test_a_subset_chooses_among_its_own_classes_only() -> None:
     assert metrics.subset_accuracy(probabilities, np.array([3, 0]), names) == 1.0
 
 
-def test_softmax_stands_large_logits() -> None:
+def test_softmax_is_finite_for_large_logits() -> None:
     np.testing.assert_allclose(metrics.softmax(np.array([[1e4, 1e4]])), 0.5)
 
 
@@ -61,7 +61,7 @@ def test_the_rate_warms_up_and_ends_at_zero() -> None:
     assert rates[-1] == pytest.approx(0, abs=1e-9)
 
 
-def test_the_side_grows_with_the_share() -> None:
+def test_the_image_side_grows_with_the_share_of_the_training() -> None:
     sides = parse_sides("0:32,0.5:48")
     assert [image_side(share, sides) for share in (0, 0.49, 0.5, 1)] == [32, 32, 48, 48]
     with pytest.raises(ValueError, match="start at 0"):

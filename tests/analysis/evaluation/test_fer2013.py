@@ -49,7 +49,7 @@ def write_folders(split: Split, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("write", [write_npz, write_csv, write_folders])
-def test_round_trip(write: object, split: Split, tmp_path: Path) -> None:
+def test_every_form_gives_back_the_same_split(write: object, split: Split, tmp_path: Path) -> None:
     assert callable(write)
     read = read_split(write(split, tmp_path), "train")
     np.testing.assert_array_equal(read.faces, split.faces)
@@ -69,7 +69,7 @@ def test_an_unknown_split_is_an_error(tmp_path: Path) -> None:
         read_split(tmp_path, "validation")
 
 
-def test_larger_images_are_reduced_and_broken_ones_named(tmp_path: Path) -> None:
+def test_larger_images_are_reduced_and_a_broken_one_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "train" / "happy"
     folder.mkdir(parents=True)
     cv2.imwrite(str(folder / "large.png"), np.full((96, 96, 3), 80, np.uint8))
@@ -81,7 +81,7 @@ def test_larger_images_are_reduced_and_broken_ones_named(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("shape", [(-1, 48, 48, 1), (-1, 48 * 48)])
 @pytest.mark.parametrize("kind", [np.uint8, np.int64, np.float32])
-def test_arrays_laid_out_otherwise(
+def test_arrays_of_other_shapes_and_types_are_read(
     shape: tuple[int, ...], kind: type, split: Split, tmp_path: Path
 ) -> None:
     path = tmp_path / "faces.npz"
@@ -95,23 +95,23 @@ def test_arrays_laid_out_otherwise(
 
 FACES, SEVEN = np.zeros((7, 48, 48), np.uint8), np.arange(7)
 REFUSED: dict[str, dict[str, Any]] = {
-    "pixels are whole numbers": {"x": FACES + 0.5, "y": SEVEN},
-    "pixels are 0 to 255, not 0.0 to 300.0": {"x": FACES + 300 * np.eye(48), "y": SEVEN},
-    "pixels are numbers": {"x": FACES.astype(str), "y": SEVEN},
-    r"faces are \(N, 48, 48\), not \(7, 96, 96\)": {"x": np.zeros((7, 96, 96)), "y": SEVEN},
-    r"labels are \(N,\), one a face, not \(7, 7\) for 7": {"x": FACES, "y": np.eye(7)},
-    r"labels are \(N,\), one a face, not \(6,\) for 7": {"x": FACES, "y": SEVEN[:6]},
-    "labels are 0 to 6, not 1 to 7": {"x": FACES, "y": SEVEN + 1},
-    "labels are 0 to 6, not -1 to 5": {"x": FACES, "y": SEVEN - 1},
-    "labels are 0 to 6, not nan to nan": {"x": FACES, "y": SEVEN * np.nan},
-    "no y_train in it, but x_train": {"x_train": FACES},
-    r"votes are \(N, 10\)": {"x_train": FACES, "y_train": SEVEN, "ferplus_train": np.eye(7)},
-    "is empty": {"x": FACES[:0], "y": SEVEN[:0]},
+    "pixels .* float64": {"x": FACES + 0.5, "y": SEVEN},
+    r"pixels .* 0 to 255.* 300\.0": {"x": FACES + 300 * np.eye(48), "y": SEVEN},
+    "pixels .* <U": {"x": FACES.astype(str), "y": SEVEN},
+    r"faces .*\(N, 48, 48\).*\(7, 96, 96\)": {"x": np.zeros((7, 96, 96)), "y": SEVEN},
+    r"labels .*\(N,\).*\(7, 7\) for 7": {"x": FACES, "y": np.eye(7)},
+    r"labels .*\(N,\).*\(6,\) for 7": {"x": FACES, "y": SEVEN[:6]},
+    "labels .* 0 to 6.* 1 to 7": {"x": FACES, "y": SEVEN + 1},
+    "labels .* 0 to 6.* -1 to 5": {"x": FACES, "y": SEVEN - 1},
+    "labels .* nan to nan": {"x": FACES, "y": SEVEN * np.nan},
+    "no y_train.* x_train": {"x_train": FACES},
+    r"votes .*\(N, 10\)": {"x_train": FACES, "y_train": SEVEN, "ferplus_train": np.eye(7)},
+    "empty": {"x": FACES[:0], "y": SEVEN[:0]},
 }
 
 
 @pytest.mark.parametrize("why", REFUSED)
-def test_arrays_that_no_split_holds(why: str, tmp_path: Path) -> None:
+def test_arrays_of_another_form_are_errors(why: str, tmp_path: Path) -> None:
     path = tmp_path / "faces.npz"
     np.savez(path, **REFUSED[why])
     with pytest.raises(DataError, match=why):
@@ -120,19 +120,19 @@ def test_arrays_that_no_split_holds(why: str, tmp_path: Path) -> None:
 
 HEAD, ZEROS = "emotion,pixels,Usage", " ".join(["0"] * 48 * 48)
 LINES = {
-    "does not name Usage, emotion, pixels": "3,1,2\n4,5,6\n",
-    "does not name Usage": "emotion,pixels\n",
-    "2 pixels in line 3 instead of 2304": f"{HEAD}\n3,{ZEROS},Training\n3,1 2,Training\n",
-    "pixels in line 2 that are no numbers": f"{HEAD}\n3,256 {ZEROS},Training\n",
-    "0 pixels in line 2": "Usage,emotion,pixels\nTraining,3\n",
+    "first line .* Usage, emotion, pixels": "3,1,2\n4,5,6\n",
+    "first line .* Usage": "emotion,pixels\n",
+    "line 3 .* 2 pixels.* 2304": f"{HEAD}\n3,{ZEROS},Training\n3,1 2,Training\n",
+    "line 2 .* 0 to 255": f"{HEAD}\n3,256 {ZEROS},Training\n",
+    "line 2 .* 0 pixels": "Usage,emotion,pixels\nTraining,3\n",
     "invalid literal": f"Usage,pixels,emotion\nTraining,{ZEROS}\n",
     "field larger than": f"{HEAD}\n3,{ZEROS * 30},Training\n",
-    "labels are 0 to 6, not 7 to 7": f"{HEAD}\n7,{ZEROS},Training\n",
+    "labels .* 0 to 6.* 7 to 7": f"{HEAD}\n7,{ZEROS},Training\n",
 }
 
 
 @pytest.mark.parametrize("why", LINES)
-def test_lines_that_no_split_holds(why: str, tmp_path: Path) -> None:
+def test_lines_of_another_form_are_errors(why: str, tmp_path: Path) -> None:
     path = tmp_path / "faces.csv"
     path.write_text(LINES[why])
     with pytest.raises(DataError, match=why):
@@ -140,10 +140,10 @@ def test_lines_that_no_split_holds(why: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x05\x06" + bytes(18)])
-def test_files_that_hold_no_arrays(content: bytes, tmp_path: Path) -> None:
+def test_files_without_arrays_are_errors(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "faces.npz"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"not an \.npz file|no x_train"):
+    with pytest.raises(DataError, match=r"\.npz|no x_train"):
         read_split(path, "train")
 
 

@@ -12,10 +12,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from analysis.analyze import Result, Task
 from analysis.errors import ServiceError
-from analysis.networks import Plans
-from analysis.types import Analysis, Options, Source
+from analysis.plans import ModelPlans
+from analysis.types import Analysis, Options, Result, Source, Task
 from analysis.workers.channel import Message
 from analysis.workers.messages import Answer, Setup
 from analysis.workers.pool import Pool
@@ -26,14 +25,14 @@ from tests.photographs import encode
 
 Value = TypeVar("Value")
 Outcome = Result | ServiceError
-# On a machine that does much else at the same time.
+# Long, for a busy machine.
 WAIT_S = 60.0
-# Longer than the pause after which a waiting process shows life.
+# Longer than the interval of a waiting worker's heartbeats.
 LIMIT_S = 2.0
 
 
 class LoopInThread:
-    """An event loop; the pauses that are asked of it are recorded, and cut short."""
+    """An event loop that records the pauses of `call_later`, and cuts them short."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -99,10 +98,10 @@ class Watched(Process):
         copies = {name: array.copy() for name, array in message.arrays.items()}
         self.answers.put((answer, Message(message.note, copies)))
 
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
+    def number(self) -> int:
+        """The process that runs now."""
+        assert self.pid is not None
+        return self.pid
 
     def next(self) -> str:
         """The next event."""
@@ -133,17 +132,17 @@ def started(pool: Pool, loop: LoopInThread) -> Iterator[Pool]:
         until(lambda: not pool.alive)
 
 
-def setup(folder: Path, given: Plans | None = None, device: str | None = None) -> Setup:
+def setup(folder: Path, given: ModelPlans | None = None, device: str | None = None) -> Setup:
     return Setup(f"tests.engines.faulty:engine:{folder}", None, 0, given or plans(), device)
 
 
 def plain(value: int) -> bytes:
-    """An image of which every row of the networks has this value."""
+    """An image for which every row of the networks has this value."""
     return encode(np.full((64, 64, 3), value, np.uint8))
 
 
 def submit(pool: Pool, loop: LoopInThread, source: Source) -> "queue.SimpleQueue[Outcome]":
-    """Have an image analyzed; the queue gets what becomes of it."""
+    """Submit an image; the queue gets its result."""
     answers = queue.SimpleQueue[Outcome]()
     deadline = time.monotonic() + WAIT_S
     loop.run(lambda: pool.submit(Task(source, Options()), deadline, answers.put))
@@ -151,7 +150,7 @@ def submit(pool: Pool, loop: LoopInThread, source: Source) -> "queue.SimpleQueue
 
 
 def value_of(outcome: Outcome) -> int | type[ServiceError]:
-    """What the emotion network saw of an image, or the kind of its error."""
+    """The value that the emotion network got for an image, or the type of its error."""
     if isinstance(outcome, ServiceError):
         return type(outcome)
     if not isinstance(outcome.outcome, Analysis):

@@ -1,4 +1,4 @@
-"""The queue in front of a network: work-conserving, first come, first served, nothing is split."""
+"""The queue in front of a network: first come, first served, work-conserving, without splits."""
 
 import threading
 from typing import cast
@@ -10,16 +10,18 @@ from hypothesis import strategies as st
 from analysis.workers.batcher import Batcher, Request
 from analysis.workers.channel import Channel
 
-NOBODY = cast(Channel, None)
+NO_CHANNEL = cast(Channel, None)
 SLOTS = threading.Semaphore(1)
 
 
 def request(rows: int) -> Request:
-    return Request(np.zeros((rows, 2), np.uint8), NOBODY)
+    return Request(np.zeros((rows, 2), np.uint8), NO_CHANNEL)
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=30), st.integers(1, 12))
-def test_what_waits_is_taken_at_once_whole_and_in_order(sizes: list[int], largest: int) -> None:
+def test_waiting_requests_are_taken_at_once_whole_and_in_order(
+    sizes: list[int], largest: int
+) -> None:
     batcher, requests = Batcher(largest, SLOTS), [request(rows) for rows in sizes]
     for each in requests:
         batcher.put(each)
@@ -28,7 +30,7 @@ def test_what_waits_is_taken_at_once_whole_and_in_order(sizes: list[int], larges
         batch = batcher.take()
         batcher.done()
         rows = [len(each.rows) for each in batch]
-        assert sum(rows[:-1]) < largest, "more than is worth it"
+        assert sum(rows[:-1]) < largest, "more than the largest batch"
         taken += batch
         assert sum(rows) >= largest or len(taken) == len(requests), "left some waiting"
     assert all(one is other for one, other in zip(taken, requests, strict=True))
@@ -45,7 +47,7 @@ def test_an_idle_stream_takes_the_first_request_without_waiting_for_more() -> No
     assert taken == [[only]]
 
 
-def test_a_request_knows_since_when_it_waits() -> None:
+def test_a_request_has_the_time_when_it_was_queued() -> None:
     assert request(1).queued <= request(1).queued
 
 
@@ -72,7 +74,7 @@ def test_each_request_is_taken_by_one_of_several_streams() -> None:
 
 
 def test_a_batch_grows_while_all_slots_of_the_device_are_taken() -> None:
-    """By whichever network: nothing is split into batches that would wait for each other."""
+    """Slots taken by any network: requests are not split into batches that wait for each other."""
     slots = threading.Semaphore(1)
     one, other = Batcher(4, slots), Batcher(4, slots)
     one.put(request(1))
@@ -99,6 +101,6 @@ def test_requests_of_a_batch_that_failed_are_taken_one_by_one() -> None:
     requests = list(failed)
     taken = []
     while failed:
-        taken += batcher.again(failed)
+        taken += batcher.take_failed(failed)
         batcher.done()
     assert sorted(map(id, taken)) == sorted(map(id, requests))

@@ -1,4 +1,4 @@
-"""Messages between processes: what is sent arrives, whatever it is and however it grows."""
+"""Messages between processes arrive as they were sent, of any kind and size."""
 
 import gc
 import threading
@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from analysis.workers.channel import Channel, pair, supported
+from analysis.workers.channel import Channel, supported
+from analysis.workers.sockets import pair
 from engines.types import Array
 
 pytestmark = pytest.mark.skipif(not supported(), reason="there are channels on Linux only")
@@ -43,7 +44,7 @@ ARRAYS = st.dictionaries(
 
 
 @given(st.lists(st.tuples(st.binary(max_size=100), ARRAYS), max_size=5))
-def test_whatever_is_sent_arrives_to_the_last_bit(
+def test_notes_and_arrays_arrive_to_the_last_bit(
     messages: list[tuple[bytes, dict[str, Array]]],
 ) -> None:
     with connected() as (ours, theirs):
@@ -83,7 +84,7 @@ def test_a_staged_array_arrives_also_when_memory_grows(channels: Channels) -> No
 
 @pytest.mark.parametrize("rows", [1, 9, 64])
 def test_a_staged_array_is_not_copied(channels: Channels, rows: int) -> None:
-    """So that what the sender writes later is seen by the receiver."""
+    """The receiver sees what the sender writes later."""
     ours, theirs = channels
     for value in (1, 2):
         array = staged(ours, rows, value)
@@ -92,7 +93,7 @@ def test_a_staged_array_is_not_copied(channels: Channels, rows: int) -> None:
         assert (received == value + 100).all()
 
 
-def test_what_is_staged_and_not_sent_harms_nothing(channels: Channels) -> None:
+def test_a_staged_array_that_is_not_sent_has_no_effect(channels: Channels) -> None:
     ours, theirs = channels
     ours.stage((1000,), np.dtype(np.uint8))
     ours.send(b"alone")
@@ -104,7 +105,7 @@ def test_what_is_staged_and_not_sent_harms_nothing(channels: Channels) -> None:
 
 
 def test_pieces_of_a_staged_array_may_be_sent_one_after_the_other(channels: Channels) -> None:
-    """As a batch is that is larger than the network's."""
+    """As a batch that is larger than that of the network."""
     ours, theirs = channels
     rows = ours.stage((7, 100), np.dtype(np.uint8))
     rows[:] = np.arange(7)[:, None]
@@ -114,12 +115,12 @@ def test_pieces_of_a_staged_array_may_be_sent_one_after_the_other(channels: Chan
         np.testing.assert_array_equal(theirs.receive().arrays["rows"][:, 0], wanted)
 
 
-def test_notes_come_from_any_thread_and_whole(channels: Channels) -> None:
+def test_notes_of_several_threads_arrive_whole(channels: Channels) -> None:
     ours, theirs = channels
 
     def work(letter: bytes) -> None:
         for _ in range(50):
-            ours.note(letter * 3000)
+            ours.send_note(letter * 3000)
 
     threads = [threading.Thread(target=work, args=(each,)) for each in (b"a", b"b", b"c")]
     for thread in threads:
@@ -134,12 +135,12 @@ def test_a_note_does_not_disturb_the_arrays_of_a_message(channels: Channels) -> 
     ours, theirs = channels
     ours.send(b"rows", {"rows": np.arange(9)})
     message = theirs.receive()
-    ours.note(b"a line for the log")
+    ours.send_note(b"a line for the log")
     assert theirs.receive().note == b"a line for the log"
     np.testing.assert_array_equal(message.arrays["rows"], np.arange(9))
 
 
-def test_a_message_is_waited_for_as_long_as_wanted(channels: Channels) -> None:
+def test_receive_waits_as_long_as_requested(channels: Channels) -> None:
     _, theirs = channels
     with pytest.raises(TimeoutError):
         theirs.receive(0.01)
@@ -147,7 +148,7 @@ def test_a_message_is_waited_for_as_long_as_wanted(channels: Channels) -> None:
         theirs.receive(0)
 
 
-def test_an_end_that_is_gone_is_noticed_after_all_that_it_sent(channels: Channels) -> None:
+def test_the_close_of_an_end_is_seen_after_all_its_messages(channels: Channels) -> None:
     ours, theirs = channels
     theirs.send(b"last", {"rows": np.arange(3)})
     theirs.close()
@@ -158,11 +159,11 @@ def test_an_end_that_is_gone_is_noticed_after_all_that_it_sent(channels: Channel
     with pytest.raises(OSError, match="pipe"):
         ours.send(b"", {"rows": np.zeros(10_000)})
     with pytest.raises(OSError, match="pipe"):
-        ours.note(b"")
+        ours.send_note(b"")
     np.testing.assert_array_equal(message.arrays["rows"], np.arange(3))
 
 
-def test_who_hangs_up_can_still_be_answered(channels: Channels) -> None:
+def test_an_end_that_hung_up_can_still_receive(channels: Channels) -> None:
     ours, theirs = channels
     ours.hang_up()
     with pytest.raises(EOFError):

@@ -1,4 +1,4 @@
-"""A worker answers so fast that its next message is answered before the last one is done with."""
+"""Two threads use one channel in turns: one may send before the other's `send` has returned."""
 
 import socket
 from collections.abc import Sequence
@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.workers.channel import Channel, pair
+from analysis.workers.channel import Channel
+from analysis.workers.sockets import pair
 
 
-def test_another_thread_may_answer_while_the_first_one_returns(
+def test_another_thread_may_send_before_the_first_send_returns(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of two networks' threads, which share the channel of a worker."""
+    """As the threads of two networks do, which share the channel of a worker."""
     ours, theirs = (Channel(each) for each in pair())
     original, arrays = socket.send_fds, {"rows": np.arange(5000)}
 

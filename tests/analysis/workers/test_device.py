@@ -1,4 +1,4 @@
-"""A device process: it merges rows of all workers into batches, and outlives any of them."""
+"""A device process merges the rows of all workers into batches, and outlives each of them."""
 
 import os
 import shutil
@@ -16,9 +16,10 @@ import pytest
 
 from analysis.timing import Batch
 from analysis.workers.channel import Channel, supported
-from analysis.workers.members import ProcessDevice, address, listen
+from analysis.workers.handles import ProcessDevice
 from analysis.workers.pool import Pool
-from analysis.workers.remote import Call, Device, RemoteRunner, connected
+from analysis.workers.remote import Call, DeviceClient, RemoteRunner, connect
+from analysis.workers.sockets import address, listen
 from analysis.workers.types import Group
 from engines.errors import RunnerError, RunnerLostError
 from engines.types import Array
@@ -55,7 +56,7 @@ class Served:
         listener = listen()
         self.address = address(listener)
         device = ProcessDevice(setup(folder, plans(faces=64)), listener)
-        self.pool = Pool([Group(device)], together=1, limit_s=limit_s)
+        self.pool = Pool([Group(device)], images_per_worker=1, limit_s=limit_s)
         self._loop = loop
         self._threads = stack.enter_context(ThreadPoolExecutor(32))
         self.beats = 0
@@ -63,14 +64,14 @@ class Served:
     def start(self) -> None:
         self._stack.enter_context(started(self.pool, self._loop))
 
-    def connect(self) -> Device:
-        return self._stack.enter_context(connected(self.address, self._beat, ("emotion",)))
+    def connect(self) -> DeviceClient:
+        return self._stack.enter_context(connect(self.address, self._beat, ("emotion",)))
 
     def _beat(self) -> None:
         self.beats += 1
 
-    def ask(self, device: Device, *values: int) -> "Future[Told]":
-        """Run rows of these values as a worker of its own does; they are on their way then."""
+    def send(self, device: DeviceClient, *values: int) -> "Future[Outputs]":
+        """Send rows of these values to the emotion network, as a worker does."""
         device.send("emotion", rows(*values))
         return self.later(lambda: device.receive("emotion"))
 
@@ -91,14 +92,14 @@ class Served:
 
 
 Value = TypeVar("Value")
-Told = tuple[dict[str, Array], Batch]
+Outputs = tuple[dict[str, Array], Batch]
 
 
 def rows(*values: int) -> Array:
     return np.stack([np.full((48, 48), value, np.uint8) for value in values])
 
 
-def told(answer: "Future[Told]") -> list[int]:
+def values_of(answer: "Future[Outputs]") -> list[int]:
     outputs, _ = answer.result(WAIT_S)
     return [round(float(value) * 255) for value in outputs["scores"][:, 0]]
 
@@ -118,31 +119,31 @@ def served(idle: Served) -> Served:
     return idle
 
 
-def hold(served: Served) -> "list[Future[Told]]":
+def occupy(served: Served) -> "list[Future[Outputs]]":
     """Keep both streams of the emotion network, and so all slots, busy until `GO` is there."""
     workers = [served.connect(), served.connect()]
-    begun, held = len(served.batches()), []
+    begun, busy = len(served.batches()), []
     for worker in workers:
-        held.append(served.ask(worker, WAITS))
+        busy.append(served.send(worker, WAITS))
         begun += 1
         served.until_begun(begun)
-    return held
+    return busy
 
 
 def read_by_now(served: Served) -> None:
-    """Wait until the device has read all that was sent before: it reads and greets in turns."""
+    """Wait until the device has read all earlier messages: it reads and accepts in turns."""
     for _ in range(2):
         served.connect()
 
 
-def test_rows_that_wait_are_one_batch_and_each_worker_gets_its_own(served: Served) -> None:
-    held = hold(served)
+def test_waiting_rows_are_one_batch_and_each_worker_gets_its_own_outputs(served: Served) -> None:
+    busy = occupy(served)
     values = [(1, 2), (3,), (4, 5, 6), (7,)]
-    answers = [served.ask(served.connect(), *each) for each in values]
+    answers = [served.send(served.connect(), *each) for each in values]
     read_by_now(served)
     (served.folder / GO).touch()
-    assert [told(answer) for answer in held] == [[WAITS]] * 2
-    assert [told(answer) for answer in answers] == [list(each) for each in values]
+    assert [values_of(answer) for answer in busy] == [[WAITS]] * 2
+    assert [values_of(answer) for answer in answers] == [list(each) for each in values]
     assert served.batches()[-1] == 7
     reported = [answer.result()[1] for answer in answers]
     assert sorted(batch.rows for batch in reported) == [0, 0, 0, 7], "reported once"
@@ -152,68 +153,68 @@ def test_rows_that_wait_are_one_batch_and_each_worker_gets_its_own(served: Serve
 def test_a_lone_worker_does_not_wait_for_others(served: Served) -> None:
     device = served.connect()
     for value in range(5):
-        assert told(served.ask(device, value)) == [value]
+        assert values_of(served.send(device, value)) == [value]
     assert served.batches()[-5:] == [1] * 5
 
 
 def test_only_the_worker_whose_rows_fail_gets_an_error(served: Served) -> None:
-    held = hold(served)
+    busy = occupy(served)
     workers = [served.connect() for _ in range(3)]
-    bad = served.ask(workers[0], 1, RAISES)
-    fine = [served.ask(workers[1], 2), served.ask(workers[2], 3)]
+    bad = served.send(workers[0], 1, RAISES)
+    fine = [served.send(workers[1], 2), served.send(workers[2], 3)]
     read_by_now(served)
     (served.folder / GO).touch()
     with pytest.raises(RunnerError, match="a row was not to its taste") as raised:
         bad.result(WAIT_S)
     assert not isinstance(raised.value, RunnerLostError)
-    assert [told(answer) for answer in (*held, *fine)] == [[WAITS], [WAITS], [2], [3]]
-    assert told(served.ask(workers[0], 4)) == [4], "the connection is still good"
+    assert [values_of(answer) for answer in (*busy, *fine)] == [[WAITS], [WAITS], [2], [3]]
+    assert values_of(served.send(workers[0], 4)) == [4], "the connection is still good"
 
 
 @pytest.mark.parametrize(("idle", "fault"), [(WAIT_S, DIES), (LIMIT_S, HANGS)], indirect=["idle"])
-def test_who_waits_for_a_device_that_ends_is_told_and_may_connect_to_the_next(
+def test_workers_of_a_device_that_ends_get_an_error_and_connect_to_the_next(
     served: Served, fault: int
 ) -> None:
     one, other = served.connect(), served.connect()
     before = served.pid
     assert not one.ended()
-    waiting = served.ask(other, WAITS)
+    waiting = served.send(other, WAITS)
     served.until_begun(3)
-    for answer in (served.ask(one, fault), waiting):
+    for answer in (served.send(one, fault), waiting):
         with pytest.raises(RunnerLostError):
             answer.result(WAIT_S)
     assert one.ended()
     assert other.ended()
     with pytest.raises(RunnerLostError):
         one.send("emotion", rows(1))
-    assert told(served.ask(served.connect(), 9)) == [9]
+    assert values_of(served.send(served.connect(), 9)) == [9]
     assert served.pid != before
 
 
-def test_waiting_workers_show_life(served: Served) -> None:
-    """Or they would be taken for hung while others keep the device busy."""
+def test_waiting_workers_have_heartbeats(served: Served) -> None:
+    """Without heartbeats they would be killed while others keep the device busy."""
     device = served.connect()
-    answer = served.ask(device, WAITS)
+    answer = served.send(device, WAITS)
     before = served.beats
     until(lambda: served.beats >= before + 2)
     (served.folder / GO).touch()
-    assert told(answer) == [WAITS]
+    assert values_of(answer) == [WAITS]
 
 
-def test_workers_that_die_harm_no_other(served: Served) -> None:
-    """Whether they have asked for something, or have just connected."""
-    held = hold(served)
-    gone, stays = raw(served), served.connect()
-    gone.receive(WAIT_S)
-    gone.send(msgspec.msgpack.encode(Call("emotion")), {"rows": rows(1)})
-    answer = served.ask(stays, 2)
+def test_workers_that_die_do_not_affect_others(served: Served) -> None:
+    """Whether they have sent rows, or have just connected."""
+    busy = occupy(served)
+    ending, stays = raw(served), served.connect()
+    ending.receive(WAIT_S)
+    ending.send(msgspec.msgpack.encode(Call("emotion")), {"rows": rows(1)})
+    answer = served.send(stays, 2)
     read_by_now(served)
-    gone.close()
+    ending.close()
     for _ in range(5):
         raw(served).close()
     (served.folder / GO).touch()
-    assert [told(each) for each in (*held, answer)] == [[WAITS], [WAITS], [2]]
-    assert told(served.ask(stays, 3)) == [3]
+    assert [values_of(each) for each in (*busy, answer)] == [[WAITS], [WAITS], [2]]
+    assert values_of(served.send(stays, 3)) == [3]
     assert opened_once(served)
 
 
@@ -223,16 +224,16 @@ def opened_once(served: Served) -> bool:
 
 
 def raw(served: Served) -> Channel:
-    """A connection, of which nothing was received."""
+    """A connection from which nothing has been received."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     connection.connect("\0" + served.address)
     return Channel(connection)
 
 
-def test_a_worker_that_died_before_the_device_was_ready_harms_nothing(idle: Served) -> None:
+def test_a_worker_that_died_before_the_device_was_ready_does_not_affect_it(idle: Served) -> None:
     raw(idle).close()
     idle.start()
-    assert told(idle.ask(idle.connect(), 5)) == [5]
+    assert values_of(idle.send(idle.connect(), 5)) == [5]
     assert opened_once(idle)
 
 
@@ -243,7 +244,7 @@ def test_workers_wait_for_a_device_that_cannot_open_its_networks_yet(idle: Serve
     until(lambda: len({line.split()[0] for line in read(idle.folder / OPENED)}) >= 2)
     assert not waiting.done()
     (idle.folder / DAMAGED).unlink()
-    assert told(idle.ask(waiting.result(WAIT_S), 5)) == [5]
+    assert values_of(idle.send(waiting.result(WAIT_S), 5)) == [5]
 
 
 STRANGER = """
@@ -257,17 +258,17 @@ print sysread($connection, my $bytes, 100);
 @pytest.mark.skipif(
     os.getuid() != 0 or not shutil.which("perl"), reason="needs root, and a program for anybody"
 )
-def test_processes_of_other_users_are_sent_away(served: Served) -> None:
+def test_processes_of_other_users_are_rejected(served: Served) -> None:
     command = ["perl", "-e", STRANGER, served.address]
     served.connect()
     ended = subprocess.run(
         command, user=65534, capture_output=True, text=True, timeout=60, check=False, cwd="/"
     )
     assert ended.stdout == "0", ended.stderr
-    assert told(served.ask(served.connect(), 1)) == [1]
+    assert values_of(served.send(served.connect(), 1)) == [1]
 
 
-def test_the_runner_of_a_worker_reports_the_batches_that_it_was_told_of(served: Served) -> None:
+def test_a_remote_runner_reports_its_batches(served: Served) -> None:
     device = served.connect()
     runner: RemoteRunner = device.runner("emotion")
     staged = runner.stage((3, 48, 48), np.dtype(np.uint8))
@@ -275,10 +276,10 @@ def test_the_runner_of_a_worker_reports_the_batches_that_it_was_told_of(served: 
     with runner:
         outputs = runner.infer({"faces": staged})
     assert np.rint(outputs["scores"][:, 0] * 255).tolist() == [1, 2, 3]
-    (batch,) = runner.batches()
+    (batch,) = runner.take_batches()
     assert (batch.network, batch.rows) == ("emotion", 3)
     assert batch.queued <= batch.started <= batch.ended
-    assert runner.batches() == []
+    assert runner.take_batches() == []
     again = runner.infer({"faces": np.full((1, 48, 48), 9, np.uint8)})
     assert np.rint(outputs["scores"][:, 0] * 255).tolist() == [1, 2, 3], "outputs are the caller's"
     assert np.rint(again["scores"][:, 0] * 255).tolist() == [9]

@@ -1,39 +1,23 @@
-"""A GPU whose context dies under a batch: runners are opened anew, and answers go on.
-
-The GPU is not there: `tests.engines.backends.fake_tensorrt` computes with ONNX Runtime.
-"""
+"""A GPU whose context dies under a batch: runners are opened again, and answers go on."""
 
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import cast
 
-import msgspec
 import numpy as np
 import pytest
 
-from analysis.networks import Plan
+from analysis.plans import ModelPlan
 from analysis.workers.channel import Channel, supported
 from engines import build
-from engines.backends.tensorrt.build import Library
-from engines.backends.tensorrt.engine import TensorRT
-from engines.catalog import Catalog
-from engines.probe_inputs import probe
 from engines.types import Array
-from tests.analysis.workers.test_stream import Bench, replied
-from tests.engines.backends import fake_tensorrt
+from tests.analysis.workers.gpu_streams import FACES, SPEC, gpu
+from tests.analysis.workers.streams import Bench, receive_reply
 from tests.engines.backends.fake_cuda import Machine
 
 pytestmark = pytest.mark.skipif(not supported(), reason="there are devices on Linux only")
-SPEC = msgspec.structs.replace(Catalog.load().get("emotion-fer48"), batches=(1, 4))
-FACES = probe(SPEC)
-
-
-def gpu(machine: Machine) -> TensorRT:
-    fake_tensorrt.ICudaEngine.machine = machine
-    return TensorRT("tensorrt", cast(Library, fake_tensorrt), machine.cuda())
 
 
 @pytest.fixture
@@ -45,13 +29,13 @@ def machine() -> Machine:
 def benches(machine: Machine, tmp_path: Path) -> Iterator[tuple[Bench, Bench]]:
     """Two streams of a network on one GPU."""
     engine = gpu(machine)
-    plan = Plan(build.build(SPEC, engine, tmp_path).path, SPEC, SPEC.max_batch)
+    plan = ModelPlan(build.build(SPEC, engine, tmp_path).path, SPEC, SPEC.max_batch)
     with ExitStack() as stack:
         yield Bench(engine, stack, plan), Bench(engine, stack, plan)
 
 
 def scores(worker: Channel) -> Array:
-    reply, message = replied(worker)
+    reply, message = receive_reply(worker)
     assert reply.error is None, reply.error
     return message.arrays["scores"].copy()
 
@@ -82,15 +66,19 @@ import sys, time
 from contextlib import ExitStack
 from pathlib import Path
 import engines.backends.tensorrt.cuda
-from tests.analysis.workers import test_gpu_streams as here
-machine = here.Machine()
-engine = here.gpu(machine)
-plan = here.Plan(here.build.build(here.SPEC, engine, Path(sys.argv[1])).path, here.SPEC, 4)
+from analysis.plans import ModelPlan
+from engines import build
+from tests.analysis.workers.gpu_streams import FACES, SPEC, gpu
+from tests.analysis.workers.streams import Bench
+from tests.engines.backends.fake_cuda import Machine
+machine = Machine()
+engine = gpu(machine)
+plan = ModelPlan(build.build(SPEC, engine, Path(sys.argv[1])).path, SPEC, 4)
 with ExitStack() as stack:
-    bench = here.Bench(engine, stack, plan)
+    bench = Bench(engine, stack, plan)
     engines.backends.tensorrt.cuda.Cuda.reset = lambda *_: None
     machine.dead.add(0)
-    bench.ask_for(here.FACES)
+    bench.ask_for(FACES)
     time.sleep(100)
 """
 

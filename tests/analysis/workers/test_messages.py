@@ -1,4 +1,4 @@
-"""What the pool and its processes send each other arrives as what it was."""
+"""Messages between the pool and its processes arrive as they were sent."""
 
 from contextlib import closing
 
@@ -9,13 +9,31 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from analysis import errors
-from analysis.analyze import Result, Task
 from analysis.errors import CorruptImageError, ServiceError
 from analysis.timing import Batch, Sample
-from analysis.types import Analysis, Detections, Options
-from analysis.workers import messages
-from analysis.workers.channel import Channel, Message, pair, supported
-from analysis.workers.messages import Answer, Images, Line, Ready, Reconnect, Setup
+from analysis.types import Analysis, Detections, Options, Result, Task
+from analysis.workers.channel import Channel, Message, supported
+from analysis.workers.messages import (
+    Answer,
+    Arrays,
+    FromProcess,
+    Images,
+    LogLine,
+    Ready,
+    Reconnect,
+    Setup,
+    encode,
+    from_process,
+    to_process,
+)
+from analysis.workers.packing import (
+    STAGES,
+    pack_results,
+    pack_tasks,
+    unpack_results,
+    unpack_tasks,
+)
+from analysis.workers.sockets import pair
 from engines.types import Array
 from tests.analysis.fakes import plans
 from tests.analysis.pictures import equal, same
@@ -29,12 +47,12 @@ ERRORS = [
 FLOATS = st.floats(-1e4, 1e4, width=32)
 OPTIONS = st.builds(Options, st.floats(0, 1), st.integers(1, 100), st.booleans(), st.booleans())
 TIMES = st.floats(0, 1e6)
-SAMPLES = st.lists(st.builds(Sample, st.sampled_from(messages.STAGES), TIMES, TIMES), max_size=4)
+SAMPLES = st.lists(st.builds(Sample, st.sampled_from(STAGES), TIMES, TIMES), max_size=4)
 PIXELS = arrays.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)))
 
 
-def sent(note: bytes, values: messages.Arrays) -> Message:
-    """What another process gets of a message; the memory stays with the arrays."""
+def sent(note: bytes, values: Arrays) -> Message:
+    """The message that another process gets; its memory stays with the arrays."""
     ours, theirs = (Channel(end) for end in pair())
     with closing(ours), closing(theirs):
         ours.send(note, values)
@@ -73,9 +91,9 @@ def lists_of_results(draw: st.DrawFn) -> list[Result]:
 @given(lists_of_results(), st.integers(0, 9))
 def test_results_arrive_as_they_were(results: list[Result], failures: int) -> None:
     batches = [Batch("detector", 4, 1.0, 2.5, 3.25), Batch("emotion", 0, 0.5, 1.0, 2.0)]
-    note, values = messages.answer(results, batches, failures)
-    message = sent(messages.encode(note), values)
-    answer = messages.from_process(message.note)
+    note, values = pack_results(results, batches, failures)
+    message = sent(encode(note), values)
+    answer = from_process(message.note)
     assert isinstance(answer, Answer)
     assert (answer.batches, answer.failures, answer.lost) == (batches, failures, False)
     options = [
@@ -84,14 +102,14 @@ def test_results_arrive_as_they_were(results: list[Result], failures: int) -> No
         )
         for each in results
     ]
-    arrived = messages.results(answer, message, options)
+    arrived = unpack_results(answer, message.arrays, options)
     for before, after in zip(results, arrived, strict=True):
         assert same(before.outcome, after.outcome)
         assert before.samples == after.samples
 
 
 def test_results_do_not_share_the_memory_of_the_worker() -> None:
-    """Which writes the next answer into it."""
+    """The worker overwrites it with the next answer."""
     ours, theirs = (Channel(end) for end in pair())
     with closing(ours), closing(theirs):
         arrived = []
@@ -99,10 +117,10 @@ def test_results_do_not_share_the_memory_of_the_worker() -> None:
             faces = Detections(*(np.full((1, *shape), value, "f4") for shape in ((4,), (5, 2), ())))
             pixels = np.full((2, 2, 3), value, np.uint8)
             found = Analysis(2, 2, faces, np.full((1, 7), value, "f4"), None, pixels)
-            note, values = messages.answer([Result(found, [])], [], 0)
-            ours.send(messages.encode(note), values)
+            note, values = pack_results([Result(found, [])], [], 0)
+            ours.send(encode(note), values)
             message = theirs.receive()
-            arrived += messages.results(note, message, [Options()])
+            arrived += unpack_results(note, message.arrays, [Options()])
     for value, result in zip((1, 2), arrived, strict=True):
         assert isinstance(result.outcome, Analysis)
         assert result.outcome.image is not None
@@ -112,11 +130,11 @@ def test_results_do_not_share_the_memory_of_the_worker() -> None:
 
 @given(st.lists(st.builds(Task, st.binary(max_size=50) | PIXELS, OPTIONS), max_size=4))
 def test_images_arrive_as_they_were(tasks: list[Task]) -> None:
-    note, values = messages.images(tasks)
-    message = sent(messages.encode(note), values)
-    images = messages.to_process(message.note)
+    note, values = pack_tasks(tasks)
+    message = sent(encode(note), values)
+    images = to_process(message.note)
     assert isinstance(images, Images)
-    arrived = messages.tasks(images, message.arrays)
+    arrived = unpack_tasks(images, message.arrays)
     for before, after in zip(tasks, arrived, strict=True):
         assert after.options == before.options
         assert type(after.source) is type(before.source)
@@ -124,10 +142,10 @@ def test_images_arrive_as_they_were(tasks: list[Task]) -> None:
 
 
 @pytest.mark.parametrize("device", [None, "0001f"])
-def test_what_to_open_arrives(device: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setup_arrives_as_it_was(device: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     setup = Setup("bench.fakes:instant:8", "8.9", 3, plans(), device)
     path = setup.plans.detector.path.absolute()
-    arrived = messages.to_process(messages.encode(setup))
+    arrived = to_process(encode(setup))
     assert isinstance(arrived, Setup)
     monkeypatch.chdir("/")  # as another process might be elsewhere
     assert arrived.plans.detector.path == path
@@ -143,20 +161,20 @@ def test_what_to_open_arrives(device: str | None, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     "note",
-    [Ready(), Line("emotions.worker", 40, "ä\ud7ff"), Answer([], [], lost=True, tried=False)],
+    [Ready(), LogLine("emotions.worker", 40, "ä\ud7ff"), Answer([], [], lost=True, tried=False)],
 )
-def test_notes_of_processes_arrive(note: messages.FromProcess) -> None:
-    assert messages.from_process(messages.encode(note)) == note
+def test_notes_of_processes_arrive_as_they_were(note: FromProcess) -> None:
+    assert from_process(encode(note)) == note
 
 
-def test_a_request_to_connect_anew_arrives() -> None:
-    assert messages.to_process(messages.encode(Reconnect())) == Reconnect()
+def test_a_request_to_reconnect_arrives() -> None:
+    assert to_process(encode(Reconnect())) == Reconnect()
 
 
-def test_an_error_keeps_its_kind_and_its_words() -> None:
-    (result,) = messages.results(
-        messages.answer([Result(CorruptImageError("send it whole"), [])], [], 0)[0],
-        Message(b"", {}),
+def test_an_error_keeps_its_class_and_message() -> None:
+    (result,) = unpack_results(
+        pack_results([Result(CorruptImageError("send it whole"), [])], [], 0)[0],
+        {},
         [Options()],
     )
     assert isinstance(result.outcome, CorruptImageError)

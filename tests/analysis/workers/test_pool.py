@@ -1,4 +1,4 @@
-"""Which worker gets which image; what the end of a worker or of a device means for images."""
+"""Which worker gets which image, and what happens to images when a worker or a device ends."""
 
 import math
 
@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.analyze import Result
 from analysis.errors import DeadlineExceededError, InferenceError, ShuttingDownError
-from analysis.types import Analysis
-from tests.analysis.workers.world import Image, Nature, State, World
+from analysis.types import Analysis, Result
+from tests.analysis.workers.fake_processes import Image, Nature, State
+from tests.analysis.workers.world import World
 
 
 def open_all(world: World) -> None:
-    """Make every process ready, and tell the pool."""
+    """Make every process ready, and deliver all messages."""
     while world.openable() or world.senders():
         for sender in world.senders():
             sender.outbox.popleft()()
@@ -21,8 +21,8 @@ def open_all(world: World) -> None:
             each.open()
 
 
-def opened(devices: tuple[int, ...] = (), alone: int = 0, together: int = 4) -> World:
-    world = World(devices, alone, together)
+def opened(devices: tuple[int, ...] = (), alone: int = 0, images_per_worker: int = 4) -> World:
+    world = World(devices, alone, images_per_worker)
     open_all(world)
     return world
 
@@ -32,7 +32,7 @@ def ready(world: World) -> bool:
 
 
 def outcomes(*images: Image) -> list[type]:
-    """What became of images: the kind of the analysis or of the error."""
+    """The type of the analysis or of the error of each image."""
     found = []
     for image in images:
         (answer,) = image.answers
@@ -40,51 +40,51 @@ def outcomes(*images: Image) -> list[type]:
     return found
 
 
-def held(world: World) -> list[list[int]]:
+def images_of(world: World) -> list[list[int]]:
     """Numbers of the images that each worker has."""
     return [[image.number for image in worker.images] for worker in world.workers]
 
 
-def test_an_idle_worker_gets_an_image_at_once_the_last_one_first() -> None:
+def test_the_worker_that_was_idle_last_gets_an_image_at_once() -> None:
     world = opened(alone=2)
     world.submit()
-    assert held(world) == [[], [0]]
+    assert images_of(world) == [[], [0]]
     world.submit()
-    assert held(world) == [[1], [0]]
+    assert images_of(world) == [[1], [0]]
     world.submit()
     assert world.pool.queued == 1
     world.workers[1].step()
     world.workers[1].step()
     world.workers[1].outbox.popleft()()
-    assert held(world) == [[1], [2]]
+    assert images_of(world) == [[1], [2]]
 
 
 @given(st.integers(1, 60), st.integers(1, 6), st.integers(1, 5))
 @settings(max_examples=50)
-def test_what_waits_is_shared_out_evenly(images: int, workers: int, together: int) -> None:
-    world = World([], workers, together, takers=workers)
+def test_waiting_images_are_shared_out_evenly(images: int, workers: int, most: int) -> None:
+    world = World([], workers, most, spread_over=workers)
     for _ in range(images):
         world.submit()
     open_all(world)
-    sizes = [len(each) for each in held(world)]
-    assert max(sizes) <= min(together, math.ceil(images / workers))
+    sizes = [len(each) for each in images_of(world)]
+    assert max(sizes) <= min(most, math.ceil(images / workers))
     assert sizes.count(0) == max(0, workers - images), "a worker is idle while another has several"
-    numbers = [number for each in held(world) for number in each]
+    numbers = [number for each in images_of(world) for number in each]
     assert numbers == list(range(len(numbers))), "not first come, first served"
 
 
-def test_a_lone_idle_worker_takes_what_waits_up_to_a_limit() -> None:
-    world = World([], alone=3, together=4)
+def test_the_only_idle_worker_takes_waiting_images_up_to_a_limit() -> None:
+    world = World([], alone=3, images_per_worker=4)
     for _ in range(6):
         world.submit()
     world.workers[1].open()
     world.workers[1].outbox.popleft()()
-    assert held(world) == [[], [0, 1, 2, 3], []]
+    assert images_of(world) == [[], [0, 1, 2, 3], []]
     open_all(world)
-    assert held(world) == [[4, 5], [0, 1, 2, 3], []]
+    assert images_of(world) == [[4, 5], [0, 1, 2, 3], []]
 
 
-def test_one_of_several_workers_makes_a_pool_ready() -> None:
+def test_a_pool_is_ready_with_one_ready_worker() -> None:
     world = World([2], alone=1)
     assert not ready(world)
     world.workers[2].open()
@@ -102,16 +102,16 @@ def test_one_of_several_workers_makes_a_pool_ready() -> None:
     assert not ready(world)
 
 
-def test_images_of_a_worker_that_dies_are_retried_alone_and_nobody_else_notices() -> None:
-    world = World([], alone=2, together=3)
+def test_images_of_a_worker_that_dies_are_retried_alone_and_others_are_not_affected() -> None:
+    world = World([], alone=2, images_per_worker=3)
     images = [world.submit() for _ in range(12)]
     open_all(world)
-    assert held(world) == [[0, 1, 2], [3, 4, 5]]
+    assert images_of(world) == [[0, 1, 2], [3, 4, 5]]
     world.workers[0].end()
     world.workers[0].outbox.popleft()()
-    assert held(world) == [[], [3, 4, 5]]
+    assert images_of(world) == [[], [3, 4, 5]]
     open_all(world)
-    assert held(world) == [[0], [3, 4, 5]]
+    assert images_of(world) == [[0], [3, 4, 5]]
     world.settle()
     assert outcomes(*images) == [Analysis] * 12
     assert [image.sent for image in images] == [2] * 3 + [1] * 9
@@ -160,7 +160,7 @@ def test_images_that_were_on_a_device_run_there_one_at_a_time_and_other_devices_
     assert outcomes(*images, *more) == [Analysis] * 7
 
 
-def test_the_end_of_another_worker_does_not_end_the_trial_of_a_suspect() -> None:
+def test_the_end_of_another_worker_does_not_end_the_retry_of_a_suspect() -> None:
     world = opened(devices=(2,))
     suspect = world.submit()
     trying, other = world.workers[1], world.workers[0]
@@ -193,7 +193,7 @@ def test_a_worker_whose_device_ended_meanwhile_answers_and_then_waits_for_the_ne
 
 
 def test_an_image_that_never_reached_a_device_is_not_a_suspect() -> None:
-    """Its worker answered without noticing that the device had ended."""
+    """Its worker reported the end of the device before it began."""
     world = opened(devices=(1,))
     world.devices[0].end()
     image = world.submit()
@@ -210,13 +210,13 @@ def test_an_image_for_a_worker_that_has_just_died_goes_to_another_without_blame(
     world = opened(alone=2)
     world.workers[1].end()
     image = world.submit(Nature.KILLS_WORKER)
-    assert held(world) == [[0], []]
+    assert images_of(world) == [[0], []]
     world.settle()
     assert outcomes(image) == [InferenceError]
     assert image.sent == 2, "it was retried once"
 
 
-def test_an_image_whose_worker_died_in_company_is_not_blamed_for_a_device() -> None:
+def test_an_image_that_is_alone_in_its_worker_is_not_blamed_for_a_shared_device() -> None:
     """It is alone in its worker from then on, but not alone on the device."""
     world = opened(devices=(2,))
     innocent = world.submit()
@@ -236,7 +236,7 @@ def test_an_engine_that_fails_is_not_retried() -> None:
     assert (image.sent, world.counting.restarts) == (1, 0)
 
 
-def test_nothing_is_sent_past_its_deadline() -> None:
+def test_no_image_is_sent_past_its_deadline() -> None:
     world = World([1])
     late, cancelled, fine = world.submit(), world.submit(), world.submit()
     assert late.job is not None
@@ -249,10 +249,10 @@ def test_nothing_is_sent_past_its_deadline() -> None:
     world.settle()
     assert outcomes(fine) == [Analysis]
     assert (late.sent, cancelled.sent, cancelled.answers) == (0, 0, [])
-    assert world.counting.gone == {"late": 1, "gone": 1}
+    assert world.counting.dropped == {"late": 1, "gone": 1}
 
 
-def test_a_suspect_is_not_tried_past_its_deadline() -> None:
+def test_a_suspect_is_not_retried_past_its_deadline() -> None:
     world = opened(devices=(1,))
     image = world.submit()
     world.workers[0].step()
@@ -266,7 +266,7 @@ def test_a_suspect_is_not_tried_past_its_deadline() -> None:
     assert image.sent == 1
 
 
-def test_stopping_rejects_what_waits_and_answers_what_is_under_way() -> None:
+def test_stopping_rejects_waiting_images_and_answers_those_in_workers() -> None:
     world = opened(alone=2)
     done, dying, cancelled, waiting = [world.submit() for _ in range(4)]
     assert cancelled.job is not None
@@ -295,7 +295,7 @@ def test_stopping_a_device_rejects_the_images_that_still_need_it() -> None:
     assert outcomes(*images) == [ShuttingDownError] * 3
 
 
-def test_a_hung_worker_is_ended_while_stopping_only_when_all_are() -> None:
+def test_a_hung_worker_ends_with_kill_not_with_stop() -> None:
     world = opened(alone=1)
     image = world.submit(Nature.HANGS_WORKER)
     world.workers[0].step()
@@ -308,7 +308,7 @@ def test_a_hung_worker_is_ended_while_stopping_only_when_all_are() -> None:
     assert not world.pool.alive
 
 
-def test_observers_learn_of_images_and_a_broken_one_changes_nothing() -> None:
+def test_observers_get_the_owners_and_a_broken_one_has_no_effect() -> None:
     """A broken observer comes before the one that counts, see `World`."""
     world = opened(alone=1)
     images = [world.submit() for _ in range(3)]
@@ -319,7 +319,7 @@ def test_observers_learn_of_images_and_a_broken_one_changes_nothing() -> None:
     assert world.counting.restarts == 1
 
 
-def test_the_wait_for_a_worker_is_among_the_durations() -> None:
+def test_the_wait_for_a_worker_is_among_the_samples() -> None:
     world = opened(alone=1)
     image = world.submit()
     world.settle()

@@ -1,4 +1,4 @@
-"""A process is started, watched, and started anew when it ends."""
+"""A process is started, watched, and replaced when it ends."""
 
 import logging
 import os
@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.analyze import Task
-from analysis.types import Options
+from analysis.types import Options, Task
 from analysis.workers import messages
 from analysis.workers.channel import supported
+from analysis.workers.packing import pack_tasks
 from analysis.workers.process import DIED, FIRST_PAUSE_S, HUNG, LONGEST_PAUSE_S, pause
 from tests.analysis.workers.processes import (
     LoopInThread,
@@ -46,47 +46,47 @@ def worker(loop: LoopInThread, tmp_path: Path) -> Iterator[Watched]:
 
 
 def send(process: Watched, loop: LoopInThread, value: int) -> bool:
-    note, arrays = messages.images([Task(plain(value), Options())])
+    note, arrays = pack_tasks([Task(plain(value), Options())])
     return loop.run(lambda: process.post(messages.encode(note), arrays))
 
 
 def test_a_process_that_dies_is_replaced_at_once(loop: LoopInThread, worker: Watched) -> None:
     assert worker.next() == "ready"
-    before = worker.pid
+    before = worker.number()
     os.kill(before, signal.SIGKILL)
     assert [worker.next(), worker.next()] == [DIED, "ready"]
-    assert worker.pid != before
+    assert worker.number() != before
     assert loop.pauses == [0]
     assert send(worker, loop, 77)
     answer, _ = worker.answers.get(timeout=60)
     assert len(answer.images) == 1
 
 
-def test_what_is_sent_to_a_process_that_has_ended_is_known_not_to_arrive(
+def test_sending_to_a_process_that_has_ended_reports_failure(
     loop: LoopInThread, worker: Watched
 ) -> None:
-    """The event loop may be told later that it has ended."""
+    """The event loop may report its end later."""
     assert worker.next() == "ready"
 
     def kill_and_send() -> bool:
-        os.kill(worker.pid, signal.SIGKILL)
-        os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
+        os.kill(worker.number(), signal.SIGKILL)
+        os.waitid(os.P_PID, worker.number(), os.WEXITED | os.WNOWAIT)
         return worker.post(messages.encode(messages.Reconnect()), {})
 
     assert not loop.run(kill_and_send)
     assert [worker.next(), worker.next()] == [DIED, "ready"]
 
 
-def test_a_stopped_process_is_ended_if_it_has_work(loop: LoopInThread, worker: Watched) -> None:
-    """It rests, but does not take up what it was sent."""
+def test_a_suspended_process_is_killed_if_it_has_work(loop: LoopInThread, worker: Watched) -> None:
+    """It waits for work, but does not read what it was sent."""
     assert worker.next() == "ready"
-    before = worker.pid
+    before = worker.number()
     until(lambda: resting(before))
     os.kill(before, signal.SIGSTOP)
     long_ago = time.monotonic() - 9
     loop.run(lambda: worker.check(5, None))
     loop.run(lambda: worker.check(10, long_ago))
-    assert worker.pid == before, "it has nothing to do, or not for long"
+    assert worker.number() == before, "it has nothing to do, or not for long"
     loop.run(lambda: worker.check(5, long_ago))
     assert [worker.next(), worker.next()] == [HUNG, "ready"]
 
@@ -96,7 +96,7 @@ def resting(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
 
 
-def test_a_step_that_hangs_ends_the_process(loop: LoopInThread, worker: Watched) -> None:
+def test_a_process_with_a_step_that_hangs_is_killed(loop: LoopInThread, worker: Watched) -> None:
     assert worker.next() == "ready"
     sent = time.monotonic()
     assert send(worker, loop, HANGS)
@@ -107,14 +107,14 @@ def test_a_step_that_hangs_ends_the_process(loop: LoopInThread, worker: Watched)
     assert time.monotonic() - sent >= 0.2
 
 
-def test_a_process_that_still_opens_its_networks_has_more_time(
+def test_a_process_that_opens_its_networks_has_more_time(
     loop: LoopInThread, worker: Watched
 ) -> None:
     loop.run(lambda: worker.check(0, time.monotonic() - 100))
     assert worker.next() == "ready"
 
 
-def test_lives_in_which_nothing_can_be_opened_are_followed_by_pauses(
+def test_starts_that_open_nothing_are_followed_by_pauses(
     loop: LoopInThread, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / DEADLY).touch()
@@ -142,7 +142,7 @@ def test_pauses_grow_to_a_limit(useless: int) -> None:
     assert pause(1000) == LONGEST_PAUSE_S
 
 
-def test_a_program_that_is_not_there_is_tried_again(
+def test_a_process_that_cannot_be_started_is_tried_again(
     loop: LoopInThread,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -157,13 +157,13 @@ def test_a_program_that_is_not_there_is_tried_again(
     assert "a process cannot be started: No such file or directory" in caplog.messages
 
 
-def test_signals_are_left_to_the_service_from_the_first_moment(
+def test_a_process_ignores_the_signals_of_a_terminal_from_the_start(
     loop: LoopInThread, worker: Watched
 ) -> None:
-    """A terminal sends Ctrl-C to all, also to a process that still imports."""
-    interrupt(worker.pid)
+    """A terminal sends Ctrl-C to all processes, also to one that still imports."""
+    interrupt(worker.number())
     assert worker.next() == "ready"
-    interrupt(worker.pid)
+    interrupt(worker.number())
     assert send(worker, loop, 5)
     answer, _ = worker.answers.get(timeout=60)
     assert len(answer.images) == 1
@@ -174,7 +174,7 @@ def interrupt(pid: int) -> None:
     os.kill(pid, signal.SIGTERM)
 
 
-def test_what_a_process_logs_is_in_the_log_of_the_service(
+def test_log_lines_of_a_process_are_in_the_log_of_the_service(
     loop: LoopInThread, worker: Watched, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     (tmp_path / "taste").write_text(" \udcff", errors="surrogateescape")
@@ -195,7 +195,7 @@ def test_a_process_that_is_asked_to_stop_ends_by_itself_and_is_not_replaced(
     assert send(worker, loop, 9)
     loop.run(worker.stop)
     answer, _ = worker.answers.get(timeout=60)
-    assert len(answer.images) == 1, "what it has is answered first"
-    assert worker.next() == DIED, "so that what it has not answered can be"
+    assert len(answer.images) == 1, "it answers first"
+    assert worker.next() == DIED, "its end is reported"
     until(lambda: not worker.alive)
     assert loop.pauses == []

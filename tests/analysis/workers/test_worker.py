@@ -1,4 +1,4 @@
-"""A worker finds out which of its images an engine fails on, and opens its networks anew."""
+"""A worker finds the images that an engine fails on, and reopens its networks."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.analyze import Task
 from analysis.errors import CorruptImageError, InferenceError
-from analysis.networks import Networks, opened
-from analysis.types import Options
+from analysis.networks import Networks, open_networks
+from analysis.types import Options, Task
 from analysis.workers import messages
 from analysis.workers.channel import supported
 from analysis.workers.messages import Reconnect
-from analysis.workers.worker import Worker
+from analysis.workers.packing import pack_tasks, unpack_results
+from analysis.workers.worker import Analyzer
 from engines.errors import PlanDamagedError, RunnerLostError
 from engines.types import Array
 from tests.analysis.fakes import FakeRunner, Recorder, plans
@@ -39,8 +39,8 @@ def task(value: int) -> Task:
 
 
 @contextmanager
-def working(folder: Path, together: int = 4) -> Iterator[Worker]:
-    with Worker(partial(opened, Faulty(str(folder)), plans(images=together))) as worker:
+def working(folder: Path, batch: int = 4) -> Iterator[Analyzer]:
+    with Analyzer(partial(open_networks, Faulty(str(folder)), plans(images=batch))) as worker:
         yield worker
 
 
@@ -65,7 +65,7 @@ def test_only_images_that_an_engine_fails_on_fail(tmp_path: Path, values: list[i
         assert (value_of(again[0]), failures) == (9, 0)
 
 
-def test_what_is_wrong_with_an_image_is_no_failure_of_an_engine(tmp_path: Path) -> None:
+def test_the_error_of_an_image_is_not_a_failure_of_an_engine(tmp_path: Path) -> None:
     with working(tmp_path) as worker:
         results, _, failures = worker.analyze([Task(plain(1)[:-20], Options()), task(2)])
     assert ([value_of(result) for result in results], failures) == ([CorruptImageError, 2], 0)
@@ -73,21 +73,21 @@ def test_what_is_wrong_with_an_image_is_no_failure_of_an_engine(tmp_path: Path) 
 
 
 def test_batches_are_reported_with_the_images_that_they_were_for(tmp_path: Path) -> None:
-    with working(tmp_path, together=2) as worker:
+    with working(tmp_path, batch=2) as worker:
         for count in (3, 1):
             _, batches, _ = worker.analyze([task(value) for value in range(count)])
             detected = [batch.rows for batch in batches if batch.network == "detector"]
             assert detected == ([2, 1] if count == 3 else [1])
 
 
-def test_networks_that_cannot_be_opened_anew_end_a_worker(tmp_path: Path) -> None:
+def test_a_worker_ends_if_its_networks_cannot_be_reopened(tmp_path: Path) -> None:
     with working(tmp_path) as worker:
         (tmp_path / DAMAGED).touch()
         with pytest.raises(PlanDamagedError, match="retinaface-mnet025 is damaged"):
             worker.analyze([task(RAISES)])
 
 
-class Gone(FakeRunner):
+class LostRunner(FakeRunner):
     """Its device ends during the first image."""
 
     def infer(self, feeds: Any) -> dict[str, Array]:
@@ -96,22 +96,22 @@ class Gone(FakeRunner):
         return super().infer(feeds)
 
 
-def test_a_device_that_ended_is_not_taken_for_a_failure() -> None:
+def test_the_end_of_a_device_is_not_a_failure_of_a_network() -> None:
     lost, opens = [True], list[int]()
 
     @contextmanager
     def networks() -> Iterator[Networks]:
         opens.append(1)
         recorder = Recorder(fails=lambda each: each == "emotion" and lost[0])
-        runners = {str(each): Gone(each, recorder) for each in recorder.rows}
+        runners = {str(each): LostRunner(each, recorder) for each in recorder.rows}
         yield Networks(runners, plans(), lost=lambda: lost[0])
 
     made: Callable[[], AbstractContextManager[Networks]] = networks
-    with Worker(made) as worker:
+    with Analyzer(made) as worker:
         assert worker.lost
         with pytest.raises(RunnerLostError):
             worker.analyze([task(1), task(2)])
-        assert len(opens) == 1, "the pool says when"
+        assert len(opens) == 1, "the pool decides when to reopen"
         lost[0] = False
         worker.reopen()
         results, _, failures = worker.analyze([task(1), task(2)])
@@ -119,15 +119,15 @@ def test_a_device_that_ended_is_not_taken_for_a_failure() -> None:
 
 
 @pytest.mark.skipif(not supported(), reason="there are processes on Linux only")
-def test_a_worker_process_answers_and_opens_its_networks_anew_on_request(tmp_path: Path) -> None:
+def test_a_worker_process_answers_and_reopens_its_networks_on_request(tmp_path: Path) -> None:
     process = Watched("analysis.workers.worker", setup(tmp_path, plans(images=4)))
     with turning() as loop, running(process, loop):
         assert process.next() == "ready"
         for values in ([5, RAISES, 7], [8]):
-            note, arrays = messages.images([task(value) for value in values])
+            note, arrays = pack_tasks([task(value) for value in values])
             loop.run(partial(process.post, messages.encode(note), arrays))
             answer, message = process.answers.get(timeout=60)
-            results = messages.results(answer, message, [Options()] * len(values))
+            results = unpack_results(answer, message.arrays, [Options()] * len(values))
             wanted = [InferenceError if value == RAISES else value for value in values]
             assert [value_of(result) for result in results] == wanted
             assert answer.failures == (2 if RAISES in values else 0)

@@ -1,6 +1,6 @@
-"""pycuda and the CUDA driver library on host memory, as `tensorrt.cuda` uses them.
+"""pycuda and the CUDA driver library on host memory, with what the TensorRT backend uses.
 
-Work is queued and runs when its stream is synchronised, so what is not waited for is not there.
+Work is queued and runs when its stream is synchronised, so results do not exist before that.
 Every call needs a context pushed by the calling thread.
 """
 
@@ -23,7 +23,7 @@ class Error(Exception):
 
 
 class Machine:
-    """GPUs, what is allocated on them, and what was asked of them."""
+    """GPUs, what is allocated on them, and the calls that they got."""
 
     def __init__(self, names: tuple[str, ...] = ("NVIDIA L4",)) -> None:
         self.names = names
@@ -45,7 +45,7 @@ class Machine:
         return found
 
     def enter(self, event: str, number: int = 0) -> None:
-        """A call: it needs a context of this thread, on a GPU that works."""
+        """Record a call, which needs a context of this thread on a GPU that works."""
         assert self.stack, f"{event} in a thread without a context"
         if self.stack[-1].index in self.dead:
             raise Error("an illegal memory access was encountered")
@@ -55,17 +55,17 @@ class Machine:
         self.events.append((event, number))
 
     def at(self, address: int) -> NDArray[np.uint8]:
-        """Memory at an address; what was there before a reset is gone."""
+        """Memory at an address; a reset frees all of it."""
         if address not in self.memory:
             raise Error("invalid argument")
         return self.memory[address]
 
     def new(self) -> int:
-        """A number that nothing else has."""
+        """A unique number."""
         return next(self._numbers)
 
     def cuda(self) -> Cuda:
-        """What the code under test is given."""
+        """What the code under test gets."""
         return Cuda(Driver(self), Library(self))
 
 
@@ -123,7 +123,7 @@ class Allocation:
 
 
 class Pinned:
-    """What the `base` of a pinned array is."""
+    """The `base` of a pinned array."""
 
     def __init__(self, machine: Machine, values: NDArray[Any]) -> None:
         self._machine, self._values = machine, values
@@ -139,7 +139,7 @@ class Pinned:
 
 
 class Gpu:
-    """`pycuda.driver.Device` of a machine, which a subclass for it names."""
+    """`pycuda.driver.Device`; a subclass names the machine."""
 
     machine: Machine
 
@@ -198,14 +198,25 @@ class Driver:
         )
 
 
+def pointed(pointer: Any) -> ctypes.c_void_p:
+    """What `ctypes.byref` refers to."""
+    return ctypes.cast(pointer, ctypes.POINTER(ctypes.c_void_p)).contents
+
+
 class Library:
-    """`libcuda.so.1` through ctypes; 0 means that a call has done its work."""
+    """`libcuda.so.1` through ctypes; 0 means that a call succeeded."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
 
     def _stream(self, handle: ctypes.c_void_p) -> FakeStream:
         return self._machine.streams[handle.value or 0]
+
+    def _number(self, pointer: Any) -> int:
+        """Write a new handle where a pointer points to."""
+        number = self._machine.new()
+        pointed(pointer).value = number
+        return number
 
     def cuStreamBeginCapture_v2(self, stream: ctypes.c_void_p, mode: int) -> int:  # noqa: N802
         assert mode == 1
@@ -216,16 +227,14 @@ class Library:
         work, self._stream(stream).captured = self._stream(stream).captured, None
         if not self._machine.capturable or work is None:
             return 901
-        graph._obj.value = self._machine.new()
-        self._machine.graphs[graph._obj.value] = work
+        self._machine.graphs[self._number(graph)] = work
         return 0
 
     def cuGraphInstantiateWithFlags(  # noqa: N802
         self, ready: Any, graph: ctypes.c_void_p, flags: ctypes.c_ulonglong
     ) -> int:
         assert flags.value == 0
-        ready._obj.value = self._machine.new()
-        self._machine.graphs[ready._obj.value] = self._machine.graphs[graph.value or 0]
+        self._machine.graphs[self._number(ready)] = self._machine.graphs[graph.value or 0]
         return 0
 
     def cuGraphLaunch(self, ready: ctypes.c_void_p, stream: ctypes.c_void_p) -> int:  # noqa: N802
@@ -243,7 +252,7 @@ class Library:
         return 0
 
     def cuCtxPopCurrent_v2(self, context: Any) -> int:  # noqa: N802
-        assert context._obj.value is None
+        assert pointed(context).value is None
         self._machine.stack.pop()
         return 0
 

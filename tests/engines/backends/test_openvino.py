@@ -24,7 +24,7 @@ from engines.errors import (
 from engines.graph.precision import WEIGHTED, convert, exact, wants_bfloat16
 from engines.select import choose, load_engine
 from engines.types import Runner
-from tests.engines.graph.test_precision import SHIPPED, graph, photographed, spec_of
+from tests.engines.graphs import SHIPPED, graph, photographed, spec_of
 
 pytest.importorskip("openvino", reason="the extra openvino is not installed")
 
@@ -32,7 +32,7 @@ from engines.backends.openvino import build as openvino_build
 from engines.backends.openvino.engine import OpenVino
 from engines.backends.openvino.runner import Networks, OpenVinoRunner
 
-EMOTION = "emotion-fer48"
+EMOTION, LANDMARKS = "emotion-fer48", "landmarks-64"
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +43,8 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", params=["fp32", "bf16"])
 def runner(plans: Path, request: pytest.FixtureRequest) -> Runner:
     skip_where_unknown(request.param)
-    built = build.build(spec_of(EMOTION), OpenVino(), plans, precision=request.param)
-    return OpenVino().open(built.path, spec_of(EMOTION))
+    built = build.build(spec_of(LANDMARKS), OpenVino(), plans, precision=request.param)
+    return OpenVino().open(built.path, spec_of(LANDMARKS))
 
 
 def skip_where_unknown(precision: Precision) -> None:
@@ -60,7 +60,7 @@ def with_instructions(monkeypatch: pytest.MonkeyPatch, *added: str) -> None:
 @pytest.mark.parametrize(
     ("name", "precision"),
     [(name, precision) for name in SHIPPED for precision in ("fp32", "bf16")]
-    + [(EMOTION, "int8"), ("landmarks-64", "int8")],
+    + [(LANDMARKS, "int8"), pytest.param(EMOTION, "int8", marks=pytest.mark.slow)],
 )
 def test_photographs_give_what_the_reference_gives(
     name: str, precision: Precision, plans: Path, monkeypatch: pytest.MonkeyPatch
@@ -74,7 +74,10 @@ def test_photographs_give_what_the_reference_gives(
         parity.check(spec, plan, reference, precision)
 
 
-@pytest.mark.parametrize(("name", "height"), [(EMOTION, 48), ("landmarks-64", 64)])
+@pytest.mark.parametrize(
+    ("name", "height"),
+    [(LANDMARKS, 64), pytest.param(EMOTION, 48, marks=pytest.mark.slow)],
+)
 def test_a_plan_has_no_batch_that_would_change_an_answer(
     name: str, height: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,12 +96,12 @@ def test_a_plan_has_no_batch_that_would_change_an_answer(
     assert openvino_build.compiled(plain, spec, lambda *_: None).compiled.keys() == {(1, height)}
 
 
-def test_what_it_does_not_take_is_told(runner: Runner, tmp_path: Path) -> None:
-    spec = spec_of(EMOTION)
+def test_wrong_inputs_plans_and_graphs_are_errors(runner: Runner, tmp_path: Path) -> None:
+    spec = spec_of(LANDMARKS)
     with pytest.raises(RunnerError):
-        runner.infer({"faces": np.zeros((1, 3, 3), np.uint8)})
+        runner.infer({"faces": np.zeros((1, 3, 3, 3), np.uint8)})
     plan = tmp_path / "plan.ov"
-    damaged = Networks("f32", ("scores",), {(1, 48): b"none"})
+    damaged = Networks("f32", ("offsets",), {(1, 64): b"none"})
     for data in (b"no plan", msgspec.msgpack.encode(damaged)):
         plan.write_bytes(data)
         with pytest.raises(PlanDamagedError, match="emotions build --force --engine openvino"):
@@ -114,13 +117,13 @@ def test_bfloat16_is_the_default_where_the_cpu_has_it_and_refused_elsewhere(
     with_instructions(monkeypatch)
     assert OpenVino().precisions[0] == "fp32"
     with pytest.raises(EngineError, match="openvino does not compute in bf16 here"):
-        build.build(spec_of(EMOTION), OpenVino(), plans, precision="bf16")
+        build.build(spec_of(LANDMARKS), OpenVino(), plans, precision="bf16")
     for name in ("avx512_bf16", "amx_bf16"):
         with_instructions(monkeypatch, name)
         assert OpenVino().precisions[0] == "bf16"
         assert name in OpenVino().identity()["instructions"]
-    assert wants_bfloat16(convert(graph(EMOTION), spec_of(EMOTION), "bf16"))
-    assert not wants_bfloat16(graph(EMOTION))
+    assert wants_bfloat16(convert(graph(LANDMARKS), spec_of(LANDMARKS), "bf16"))
+    assert not wants_bfloat16(graph(LANDMARKS))
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnx
 import pytest
@@ -10,48 +9,13 @@ from onnx import TensorProto, helper, numpy_helper, shape_inference
 
 from engines import build, parity, weights
 from engines.backends.onnxruntime import OnnxRuntime, OnnxRuntimeRunner
-from engines.catalog import Catalog, ModelSpec, Precision
+from engines.catalog import Precision
 from engines.errors import EngineError
 from engines.graph import calibration
 from engines.graph.precision import EXACT, convert, to_half
-from engines.types import U8
+from engines.network import export
 from tests import photographs
-from tests.engines import seeded
-
-SHIPPED = ("retinaface-mnet025", "landmarks-64", "emotion-fer48", "arcface-mobilefacenet")
-# Head and shoulders of Grace Hopper, x1 y1 x2 y2.
-HOPPER_BOX = (160, 30, 400, 330)
-
-
-def spec_of(name: str) -> ModelSpec:
-    return Catalog.load().get(name)
-
-
-def graph(name: str) -> onnx.ModelProto:
-    return seeded.graph(spec_of(name))
-
-
-def photographed(spec: ModelSpec) -> U8:
-    """Pictures that no calibration has seen: other crops, other sizes, several faces."""
-    astronaut, hopper = map(photographs.read, (photographs.ASTRONAUT_FILE, photographs.HOPPER_FILE))
-    group, _ = photographs.group(2, 2)
-    if spec.task == "detector":
-        pictures = [astronaut, hopper, group, astronaut[::2, ::2], hopper[:, ::-1]]
-        return fitted(pictures, (640, 640))
-    x1, y1, x2, y2 = (int(side) for side in photographs.ASTRONAUT_BOX)
-    near = [astronaut[y1:y2, x1:x2], astronaut[y1 - 15 : y2 + 15, x1 - 15 : x2 + 15]]
-    x1, y1, x2, y2 = HOPPER_BOX
-    near += [hopper[y1:y2, x1:x2], hopper[y1 + 30 : y2, x1 + 30 : x2 - 30]]
-    crops = fitted(near, spec.input_shape[:2])
-    if spec.task != "emotion":
-        return crops
-    return np.stack([cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY) for crop in crops]).astype(np.uint8)
-
-
-def fitted(pictures: list[U8], size: tuple[int, ...]) -> U8:
-    height, width = size
-    resized = [cv2.resize(p, (width, height), interpolation=cv2.INTER_AREA) for p in pictures]
-    return np.stack(resized).astype(np.uint8)
+from tests.engines.graphs import SHIPPED, graph, photographed, spec_of
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
@@ -99,7 +63,7 @@ def test_weights_beyond_half_precision_stay_finite() -> None:
 
 
 def test_int8_is_symmetric_and_spares_what_is_delicate() -> None:
-    spec, plain = spec_of("emotion-fer48"), graph("emotion-fer48")
+    spec, plain = spec_of("landmarks-64"), graph("landmarks-64")
     model = convert(plain, spec, "int8")
     constants = {t.name: t for t in model.graph.initializer}
     quantised = [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
@@ -117,14 +81,14 @@ def test_int8_is_symmetric_and_spares_what_is_delicate() -> None:
 
 
 def test_int8_needs_no_names_of_nodes(tmp_path: Path) -> None:
-    spec = spec_of("emotion-fer48")
-    named = build.export("onnx", weights.find(spec, tmp_path, {}), {})
+    spec = spec_of("landmarks-64")
+    named = export("onnx", weights.find(spec, tmp_path, {}).path, {})
     bare = onnx.ModelProto()
     bare.CopyFrom(named)
     for node in bare.graph.node:
         node.name = ""
     onnx.save(bare, tmp_path / "bare.onnx")
-    again = build.export("onnx", tmp_path / "bare.onnx", {})
+    again = export("onnx", tmp_path / "bare.onnx", {})
     assert len({node.name for node in again.graph.node}) == len(again.graph.node)
     kinds = [[n.op_type for n in convert(m, spec, "int8").graph.node] for m in (named, again)]
     assert kinds[0].count("QuantizeLinear") == kinds[1].count("QuantizeLinear") > 0

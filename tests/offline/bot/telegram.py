@@ -1,4 +1,4 @@
-"""A Bot API of our own: hands out updates, files, and keeps what the bot sends."""
+"""A fake of the Bot API: it serves updates and files, and keeps the messages of the bot."""
 
 import email
 import json
@@ -16,7 +16,7 @@ ME = {"id": 1, "is_bot": True, "first_name": "E", "username": "emotions_bot"}
 
 
 class Sent(NamedTuple):
-    """A message of the bot's: to which chat, its text or caption, its photo."""
+    """A message of the bot: its chat, its text or caption, its photo."""
 
     chat: int
     text: str
@@ -24,17 +24,16 @@ class Sent(NamedTuple):
 
 
 class Telegram:
-    """What a test says to the bot, and what the bot says back."""
+    """The messages of a test to the bot, and the messages of the bot."""
 
     def __init__(self) -> None:
         self.updates: list[dict[str, Any]] = []
         self.files: dict[str, bytes] = {}
         self.sent: queue.Queue[Sent] = queue.Queue()
-        self.slow = threading.Event()
         self.url = ""
 
-    def say(self, chat: int, **message: Any) -> None:
-        """Send the bot a message; chats below zero are groups."""
+    def send(self, chat: int, **message: Any) -> None:
+        """Send the bot a message; a negative chat is a group."""
         number = len(self.updates) + 1
         about = {"id": chat, "type": "private" if chat > 0 else "group"}
         base = {"message_id": number, "date": 0, "chat": about}
@@ -43,20 +42,20 @@ class Telegram:
     def command(self, chat: int, text: str) -> None:
         """Send a command."""
         entity = {"type": "bot_command", "offset": 0, "length": len(text)}
-        self.say(chat, text=text, entities=[entity])
+        self.send(chat, text=text, entities=[entity])
 
     def photo(self, chat: int, data: bytes, size: int | None = None, **message: Any) -> None:
         """Send a photo."""
         name = f"f{len(self.files)}"
         self.files[name] = data
         about = {"file_id": name, "file_unique_id": name, "width": 1, "height": 1}
-        self.say(chat, photo=[about | {"file_size": size or len(data)}], **message)
+        self.send(chat, photo=[about | {"file_size": size or len(data)}], **message)
 
     def document(self, chat: int, data: bytes, kind: str) -> None:
         """Send a file."""
         name = f"f{len(self.files)}"
         self.files[name] = data
-        self.say(chat, document={"file_id": name, "file_unique_id": name, "mime_type": kind})
+        self.send(chat, document={"file_id": name, "file_unique_id": name, "mime_type": kind})
 
     def answer(self) -> Sent:
         """Wait for the bot's next message."""
@@ -99,8 +98,8 @@ def telegram() -> Iterator[Telegram]:
         def do_POST(self) -> None:
             prefix, _, method = self.path.rpartition("/")
             if prefix != f"/bot{TOKEN}":
-                told = {"ok": False, "error_code": 401, "description": "Unauthorized"}
-                self._reply(json.dumps(told).encode(), 401)
+                error = {"ok": False, "error_code": 401, "description": "Unauthorized"}
+                self._reply(json.dumps(error).encode(), 401)
                 return
             result = api.call(method, self._given())
             self._reply(json.dumps({"ok": True, "result": result}).encode())

@@ -12,7 +12,8 @@ import trustme
 
 from analysis.errors import ServiceError, TooLargeError
 from service.errors import FetchError, UrlRefusedError
-from service.http.fetch import Budget, Fetcher, Resolve, resolve
+from service.http.fetch import Budget, Fetcher
+from service.http.pinned import Resolve, resolve
 from service.http.urls import Allowed
 from tests.service.http.origin import FOREVER, Origin, answer, origin, redirect
 

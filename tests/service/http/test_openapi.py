@@ -1,32 +1,47 @@
-"""The contract: docs/openapi.json is what the service says of itself."""
+"""The contract: docs/openapi.json is the OpenAPI document of the service."""
 
 import json
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from service.http.app import create_app
 from service.settings import Settings
 
-COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
+COMMITTED = Path(__file__).parents[3] / "docs" / "openapi.json"
+WITH_KEY = [("/v1/emotions", "post"), ("/v1/models", "get")]
 
 
-def document(plans: Path) -> dict[str, object]:
-    found: dict[str, object] = create_app(Settings(plans=plans)).openapi()
-    return found
+def document(plans: Path, **settings: Any) -> dict[str, Any]:
+    return create_app(Settings(plans=plans, **settings)).openapi()
 
 
-def test_the_committed_document_is_the_service_s(plans: Path) -> None:
+def test_the_committed_document_is_current(plans: Path) -> None:
     assert json.loads(COMMITTED.read_text()) == document(plans), (
         "the API changed; if that is meant, run `python -m tests.service.http.test_openapi`"
     )
 
 
 def test_every_status_of_the_error_tree_is_documented(plans: Path) -> None:
-    paths = document(plans)["paths"]
-    assert isinstance(paths, dict)
-    responses = paths["/v1/emotions"]["post"]["responses"]
-    refusals = "400 401 403 413 415 422 424 429 500 501 503 504"
-    assert {*responses} == {"200", *refusals.split()}
+    responses = document(plans)["paths"]["/v1/emotions"]["post"]["responses"]
+    errors = "400 401 403 413 415 422 424 429 500 501 503 504"
+    assert {*responses} == {"200", *errors.split()}
     assert "corrupt_image" in responses["422"]["description"]
+
+
+@pytest.mark.parametrize(("keys", "optional"), [("", [{}]), ("sesame", [])])
+def test_generated_clients_can_send_a_key(plans: Path, keys: str, optional: list[object]) -> None:
+    """In one of two ways; a service without keys also takes requests without one."""
+    found = document(plans, api_keys=keys)
+    schemes = found["components"]["securitySchemes"]
+    assert schemes["HTTPBearer"] == {"type": "http", "scheme": "bearer"}
+    assert schemes["APIKeyHeader"] == {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+    security = [{"HTTPBearer": []}, {"APIKeyHeader": []}, *optional]
+    for path, operations in found["paths"].items():
+        for method, operation in operations.items():
+            expected = security if (path, method) in WITH_KEY else None
+            assert operation.get("security") == expected, path
 
 
 if __name__ == "__main__":

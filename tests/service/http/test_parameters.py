@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from service.errors import InvalidRequestError
-from service.http.parameters import DEADLINE, query, time_limit
+from service.http.parameters import DEADLINE, parse_query, time_limit
 
 LONGEST_S = 60.0
 
@@ -39,7 +39,7 @@ def request(text: str, deadline: str | None = None) -> Request:
 
 def read(text: str, deadline: str | None) -> object:
     asked = request(text, deadline)
-    parsed = query(asked)
+    parsed = parse_query(asked)
     limit_s = time_limit(asked, LONGEST_S)
     return [*parsed.model_dump().values(), None if limit_s == LONGEST_S else limit_s * 1000]
 
@@ -78,7 +78,7 @@ async def test_as_fastapi_would(text: str, deadline: str | None) -> None:
 @pytest.mark.parametrize("name", ["min_scor", "x", "X-Request-Deadline-Ms", "deadline_ms", ""])
 def test_an_unknown_parameter_is_named_with_those_that_are_known(name: str) -> None:
     with pytest.raises(InvalidRequestError) as refused:
-        query(request(f"min_score=0.5&{name}=1"))
+        parse_query(request(f"min_score=0.5&{name}=1"))
     known = "min_score, max_faces, embeddings, labels"
     assert str(refused.value) == f"{name}: unknown parameter; known are {known}"
 
@@ -86,13 +86,13 @@ def test_an_unknown_parameter_is_named_with_those_that_are_known(name: str) -> N
 @pytest.mark.parametrize("text", ["labels=sad&labels=happy", "labels=sad&min_score=1&labels=sad"])
 def test_a_parameter_that_is_given_twice_is_named(text: str) -> None:
     with pytest.raises(InvalidRequestError, match=r"^labels: give it once$"):
-        query(request(text))
+        parse_query(request(text))
 
 
 def test_a_long_name_is_not_repeated_whole() -> None:
     for text in (f"{'x' * 9999}=1", f"{'x' * 9999}=1&{'x' * 9999}=2"):
         with pytest.raises(InvalidRequestError) as refused:
-            query(request(text))
+            parse_query(request(text))
         assert len(str(refused.value)) < 200
 
 
@@ -105,4 +105,4 @@ def test_a_time_limit_beyond_the_service_s_is_cut() -> None:
 @given(st.binary())
 def test_any_query_is_parsed_or_refused(text: bytes) -> None:
     with suppress(InvalidRequestError):
-        query(Request({"type": "http", "query_string": text, "headers": []}))
+        parse_query(Request({"type": "http", "query_string": text, "headers": []}))

@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -14,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.workers.replica import Replica
-from bench.processes import children
+from bench.measure.processes import children
 from service.telemetry.metrics import Metrics
-from service.telemetry.summed import summed
+from service.telemetry.multiprocess import merge
+from service.telemetry.stats import RequestStats
 from tests.observability.conftest import read_samples
 from tests.server import Server, serving
 from tests.service.load import ASTRONAUT, PATIENCE_S, load, until
@@ -102,11 +104,11 @@ def test_counters_and_histograms_add_up(processes: list[list[int]]) -> None:
         own = Metrics()
         for count in faces:
             for metrics in (own, every):
-                metrics.faces.inc(count)
-                metrics.seconds.labels("/v1/emotions").observe(count)
-        own.ready.labels("emotion").set(number % 2)
+                metrics.requests.count_image("ok", count)
+                metrics.requests.count_request("/v1/emotions", 200, count, RequestStats())
+        own.pool.export_network("emotion", ready=partial(bool, number % 2), max_batch=1)
         texts.append(own.render().decode())
-    found, expected = read_samples(summed(texts).decode()), read_samples(every.render().decode())
+    found, expected = read_samples(merge(texts).decode()), read_samples(every.render().decode())
     for name in ("emotions_faces_total", "emotions_request_seconds_bucket"):
         assert sorted(found.get(name, []), key=str) == sorted(expected.get(name, []), key=str)
     assert found["emotions_ready"] == [({"network": "emotion"}, min(len(processes) - 1, 1))]

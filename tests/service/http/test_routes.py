@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench.asgi import ask
-from bench.corpus import images
+from bench.fakes.asgi import ask
+from bench.inputs.corpus import images
 from service.settings import Settings
 from tests.service.stub import stubbed
 

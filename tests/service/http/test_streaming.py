@@ -1,4 +1,4 @@
-"""Answers as lines: asked for, sent one by one, stopped when nobody reads."""
+"""Answers as JSON Lines: sent one by one, and cancelled when the client stops reading."""
 
 import asyncio
 import json
@@ -11,15 +11,14 @@ import httpx
 import numpy as np
 import pytest
 from fastapi import Request
-from hypothesis import given
-from hypothesis import strategies as st
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
-from analysis.document import Document, ImageResult, Models
+from analysis.document import Document, ImageResult
 from analysis.errors import OverloadedError, ServiceError
-from service.http.problems import problem_of
-from service.http.streaming import Lines, asked_for, written
+from service.http.documents import Models
+from service.http.problems import describe
+from service.http.streaming import JsonLines, encode_lines
 from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, encode
 from tests.server import Server
 
@@ -33,36 +32,12 @@ MODELS = Models(detector="d", landmarks=None, emotion="e", embedder=None, backen
 SCOPE = {"type": "http", "headers": [], "method": "POST", "path": URL, "state": {}}
 
 
-@pytest.mark.parametrize(
-    ("accept", "kind"),
-    [
-        ("", None),
-        ("*/*", None),
-        ("application/json", None),
-        ("application/jsonl", "application/jsonl"),
-        ("text/html, Application/X-NDJSON; q=0.5", "application/x-ndjson"),
-        ("application/json;q=0.5, application/jsonl", "application/jsonl"),
-        ("application/json, application/jsonl;q=0.9", None),
-        ("application/json, application/jsonl", None),
-        ("application/jsonl;q=0", None),
-        ("application/jsonl;q=high", "application/jsonl"),
-    ],
-)
-def test_lines_are_sent_to_who_prefers_them(accept: str, kind: str | None) -> None:
-    assert asked_for(accept) == kind
-
-
-@given(st.text())
-def test_any_accept_header_is_read(accept: str) -> None:
-    asked_for(accept)
-
-
 def result(name: str) -> Document:
     return ImageResult(id=name, width=1, height=1, error=None, faces=[]).model_dump()
 
 
 class Exchange:
-    """The server's side of one request: what was sent, and whether the client hangs up."""
+    """The side of the server in one request: what it sent; the client leaves when `gone` is set."""
 
     def __init__(self) -> None:
         self.sent: list[Message] = []
@@ -76,9 +51,9 @@ class Exchange:
     async def send(self, message: Message) -> None:
         self.sent.append(message)
 
-    async def run(self, results: AsyncGenerator[Document, None], patience_s: float = 60) -> None:
-        lines = written(MODELS, results, lambda error: problem_of(self.request, error))
-        answer = Lines(self.request, lines, "application/jsonl", patience_s)
+    async def run(self, results: AsyncGenerator[Document, None], timeout_s: float = 60) -> None:
+        lines = encode_lines(MODELS, results, lambda error: describe(self.request, error))
+        answer = JsonLines(self.request, lines, "application/jsonl", timeout_s)
         await answer(SCOPE, self.receive, self.send)
 
     @property
@@ -103,9 +78,7 @@ async def test_a_line_leaves_before_the_next_result_is_there() -> None:
 @pytest.mark.parametrize(
     ("error", "code"), [(OverloadedError("full"), "overloaded"), (OSError(), None)]
 )
-async def test_what_ends_the_work_is_told_in_the_last_line(
-    error: Exception, code: str | None
-) -> None:
+async def test_a_later_error_is_in_the_last_line(error: Exception, code: str | None) -> None:
     async def results() -> AsyncGenerator[Document, None]:
         yield result("a")
         raise error
@@ -118,7 +91,7 @@ async def test_what_ends_the_work_is_told_in_the_last_line(
     assert last["end"]["problem"]["code"] == (code or "internal")
 
 
-async def test_what_goes_wrong_before_the_first_result_is_raised() -> None:
+async def test_an_error_before_the_first_result_is_raised() -> None:
     async def results() -> AsyncGenerator[Document, None]:
         for name in await refused():
             yield result(name)
@@ -133,7 +106,7 @@ async def test_what_goes_wrong_before_the_first_result_is_raised() -> None:
 
 
 @pytest.mark.parametrize("begun", [True, False])
-async def test_a_client_that_hangs_up_stops_the_work(begun: bool) -> None:
+async def test_the_work_is_cancelled_when_the_client_disconnects(begun: bool) -> None:
     exchange, closed = Exchange(), asyncio.Event()
 
     async def results() -> AsyncGenerator[Document, None]:
@@ -155,7 +128,7 @@ async def test_a_client_that_hangs_up_stops_the_work(begun: bool) -> None:
     assert [line for line in exchange.lines if "end" in line] == []
 
 
-async def test_a_client_that_does_not_read_is_not_waited_for() -> None:
+async def test_the_answer_ends_if_the_client_does_not_read() -> None:
     exchange, closed = Exchange(), asyncio.Event()
 
     async def stuck(message: Message) -> None:
@@ -169,7 +142,7 @@ async def test_a_client_that_does_not_read_is_not_waited_for() -> None:
             closed.set()
 
     exchange.send = stuck  # type: ignore[method-assign]
-    await exchange.run(results(), patience_s=0.05)
+    await exchange.run(results(), timeout_s=0.05)
     await asyncio.wait_for(closed.wait(), 60)
 
 
@@ -179,7 +152,7 @@ def post(server: Server, *images: bytes, **headers: str) -> httpx.Response:
         return client.post(URL, files=files, headers=headers)
 
 
-def test_lines_say_what_the_document_says(server: Server) -> None:
+def test_lines_hold_the_same_results_as_the_document(server: Server) -> None:
     images = (ASTRONAUT, BROKEN, BLANK, b"text", ASTRONAUT)
     whole = post(server, *images).json()
     answer = post(server, *images, accept="application/x-ndjson")
@@ -207,7 +180,7 @@ def detected(client: httpx.Client) -> int:
     return int(found[1]) if found else 0
 
 
-def test_hanging_up_in_the_middle_costs_no_more_inference(server: Server) -> None:
+def test_no_inference_runs_after_the_client_disconnects(server: Server) -> None:
     files = [("images", ("0", ASTRONAUT))] * 60
     with server.client() as client:
         before = detected(client)
@@ -219,8 +192,8 @@ def test_hanging_up_in_the_middle_costs_no_more_inference(server: Server) -> Non
         assert detected(client) - before < 50
 
 
-def test_a_deadline_in_the_middle_ends_the_lines(server: Server) -> None:
-    """As many deadlines are tried as it takes to meet one between the first image and the last."""
+def test_a_deadline_between_two_images_ends_the_lines(server: Server) -> None:
+    """Several deadlines are tried until one falls between the first image and the last."""
     for milliseconds in (100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600):
         late = {"x-request-deadline-ms": str(milliseconds)}
         answer = post(server, *[HOPPER] * 60, **LINES, **late)
@@ -235,8 +208,8 @@ def test_a_deadline_in_the_middle_ends_the_lines(server: Server) -> None:
     raise AssertionError("no deadline fell between the first image and the last")
 
 
-def test_a_list_as_long_as_a_slow_reader_likes(server: Server) -> None:
-    """Read a byte at a time, it is whole all the same."""
+def test_a_slow_reader_gets_all_lines(server: Server) -> None:
+    """The client reads one byte at a time."""
     host, _, port = server.url.removeprefix("http://").partition(":")
     head = f"POST {URL} HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\nconnection: close\r\n"
     head += f"accept: application/jsonl\r\ncontent-length: {len(BLANK)}\r\n\r\n"

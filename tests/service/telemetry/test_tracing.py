@@ -24,8 +24,8 @@ from engines.errors import EngineError
 from service.factory import open_tracing
 from service.http.app import create_app
 from service.settings import Settings
-from service.telemetry.record import Record
 from service.telemetry.spans import Spans
+from service.telemetry.stats import RequestStats
 from service.telemetry.tracing import Tracing
 from tests.photographs import ASTRONAUT_FILE
 from tests.server import serving
@@ -116,17 +116,17 @@ async def test_a_batch_links_to_every_request_in_it(plans: Path) -> None:
 def test_a_batch_of_several_requests_has_a_link_for_each_that_is_sampled() -> None:
     traced = Traced()
     tracer = traced.provider.get_tracer("test")
-    first, second, unsampled = Record(), Record(), Record()
+    first, second, unsampled = RequestStats(), RequestStats(), RequestStats()
     first.span, second.span = tracer.start_span("first"), tracer.start_span("second")
     (observer,) = traced.spans.observers()
     now = time.monotonic()
     ran = Batch("detector", 3, now, now, now)
-    observer.ran([ran], [unsampled, first, None, second, first])
-    observer.ran([ran], [unsampled, None])
+    observer.batches_ran([ran], [unsampled, first, None, second, first])
+    observer.batches_ran([ran], [unsampled, None])
     batch = traced.one("detector batch")
     assert len(batch.links) == 2
     assert {link.context.span_id for link in batch.links} == {
-        record.span.get_span_context().span_id for record in (first, second)
+        stats.span.get_span_context().span_id for stats in (first, second)
     }
     assert batch.attributes is not None
     assert batch.attributes["emotions.batch.items"] == 3
@@ -152,7 +152,7 @@ async def test_what_the_caller_does_not_sample_makes_no_spans(plans: Path) -> No
     ],
 )
 def test_the_trace_id_is_known_without_the_extra(header: str, trace: str | None) -> None:
-    assert Tracing().begin(header, Record()) == trace
+    assert Tracing().begin(header, RequestStats()) == trace
 
 
 def test_without_a_collector_the_sdk_is_not_imported(plans: Path) -> None:

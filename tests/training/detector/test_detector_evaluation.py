@@ -8,13 +8,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch lives in the environment for training")
 
 from training.detector import __main__ as cli  # noqa: E402
+from training.detector.annotated import Marked  # noqa: E402
 from training.detector.detections import Detections  # noqa: E402
 from training.detector.evaluate import Agreement, Trial, evaluate  # noqa: E402
 from training.detector.matching import Errors  # noqa: E402
 from training.detector.network import RetinaFace  # noqa: E402
 from training.detector.pictures import Pictures  # noqa: E402
 from training.detector.weights import load_wts, save_wts  # noqa: E402
-from training.landmarks.annotated import Marked  # noqa: E402
 
 POINTS = np.array([[0.4, 0.4], [0.6, 0.4], [0.5, 0.5], [0.4, 0.6], [0.6, 0.6]], np.float32)
 
@@ -66,7 +66,7 @@ def test_a_checkpoint_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert torch.equal(loaded[name], network.state_dict()[name])
 
 
-def test_landmark_errors_are_told_by_the_distance_of_the_eyes() -> None:
+def test_landmark_errors_are_grouped_by_the_distance_of_the_eyes() -> None:
     errors = Errors()
     small, large = 50 * POINTS, 250 * POINTS
     errors.add(np.stack([small + np.array([1, 0], np.float32), small]), small)
@@ -78,7 +78,7 @@ def test_landmark_errors_are_told_by_the_distance_of_the_eyes() -> None:
     assert figures["mean_error_by_eyes"] == pytest.approx({"<15": 0.1, "40+": 0.1})
 
 
-def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+def test_weights_of_another_network_are_rejected(tmp_path: Path) -> None:
     save_wts(tmp_path / "a.wts", torch.nn.Linear(2, 2))
     with pytest.raises(KeyError):
         load_wts(tmp_path / "a.wts")

@@ -5,7 +5,7 @@ pytest.importorskip("torch", reason="torch lives in the environment for training
 
 from analysis.types import Detections
 from training.detector.closeups import HEIGHTS
-from training.detector.heights import agreement, look, recalled, visible
+from training.detector.heights import agreement, find, recalled, visible
 from training.detector.pictures import Image
 
 FACES = np.array([[10, 10, 50, 60], [100, 300, 160, 380], [200, 340, 240, 420]], np.float32)
@@ -18,20 +18,19 @@ def found(*boxes: list[float]) -> Detections:
     )
 
 
-def test_faces_count_by_what_is_visible_of_them() -> None:
+def test_faces_count_with_their_visible_part() -> None:
     wanted = visible(FACES, 360)
     assert wanted.tolist() == [[10, 10, 50, 60], [100, 300, 160, 360]]
-    told = recalled(found([100, 305, 160, 360]), wanted)
-    assert told.tolist() == [[0, 60], [1, 360]]
+    rows = recalled(found([100, 305, 160, 360]), wanted)
+    assert rows.tolist() == [[0, 60], [1, 360]]
 
 
-def test_agreement_is_of_the_faces_that_both_have() -> None:
+def test_agreement_compares_matched_faces() -> None:
     both = [found(FACES[0].tolist(), FACES[1].tolist())], [found(FACES[1].tolist())]
-    told = agreement(*both)
-    assert told.startswith("1 of 2 and 1 faces, IoU mean 1.0000")
+    assert agreement(*both).startswith("1 of 2 and 1 faces, IoU mean 1.0000")
 
 
-def test_a_look_pads_to_the_way_s_heights() -> None:
+def test_the_padding_depends_on_the_heights() -> None:
     shapes = []
 
     def detector(canvas: Image) -> dict[str, np.ndarray]:
@@ -40,6 +39,6 @@ def test_a_look_pads_to_the_way_s_heights() -> None:
         return {name: np.zeros(shape, np.float32) for name, shape in none.items()}
 
     image = np.zeros((360, 640, 3), np.uint8)
-    assert [len(look(detector, image, way).boxes) for way in ("padded", "cut")] == [0, 0]
+    assert [len(find(detector, image, way).boxes) for way in ("padded", "cut")] == [0, 0]
     assert shapes == [(640, 640, 3), (384, 640, 3)]
     assert 384 in HEIGHTS

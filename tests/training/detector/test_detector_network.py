@@ -74,7 +74,7 @@ def test_a_face_at_its_anchor_needs_no_correction() -> None:
     assert points.tolist() == [[[100, 50]] * 5]
 
 
-def test_the_weaker_of_two_boxes_goes() -> None:
+def test_the_weaker_of_two_boxes_is_removed() -> None:
     boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [40, 40, 50, 50]], np.float32)
     assert suppress(boxes, np.array([0.6, 0.9, 0.7], np.float32)).tolist() == [1, 2]
     assert suppress(boxes[:0], np.zeros(0, np.float32)).size == 0

@@ -46,7 +46,7 @@ def test_seeds_differ_and_some_scenes_are_empty() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(where=PLACES, x=st.floats(0.35, 0.65), y=st.floats(0.35, 0.65))
-def test_a_point_of_the_photograph_lands_where_located(
+def test_a_point_of_the_photograph_is_pasted_at_its_location(
     where: Placement, x: float, y: float
 ) -> None:
     rows, columns = np.mgrid[:100, :100]
@@ -61,7 +61,7 @@ def test_a_point_of_the_photograph_lands_where_located(
     assert centre == pytest.approx(expected, abs=0.03 * where.side)
 
 
-def test_what_lies_outside_leaves_the_scene_alone() -> None:
+def test_a_photograph_outside_does_not_change_the_scene() -> None:
     scene = np.full((64, 64, 3), 7, np.uint8)
     paste(scene, PICTURES.faces[0], Placement((-300.0, 20.0), 100.0, 12.0))
     assert (scene == 7).all()

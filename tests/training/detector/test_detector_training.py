@@ -23,8 +23,9 @@ def pictures() -> Pictures:
     return Pictures(*(rng.integers(0, 256, size).astype(np.uint8) for size in sizes))
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    tmp_path = tmp_path_factory.mktemp("run")
     torch.manual_seed(1)
     teacher = RetinaFace()
     for _ in range(20):  # batch statistics that fit, or the features would vanish
@@ -34,7 +35,7 @@ def settings(tmp_path: Path) -> Settings:
         teacher=tmp_path / "teacher.wts",
         backbone=None,
         out=tmp_path,
-        steps=12,
+        steps=8,
         minutes=float("inf"),
         batch=4,
         size=64,
@@ -46,9 +47,16 @@ def settings(tmp_path: Path) -> Settings:
         device="cpu",
         workers=0,
         seed=0,
-        report=6,
-        keep=6,
+        report=4,
+        keep=4,
     )
+
+
+@pytest.fixture(scope="module")
+def finished(settings: Settings, pictures: Pictures) -> Settings:
+    """The settings of a finished run."""
+    fit(Training(settings), pictures)
+    return settings
 
 
 def test_a_few_steps_lower_the_loss(settings: Settings, pictures: Pictures) -> None:
@@ -58,19 +66,41 @@ def test_a_few_steps_lower_the_loss(settings: Settings, pictures: Pictures) -> N
     assert totals[-1] < 0.8 * totals[0]
 
 
-def test_a_run_leaves_curve_and_weights_and_goes_on(settings: Settings, pictures: Pictures) -> None:
-    fit(Training(settings), pictures)
-    assert (settings.out / "student.wts").exists()
-    further = Training(replace(settings, steps=18))
-    further.resume()
-    assert further.step == 12
-    fit(further, pictures)
-    rows = list(csv.DictReader((settings.out / "curve.csv").read_text().splitlines()))
-    assert [row["step"] for row in rows] == ["6", "12", "18"]
+def test_a_run_writes_curve_and_weights(finished: Settings) -> None:
+    assert (finished.out / "student.wts").exists()
+    rows = list(csv.DictReader((finished.out / "curve.csv").read_text().splitlines()))
+    assert [row["step"] for row in rows] == ["4", "8"]
     assert all(np.isfinite(float(value)) for row in rows for value in row.values())
 
 
-def test_the_teacher_itself_has_nothing_to_lose(pictures: Pictures) -> None:
+def test_a_cut_run_that_is_resumed_equals_an_uncut_one(
+    finished: Settings, pictures: Pictures, tmp_path: Path
+) -> None:
+    out = tmp_path / "cut"
+    out.mkdir()
+    cut = Training(replace(finished, out=out))
+    images = loader(Scenes(pictures.split()[0], 0), Batches(0, 4, 4, 64), 0)
+    for batch in images:
+        cut.advance(batch)
+    cut.save()
+    further = Training(replace(finished, out=out))
+    further.resume()
+    assert further.step == 4
+    fit(further, pictures)
+    assert (out / "student.wts").read_bytes() == (finished.out / "student.wts").read_bytes()
+
+
+def test_a_finished_run_keeps_its_weights_when_it_is_resumed(
+    finished: Settings, pictures: Pictures
+) -> None:
+    before = (finished.out / "student.wts").read_bytes()
+    again = Training(finished)
+    again.resume()
+    fit(again, pictures)
+    assert (finished.out / "student.wts").read_bytes() == before
+
+
+def test_the_teacher_has_no_loss(pictures: Pictures) -> None:
     network = RetinaFace().eval()
     images = next(iter(loader(Scenes(pictures, 0), Batches(0, 1, 4, 64), 0)))
     with torch.no_grad():

@@ -3,7 +3,7 @@ import pytest
 
 from tests.photographs import ASTRONAUT_FILE, read
 from training.embedder.faces import MARGIN, SIDE, Faces, cut, person
-from training.embedder.pairs import MOST_A_PERSON, Floats, cosines, grouping, halves, verification
+from training.embedder.pairs import MOST_PER_PERSON, Floats, cosines, grouping, halves, verification
 from training.geometry import arcface_crop
 
 
@@ -35,7 +35,7 @@ def test_people_are_named_by_their_files() -> None:
     assert person("_60_12_0") == "_60_12_0"
 
 
-def test_clear_embeddings_are_told_apart_and_random_ones_are_not() -> None:
+def test_clear_embeddings_are_verified_and_random_ones_are_not() -> None:
     clear = verification(embeddings(PEOPLE, 0.3), PEOPLE)
     assert clear["accuracy_on_other_half"] == pytest.approx([1, 1], abs=0.01)
     assert clear["missed"] == pytest.approx(0, abs=0.02)
@@ -46,7 +46,7 @@ def test_clear_embeddings_are_told_apart_and_random_ones_are_not() -> None:
 def test_a_crowd_is_grouped_and_the_groups_are_judged() -> None:
     clear = grouping(embeddings(PEOPLE, 0.3), PEOPLE)
     assert clear["0.45"] == {"groups": 20, "own": 1, "together": 1}
-    one = np.eye(3)[[0, 0, 1, 1, 2, 0]]  # of "b" one is alone, and one is among those of "a"
+    one = np.eye(3)[[0, 0, 1, 1, 2, 0]]  # one "b" is alone, and one is grouped with "a"
     found = grouping(one, ("a", "a", "b", "b", "b", "b"))
     assert found["0.5"] == {"groups": 3, "own": 5 / 6, "together": 4 / 6}
 
@@ -54,7 +54,7 @@ def test_a_crowd_is_grouped_and_the_groups_are_judged() -> None:
 def test_no_person_is_more_than_a_share_of_the_pairs() -> None:
     people = ("a",) * 30 + ("b",) * 2
     found = cosines(embeddings(people, 1.0), people)
-    assert MOST_A_PERSON / 2 < len(found.same) <= MOST_A_PERSON + 1
+    assert MOST_PER_PERSON / 2 < len(found.same) <= MOST_PER_PERSON + 1
     assert len(found.other) == 60
 
 
@@ -66,7 +66,7 @@ def test_halves_share_nobody() -> None:
     assert first.sum() == second.sum() == 40
 
 
-def test_a_cut_face_has_the_services_crop_in_its_middle() -> None:
+def test_an_aligned_face_contains_the_crop_of_the_service() -> None:
     astronaut = read(ASTRONAUT_FILE)
     landmarks = np.array([[205, 110], [245, 107], [228, 131], [210, 148], [247, 146]], np.float32)
     face = cut(astronaut, landmarks)

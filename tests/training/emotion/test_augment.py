@@ -1,4 +1,4 @@
-"""Views of a face: shapes, determinism, and what each change may and may not do."""
+"""Views of a face: shapes, determinism, and properties of each change."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ CHANGES = (
 
 
 @given(faces, seeds, st.sampled_from([32, 40, 48]))
-def test_a_view_is_a_grey_image_of_the_side_asked_for(face: Image, seed: int, side: int) -> None:
+def test_a_view_is_a_grey_image_of_its_side(face: Image, seed: int, side: int) -> None:
     result = view(face, np.random.default_rng(seed), side)
     assert result.shape == (side, side)
     assert result.dtype == np.uint8
 
 
 @given(faces, seeds)
-def test_the_seed_fixes_the_view_and_the_face_is_left_alone(face: Image, seed: int) -> None:
+def test_the_seed_fixes_the_view_and_the_face_is_unchanged(face: Image, seed: int) -> None:
     before = face.copy()
     first, again = (view(face, np.random.default_rng(seed)) for _ in range(2))
     np.testing.assert_array_equal(first, again)
@@ -46,7 +46,7 @@ def test_the_seed_fixes_the_view_and_the_face_is_left_alone(face: Image, seed: i
 
 
 @given(faces, seeds)
-def test_without_strength_only_the_mirror_is_left(face: Image, seed: int) -> None:
+def test_without_strength_a_view_is_the_face_or_its_mirror_image(face: Image, seed: int) -> None:
     result = view(face, np.random.default_rng(seed), strength=STILL)
     assert (result == face).all() or (result == face[:, ::-1]).all()
 
@@ -58,7 +58,7 @@ def test_the_border_is_replicated_not_black(grey: int, seed: int) -> None:
 
 
 @pytest.mark.parametrize("scale", [0.85, 1.25])
-def test_the_scale_is_the_frame_s_so_a_large_one_makes_the_face_small(scale: float) -> None:
+def test_a_large_scale_makes_the_face_small(scale: float) -> None:
     rows, columns = np.mgrid[:48, :48] - 23.5
     disc = np.where(rows**2 + columns**2 < 12**2, 255, 0).astype(np.uint8)
     strength = Strength(scale=(scale, scale), shift=0.0, rotation=0.0)

@@ -1,4 +1,4 @@
-"""The emotion network that ships: its contract, its size, and what it makes of odd pixels."""
+"""The emotion network that ships: its inputs and outputs, its size, and unusual pixels."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+
+from tests.training.graphs import multiply_adds, shape
 
 FILE = Path(__file__).parents[3] / "engines" / "models" / "emotion-fer48.onnx"
 
@@ -20,10 +22,6 @@ def proto() -> onnx.ModelProto:
 @pytest.fixture(scope="module")
 def session() -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(FILE, providers=["CPUExecutionProvider"])
-
-
-def shape(value: onnx.ValueInfoProto) -> list[str | int]:
-    return [each.dim_param or each.dim_value for each in value.type.tensor_type.shape.dim]
 
 
 def test_one_input_one_output_and_labels(proto: onnx.ModelProto) -> None:
@@ -56,21 +54,3 @@ def test_a_face_scores_the_same_in_any_batch(session: onnxruntime.InferenceSessi
     (together,) = session.run(None, {"faces": faces})
     alone = np.concatenate([session.run(None, {"faces": face[None]})[0] for face in faces])
     np.testing.assert_allclose(together, alone, atol=1e-5)
-
-
-def multiply_adds(proto: onnx.ModelProto) -> int:
-    """Count those of the convolutions and matrix products on one face."""
-    single = onnx.ModelProto()
-    single.CopyFrom(proto)
-    for value in (*single.graph.input, *single.graph.output):
-        value.type.tensor_type.shape.dim[0].dim_value = 1
-    graph = onnx.shape_inference.infer_shapes(single, data_prop=True).graph
-    shapes = {each.name: shape(each) for each in (*graph.value_info, *graph.output)}
-    weights = {each.name: each.dims for each in graph.initializer}
-    total = 0
-    for node in graph.node:
-        if node.op_type in {"Conv", "MatMul", "Gemm"}:
-            kernel = weights[node.input[1]]
-            places = shapes[node.output[0]][2:] if node.op_type == "Conv" else []
-            total += int(np.prod(kernel) * np.prod(np.array(places, dtype=np.int64)))
-    return total

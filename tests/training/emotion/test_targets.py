@@ -1,4 +1,4 @@
-"""Targets from labels and FER+ votes, and the batches made of them."""
+"""Targets from labels and FER+ votes, and batches."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def of_label(row: np.ndarray) -> dict[str, float]:
     }
 
 
-def test_votes_go_to_the_class_of_their_name() -> None:
+def test_votes_count_for_the_class_of_their_name() -> None:
     shares = vote_distribution(votes(neutral=2, happiness=6, sadness=2))[0]
     assert of_label(shares) == {"happy": 0.6, "sad": 0.2, "neutral": 0.2}
 
@@ -36,12 +36,12 @@ def test_contempt_unknown_no_face_and_single_votes_are_dropped() -> None:
     assert of_label(shares) == {"angry": 1.0}
 
 
-def test_fitted_votes_are_the_labels_that_such_votes_go_with() -> None:
+def test_fitted_votes_predict_the_labels() -> None:
     same = votes(neutral=7, sadness=3).repeat(40, 0)
     happy, none = votes(happiness=10).repeat(20, 0), np.full((1, 10), -1, np.int8)
     labels = np.array([4] * 30 + [6] * 10 + [3] * 20 + [0])
     shares = fitted_votes(np.concatenate([same, happy, none]), one_hot(labels))
-    # The majority says neutral, three labels of four sad.
+    # The majority voted neutral, but three of four labels are sad.
     np.testing.assert_allclose(shares[0], np.eye(7)[4] * 0.75 + np.eye(7)[6] * 0.25, atol=0.02)
     assert shares[40, 3] > 0.95
     assert shares[60].sum() == 0

@@ -18,12 +18,12 @@ torch = pytest.importorskip("torch", reason="torch lives in the environment for 
 from analysis.landmarks import SIDE, TEMPLATE, eyes, frame  # noqa: E402
 from engines.backends.onnxruntime import session  # noqa: E402
 from training.descent import Settings  # noqa: E402
+from training.detector import annotated  # noqa: E402
+from training.detector.annotated import Marked  # noqa: E402
 from training.detector.network import RetinaFace  # noqa: E402
 from training.detector.weights import save_wts  # noqa: E402
 from training.geometry import place  # noqa: E402
 from training.landmarks import __main__ as cli  # noqa: E402
-from training.landmarks import annotated  # noqa: E402
-from training.landmarks.annotated import Marked  # noqa: E402
 from training.landmarks.marks import mark_all, marked  # noqa: E402
 from training.landmarks.network import Placer, export  # noqa: E402
 from training.landmarks.train import Training, fit, loader, stack  # noqa: E402
@@ -50,7 +50,7 @@ Steady = Callable[[np.ndarray], Path]
 
 
 def drawn(count: int, side: int, size: float, seed: int = 0) -> Marked:
-    """Grey pictures with five coloured dots for a face, `size` as large as `FRONTAL`."""
+    """Draw grey pictures with five coloured dots as a face, scaled by `size`."""
     rng = np.random.default_rng(seed)
     points = 0.5 + size * (rng.normal(FRONTAL, 0.01, (count, 5, 2)) - 0.5)
     images = np.full((count, side, side, 3), 60, np.uint8)
@@ -63,7 +63,7 @@ def drawn(count: int, side: int, size: float, seed: int = 0) -> Marked:
 
 @pytest.fixture(name="archive")
 def the_archive(tmp_path: Path) -> Path:
-    """Nine well-placed faces and nine whose points lie too high, all at `FRONTAL`."""
+    """An archive of nine faces with good points and nine with points that lie too high."""
     numbers = " ".join(str(value) for value in (80 * FRONTAL - 0.5).flat)
     names = [f"{number}_0_0.jpg" for number in range(9)] + [f"_20_{n}_0.jpg" for n in range(9)]
     with zipfile.ZipFile(tmp_path / annotated.ARCHIVE, "w") as archive:
@@ -76,7 +76,7 @@ def the_archive(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def steady(tmp_path: Path) -> Steady:
-    """Networks that move every face's points alike."""
+    """Return networks that move all points by constant offsets."""
 
     def made(moved: np.ndarray) -> Path:
         placer = Placer().eval()
@@ -102,7 +102,7 @@ def test_faces_without_points_are_left_out() -> None:
     assert np.array_equal(some.known().points, some.points[[0, 2]])
 
 
-def test_a_view_shows_each_point_where_it_says() -> None:
+def test_a_view_shows_each_point_at_its_place() -> None:
     rng, marks = np.random.default_rng(0), drawn(5, 200, 1.0)
     seen = set()
     for _ in range(30):
@@ -111,7 +111,7 @@ def test_a_view_shows_each_point_where_it_says() -> None:
         for (x, y), colour in zip(TEMPLATE + moved, COLOURS, strict=True):
             if min(x, y) > 2 and max(x, y) < SIDE - 3:
                 pixel = crop[round(y), round(x)].astype(int)
-                # Mirrored: what was drawn at the left eye is seen at the right one.
+                # Mirrored: the left eye becomes the right one.
                 near = min(COLOURS, key=lambda c: int(np.abs(pixel - c).sum()))
                 seen.add((colour, near))
     assert seen <= {(a, b) for a in COLOURS for b in COLOURS if a == b} | {
@@ -123,7 +123,7 @@ def test_a_view_shows_each_point_where_it_says() -> None:
     assert len(seen) == 9
 
 
-def test_guesses_are_as_far_off_as_a_detector() -> None:
+def test_guesses_have_the_errors_of_a_detector() -> None:
     points, rng = 100 * FRONTAL, np.random.default_rng(0)
     off = [
         np.linalg.norm(guess(points, rng) - points, axis=1).mean() / eyes(points)
@@ -150,16 +150,21 @@ def test_a_few_steps_lower_the_error() -> None:
     assert errors[-1] < 0.8 * errors[0]
 
 
-def test_a_run_leaves_curve_and_network_and_goes_on(tmp_path: Path) -> None:
+def test_a_run_writes_curve_and_network_and_resumes(tmp_path: Path) -> None:
     sets, run = (drawn(4, 80, 1.0), drawn(4, 160, 0.8)), replace(RUN, out=tmp_path)
     fit(Training(run), sets, drawn(2, 80, 1.0))
+    network, before = tmp_path / "landmarks.onnx", (tmp_path / "landmarks.onnx").read_bytes()
+    again = Training(run)
+    again.resume()
+    fit(again, sets, drawn(2, 80, 1.0))
+    assert network.read_bytes() == before  # a finished run keeps its weights
     further = Training(replace(run, steps=9))
     further.resume()
     assert further.step == 6
     fit(further, sets, drawn(2, 80, 1.0))
     rows = list(csv.DictReader((tmp_path / "curve.csv").read_text().splitlines()))
     assert [row["step"] for row in rows] == ["3", "6", "9"]
-    assert (tmp_path / "landmarks.onnx").exists()
+    assert network.read_bytes() != before
 
 
 def test_the_export_equals_the_framework(tmp_path: Path) -> None:
@@ -188,7 +193,7 @@ def test_points_that_stay_on_the_template_are_a_face_like_the_template(
     assert points @ matrix[:, :2].T + matrix[:, 2] == pytest.approx(TEMPLATE, abs=1e-6)
 
 
-def test_what_a_network_moves_is_moved_in_the_image(steady: Steady) -> None:
+def test_offsets_of_a_network_move_points_in_the_image(steady: Steady) -> None:
     face = (2 * TEMPLATE + [50, 40]).astype(np.float32)
     image = np.zeros((300, 300, 3), np.uint8)
     moved = place(steady(np.tile([2.0, -1.0], 5)), image, face[None])
@@ -196,12 +201,12 @@ def test_what_a_network_moves_is_moved_in_the_image(steady: Steady) -> None:
     assert moved.dtype == np.float32
 
 
-def test_marks_are_the_mean_of_all_networks_and_nowhere_without_a_guess(steady: Steady) -> None:
+def test_marks_are_the_mean_of_all_networks_and_nan_without_a_face(steady: Steady) -> None:
     face = (2 * TEMPLATE + [50, 40]).astype(np.float32)
     photo = np.zeros((250, 250, 3), np.uint8)
     networks = steady(np.tile([0.0, 0.0], 5)), steady(np.tile([1.0, 0.0], 5))
     found = marked(networks, photo, face)
-    wanted = face + np.array([3, 0])  # by three looks of one of the two
+    wanted = face + np.array([3, 0])  # three passes of one of the two
     assert found == pytest.approx(wanted, abs=0.1)
     blind = RetinaFace().eval()
     for head in blind.ClassHead:
@@ -209,7 +214,7 @@ def test_marks_are_the_mean_of_all_networks_and_nowhere_without_a_guess(steady: 
     assert np.isnan(mark_all(networks, blind, photo[None])).all()
 
 
-def test_the_commands_follow_each_other(
+def test_the_commands_work_one_after_another(
     archive: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)

@@ -1,4 +1,4 @@
-"""How far the landmarks that are served are off, on annotated faces that nothing was trained on."""
+"""Errors of the shipped landmark network on held-out annotated faces."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ import pytest
 
 pytest.importorskip("torch", reason="torch lives in the environment for training")
 
+from training.detector import annotated
 from training.detector.pictures import Pictures
 from training.detector.weights import load_wts
-from training.landmarks import annotated
 from training.landmarks.evaluate import evaluate
 
 ROOT = Path(__file__).parents[3]

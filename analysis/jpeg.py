@@ -1,0 +1,78 @@
+"""The segments of a JPEG file (ITU-T T.81, annex B), cut down to those that its pixels need."""
+
+import re
+import struct
+from typing import NamedTuple
+
+from analysis.errors import TooLargeError
+from analysis.exif import UPRIGHT, orientation
+
+# A photograph has some tens of segments; colour profiles and editing history make some hundreds.
+MAX_SEGMENTS = 4096
+# Progressive files have about ten.
+MAX_SCANS = 1000
+# Tables, frames and scans; JFIF's and Adobe's segments name the colours of the samples.
+NEEDED = frozenset([*range(0xC0, 0xD0), 0xDB, 0xDD, 0xE0, 0xEE])
+WITHOUT_LENGTH = frozenset([0x01, *range(0xD0, 0xDA)])
+EXIF, SCAN, END = 0xE1, 0xDA, 0xD9
+MARKER = re.compile(rb"\xff[^\x00\xff]")
+MARKER_AMONG_SAMPLES = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+
+
+class Jpeg(NamedTuple):
+    """The bytes that a decoder needs, the EXIF orientation, and the number of scans."""
+
+    data: bytes
+    orientation: int
+    scans: int
+
+
+class _Segment(NamedTuple):
+    marker: int
+    begin: int
+    end: int
+
+
+def strip(data: bytes) -> Jpeg:
+    """Keep the tables, frames and scans of a JPEG file up to its end.
+
+    Raises:
+        TooLargeError: more segments or scans than any image needs.
+        EOFError, struct.error: the file ends before its image.
+    """
+    turn, at, kept = UPRIGHT, 2, [data[:2]]
+    for _ in range(MAX_SEGMENTS):
+        marker, begin, at = _segment(data, at, MARKER)
+        if marker == SCAN:
+            end, scans = _end_of_scans(data, at)
+            return Jpeg(b"".join([*kept, data[begin:end]]), turn, scans)
+        if marker in NEEDED:
+            kept.append(data[begin:at])
+        elif marker == EXIF and data[begin + 4 : begin + 10] == b"Exif\0\0" and turn == UPRIGHT:
+            turn = orientation(data[begin + 10 : at])
+    raise TooLargeError(f"the JPEG image has more than {MAX_SEGMENTS} segments; save it anew")
+
+
+def _segment(data: bytes, at: int, pattern: re.Pattern[bytes]) -> _Segment:
+    """Find the first segment that begins at `at` or later."""
+    found = pattern.search(data, at)
+    if found is None:
+        raise EOFError
+    begin, marker = found.start(), data[found.start() + 1]
+    if marker in WITHOUT_LENGTH:
+        return _Segment(marker, begin, begin + 2)
+    (length,) = struct.unpack_from(">H", data, begin + 2)
+    return _Segment(marker, begin, begin + 2 + int(length))
+
+
+def _end_of_scans(data: bytes, at: int) -> tuple[int, int]:
+    """Find the end of the image and count its scans; the samples of the first begin at `at`."""
+    scans = 1
+    for _ in range(MAX_SEGMENTS):
+        marker, _, at = _segment(data, at, MARKER_AMONG_SAMPLES)
+        if marker == END:
+            return at, scans
+        scans += marker == SCAN
+        if scans > MAX_SCANS:
+            break
+    raise TooLargeError(f"the JPEG image has more than {MAX_SCANS} scans; save it anew")

@@ -1,0 +1,43 @@
+"""One image that waits for a worker, or is with one."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from analysis.errors import InferenceError, ServiceError, ShuttingDownError
+from analysis.types import Result, Task
+
+Done = Callable[[Result | ServiceError], None]
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """An image, its deadline, and the callback for its result.
+
+    deadline, queued: seconds on `time.monotonic`'s clock; owner: passed on to the observers.
+    `alone` is set when a worker ended with the image: it is then sent with no other image.
+    `suspect` is set when a device ended with it: it then runs on that device while no other does.
+    Set `cancelled` if nobody waits for the result any more.
+    """
+
+    task: Task
+    deadline: float
+    done: Done
+    owner: object = None
+    queued: float = field(default_factory=time.monotonic)
+    alone: bool = False
+    suspect: bool = False
+    cancelled: bool = False
+
+    def finish(self, outcome: Result | ServiceError) -> None:
+        """Call back with the outcome, unless the job is cancelled."""
+        if not self.cancelled:
+            self.done(outcome)
+
+    def fail(self) -> None:
+        """Finish with the error that no engine can analyze this image."""
+        self.finish(InferenceError("the engine failed on this image"))
+
+    def reject(self) -> None:
+        """Finish with the error that no worker will analyze this image."""
+        self.finish(ShuttingDownError("the service is stopping; send the request again"))

@@ -1,0 +1,1 @@
+"""`python -m bench.gpu`: networks, pipeline and JPEG decoding on a GPU, or on a CPU."""

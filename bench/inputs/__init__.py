@@ -1,0 +1,1 @@
+"""Images and request bodies to send: sound, malicious and damaged ones."""

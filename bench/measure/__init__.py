@@ -1,0 +1,1 @@
+"""What the benchmarks measure with: a server, its processes, its metrics, tables and pictures."""

@@ -1,0 +1,93 @@
+"""The Python module of TensorRT 10.12 to 11 or of TensorRT-RTX, which has the same names."""
+
+import functools
+import importlib
+import logging
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from engines.errors import EngineError, GpuMissingError
+
+if TYPE_CHECKING:
+    import tensorrt as trt
+
+log = logging.getLogger("emotions.tensorrt")
+
+MODULES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx_bindings"}
+OLDEST, TOO_NEW = (10, 12), (12,)
+
+
+class Library(Protocol):
+    """The names that are used here, with the types of TensorRT's own bindings."""
+
+    __version__: str
+    Builder: "type[trt.Builder]"
+    BuilderFlag: "type[trt.BuilderFlag]"
+    ExecutionContextAllocationStrategy: "type[trt.ExecutionContextAllocationStrategy]"
+    ILogger: "type[trt.ILogger]"
+    IProgressMonitor: "type[trt.IProgressMonitor]"
+    NetworkDefinitionCreationFlag: "type[trt.NetworkDefinitionCreationFlag]"
+    OnnxParser: "type[trt.OnnxParser]"
+    Runtime: "type[trt.Runtime]"
+    TensorIOMode: "type[trt.TensorIOMode]"
+
+    def nptype(self, trt_type: "trt.DataType") -> type:
+        """The numpy type of a tensor's type."""
+
+    def __hash__(self) -> int: ...
+
+
+def load_library(name: str) -> Library:
+    """Import the module of the engine `name`.
+
+    Raises:
+        GpuMissingError: it is not installed.
+        EngineError: it is too old or too new.
+    """
+    try:
+        library = cast(Library, importlib.import_module(MODULES[name]))
+    except (ImportError, OSError) as error:
+        raise GpuMissingError(f"the library of {name} is not installed here: {error}") from error
+    version = tuple(int(part) for part in library.__version__.split(".")[:2])
+    if name == "tensorrt" and not OLDEST <= version < TOO_NEW:
+        raise EngineError(
+            f"TensorRT {library.__version__} is not supported: 10.12 to 11 are; "
+            "build the image of docker/Dockerfile.gpu"
+        )
+    return library
+
+
+def compute_capability(library: Any, capability: str) -> Any:
+    """TensorRT-RTX's constant for a compute capability as `8.9`, None if it does not know it."""
+    return getattr(library.ComputeCapability, "SM" + capability.replace(".", ""), None)
+
+
+def compute_capabilities(library: Any) -> list[str]:
+    """Names of the compute capabilities that TensorRT-RTX knows, as `SM89`."""
+    return sorted(name for name in library.ComputeCapability.__members__ if name[:2] == "SM")
+
+
+class _Logger:
+    """Passes the library's messages to Python's logging and keeps the last error."""
+
+    last_error = "no reason given"
+
+    def log(self, severity: Any, msg: str) -> None:
+        match severity.name:
+            case "ERROR" | "INTERNAL_ERROR":
+                self.last_error = msg
+                log.error("%s", msg)
+            case "WARNING":
+                log.warning("%s", msg)
+            case _:
+                log.debug("%s", msg)
+
+
+@functools.cache
+def logger(library: Any) -> Any:
+    """The one logger of a library: TensorRT accepts one per process."""
+    return subclass(_Logger, library.ILogger)()
+
+
+def subclass(ours: type, theirs: type) -> Any:
+    """Our methods on a class of a library that is known only at run time."""
+    return type(ours.__name__, (ours, theirs), {})

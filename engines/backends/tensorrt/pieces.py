@@ -1,0 +1,34 @@
+"""How a batch of any size is cut into the batch sizes of a plan."""
+
+from typing import NamedTuple
+
+
+class Piece(NamedTuple):
+    """Rows of a batch, and the batch size of the plan that computes them, padded."""
+
+    rows: int
+    size: int
+
+
+def pieces(rows: int, sizes: tuple[int, ...]) -> list[Piece]:
+    """Cut `rows` into as many of the largest of the rising `sizes` as they fill, and a rest.
+
+    The rest is padded to the next size. It is cut in two, for two streams, where that computes
+    fewer rows.
+    """
+    largest = sizes[-1]
+    full, rest = divmod(rows, largest)
+    return [Piece(largest, largest)] * full + (_rest(rest, sizes) if rest else [])
+
+
+def _rest(rows: int, sizes: tuple[int, ...]) -> list[Piece]:
+    padded = _least(rows, sizes)
+    full = max((size for size in sizes if size < rows), default=rows)
+    left = rows - full
+    if left and full + _least(left, sizes) < padded:
+        return [Piece(full, full), Piece(left, _least(left, sizes))]
+    return [Piece(rows, padded)]
+
+
+def _least(rows: int, sizes: tuple[int, ...]) -> int:
+    return next(size for size in sizes if size >= rows)

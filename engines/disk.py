@@ -1,0 +1,60 @@
+"""Files that appear whole or not at all."""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engines.errors import EngineError
+
+# A write to a full disk raises these without the name of the file.
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Give a temporary file beside `path`, which replaces `path` when the block ends without error.
+
+    A block that fails or is killed leaves `path` as it was. Errors of the block that do not come
+    from the temporary file, as those of files that it reads, pass unchanged.
+
+    Raises:
+        EngineError: the folder cannot be written to, or the disk is full.
+    """
+    temporary = _temporary(path)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        if failed_to_write(error, temporary):
+            raise _cannot_write(path, error) from error
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def failed_to_write(error: OSError, path: Path) -> bool:
+    """Whether an error comes from writing `path`, where other files are read at the same time."""
+    if error.filename is None:
+        return error.errno in DISK_FULL
+    return str(error.filename) == str(path)
+
+
+def _temporary(path: Path) -> Path:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-", suffix=path.suffix)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    os.close(handle)
+    return Path(name)
+
+
+def _cannot_write(path: Path, error: OSError) -> EngineError:
+    return EngineError(
+        f"cannot write {path} ({error.strerror}); make room or let this user write to the "
+        "folder, or choose another (EMOTIONS_PLANS is that of plans)"
+    )

@@ -1,0 +1,69 @@
+"""`emotions predict` and `emotions webcam`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from offline.cli.console import console, print_line
+from offline.cli.options import Url, settings_with
+from offline.extras import require_pyav
+from offline.tables.convert import TableFormat
+from service.telemetry.logs import configure
+
+INTERRUPTED = 130  # what shells give for a command that Ctrl-C ended
+
+
+def predict(
+    paths: Annotated[list[Path], typer.Argument(help="Files, folders, quoted patterns")],
+    *,
+    out: Annotated[Path | None, typer.Option(help="Folder for pictures and tables")] = None,
+    table_format: Annotated[
+        TableFormat,
+        typer.Option("--format", help="Further format of the tables, beside CSV"),
+    ] = "csv",
+    resume: Annotated[bool, typer.Option(help="Continue an earlier run into --out")] = False,
+    embeddings: Annotated[bool, typer.Option(help="Add identity embeddings")] = False,
+    identities: Annotated[bool, typer.Option(help="Number the people, with --out")] = True,
+    url: Url = None,
+    fps: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="Frames per second to analyze of a video"),
+    ] = None,
+    min_score: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Lowest confidence of a face")
+    ] = None,
+) -> None:
+    """Analyze images and videos: JSON lines, or pictures and tables in a folder."""
+    from offline import predict as prediction  # noqa: PLC0415  (`emotions --help` stays quick)
+
+    settings = settings_with(min_score=min_score)
+    configure(settings)
+    job = prediction.Job(paths, out, table_format, resume, embeddings, url, fps, identities)
+    try:
+        failed = prediction.predict(settings, job, console)
+    except OSError as error:
+        print_line(f"emotions: {error}")
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        print_line("emotions: stopped" + (f"; continue with --out {out} --resume" if out else ""))
+        raise typer.Exit(INTERRUPTED) from None
+    if failed:
+        print_line(f"emotions: {failed} of the files could not be analyzed")
+        raise typer.Exit(1)
+
+
+def webcam(
+    source: Annotated[
+        str, typer.Argument(help="Number of a camera, a device, or rtsp://...")
+    ] = "0",
+    out: Annotated[Path | None, typer.Option(help="Folder for a recording")] = None,
+    url: Url = None,
+) -> None:
+    """Analyze a camera or stream until Ctrl-C: JSON lines, or a recording with its report."""
+    require_pyav()
+    from offline.webcam import watch  # noqa: PLC0415  (PyAV is an extra)
+
+    settings = settings_with()
+    configure(settings)
+    watch(settings, source, out, url, console)

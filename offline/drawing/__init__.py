@@ -1,0 +1,1 @@
+"""Pictures for people: annotated faces, and a confusion matrix."""

@@ -1,0 +1,35 @@
+"""Optional libraries: check for them before a long run, not after it."""
+
+import importlib.util
+from typing import Any
+
+from offline.errors import MissingExtraError
+
+
+def require_pyav() -> None:
+    """Check that PyAV is installed.
+
+    Raises:
+        MissingExtraError: it is not.
+    """
+    if importlib.util.find_spec("av") is None:
+        raise MissingExtraError(
+            "videos need PyAV; `./build.sh` installs it, or `pip install '.[video]'` elsewhere"
+        )
+
+
+def import_pyarrow() -> tuple[Any, Any, Any]:
+    """Return the modules `pyarrow`, `pyarrow.csv` and `pyarrow.parquet`.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow  # noqa: PLC0415  (an optional library)
+        import pyarrow.csv  # noqa: PLC0415
+        import pyarrow.parquet  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError(
+            "Parquet needs pyarrow; `pip install '.[parquet]'` in the repository installs it"
+        ) from error
+    return pyarrow, pyarrow.csv, pyarrow.parquet

@@ -1,0 +1,57 @@
+"""Names of files as text, and paths of the results that are made from them."""
+
+import hashlib
+import os
+import re
+from pathlib import Path, PurePath
+
+from offline.errors import OutputError
+
+# Control characters, line separators, surrogates (bytes that are not UTF-8), and a backslash that
+# would look like the start of an escape.
+UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|\\(?=x[0-9a-f]{2}|u[0-9a-f]{4})"
+)
+# File systems allow 255 bytes; the rest is for the prefix of temporary files.
+MAX_NAME_BYTES = 240
+
+
+def printable(name: str) -> str:
+    r"""Return a file's name as valid text of one line; different names give different texts.
+
+    A name on disk may hold any bytes. A byte that is not UTF-8 and an ASCII character that cannot
+    stay become `\xe9`; any other character that cannot stay becomes `\u2028`.
+    """
+    return UNPRINTABLE.sub(_escape, os.fsencode(name).decode(errors="surrogateescape"))
+
+
+def output_path(folder: Path, name: str) -> Path:
+    """Return the path in `folder` of a result for the file that `find_files` calls `name`.
+
+    Raises:
+        OutputError: the path leads out of `folder`, where it could overwrite an original.
+    """
+    path = folder.joinpath(*map(_shorten, PurePath(name).parts))
+    place = Path(os.path.realpath(folder.parent), folder.name)
+    if place not in Path(os.path.realpath(path)).parents:
+        raise OutputError(
+            f"{path} leads out of {folder}; remove the link there, or choose another --out"
+        )
+    return path
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if 0xDC80 <= code <= 0xDCFF:  # Python's stand-in for a byte that is not UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
+
+
+def _shorten(part: str) -> str:
+    """Cut a name that escapes have made too long; a hash keeps it different from others."""
+    data = part.encode()
+    if len(data) <= MAX_NAME_BYTES:
+        return part
+    suffix = PurePath(part).suffix
+    end = "-" + hashlib.sha256(data).hexdigest()[:16] + (suffix if len(suffix) < 8 else "")
+    return data[: MAX_NAME_BYTES - len(end.encode())].decode(errors="ignore") + end

@@ -1,0 +1,1 @@
+"""Results as tables: one row per face, one row per image or frame."""

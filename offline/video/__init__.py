@@ -1,0 +1,1 @@
+"""Videos and cameras: reading, tracking of faces, the annotated copy, tables and report."""

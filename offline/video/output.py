@@ -1,0 +1,96 @@
+"""The folder of a video: annotated copy, tables, timeline and report."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from analysis.document import Face, ImageResult
+from offline.drawing.annotate import annotate
+from offline.video.people import Person, group_tracks
+from offline.video.portraits import Portraits
+from offline.video.reading import Frame
+from offline.video.report import Card, write_report
+from offline.video.tables import TABLES, Columns, VideoTables
+from offline.video.timeline import draw_timeline
+from offline.video.tracking import Tracker
+from offline.video.writing import open_video
+
+__all__ = ["TABLES", "Columns", "VideoOutput", "exists"]
+
+# People who are in the picture for less time are not in the report: most are no faces at all.
+MIN_SECONDS = 0.5
+REPORT = "report.html"
+
+
+def exists(folder: Path) -> bool:
+    """Whether the folder of a video is there; it appears only when it is complete."""
+    return (folder / REPORT).exists()
+
+
+class VideoOutput:
+    """Writes a video frame by frame: a context manager, then `finish`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        labels: Sequence[str],
+        same_person: float,
+        columns: Columns,
+    ) -> None:
+        self._folder, self._name, self._labels, self._columns = (
+            folder,
+            name,
+            labels,
+            columns,
+        )
+        self._same_person = same_person
+        self._tracker = Tracker(labels, same_person)
+        self._portraits = Portraits()
+        self._seconds, self._frames = 0.0, 0
+        self._open = ExitStack()
+
+    def __enter__(self) -> "VideoOutput":
+        self._video = self._open.enter_context(open_video(self._folder / "video.mp4"))
+        self._tables = VideoTables(self._folder, self._name, self._labels, self._columns)
+        self._open.callback(self._tables.close)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.close()
+
+    def add(self, frame: Frame, result: ImageResult) -> None:
+        """Write a frame and its faces, with the smoothed scores of their tracks."""
+        tracks = self._tracker.update(self._tracked(result.faces), frame.time)
+        faces = [t.smoothed(face) for t, face in zip(tracks, result.faces, strict=True)]
+        self._video.write(np.asarray(annotate(frame.image, faces)), frame.time)
+        self._tables.add(frame, result.model_copy(update={"faces": faces}), tracks)
+        for track, face in zip(tracks, faces, strict=True):
+            self._portraits.add(track, face, frame.image)
+        self._seconds = frame.time
+        self._frames += 1
+
+    def _tracked(self, faces: Sequence[Face]) -> Sequence[Face]:
+        if self._columns.identities:
+            return faces
+        return [face.model_copy(update={"embedding": None}) for face in faces]
+
+    def finish(self) -> list[Person]:
+        """Group the tracks into people, write `faces.csv`, timeline and report; after the block.
+
+        Returns the people of the report.
+        """
+        people = group_tracks(self._tracker.tracks, self._same_person)
+        self._tables.finish({t.number: person.number for person in people for t in person.tracks})
+        shown = [person for person in people if person.seconds >= MIN_SECONDS]
+        identities = self._columns.identities
+        noun = "Person" if identities else "Track"
+        timeline = draw_timeline(shown, self._labels, self._seconds, noun=noun)
+        timeline.save(self._folder / "timeline.png")
+        cards = [Card(person, self._portraits.of(person)) for person in shown]
+        counted = "people" if identities else "tracks, not grouped by person"
+        summary = f"{self._frames} frames, {self._seconds:.1f} s, {len(shown)} {counted}"
+        write_report(self._folder / REPORT, self._name, cards, self._labels, summary, noun=noun)
+        return shown

@@ -1,0 +1,18 @@
+"""From settings to a running pipeline: the engine, the plans and the processes."""
+
+from service.factory.models import Model, Models, find_models, load_catalog
+from service.factory.pipeline import open_pipeline
+from service.factory.processes import device_count, layout_of, plans_of
+from service.factory.tracing import open_tracing
+
+__all__ = [
+    "Model",
+    "Models",
+    "device_count",
+    "find_models",
+    "layout_of",
+    "load_catalog",
+    "open_pipeline",
+    "open_tracing",
+    "plans_of",
+]

@@ -1,0 +1,80 @@
+"""Finds the plans of the networks that the settings name."""
+
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from engines import build, plan
+from engines.catalog import Catalog, ModelSpec
+from engines.errors import PlanMissingError, WeightsMissingError
+from engines.select import Choice, choose
+from engines.types import Engine
+from service.settings import Settings
+
+
+class Model(NamedTuple):
+    """A model and the files of its plan."""
+
+    spec: ModelSpec
+    plan: Path
+    sidecar: plan.Sidecar
+
+
+class Models(NamedTuple):
+    """The models that a service runs. `reason` says why it runs them on this engine."""
+
+    engine: Engine
+    reason: str
+    detector: Model
+    landmarks: Model | None
+    emotion: Model
+    embedder: Model | None
+
+    @property
+    def all(self) -> list[Model]:
+        """Return the models without those that are absent."""
+        found = (self.detector, self.landmarks, self.emotion, self.embedder)
+        return [model for model in found if model is not None]
+
+
+def find_models(settings: Settings, engine: Engine | None = None) -> Models:
+    """Find the plans of `engine`, by default of the engine in `settings`.
+
+    Raises:
+        EngineError: a plan is missing or does not fit; the message names the command to run.
+    """
+    catalog, chosen = load_catalog(settings), _choose(settings, engine)
+    find = partial(_find, engine=chosen.engine, settings=settings)
+    landmarks = settings.landmarks
+    return Models(
+        *chosen,
+        find(catalog.get(settings.detector, "detector")),
+        None if landmarks == "none" else find(catalog.get(landmarks, "landmarks")),
+        find(catalog.get(settings.emotion, "emotion")),
+        _find_embedder(catalog.get(settings.embedder, "embedder"), chosen.engine, settings),
+    )
+
+
+def load_catalog(settings: Settings) -> Catalog:
+    """Load the built-in catalog, extended by the file in `settings`."""
+    return Catalog.load(*([settings.catalog] if settings.catalog else []))
+
+
+def _choose(settings: Settings, engine: Engine | None) -> Choice:
+    if engine is not None:
+        return Choice(engine, "given by the program")
+    return choose(settings.engine, settings.compute_capability)
+
+
+def _find(spec: ModelSpec, engine: Engine, settings: Settings) -> Model:
+    return Model(spec, *build.find(spec, engine, settings.plans, settings.precision))
+
+
+def _find_embedder(spec: ModelSpec, engine: Engine, settings: Settings) -> Model | None:
+    """Find the embedder; the default one may be missing, because its weights do not ship."""
+    try:
+        return _find(spec, engine, settings)
+    except (WeightsMissingError, PlanMissingError):
+        if "embedder" in settings.model_fields_set:
+            raise
+        return None

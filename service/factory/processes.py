@@ -1,0 +1,70 @@
+"""Which processes the settings ask for, and what each of them opens."""
+
+from analysis.decode import ImageLimits
+from analysis.plans import ModelPlan, ModelPlans, Rules
+from analysis.workers import channel
+from analysis.workers.layout import Layout
+from analysis.workers.replica import Replica
+from engines import cpu
+from engines.types import Engine
+from service.factory.models import Model, Models
+from service.settings import Settings
+
+# In front of a device some workers wait for it while others decode.
+WORKERS_PER_CORE = 2
+
+
+def layout_of(settings: Settings, models: Models, replica: Replica) -> Layout:
+    """Return the processes that `settings` ask for; `replica` takes its part of the workers."""
+    devices = device_count(settings, models)
+    per_core = WORKERS_PER_CORE if devices else 1
+    workers = replica.part_of(settings.workers or per_core * cpu.available())
+    return Layout(
+        models.engine,
+        plans_of(settings, models, device=bool(devices)),
+        max(workers, devices),
+        devices,
+        _isolated(settings),
+        settings.compute_capability,
+        replica,
+    )
+
+
+def device_count(settings: Settings, models: Models) -> int:
+    """Return the number of device processes: one per GPU, or one where the settings ask for it."""
+    wanted, found = settings.device_process, models.engine.devices()
+    if not _isolated(settings) or wanted is False:
+        return 0
+    return max(found, 1) if wanted else found
+
+
+def plans_of(settings: Settings, models: Models, *, device: bool = False) -> ModelPlans:
+    """Return the plans that a worker opens, and the rules that apply to every image.
+
+    On a device, batches are as large as the models allow, and all rows have the full height.
+    """
+    spec = models.detector.spec
+    rules = Rules(
+        ImageLimits(settings.max_image_bytes, settings.max_pixels),
+        spec.input_size,
+        settings.nms_iou,
+        settings.close_ups,
+        () if device else models.engine.heights(spec),
+    )
+    landmarks, embedder = models.landmarks, models.embedder
+    return ModelPlans(
+        _plan(models.detector, models.engine, device),
+        _plan(models.emotion, models.engine, device),
+        rules,
+        landmarks and _plan(landmarks, models.engine, device),
+        embedder and _plan(embedder, models.engine, device),
+    )
+
+
+def _plan(model: Model, engine: Engine, device: bool) -> ModelPlan:
+    batch = model.spec.max_batch if device else engine.batch(model.spec)
+    return ModelPlan(model.plan, model.spec, batch)
+
+
+def _isolated(settings: Settings) -> bool:
+    return settings.isolate and channel.supported()

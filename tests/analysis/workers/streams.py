@@ -1,0 +1,64 @@
+"""A stream of a network on its own, and the ends of workers that wait for its replies."""
+
+import os
+import threading
+from contextlib import ExitStack, closing
+
+import msgspec
+import numpy as np
+
+from analysis.plans import ModelPlan
+from analysis.workers import heartbeats
+from analysis.workers.batcher import Batcher, Request
+from analysis.workers.channel import Channel, Message
+from analysis.workers.heartbeats import Heartbeats
+from analysis.workers.remote import Reply
+from analysis.workers.sockets import pair
+from analysis.workers.stream import Stream
+from engines.types import Array, Engine
+from tests.analysis.fakes import plans
+
+PLANS = plans()
+LARGEST = 8
+WAIT_S = 30.0
+
+
+class Bench:
+    """A stream of a network, and workers that wait for it."""
+
+    def __init__(self, engine: Engine, stack: ExitStack, plan: ModelPlan = PLANS.emotion) -> None:
+        # One slot: a stream that does not free it after every batch gets no other.
+        self.batcher, self._stack = Batcher(LARGEST, threading.Semaphore(1)), stack
+        memory = heartbeats.allocate()
+        self.beats = Heartbeats(memory)
+        os.close(memory)
+        self.stream = Stream(engine, plan, self.batcher)
+        self.stream.start(self.beats, 1)
+        assert self.stream.ready.wait(WAIT_S)
+
+    def ask(self, *values: int) -> Channel:
+        """Queue rows of these values; the worker's end of the channel gets the reply."""
+        return self.ask_for(rows(*values))
+
+    def ask_for(self, given: Array) -> Channel:
+        ours, theirs = (Channel(end) for end in pair())
+        for end in (ours, theirs):
+            self._stack.enter_context(closing(end))
+        self.batcher.put(Request(given, theirs))
+        return ours
+
+
+def rows(*values: int) -> Array:
+    return np.stack([np.full((48, 48), value, np.uint8) for value in values])
+
+
+def receive_reply(worker: Channel) -> tuple[Reply, Message]:
+    message = worker.receive(WAIT_S)
+    return msgspec.msgpack.decode(message.note, type=Reply), message
+
+
+def scores(worker: Channel) -> list[float]:
+    """The outputs that a worker gets for its rows."""
+    reply, message = receive_reply(worker)
+    assert reply.error is None, reply.error
+    return [round(float(value) * 255) for value in message.arrays["scores"][:, 0]]

@@ -1,0 +1,145 @@
+"""Image files through an analyzer: files that cannot be read, and failures halfway."""
+
+import asyncio
+import errno
+import io
+import json
+import os
+import threading
+import time
+from collections.abc import Container
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.document import ImageResult
+from engines.types import U8
+from offline.errors import RemoteError
+from offline.files import FoundFile, find_files
+from offline.images import analyze_images
+from offline.sinks import JsonLines
+from tests.offline.helpers import FakeAnalyzer, result
+
+
+async def lines_of(*files: FoundFile) -> list[dict[str, Any]]:
+    out = io.BytesIO()
+    await analyze_images(FakeAnalyzer(), files, JsonLines(out), lambda result: None)
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+async def error_of(path: Path) -> dict[str, str]:
+    """The error of a path between two files that can be read."""
+    good = path.parent / "good.png"
+    good.touch()
+    files = [FoundFile(good, "1"), FoundFile(path, "2"), FoundFile(good, "3")]
+    before, failed, after = await lines_of(*files)
+    assert (before["error"], after["error"]) == (None, None)
+    assert (failed["width"], failed["height"], failed["faces"]) == (0, 0, [])
+    error: dict[str, str] = failed["error"]
+    return error
+
+
+async def test_a_missing_file_has_a_code_of_its_own(tmp_path: Path) -> None:
+    error = await error_of(tmp_path / "missing.png")
+    assert error["code"] == "unreadable_file"
+    assert os.strerror(errno.ENOENT) in error["detail"]
+
+
+async def test_a_folder_in_the_place_of_a_file_is_an_unreadable_file(tmp_path: Path) -> None:
+    (tmp_path / "folder.png").mkdir()
+    error = await error_of(tmp_path / "folder.png")
+    assert error["code"] == "unreadable_file"
+    assert os.strerror(errno.EISDIR) in error["detail"]
+
+
+async def test_a_file_without_permission_is_an_unreadable_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_bytes = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:  # root has every permission
+        if path.name == "closed.png":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    error = await error_of(tmp_path / "closed.png")
+    assert error["code"] == "unreadable_file"
+    assert os.strerror(errno.EACCES) in error["detail"]
+
+
+async def test_a_file_that_vanishes_after_the_listing_is_an_unreadable_file(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).touch()
+    files = list(find_files([tmp_path]))
+    (tmp_path / "b.png").unlink()
+    first, second = await lines_of(*files)
+    assert (first["error"], second["error"]["code"]) == (None, "unreadable_file")
+
+
+async def test_a_folder_that_cannot_be_listed_is_an_unreadable_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "z.png").touch()
+    scandir = os.scandir
+
+    def refuse(path: Path) -> "os._ScandirIterator[str]":  # root has every permission
+        if Path(path).name == "closed":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    closed, image = await lines_of(*find_files([tmp_path]))
+    assert closed["error"]["code"] == "unreadable_file"
+    assert "Permission denied" in closed["error"]["detail"]
+    assert image["error"] is None
+
+
+class FullDisk:
+    """A sink whose pictures take a while, and whose first result cannot be written."""
+
+    done: Container[str] = ()
+
+    def __init__(self) -> None:
+        self.drawing = 0
+        self._lock = threading.Lock()
+
+    def write_picture(self, *_: object) -> None:
+        with self._lock:
+            self.drawing += 1
+        time.sleep(0.05)
+        with self._lock:
+            self.drawing -= 1
+
+    def write_result(self, _: ImageResult) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+async def test_a_full_disk_leaves_no_task_and_no_thread_that_draws(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    files = [FoundFile(tmp_path / "a.png", str(number)) for number in range(100)]
+    sink = FullDisk()
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        await analyze_images(FakeAnalyzer(), files, sink, lambda result: None)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert sink.drawing == 0
+
+
+async def test_a_service_that_goes_away_leaves_no_task(tmp_path: Path) -> None:
+    class Remote(FakeAnalyzer):
+        async def analyze(self, name: str, _: bytes) -> tuple[ImageResult, U8]:
+            if name == "1":
+                raise RemoteError("the service is gone")
+            await asyncio.sleep(1000 * (name != "0"))
+            return result(name), np.zeros((8, 8, 3), np.uint8)
+
+    (tmp_path / "a.png").touch()
+    files = [FoundFile(tmp_path / "a.png", str(number)) for number in range(100)]
+    out = io.BytesIO()
+    with pytest.raises(RemoteError, match="gone"):
+        await analyze_images(Remote(), files, JsonLines(out), lambda result: None)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert [json.loads(line)["id"] for line in out.getvalue().splitlines()] == ["0"]
