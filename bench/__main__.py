@@ -69,7 +69,7 @@ def _grown(requests: int) -> tuple[Figure, str]:
 def _write(out: Path, title: str, found: report.Found, figures: list[Figure], *last: str) -> str:
     parts = [[title], [*report.throughput(found)], [*report.cost(found)]]
     if figures:
-        parts.append([header("figure", "measured", "target"), *map(str, figures)])
+        parts.append([header("figure | measured | target"), *map(str, figures)])
     text = "\n\n".join("\n".join(lines) for lines in [*parts, last]).rstrip()
     out.mkdir(parents=True, exist_ok=True)
     (out / "bench.md").write_text(text + "\n")

@@ -89,11 +89,11 @@ def main() -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     logging.disable()
     report = asyncio.run(run(Settings(), options.count, options.seed, options.seconds))
-    heads = "bodies", "per second", "statuses", "slowest, s", "MiB after 1,000", "MiB at the end"
+    print(header("bodies | per second | statuses | slowest, s | MiB after 1,000 | MiB at the end"))
     statuses = ", ".join(f"{s}: {n:,}" for s, n in sorted(report.statuses.items()))
+    memory = f"{report.early:.1f}", f"{report.late:.1f}"
     rate = f"{report.count / report.seconds:.0f}"
-    times = rate, statuses, f"{report.slowest:.2f}", f"{report.early:.1f}", f"{report.late:.1f}"
-    print(f"{header(*heads)}\n{row(f'{report.count:,}', *times)}")
+    print(row(f"{report.count:,}", rate, statuses, f"{report.slowest:.2f}", *memory))
     _keep(report.failures)
     return int(bool(report.failures))
 

@@ -45,7 +45,7 @@ def main() -> None:
 
 def report(settings: Settings, names: list[str], rounds: int) -> Iterator[str]:
     """Yield the lines of a table; a plan that cannot be built has the reason in its line."""
-    yield header("network", "batch", "engine", "precision", "ms", "CPU ms", "parity")
+    yield header("network | batch | engine | precision | ms | CPU ms | parity")
     for spec in select_models(names, settings):
         plans: Plans = {}
         for name in ENGINES:

@@ -21,8 +21,8 @@ CLIENTS = 16
 FACTORS = (0.5, 0.8, 1.0, 1.5, 2.0, 5.0, 10.0)
 TARGET = 0.95
 HEAD = header(
-    *("offered, images/s", "goodput, images/s", "of the peak", "answered: p50, p99, ms"),
-    *("rejected (503): p50, p99, ms", "statuses"),
+    "offered, images/s | goodput, images/s | of the peak | answered: p50, p99, ms | "
+    "rejected (503): p50, p99, ms | statuses"
 )
 
 

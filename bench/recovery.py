@@ -33,9 +33,9 @@ BETWEEN_S, WATCHED = 4.0, 0.875
 WORKER = "analysis.workers.worker"
 SECONDS = range(-2, 3)
 HEAD = header(
-    "kill",
-    *(f"answers from {second:+d} to {second + 1:+d} s" for second in SECONDS),
-    *("not ready, s", "other workers died", "plans opened by others", "replaced after, s"),
+    "kill | "
+    + " | ".join(f"answers from {second:+d} to {second + 1:+d} s" for second in SECONDS)
+    + " | not ready, s | other workers died | plans opened by others | replaced after, s"
 )
 
 

@@ -31,14 +31,14 @@ REST_S = 2.0
 class Window(NamedTuple):
     """A part of the requests.
 
-    `done`: requests until its end, earlier windows included; `latencies`: seconds; `held`: at rest
-    afterwards; `wrong`: unexpected answers.
+    `done`: requests until its end, earlier windows included; `latencies`: seconds; `at_rest`: what
+    the server holds afterwards, while no request runs; `wrong`: unexpected answers.
     """
 
     done: int
     latencies: list[float]
     rate: float
-    held: Resources
+    at_rest: Resources
     wrong: Counter[str]
 
     def quantile(self, share: float) -> float:
@@ -83,32 +83,31 @@ async def _send(
 
 
 HEAD = header(
-    *("requests", "per second", "p50, ms", "p99, ms", "memory, MiB", "descriptors", "threads"),
-    "unexpected",
+    "requests | per second | p50, ms | p99, ms | memory, MiB | descriptors | threads | unexpected"
 )
 
 
 def _row(window: Window) -> str:
     p50, p99 = window.quantile(0.5), window.quantile(0.99)
     wrong = ", ".join(f"{what}: {n}" for what, n in window.wrong.items()) or "none"
-    mib, descriptors, threads = window.held
+    mib, descriptors, threads = window.at_rest
     times = f"{window.rate:.0f}", f"{p50:.1f}", f"{p99:.0f}"
     return row(f"{window.done:,}", *times, f"{mib:.1f}", descriptors, threads, wrong)
 
 
 def growth(windows: list[Window]) -> float:
     """The growth of memory since the first window in percent."""
-    return 100 * (windows[-1].held.mib / windows[0].held.mib - 1)
+    return 100 * (windows[-1].at_rest.mib / windows[0].at_rest.mib - 1)
 
 
 def verdict(windows: list[Window]) -> str:
     """What has changed since the first window, in one line."""
-    first, last = windows[0].held, windows[-1].held
+    first, last = windows[0].at_rest, windows[-1].at_rest
     half = len(windows) // 2 + 1
     early, late = (
         middle(part, lambda w: w.quantile(0.99)) for part in (windows[1:half], windows[half:])
     )
-    trend = np.polyfit([w.done for w in windows], [w.held.mib for w in windows], 1)[0]
+    trend = np.polyfit([w.done for w in windows], [w.at_rest.mib for w in windows], 1)[0]
     grown = trend * (windows[-1].done - windows[0].done) / first.mib
     return (
         f"memory {growth(windows):+.2f} % (its trend: {100 * grown:+.2f} %), "
@@ -121,7 +120,7 @@ def verdict(windows: list[Window]) -> str:
 
 def draw(windows: list[Window], path: Path) -> None:
     """Draw memory and latency over the requests."""
-    done, mib = [w.done for w in windows], [w.held.mib for w in windows]
+    done, mib = [w.done for w in windows], [w.at_rest.mib for w in windows]
     with picture(path, 2, 1, sharex=True, figsize=(8, 5)) as (_, (memory, latency)):
         memory.plot(done, mib, marker="o", color="#3b82d6")
         memory.set(ylabel="memory, MiB", ylim=(0, 1.2 * max(mib)))

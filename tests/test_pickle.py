@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = "analysis bench client docker engines offline service tensorrtx training".split()
+PACKAGES = [
+    "analysis",
+    "bench",
+    "client",
+    "docker",
+    "engines",
+    "offline",
+    "service",
+    "tensorrtx",
+    "training",
+]
 # Its reader knows tensors and nothing else; tests/tensorrtx/test_pth.py attacks it.
 READER = ROOT / "tensorrtx" / "unpickle.py"
 

@@ -31,7 +31,7 @@ def main() -> int:
     if options.replay:
         TARGETS[options.target](options.replay.read_bytes())
         return 0
-    print(header("target", "executions", "edges covered", "inputs kept", "failures"))
+    print(header("target | executions | edges covered | inputs kept | failures"))
     targets = [options.target] if options.target else list(TARGETS)
     return int(sum(_run(target, options.seconds) for target in targets) > 0)
 

@@ -14,7 +14,7 @@ BATCH = 32
 def decoding_table(scenes: list[str], seconds: float) -> Iterator[str]:
     """Yield a table: images per second of each scene, on one core and on the GPU."""
     on_gpu, obstacle = _nvimagecodec()
-    yield "\n" + header("scene", "one CPU core, images/s", "GPU, images/s")
+    yield "\n" + header("scene | one CPU core, images/s | GPU, images/s")
     limits = ImageLimits(1 << 30, 1 << 30)
     for name in scenes:
         body, gpu = scene(name), "-"

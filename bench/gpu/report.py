@@ -29,8 +29,8 @@ from service.settings import Settings
 # CUDA graphs or not, and the number of streams, in the order of the table's lines.
 MODES = ((True, 2), (True, 1), (False, 2), (False, 1))
 HEAD = header(
-    *("engine", "precision", "model", "mode", "batch", "ms", "items/s", "share of the bare engine"),
-    *("GPU MB", "parity"),
+    "engine | precision | model | mode | batch | ms | items/s | share of the bare engine | "
+    "GPU MB | parity"
 )
 
 
@@ -65,7 +65,7 @@ def report(plan: Plan, settings: Settings) -> Iterator[str]:
     for engine, precision in runs:
         for spec in select_models(plan.models, settings):
             yield from rows(engine, precision, spec, plan, settings)
-    yield "\n" + header("engine", "precision", "images/s", "faces/s")
+    yield "\n" + header("engine | precision | images/s | faces/s")
     for engine, precision in runs:
         yield _pipeline(engine, precision, plan, settings)
     yield from decoding_table(plan.scenes, plan.seconds)

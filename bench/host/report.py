@@ -15,8 +15,8 @@ BATCHES = "rows per batch: detector, landmarks, emotion"
 def host(found: Mapping[str, Sequence[HostRound]]) -> Iterator[str]:
     """Yield the table of what the host costs, and what eight faces cost."""
     yield header(
-        *("image and faces", "decoding alone, images/s", "host, images/s", "ratio"),
-        *("CPU ms per image: server, clients", "p50, p99, ms", BATCHES, "MiB", "failed"),
+        "image and faces | decoding alone, images/s | host, images/s | ratio | "
+        f"CPU ms per image: server, clients | p50, p99, ms | {BATCHES} | MiB | failed"
     )
     for name, rounds in found.items():
         services = [each.service for each in rounds]
@@ -44,7 +44,7 @@ def host(found: Mapping[str, Sequence[HostRound]]) -> Iterator[str]:
 def cores(rounds: Sequence[CoresRound]) -> Iterator[str]:
     """Yield the table of one core and two."""
     ratio = middle(rounds, lambda each: each.two.rate / each.one.rate)
-    yield header("cores of server and clients", "host, images/s", "over one core")
+    yield header("cores of server and clients | host, images/s | over one core")
     yield row(1, f"{middle(rounds, lambda each: each.one.rate):.0f}", 1)
     yield row(2, f"{middle(rounds, lambda each: each.two.rate):.0f}", f"{ratio:.2f}")
 
@@ -60,14 +60,19 @@ def device(rounds: Sequence[DeviceRound], cost: Cost, best: float) -> Iterator[s
         "of the detector.\n"
     )
     yield header(
-        *("best, images/s", "service, images/s", "share", "p50, p99, ms", BATCHES),
-        *(f"at {LOAD_SHARE:.0%}, images/s", "p50, p99, ms", "p99 over p50", "failed"),
+        f"best, images/s | service, images/s | share | p50, p99, ms | {BATCHES} | "
+        f"at {LOAD_SHARE:.0%}, images/s | p50, p99, ms | p99 over p50 | failed"
     )
     yield row(
-        *(f"{best:.0f}", f"{rate:.0f}", f"{rate / best:.2f}"),
-        *(latencies(loads, 50, 99), _batches(full)),
-        *(f"{middle(steady, lambda load: load.rate):.0f}", latencies(steady, 50, 99)),
-        *(f"{spread:.2f}", sum(load.failed for load in (*loads, *steady))),
+        f"{best:.0f}",
+        f"{rate:.0f}",
+        f"{rate / best:.2f}",
+        latencies(loads, 50, 99),
+        _batches(full),
+        f"{middle(steady, lambda load: load.rate):.0f}",
+        latencies(steady, 50, 99),
+        f"{spread:.2f}",
+        sum(load.failed for load in (*loads, *steady)),
     )
 
 

@@ -35,10 +35,11 @@ def clients(found: Found) -> int | None:
 
 def throughput(found: Found) -> Iterator[str]:
     """Yield the table of rates and latencies."""
-    times = "p50, p95, p99, ms"
-    rates = "decoding alone, images/s", "limit, images/s", f"{clients(found)} clients, images/s"
-    loads = f"their {times}", f"1 client: {times}", f"{STEADY}: {times}"
-    yield header("images", *rates, "share of the limit", *loads, "failed")
+    yield header(
+        f"images | decoding alone, images/s | limit, images/s | {clients(found)} clients, images/s"
+        " | share of the limit | their p50, p95, p99, ms | 1 client: p50, p95, p99, ms"
+        f" | {STEADY}: p50, p95, p99, ms | failed"
+    )
     for name, rounds in found.items():
         yield row(
             name,
@@ -57,8 +58,8 @@ def cost(found: Found) -> Iterator[str]:
     """Yield the table of what the service, with its child processes, used under many clients."""
     every = [r.many.batches for rounds in found.values() for r in rounds]
     networks = [name for name in NETWORKS if any(name in batches for batches in every)]
-    sizes = (f"items per batch: {network}" for network in networks)
-    yield header("images", "CPU ms per image", "of the clients", "peak memory, MiB", *sizes)
+    sizes = "".join(f" | items per batch: {network}" for network in networks)
+    yield header(f"images | CPU ms per image | of the clients | peak memory, MiB{sizes}")
     for name, rounds in found.items():
         manys = [r.many for r in rounds]
         yield row(

@@ -12,9 +12,9 @@ from engines import cpu
 OURS_COLOUR, OTHERS_COLOUR = "#c2410c", "#94a3b8"
 
 
-def header(*names: object) -> str:
-    """The first two lines of a table."""
-    return f"{row(*names)}\n{'|---' * len(names)}|"
+def header(names: str) -> str:
+    """The first two lines of a table; `names` are separated as in Markdown: "a | b"."""
+    return f"| {names} |\n{'|---' * (names.count(' | ') + 1)}|"
 
 
 def row(*cells: object) -> str:

@@ -1,5 +1,6 @@
 """The service on a free port, and the figures of a closed-loop load on it."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -64,11 +65,12 @@ def serving(**settings: str) -> Iterator[Serving]:
     """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    variables = [f"EMOTIONS_{name.upper()}={value}" for name, value in settings.items()]
+    given = {f"EMOTIONS_{name.upper()}": value for name, value in settings.items()}
+    environment = os.environ | given  # noqa: TID251  (for the server)
     command = [sys.executable, "-m", "offline.cli", "serve", "--port", str(port)]
     started = time.monotonic()
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(["/usr/bin/env", *variables, *command], stderr=log)  # noqa: S603
+        process = subprocess.Popen(command, env=environment, stderr=log)  # noqa: S603
         try:
             url = f"http://127.0.0.1:{port}"
             _await_ready(url, process, log)

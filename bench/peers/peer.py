@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -59,7 +59,7 @@ class Peer(NamedTuple):
     requirement: str | None = None
     instead: tuple[str, ...] = ()
     python: str = sys.executable
-    variables: tuple[str, ...] = ()
+    variables: Mapping[str, str] = {}
 
     @property
     def environment(self) -> Path:
@@ -73,21 +73,21 @@ class Peer(NamedTuple):
 
 
 # Ray listens on this machine only, and gets time to start on a busy one.
-RAY = (
-    *("RAY_USAGE_STATS_ENABLED=0", "RAY_AUTH_MODE=disabled", "RAY_raylet_start_wait_time_s=60"),
-    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S=60",
-    "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S=60",
-)
+RAY = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_raylet_start_wait_time_s": "60",
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+    "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
+}
 MOSEC = ("bench.peers.mosec_server", "--timeout", "60000", "--port")
+TRITON = ("bench.peers.triton_server",)
 OLDER = ("numpy==1.26.4", "opencv-python-headless==4.11.0.86", "protobuf==6.33.6")
 PEERS = (
     Peer("emotions", ("offline.cli", "serve", "--port"), lambda body: post(as_it_is(body))),
     Peer("mosec", MOSEC, as_body, "mosec==0.9.8"),
     Peer("litserve", ("bench.peers.litserve_server",), as_json, "litserve==0.2.19"),
-    Peer(
-        *("triton", ("bench.peers.triton_server",), as_tensor),
-        *("nvidia-pytriton==0.7.0", OLDER, DEBIANS_PYTHON),
-    ),
+    Peer("triton", TRITON, as_tensor, "nvidia-pytriton==0.7.0", OLDER, DEBIANS_PYTHON),
     Peer("ray-serve", ("bench.peers.ray_server",), as_body, "ray[serve]==2.60.0", variables=RAY),
     Peer("fastapi", ("bench.peers.fastapi_server",), as_body),
 )
@@ -139,11 +139,12 @@ def running(
 def _started(
     peer: Peer, port: int, log: Path, cores: set[int]
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    variables = f"PYTHONPATH={ROOT}", *peer.variables
-    command = ["/usr/bin/env", *variables, peer.interpreter, "-m", *peer.module, str(port)]
+    given = {"PYTHONPATH": str(ROOT), **peer.variables}
+    environment = os.environ | given  # noqa: TID251  (for the server)
+    command = [peer.interpreter, "-m", *peer.module, str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603  (modules of this project)
-            command, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
+            command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
         )
     os.sched_setaffinity(process.pid, cores)
     try:

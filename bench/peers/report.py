@@ -14,15 +14,18 @@ OURS = "emotions"
 def table(found: Found) -> Iterator[str]:
     """Yield the lines of a table, the fastest server first."""
     yield header(
-        *("server", "images/s", "emotions is faster by", "of the limit", "p50, p95, p99, ms"),
-        *("CPU ms per image", "peak memory, MiB", "failed"),
+        "server | images/s | emotions is faster by | of the limit | p50, p95, p99, ms | "
+        "CPU ms per image | peak memory, MiB | failed"
     )
     limit = median(found.limits)
     for name in ranked(found):
         servers, rate = found.servers[name], _rate(found, name)
         loads = [each.load for each in servers]
         yield row(
-            *(name, f"{rate:.1f}", _ratio(found, name), f"{rate / limit:.2f}"),
+            name,
+            f"{rate:.1f}",
+            _ratio(found, name),
+            f"{rate / limit:.2f}",
             latencies(loads, 50, 95, 99),
             f"{middle(servers, lambda each: each.server_ms):.1f}",
             f"{middle(servers, lambda each: each.used.peak_mib):.0f}",

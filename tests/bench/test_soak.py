@@ -18,7 +18,7 @@ async def test_a_short_soak(
     requests = 4 * len(mix(random.Random(0)))
     windows = await soak(server.url, server.process.pid, requests, number=2)
     assert not any(window.wrong for window in windows), [window.wrong for window in windows]
-    first, last = windows[0].held, windows[-1].held
+    first, last = windows[0].at_rest, windows[-1].at_rest
     assert last.descriptors <= first.descriptors + 8
     assert last.threads <= first.threads + 2
     assert "0 unexpected answers" in verdict(windows)
