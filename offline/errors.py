@@ -3,7 +3,7 @@
 CommandError
 ├── OutputError         the folder for the results cannot take them
 ├── MissingExtraError   a library that an extra installs is missing
-├── RemoteError         the service at `--url` gives no answers
+├── RemoteError         the service at `--url` does not answer
 └── CameraError         the camera or stream cannot be read
 
 CorruptVideoError       one video cannot be decoded; the others can

@@ -9,17 +9,7 @@ from typing import NamedTuple
 from offline.names import printable
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
-VIDEO_SUFFIXES = {
-    ".mp4",
-    ".mov",
-    ".m4v",
-    ".mkv",
-    ".webm",
-    ".avi",
-    ".mpg",
-    ".mpeg",
-    ".wmv",
-}
+VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv"}
 
 
 class FoundFile(NamedTuple):
@@ -67,6 +57,11 @@ def find_files(
             if entry.is_video == videos:
                 name = printable(entry.place.relative_to(base).as_posix())
                 yield FoundFile(entry.path, name, entry.error)
+
+
+def has_videos(paths: Sequence[Path], exclude: Path | None = None) -> bool:
+    """Whether `find_files` finds a video."""
+    return any(True for _ in find_files(paths, exclude, videos=True))
 
 
 def common_folder(paths: Sequence[Path]) -> Path:

@@ -2,45 +2,28 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
 
 import uvloop
 from rich.console import Console
 
-from analysis.errors import ServiceError
 from analysis.types import Options
 from engines import cpu
 from offline.analyzers import open_analyzer
 from offline.analyzers.types import Analyzer
-from offline.errors import CorruptVideoError, OutputError
+from offline.errors import OutputError
 from offline.extras import require_pyav
-from offline.files import FoundFile, all_inside, common_folder, find_files
+from offline.files import all_inside, common_folder, find_files, has_videos
 from offline.images import analyze_images
-from offline.names import output_path, printable
+from offline.job import Job
+from offline.names import printable
 from offline.progress import count_results
 from offline.sinks import JsonLines, ResultsFolder
-from offline.tables.convert import TableFormat, check_format, convert
+from offline.tables.convert import check_format, convert
 from offline.tables.folder import TABLES, FolderTables
 from service.settings import Settings
-
-VIDEOS = "videos"
-
-
-class Job(NamedTuple):
-    """What `emotions predict` is to do; without `out` the results go to standard output."""
-
-    paths: Sequence[Path]
-    out: Path | None = None
-    table_format: TableFormat = "csv"
-    resume: bool = False
-    embeddings: bool = False
-    url: str | None = None
-    fps: float | None = None
-    identities: bool = True
 
 
 def predict(settings: Settings, job: Job, console: Console) -> int:
@@ -51,7 +34,7 @@ def predict(settings: Settings, job: Job, console: Console) -> int:
         OutputError: `out` holds results, maybe for the files of another folder; or all paths lie
             in `out`; or `out` leads elsewhere by links.
         MissingExtraError: the table format or a video needs a library that is not installed.
-        RemoteError: the service at `url` gives no answers.
+        RemoteError: the service at `url` does not answer.
         OSError: a result cannot be written.
     """
     check_format(job.table_format)
@@ -65,7 +48,7 @@ def _check_output(job: Job) -> None:
             f"nothing to read: {job.out} is the folder for results, and its pictures are not read; "
             "choose another --out"
         )
-    if any(True for _ in find_files(job.paths, job.out, videos=True)):
+    if has_videos(job.paths, job.out):
         if job.out is None:
             raise OutputError("videos need --out, a folder for their results")
         require_pyav()
@@ -113,42 +96,10 @@ async def predict_folder(analyzer: Analyzer, job: Job, out: Path, console: Conso
             files = find_files(job.paths, out)
             await analyze_images(analyzer, files, ResultsFolder(out, tables), counter.add)
     failed = counter.failed
-    for file in find_files(job.paths, out, videos=True):
-        failed += not await _predict_video(analyzer, file, job, out, console)
+    if has_videos(job.paths, out):
+        from offline.videos import predict_videos  # noqa: PLC0415  (PyAV is an extra)
+
+        failed += await predict_videos(analyzer, job, out, console)
     convert(out, job.table_format, TABLES)
     console.print(f"{out}: {counter.images} images, {counter.faces} faces", markup=False)
     return failed
-
-
-async def _predict_video(
-    analyzer: Analyzer, file: FoundFile, job: Job, out: Path, console: Console
-) -> bool:
-    """Write the folder of a video, unless `--resume` finds it; return whether it succeeded."""
-    from offline.video.output import TABLES, exists  # noqa: PLC0415  (PyAV is an extra)
-
-    folder = output_path(out / VIDEOS, file.name)
-    if not (job.resume and exists(folder)):
-        try:
-            await _analyze_video(analyzer, file, job, folder, console)
-        except (CorruptVideoError, ServiceError) as error:
-            console.print(f"{file.name}: {error}", markup=False)
-            return False
-    convert(folder, job.table_format, TABLES)
-    return True
-
-
-async def _analyze_video(
-    analyzer: Analyzer, file: FoundFile, job: Job, folder: Path, console: Console
-) -> None:
-    from offline.video.analyze import analyze_video  # noqa: PLC0415  (PyAV is an extra)
-    from offline.video.output import Columns  # noqa: PLC0415
-    from offline.video.reading import count_frames, read_frames  # noqa: PLC0415
-
-    columns = Columns(job.embeddings, job.identities)
-    with count_results(console, count_frames(file.path, job.fps), bar=True) as counter:
-        frames = read_frames(file.path, job.fps)
-        people = await analyze_video(
-            analyzer, file.name, frames, folder, counter.add, columns=columns
-        )
-    noun = "people" if job.identities else "tracks"
-    console.print(f"{folder}: {counter.images} frames, {len(people)} {noun}", markup=False)

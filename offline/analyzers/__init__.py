@@ -10,11 +10,7 @@ from service.settings import Settings
 
 
 def open_analyzer(
-    settings: Settings,
-    options: Options,
-    url: str | None = None,
-    *,
-    identify: bool = False,
+    settings: Settings, options: Options, url: str | None = None, *, identify: bool = False
 ) -> AbstractAsyncContextManager[Analyzer]:
     """Open the networks here, or connect to the service at `url`.
 

@@ -40,11 +40,7 @@ class LocalAnalyzer:
     """See `Analyzer`."""
 
     def __init__(self, pipeline: Pipeline, options: Options, same_person: float) -> None:
-        self.labels, self.embeds, self.same_person = (
-            pipeline.labels,
-            pipeline.embeds,
-            same_person,
-        )
+        self.labels, self.embeds, self.same_person = (pipeline.labels, pipeline.embeds, same_person)
         self._pipeline, self._options = pipeline, options
 
     async def analyze(self, name: str, data: bytes) -> tuple[ImageResult, U8 | None]:

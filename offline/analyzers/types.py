@@ -27,14 +27,14 @@ class Analyzer(Protocol):
         An error of the image is part of the result.
 
         Raises:
-            RemoteError: the service gives no answers.
+            RemoteError: the service does not answer.
         """
 
     async def analyze_frame(self, name: str, image: U8) -> ImageResult:
         """Analyze a frame of a video, RGB uint8 (h, w, 3).
 
         Raises:
-            RemoteError: the service gives no answers.
+            RemoteError: the service does not answer.
             ServiceError: this frame cannot be analyzed.
         """
 

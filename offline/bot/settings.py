@@ -34,9 +34,7 @@ class BotSettings(BaseSettings):
         description="Photographs of one chat that wait for these; more are rejected",
     )
     max_bytes: int = Field(
-        default=20_000_000,
-        ge=1,
-        description="Largest file, bytes; the limit of the Bot API",
+        default=20_000_000, ge=1, description="Largest file, bytes; the limit of the Bot API"
     )
 
 

@@ -6,13 +6,7 @@ from typing import Annotated
 import typer
 
 from offline.cli.console import console
-from offline.cli.options import (
-    Capability,
-    EngineName,
-    Names,
-    PrecisionName,
-    settings_with,
-)
+from offline.cli.options import Capability, EngineName, Names, PrecisionName, settings_with
 from offline.cli.plans import build_plans, select_models, verify_plans
 
 

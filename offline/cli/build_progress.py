@@ -24,12 +24,7 @@ def build_progress(name: str, console: Console) -> Iterator[Report]:
     if not console.is_terminal:
         yield _line_reporter(name, printer(console))
         return
-    columns = (
-        "{task.description}",
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(name, total=None)
 

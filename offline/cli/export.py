@@ -24,14 +24,12 @@ def export(
         ),
     ],
     weights_file: Annotated[
-        Path,
-        typer.Option("--weights", help=".wts, .pth or .onnx file; .keras or .h5 of Keras"),
+        Path, typer.Option("--weights", help=".wts, .pth or .onnx file; .keras or .h5 of Keras")
     ],
     out: Annotated[Path, typer.Option(help="The ONNX file to write")],
     *,
     raw: Annotated[
-        bool,
-        typer.Option(help="The network alone, without the steps before and after it"),
+        bool, typer.Option(help="The network alone, without the steps before and after it")
     ] = False,
     size: Annotated[str | None, typer.Option(help="Input size of a detector, HEIGHTxWIDTH")] = None,
     labels: Annotated[
@@ -63,11 +61,7 @@ def export(
 
 
 def _export_keras(
-    weights: Path,
-    out: Path,
-    labels: tuple[str, ...],
-    pixels: Pixels,
-    catalog: Path | None,
+    weights: Path, out: Path, labels: tuple[str, ...], pixels: Pixels, catalog: Path | None
 ) -> None:
     if catalog is not None:
         catalog_writer.check_free(catalog, out.stem)

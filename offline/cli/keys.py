@@ -22,8 +22,7 @@ def keys() -> None:
 def new(
     name: Annotated[str, typer.Argument(help="Name of the client, for metrics and logs")],
     file: Annotated[
-        Path | None,
-        typer.Option(help="File of keys; by default EMOTIONS_API_KEYS_FILE"),
+        Path | None, typer.Option(help="File of keys; by default EMOTIONS_API_KEYS_FILE")
     ] = None,
 ) -> None:
     """Print a new key once, and add its hash to the file of keys. A running service reloads it."""

@@ -8,7 +8,8 @@ from offline.cli import build, evaluate, export, keys, models, predict
 from offline.cli.console import report_errors
 from offline.cli.options import EngineName, settings_with
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+HELP = "Find faces and their emotions: an HTTP service, and commands for files and cameras."
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=HELP)
 
 
 @app.command()

@@ -28,9 +28,7 @@ def list_models() -> None:
 
 @app.command()
 @report_errors
-def pull(
-    names: Annotated[list[str], typer.Argument(help="Models to download")],
-) -> None:
+def pull(names: Annotated[list[str], typer.Argument(help="Models to download")]) -> None:
     """Download weights, verify them, and put them where `emotions build` finds them."""
     settings = Settings()
     catalog = load_catalog(settings)
@@ -40,18 +38,11 @@ def pull(
 
 
 def _pull(spec: ModelSpec, cache: Path) -> Path:
-    columns = (
-        "{task.description}",
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-    )
+    columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(spec.name, total=None)
         return download.pull(
-            spec,
-            cache,
-            lambda done, total: bar.update(task, completed=done, total=total),
+            spec, cache, lambda done, total: bar.update(task, completed=done, total=total)
         )
 
 

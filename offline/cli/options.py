@@ -9,8 +9,7 @@ from engines.select import ENGINES
 from service.settings import Settings
 
 Names = Annotated[
-    list[str] | None,
-    typer.Argument(help="Models; by default those that the settings name"),
+    list[str] | None, typer.Argument(help="Models; by default those that the settings name")
 ]
 EngineName = Annotated[str | None, typer.Option("--engine", help=f"auto, {', '.join(ENGINES)}")]
 PrecisionName = Annotated[
@@ -20,8 +19,7 @@ Capability = Annotated[
     str | None, typer.Option(help="Compute capability of the GPU to build for, as 8.9")
 ]
 Url = Annotated[
-    str | None,
-    typer.Option(help="Send the images to the service there; run no networks here"),
+    str | None, typer.Option(help="Send the images to the service there; run no networks here")
 ]
 
 

@@ -19,27 +19,26 @@ def predict(
     *,
     out: Annotated[Path | None, typer.Option(help="Folder for pictures and tables")] = None,
     table_format: Annotated[
-        TableFormat,
-        typer.Option("--format", help="Further format of the tables, beside CSV"),
+        TableFormat, typer.Option("--format", help="Further format of the tables, beside CSV")
     ] = "csv",
     resume: Annotated[bool, typer.Option(help="Continue an earlier run into --out")] = False,
     embeddings: Annotated[bool, typer.Option(help="Add identity embeddings")] = False,
     identities: Annotated[bool, typer.Option(help="Number the people, with --out")] = True,
     url: Url = None,
     fps: Annotated[
-        float | None,
-        typer.Option(min=0.01, help="Frames per second to analyze of a video"),
+        float | None, typer.Option(min=0.01, help="Frames per second to analyze of a video")
     ] = None,
     min_score: Annotated[
         float | None, typer.Option(min=0, max=1, help="Lowest confidence of a face")
     ] = None,
 ) -> None:
     """Analyze images and videos: JSON lines, or pictures and tables in a folder."""
-    from offline import predict as prediction  # noqa: PLC0415  (`emotions --help` stays quick)
+    from offline import predict as prediction  # noqa: PLC0415  (the other commands start quicker)
+    from offline.job import Job  # noqa: PLC0415
 
     settings = settings_with(min_score=min_score)
     configure(settings)
-    job = prediction.Job(paths, out, table_format, resume, embeddings, url, fps, identities)
+    job = Job(paths, out, table_format, resume, embeddings, url, fps, identities)
     try:
         failed = prediction.predict(settings, job, console)
     except OSError as error:

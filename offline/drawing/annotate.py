@@ -9,15 +9,7 @@ from PIL import Image, ImageDraw
 from analysis.document import Face
 from engines.types import U8
 from offline.drawing.areas import Area, Canvas
-from offline.drawing.style import (
-    DARK,
-    LIGHT,
-    Colour,
-    colour_of,
-    font,
-    ink_on,
-    text_mask,
-)
+from offline.drawing.style import DARK, LIGHT, Colour, colour_of, font, ink_on, text_mask
 
 # Smaller pictures are enlarged to about this many pixels per side, to make letters legible.
 READABLE_SIDE = 480
@@ -37,11 +29,7 @@ def annotate(image: U8, faces: Sequence[Face]) -> Image.Image:
     picture = Image.fromarray(image)
     areas = [_area(face, scale) for face in faces]
     drawing = _Drawing(picture, areas)
-    for draw in (
-        drawing.box,
-        drawing.name,
-        drawing.bars,
-    ):  # names and bars lie above all boxes
+    for draw in (drawing.box, drawing.name, drawing.bars):  # names and bars lie above all boxes
         for face, area in zip(faces, areas, strict=True):
             draw(face, area)
     return picture
@@ -74,13 +62,7 @@ class _Drawing:
             return
         colour = colour_of(face.emotion)
         self._draw.rectangle(place.corners, fill=colour)
-        self._write(
-            place.x + letters * 0.35,
-            place.y + height / 2,
-            text,
-            letters,
-            ink_on(colour),
-        )
+        self._write(place.x + letters * 0.35, place.y + height / 2, text, letters, ink_on(colour))
 
     def bars(self, face: Face, area: Area) -> None:
         letters = max(MIN_LETTERS, round(self._letters(area) * 0.85))
@@ -98,10 +80,7 @@ class _Drawing:
     def _panel(self, area: Area, width: float, height: float, gap: float) -> Area | None:
         """Reserve a place beside the face, else below it, else inside a face that is large."""
         lowest = self._canvas.size[1] - height
-        top, low = (
-            min(max(0, area.y), lowest),
-            min(max(0, area.bottom - height), lowest),
-        )
+        top, low = (min(max(0, area.y), lowest), min(max(0, area.bottom - height), lowest))
         right, left = area.right + gap, area.x - width - gap
         places = [Area(x, y, width, height) for y in (top, low) for x in (right, left)]
         below = Area(area.x, area.bottom + gap, width, height)
@@ -116,10 +95,7 @@ class _Drawing:
     def _bar(self, place: Area, middle: float, label: str, score: float, letters: int) -> None:
         self._write(place.x + letters * 0.4, middle, label, letters, LIGHT)
         start, longest, half = place.x + letters * 5, letters * 4.1, letters * 0.3
-        for length, fill in (
-            (longest, BAR),
-            (max(1.0, longest * score), colour_of(label)),
-        ):
+        for length, fill in ((longest, BAR), (max(1.0, longest * score), colour_of(label))):
             self._draw.rectangle([start, middle - half, start + length, middle + half], fill=fill)
 
     def _write(self, x: float, y: float, text: str, letters: int, ink: Colour) -> None:

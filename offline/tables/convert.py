@@ -38,10 +38,7 @@ def convert(folder: Path, table_format: TableFormat, names: Sequence[str]) -> No
 
 
 def _write_lines(path: Path, out: Path) -> None:
-    with (
-        path.open(newline="", encoding="utf-8") as file,
-        out.open("w", encoding="utf-8") as lines,
-    ):
+    with path.open(newline="", encoding="utf-8") as file, out.open("w", encoding="utf-8") as lines:
         for row in csv.DictReader(file):
             values = {name: _value(name, text) for name, text in row.items()}
             lines.write(json.dumps(values, ensure_ascii=False) + "\n")

@@ -29,10 +29,7 @@ class CsvAppender:
 
 def reopen(path: Path, columns: Sequence[str], keep: Callable[[Row], bool]) -> CsvAppender:
     """Rewrite the table with the rows for which `keep` is true, and open it to append more."""
-    with (
-        atomic_write(path) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as file,
-    ):
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(row for row in read_rows(path, columns) if keep(row))

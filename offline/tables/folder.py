@@ -42,16 +42,7 @@ class FolderTables:
             _check_resumable(folder, resume, base)
         last = ("embedding",) if embeddings else ()
         face_columns = ("file", *FACE, *labels, "emotion", "identity", *last)
-        columns = (
-            "file",
-            "width",
-            "height",
-            "faces",
-            *labels,
-            "emotion",
-            "error",
-            "detail",
-        )
+        columns = ("file", "width", "height", "faces", *labels, "emotion", "error", "detail")
         self._labels, self._embeddings = labels, embeddings
         self.done = {row["file"] for row in read_rows(images, columns) if not row["error"]}
         kept = (row for row in read_rows(faces, face_columns) if row["file"] in self.done)

@@ -19,12 +19,7 @@ DIGITS = 6
 
 def face_row(file: str, index: int, face: Face, *, embedding: bool = False) -> Row:
     """Return a face as a row by column, with its embedding as JSON if requested and present."""
-    row: Row = {
-        "file": file,
-        "face": index,
-        "score": face.score,
-        "emotion": face.emotion,
-    }
+    row: Row = {"file": file, "face": index, "score": face.score, "emotion": face.emotion}
     row |= zip(BOX, face.box, strict=True)
     row |= zip(LANDMARKS, [value for point in face.landmarks for value in point], strict=True)
     if embedding and face.embedding is not None:

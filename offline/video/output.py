@@ -12,12 +12,10 @@ from offline.video.people import Person, group_tracks
 from offline.video.portraits import Portraits
 from offline.video.reading import Frame
 from offline.video.report import Card, write_report
-from offline.video.tables import TABLES, Columns, VideoTables
+from offline.video.tables import Columns, VideoTables
 from offline.video.timeline import draw_timeline
 from offline.video.tracking import Tracker
 from offline.video.writing import open_video
-
-__all__ = ["TABLES", "Columns", "VideoOutput", "exists"]
 
 # People who are in the picture for less time are not in the report: most are no faces at all.
 MIN_SECONDS = 0.5
@@ -33,19 +31,9 @@ class VideoOutput:
     """Writes a video frame by frame: a context manager, then `finish`."""
 
     def __init__(
-        self,
-        folder: Path,
-        name: str,
-        labels: Sequence[str],
-        same_person: float,
-        columns: Columns,
+        self, folder: Path, name: str, labels: Sequence[str], same_person: float, columns: Columns
     ) -> None:
-        self._folder, self._name, self._labels, self._columns = (
-            folder,
-            name,
-            labels,
-            columns,
-        )
+        self._folder, self._name, self._labels, self._columns = (folder, name, labels, columns)
         self._same_person = same_person
         self._tracker = Tracker(labels, same_person)
         self._portraits = Portraits()

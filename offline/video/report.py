@@ -29,13 +29,7 @@ class Card(NamedTuple):
 
 
 def write_report(
-    path: Path,
-    title: str,
-    cards: Sequence[Card],
-    labels: Sequence[str],
-    summary: str,
-    *,
-    noun: str,
+    path: Path, title: str, cards: Sequence[Card], labels: Sequence[str], summary: str, *, noun: str
 ) -> None:
     """Write the report; it needs `timeline.png` beside it and nothing from elsewhere.
 
@@ -51,7 +45,7 @@ def write_report(
         f"<!doctype html><html lang=en><meta charset=utf-8>"
         f'<meta name=viewport content="width=device-width"><title>{name}</title>'
         f"<style>{STYLE}</style><h1>{name}</h1><p>{html.escape(summary)}</p>"
-        f'<img class=timeline src="timeline.png" alt="Emotions over time, one row per {noun}">'
+        f'<img class=timeline src="timeline.png" alt="Emotions over time">'
         f"<ul>{items}</ul></html>\n",
         encoding="utf-8",
     )

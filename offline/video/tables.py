@@ -31,12 +31,7 @@ class VideoTables:
     """Writes the rows of each frame; `finish` adds the column `identity`."""
 
     def __init__(self, folder: Path, name: str, labels: Sequence[str], columns: Columns) -> None:
-        self._folder, self._name, self._labels, self._columns = (
-            folder,
-            name,
-            labels,
-            columns,
-        )
+        self._folder, self._name, self._labels, self._columns = (folder, name, labels, columns)
         self._open = ExitStack()
         head = ("file", "frame", "time")
         last = ("embedding",) if columns.embeddings else ()

@@ -53,11 +53,7 @@ def _draw_legend(draw: ImageDraw.ImageDraw, labels: Sequence[str]) -> None:
 
 
 def _draw_row(
-    draw: ImageDraw.ImageDraw,
-    person: Person,
-    labels: Sequence[str],
-    top: int,
-    scale: float,
+    draw: ImageDraw.ImageDraw, person: Person, labels: Sequence[str], top: int, scale: float
 ) -> None:
     draw.rectangle([LEFT, top, WIDTH - 20, top + ROW], fill=EMPTY)
     for key, scores in person.bins.items():

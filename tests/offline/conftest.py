@@ -24,8 +24,9 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def strict_server(plans: Path, catalog: Path) -> Iterator[Server]:
     """A service that takes one key and small images, with `catalog`."""
-    settings = {"api_keys": KEY, "max_pixels": str(MAX_PIXELS), "catalog": str(catalog)}
-    with serving(plans, workers="1", **settings) as server:
+    with serving(
+        plans, workers="1", api_keys=KEY, max_pixels=str(MAX_PIXELS), catalog=str(catalog)
+    ) as server:
         yield server
 
 

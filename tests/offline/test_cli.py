@@ -51,9 +51,7 @@ def test_build_reports_plans_that_are_up_to_date() -> None:
     assert "arcface-mobilefacenet: up to date" in output
 
 
-def test_landmarks_none_skips_the_landmark_network(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_landmarks_none_skips_the_landmark_network(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "landmarks-64" in [spec.name for spec in select_models([], Settings())]
     assert "landmarks-64" not in [
         spec.name for spec in select_models([], Settings(landmarks="none"))

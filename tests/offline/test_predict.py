@@ -24,7 +24,8 @@ from offline.analyzers import open_analyzer
 from offline.drawing.annotate import annotate
 from offline.errors import OutputError, RemoteError
 from offline.files import all_inside
-from offline.predict import Job, predict, predict_folder
+from offline.job import Job
+from offline.predict import predict, predict_folder
 from service.settings import Settings
 from tests.engines.poisoned import DIES
 from tests.offline.helpers import FakeAnalyzer, read_table

@@ -15,10 +15,11 @@ from rich.console import Console
 from analysis.document import ImageResult
 from engines.types import U8
 from offline.errors import OutputError
-from offline.predict import Job, predict
+from offline.job import Job
+from offline.predict import predict
 from offline.video.analyze import analyze_video
-from offline.video.output import Columns
 from offline.video.reading import Frame, count_frames, read_frames
+from offline.video.tables import Columns
 from offline.video.writing import open_video
 from service.settings import Settings
 from tests.offline.helpers import FakeAnalyzer, face, read_table, result

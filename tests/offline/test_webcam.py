@@ -59,7 +59,7 @@ def camera(clip: Path) -> Iterator[str]:
 
 def _send(listener: socket.socket, data: bytes) -> None:
     peer, _ = listener.accept()
-    with peer, contextlib.suppress(OSError):  # the reader has gone
+    with peer, contextlib.suppress(OSError):  # the reader has disconnected
         begin = len(data) // 2
         peer.sendall(data[:begin])
         for start in range(begin, len(data), 376):
@@ -99,10 +99,9 @@ def webcam_here(plans: Path, source: str | Path) -> Result:
 
 def test_ctrl_c_ends_a_recording_with_its_report(plans: Path, camera: str, tmp_path: Path) -> None:
     process = webcam(plans, camera, "--out", tmp_path)
+    # The file is written in blocks of 8 KiB, which is some 30 faces.
     while not any(file.stat().st_size for file in tmp_path.glob(".part-*/faces.part")):
-        assert (
-            process.poll() is None
-        )  # the file grows when the first 8 KiB, some 30 faces, are full
+        assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, output = process.communicate(timeout=30)
