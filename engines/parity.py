@@ -92,10 +92,10 @@ def _nearest(side: Outputs, other: Outputs) -> Iterator[tuple[float, float, floa
     """Yield IoU, largest landmark distance and score difference of each pair."""
     for image, row in np.argwhere(side["scores"] >= FACE_SCORE):
         overlap = box_iou(side["boxes"][image, row], other["boxes"][image])
-        apart = np.abs(other["scores"][image] - side["scores"][image, row])
-        best = np.argmax(overlap - apart)
+        difference = np.abs(other["scores"][image] - side["scores"][image, row])
+        best = np.argmax(overlap - difference)
         shift = side["landmarks"][image, row] - other["landmarks"][image, best]
-        yield overlap[best], np.linalg.norm(shift, axis=-1).max(), apart[best]
+        yield overlap[best], np.linalg.norm(shift, axis=-1).max(), difference[best]
 
 
 def _landmarks(expected: Outputs, actual: Outputs) -> dict[str, float]:
@@ -105,15 +105,15 @@ def _landmarks(expected: Outputs, actual: Outputs) -> dict[str, float]:
 
 def _emotion(expected: Outputs, actual: Outputs) -> dict[str, float]:
     scores, chosen = expected["scores"], actual["scores"].argmax(axis=1)
-    behind = scores.max(axis=1) - scores[np.arange(len(scores)), chosen]
+    margin = scores.max(axis=1) - scores[np.arange(len(scores)), chosen]
     difference = np.abs(scores - actual["scores"]).max()
-    return {"score": float(difference), "agreement": float((behind <= TIE).mean())}
+    return {"score": float(difference), "agreement": float((margin <= TIE).mean())}
 
 
 def _embedder(expected: Outputs, actual: Outputs) -> dict[str, float]:
     """The cosine, from the distance of unit vectors: so another length counts as a difference."""
-    apart = np.square(expected["embedding"] - actual["embedding"]).sum(axis=1)
-    return {"cosine": float(1 - apart.max() / 2)}
+    difference = np.square(expected["embedding"] - actual["embedding"]).sum(axis=1)
+    return {"cosine": float(1 - difference.max() / 2)}
 
 
 _COMPARE: dict[Task, Callable[[Outputs, Outputs], dict[str, float]]] = {

@@ -127,6 +127,6 @@ def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
 def drop_unused(graph: onnx.GraphProto) -> None:
     """Remove the constants that no node reads."""
     used = {name for node in graph.node for name in node.input}
-    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    used_tensors = [tensor for tensor in graph.initializer if tensor.name in used]
     del graph.initializer[:]
-    graph.initializer.extend(kept)
+    graph.initializer.extend(used_tensors)

@@ -71,9 +71,9 @@ def converted(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
 
 def _without_listed_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """Remove weights from the inputs; old exporters list them there."""
-    kept = inputs(model)
+    images = inputs(model)
     del model.graph.input[:]
-    model.graph.input.extend(kept)
+    model.graph.input.extend(images)
     return model
 
 

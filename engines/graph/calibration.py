@@ -41,8 +41,8 @@ def quantized(
     Raises:
         EngineError: the folder has no images.
     """
-    kept = [node.name for node in model.graph.node if exact.issuperset(node.output)]
-    kept += delicate(model.graph)
+    excluded = [node.name for node in model.graph.node if exact.issuperset(node.output)]
+    excluded += delicate(model.graph)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         plain, result = Path(folder, "plain.onnx"), Path(folder, "int8.onnx")
@@ -56,7 +56,7 @@ def quantized(
             per_channel=True,
             activation_type=quantization.QuantType.QInt8,
             weight_type=quantization.QuantType.QInt8,
-            nodes_to_exclude=kept,
+            nodes_to_exclude=excluded,
             extra_options=OPTIONS,
         )
         return onnx.load_model_from_string(result.read_bytes())

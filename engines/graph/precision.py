@@ -67,7 +67,7 @@ def exact(graph: onnx.GraphProto) -> set[str]:
     """
     results = {value.name for value in graph.output}
     weighted: set[str] = set()
-    kept: set[str] = set()
+    outputs: set[str] = set()
     for node in graph.node:
         if node.op_type in WEIGHTED or weighted.intersection(node.input):
             weighted.update(node.output)
@@ -77,8 +77,8 @@ def exact(graph: onnx.GraphProto) -> set[str]:
             or results.intersection(node.output)
             or not weighted.intersection(node.output)
         ):
-            kept.update(node.output)
-    return kept
+            outputs.update(node.output)
+    return outputs
 
 
 def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -86,8 +86,8 @@ def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
     caster = _Caster(changed)
-    kept = exact(model.graph)
-    nodes = [part for node in model.graph.node for part in caster.typed(node, kept)]
+    single = exact(model.graph)
+    nodes = [part for node in model.graph.node for part in caster.typed(node, single)]
     del changed.graph.node[:], changed.graph.value_info[:], changed.graph.initializer[:]
     changed.graph.node.extend(nodes)
     changed.graph.initializer.extend(caster.constants(model.graph.initializer))
@@ -107,9 +107,9 @@ class _Caster:
         self._halved: dict[str, TensorProto] = {}
         self._used: set[str] = set()
 
-    def typed(self, node: onnx.NodeProto, kept: set[str]) -> Iterable[onnx.NodeProto]:
+    def typed(self, node: onnx.NodeProto, single: set[str]) -> Iterable[onnx.NodeProto]:
         """Yield the casts that the node needs and that do not exist yet, then the node."""
-        wanted = SINGLE if kept.issuperset(node.output) else HALF
+        wanted = SINGLE if single.issuperset(node.output) else HALF
         result = onnx.NodeProto()
         result.CopyFrom(node)
         for slot, name in enumerate(node.input):

@@ -129,7 +129,7 @@ def _conv_relu_add(
 ) -> list[onnx.NodeProto]:
     """Write z + ReLU((a - 1) z); the product per channel is a depth-wise 1x1 convolution."""
     (source, _), name = node.input, node.output[0]
-    kernel, scaled, bent = (f"{name}/{part}" for part in ("kernel", "scaled", "bent"))
+    kernel, scaled, positive = (f"{name}/{part}" for part in ("kernel", "scaled", "bent"))
     factors = (slopes - 1).reshape(-1, 1, 1, 1)
     graph.initializer.append(numpy_helper.from_array(factors, kernel))
     groups = len(slopes)
@@ -137,8 +137,8 @@ def _conv_relu_add(
         helper.make_node(
             "Conv", [source, kernel], [scaled], scaled, group=groups, kernel_shape=[1, 1]
         ),
-        helper.make_node("Relu", [scaled], [bent], bent),
-        helper.make_node("Add", [source, bent], [name], node.name),
+        helper.make_node("Relu", [scaled], [positive], positive),
+        helper.make_node("Add", [source, positive], [name], node.name),
     ]
 
 

@@ -14,15 +14,15 @@ def joined(model: onnx.ModelProto) -> onnx.ModelProto:
         found = _operands(node, makers)
         nodes.append(helper.make_node("PRelu", found, node.output, node.name) if found else node)
     needed = {value.name for value in model.graph.output}
-    kept: list[onnx.NodeProto] = []
+    needed_nodes: list[onnx.NodeProto] = []
     for node in reversed(nodes):
         if needed.intersection(node.output):
             needed.update(node.input)
-            kept.append(node)
+            needed_nodes.append(node)
     result = onnx.ModelProto()
     result.CopyFrom(model)
     del result.graph.node[:]
-    result.graph.node.extend(reversed(kept))
+    result.graph.node.extend(reversed(needed_nodes))
     drop_unused(result.graph)
     return result
 

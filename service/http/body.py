@@ -22,9 +22,9 @@ Decode = Callable[[bytes], Frames]
 
 
 async def read_images(
-    request: Request, hold: Callable[[int], None], *, max_bytes: int, max_images: int
+    request: Request, reserve: Callable[[int], None], *, max_bytes: int, max_images: int
 ) -> list[RequestImage]:
-    """Read the images of a request; `hold` is called with the size of each chunk.
+    """Read the images of a request; `reserve` is called with the size of each chunk.
 
     Raises:
         OverloadedError: all requests together have too many bytes in memory.
@@ -33,7 +33,7 @@ async def read_images(
         InvalidRequestError: the body does not have the form of its content type.
         NoImagesError: the body has no image.
     """
-    body = await _read(request, hold, max_bytes)
+    body = await _read(request, reserve, max_bytes)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     images = await _parse(kind, body, request, max_images)
     if not images:
@@ -41,7 +41,7 @@ async def read_images(
     return images
 
 
-async def _read(request: Request, hold: Callable[[int], None], max_bytes: int) -> bytes:
+async def _read(request: Request, reserve: Callable[[int], None], max_bytes: int) -> bytes:
     """Read a body of at most `max_bytes`; reject a longer one as early as possible."""
     error = TooLargeError(
         f"the body is larger than {max_bytes} bytes; send fewer or smaller images"
@@ -55,7 +55,7 @@ async def _read(request: Request, hold: Callable[[int], None], max_bytes: int) -
         size += len(chunk)
         if size > max_bytes:
             raise error
-        hold(len(chunk))
+        reserve(len(chunk))
     return b"".join(chunks)  # no copy if there is only one
 
 

@@ -1,4 +1,4 @@
-"""The documents that cross HTTP: requests, and what surrounds the faces of an answer."""
+"""The JSON documents of requests and answers."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from analysis.document import ImageResult, Schema
 
 
 class Frame(msgspec.Struct, forbid_unknown_fields=True):
-    """One image of a JSON or MessagePack request: its bytes (base64 in JSON), or where it is."""
+    """One image of a JSON or MessagePack request: its bytes (base64 in JSON), or its URL."""
 
     data: bytes | msgspec.UnsetType = msgspec.UNSET
     url: str | msgspec.UnsetType = msgspec.UNSET
@@ -38,12 +38,12 @@ class Problem(Schema):
 
 
 class Models(Schema):
-    """The models that gave an answer, and the engine that ran them."""
+    """The models that produced an answer, and the engine that ran them."""
 
     detector: str
     landmarks: str | None = Field(description="null if the detector places the landmarks")
     emotion: str
-    embedder: str | None = Field(description="null unless embeddings were asked for")
+    embedder: str | None = Field(description="null unless embeddings were requested")
     backend: str
 
 
@@ -63,8 +63,8 @@ class FirstLine(Schema):
 class End(Schema):
     """How a streamed answer ended."""
 
-    images: int = Field(description="Images answered, a line each")
-    problem: Problem | None = Field(description="Why the others were not, or null")
+    images: int = Field(description="Number of images that were answered")
+    problem: Problem | None = Field(description="Why the others were not answered, or null")
 
 
 class LastLine(Schema):
@@ -74,12 +74,12 @@ class LastLine(Schema):
 
 
 class Readiness(Schema):
-    """Whether requests are served now, and by what."""
+    """Whether requests are served now, and by which engine."""
 
     ready: bool
     engine: str
-    reason: str = Field(description="Why it is this engine")
-    networks: dict[str, bool] = Field(description="Whether each network's workers are up")
+    reason: str = Field(description="Why this engine was chosen")
+    networks: dict[str, bool] = Field(description="Whether workers serve each network")
 
 
 class ModelCard(Schema):
@@ -91,15 +91,15 @@ class ModelCard(Schema):
     licence: str
     labels: list[str]
     engine: str
-    reason: str = Field(description="Why it is this engine")
+    reason: str = Field(description="Why this engine was chosen")
     precision: str
     batches: list[int]
     plan: str = Field(description="Fingerprint of the plan")
     same_person: float | None = Field(
-        description="Of an embedder: from this cosine up, two faces among those of many people are "
-        "taken for one person's"
+        description="Only for embedders: two faces among those of many people count as the same "
+        "person if their cosine is at least this"
     )
-    parity: dict[str, float] = Field(description="Distance from the reference, by figure")
+    parity: dict[str, float] = Field(description="Distance from the reference, by measure")
 
 
 class ModelCards(Schema):

@@ -19,11 +19,11 @@ HEADERS = (("Accept", "image/*"), ("Accept-Encoding", "identity"), ("User-Agent"
 
 
 class Budget:
-    """The bytes that the fetched images of one request may have; `hold` counts those used."""
+    """A limit on the bytes of the fetched images of one request; `reserve` gets each size."""
 
-    def __init__(self, max_bytes: int, hold: Callable[[int], None]) -> None:
+    def __init__(self, max_bytes: int, reserve: Callable[[int], None]) -> None:
         self._left = self._total = max_bytes
-        self._hold = hold
+        self._reserve = reserve
 
     def spend(self, size: int) -> None:
         """Use `size` bytes.
@@ -35,7 +35,7 @@ class Budget:
         self._left -= size
         if self._left < 0:
             raise TooLargeError(f"the images of this request exceed {self._total} bytes together")
-        self._hold(size)
+        self._reserve(size)
 
 
 class Fetcher:

@@ -45,8 +45,8 @@ class RequestMetrics:
         self._under_way_limit = registry.gauge(
             "images_under_way_limit", "Maximum number of images under way"
         )
-        self._held = registry.gauge("held_bytes", "Bytes in memory of unanswered requests")
-        self._held_limit = registry.gauge(
+        self._bytes = registry.gauge("held_bytes", "Bytes in memory of unanswered requests")
+        self._bytes_limit = registry.gauge(
             "held_bytes_limit", "Maximum bytes in memory of unanswered requests"
         )
 
@@ -87,7 +87,7 @@ class RequestMetrics:
         self._under_way.set_function(under_way)
         self._under_way_limit.set(limit)
 
-    def export_bytes(self, held: Callable[[], int], limit: int) -> None:
+    def export_bytes(self, count: Callable[[], int], limit: int) -> None:
         """Export the bytes in memory, read at each scrape, and their limit."""
-        self._held.set_function(held)
-        self._held_limit.set(limit)
+        self._bytes.set_function(count)
+        self._bytes_limit.set(limit)

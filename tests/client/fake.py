@@ -21,7 +21,7 @@ def result(name: str) -> dict[str, object]:
 
 
 def fake(handler: Handler, retry: Retry = ONCE) -> Client:
-    """A client of a service whose answers `handler` gives."""
+    """Return a client of a service that answers with `handler`."""
     return Client("http://fake", retry=retry, transport=httpx.MockTransport(handler))
 
 

@@ -1,4 +1,4 @@
-"""Requests are sent again after errors that may pass, and after pauses within limits."""
+"""Requests are sent again after temporary errors, and after pauses within limits."""
 
 import asyncio
 import time
@@ -104,7 +104,7 @@ def test_an_error_that_asks_for_a_long_pause_is_raised_at_once() -> None:
     assert Retry(longest_s=100_000).pause(0, tomorrow(requests[0])) is not None
 
 
-def test_no_server_and_another_server_are_told_apart() -> None:
+def test_no_server_and_another_server_are_different_errors() -> None:
     with Client("http://127.0.0.1:9", retry=ONCE) as client, pytest.raises(UnreachableError):
         client.analyze(b"")
 

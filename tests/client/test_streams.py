@@ -90,7 +90,7 @@ def echo(request: httpx.Request) -> httpx.Response:
 
 
 def streamed(folder: Path) -> list[ImageResult]:
-    """What a stream of a folder gives, the same from both clients."""
+    """Stream a folder with both clients, which must give the same results."""
     with fake(echo) as client:
         found = list(client.stream_folder(folder))
 
@@ -116,7 +116,7 @@ def test_file_names_that_are_not_utf_8_become_ids(tmp_path: Path) -> None:
 def test_unreadable_files_and_folders_have_a_result_with_an_error(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Root, who may run the tests, can read any folder.
+    # The tests may run as root, which can read any folder.
     def guarded(read: Callable[[Path], Any]) -> Callable[[Path], Any]:
         def refuse_b(path: Path) -> Any:
             if Path(path).name == "b":

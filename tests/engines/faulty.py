@@ -1,7 +1,7 @@
-"""An engine that needs no plan and does what rows ask for: `tests.engines.faulty:engine:FOLDER`.
+"""An engine without plans that fails on command: `tests.engines.faulty:engine:FOLDER`.
 
-A row's first value says what; files in the folder say what happens when a runner is opened, and
-what has happened is appended to others.
+The first value of a row decides what happens to its batch. Files in the folder decide what happens
+when a runner is opened, and other files there record what happened.
 """
 
 import os
@@ -47,7 +47,7 @@ class FaultyRunner(Runner):
         return outputs(self._task, values)
 
     def _taste(self) -> str:
-        """What is written in the folder for it: an error may have any text."""
+        """The text of the error, from a file in the folder: an error may have any text."""
         file = self._folder / "taste"
         return file.read_text(errors="surrogateescape") if file.exists() else ""
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime, but some plain colours are poison to it.
+"""ONNX Runtime, except that images of some plain colours make it fail.
 
 `python -m tests.engines.poisoned COMMAND …` is the `emotions` command with this engine.
 """

@@ -16,7 +16,7 @@ from tests.data.seeded_weights import seeded
 
 
 class MadeUp(Weights):
-    """Whatever tensor a network asks for."""
+    """Has every tensor that a network takes."""
 
     def __init__(self) -> None:
         super().__init__({}, "made up")

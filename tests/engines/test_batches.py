@@ -27,7 +27,7 @@ CASES: list[tuple[str, str, Precision]] = [
 
 
 class Faces(NamedTuple):
-    """A runner, real faces and their lone answers."""
+    """A runner, real faces, and the answer for each of them alone."""
 
     runner: Runner
     items: Array

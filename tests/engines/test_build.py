@@ -1,4 +1,4 @@
-"""From weights to a verified plan, and what is refused on the way."""
+"""From weights to a verified plan, and the errors on the way."""
 
 import os
 import subprocess
@@ -46,7 +46,7 @@ def test_a_build_leaves_a_verified_plan_and_its_sidecar(
     assert built.sidecar.parity["landmark"] < 1e-3
 
 
-def test_a_second_build_is_a_cache_hit_and_force_is_not(
+def test_a_second_build_uses_the_plan_unless_forced(
     spec: ModelSpec, tmp_path: Path, built: build.Built
 ) -> None:
     again = build.build(spec, ENGINE, tmp_path)
@@ -78,7 +78,7 @@ def test_library_and_hardware_are_in_the_fingerprint(spec: ModelSpec, tmp_path: 
 
 
 @pytest.mark.parametrize("damage", ["plan", "sidecar", "cut"])
-def test_a_damaged_plan_is_refused_and_built_anew(
+def test_a_damaged_plan_is_refused_and_built_again(
     spec: ModelSpec, tmp_path: Path, built: build.Built, damage: str
 ) -> None:
     sidecar = built.path.with_name(built.path.name + ".json")
@@ -128,7 +128,7 @@ def test_a_plan_that_mixes_up_a_batch_is_not_put_in_place(name: str, tmp_path: P
     assert not list((tmp_path / "skewed").iterdir())
 
 
-def test_limits_that_no_plan_meets(spec: ModelSpec, tmp_path: Path) -> None:
+def test_a_plan_beyond_its_limits_is_refused(spec: ModelSpec, tmp_path: Path) -> None:
     strict = msgspec.structs.replace(spec, limits={"fp32": Limits(landmark=-1.0)})
     with pytest.raises(ParityError, match="limit -1"):
         build.build(strict, ENGINE, tmp_path)
@@ -154,7 +154,9 @@ def test_weights_of_another_network_are_named(spec: ModelSpec, tmp_path: Path) -
         export("nothing", wrong, {})
 
 
-def test_a_runner_splits_what_is_larger_than_its_batches(spec: ModelSpec, tmp_path: Path) -> None:
+def test_a_runner_splits_a_batch_that_is_larger_than_its_largest(
+    spec: ModelSpec, tmp_path: Path
+) -> None:
     small = msgspec.structs.replace(spec, batches=(1, 4))
     faces = np.repeat(probe(spec), 3, axis=0)[:10]
     build.build(small, ENGINE, tmp_path)
@@ -164,7 +166,7 @@ def test_a_runner_splits_what_is_larger_than_its_batches(spec: ModelSpec, tmp_pa
     assert np.array_equal(together, np.concatenate(alone))
 
 
-def test_every_plan_runs_with_one_thread_and_is_the_graph(built: build.Built) -> None:
+def test_a_plan_of_onnx_runtime_is_a_valid_graph(built: build.Built) -> None:
     onnx.checker.check_model(str(built.path))
 
 

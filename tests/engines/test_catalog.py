@@ -25,7 +25,7 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_every_entry_names_a_network_and_ships_what_it_says() -> None:
+def test_every_entry_names_a_network_and_its_shipped_file_has_the_checksum() -> None:
     for spec in Catalog.load():
         assert spec.network in tensorrtx.NETWORKS
         shipped = weights.shipped(spec)
@@ -57,7 +57,7 @@ def test_a_catalog_of_ones_own_adds_and_replaces(tmp_path: Path) -> None:
         (("[[model]]", "[[model"), "mine.toml"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+def test_the_wrong_field_is_named(tmp_path: Path, change: tuple[str, str], message: str) -> None:
     with pytest.raises(CatalogError, match=message):
         Catalog.load(write(tmp_path, ENTRY.replace(*change)))
 

@@ -1,4 +1,4 @@
-"""A network that does not do its task is refused before anything is compiled, in a sentence."""
+"""A network that does not do its task is refused before it is compiled."""
 
 from pathlib import Path
 from typing import Any

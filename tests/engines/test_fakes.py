@@ -1,4 +1,4 @@
-"""The fake `tensorrt` has nothing that the real ones of 10 and 11 have not, or call otherwise."""
+"""Every class and method of the fake `tensorrt` is in the real bindings of 10 and 11."""
 
 import ast
 import inspect
@@ -9,7 +9,7 @@ import pytest
 from tests.engines.backends import fake_tensorrt
 from tests.stubs import MAJORS, STUBS
 
-# Ours alone, in classes that are TensorRT's.
+# Attributes of the fake that TensorRT's classes lack.
 OWN = {
     "ICudaEngine": {"machine", "profiles", "session", "inputs", "outputs", "tensors"},
     "INetworkDefinition": {"model"},
@@ -40,7 +40,7 @@ def _members(node: ast.ClassDef) -> Iterator[tuple[str, Parameters]]:
 
 
 def fakes() -> Iterator[tuple[str, str, Parameters | None]]:
-    """Class, member and parameters of all that the fake offers."""
+    """Yield class, member and parameters of everything in the fake."""
     for name, kind in inspect.getmembers(fake_tensorrt, inspect.isclass):
         if kind.__module__ != fake_tensorrt.__name__:
             continue
@@ -52,7 +52,7 @@ def fakes() -> Iterator[tuple[str, str, Parameters | None]]:
 
 
 @pytest.mark.parametrize("major", MAJORS)
-def test_every_call_made_of_the_fake_is_one_of_the_real_ones(major: str) -> None:
+def test_every_method_of_the_fake_exists_in_the_real_bindings(major: str) -> None:
     classes = real(major)
     for kind, member, parameters in fakes():
         overloads = classes[kind].get(member)

@@ -1,4 +1,4 @@
-"""Heights of the detector's input: which an engine takes, and that plans answer alike at each."""
+"""Heights of the detector's input: which ones an engine takes, and equal answers at each."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,7 +41,7 @@ def upper(height: int) -> Array:
     return np.ascontiguousarray(probe(DETECTOR)[:, :height])
 
 
-def test_cpus_take_lower_images_and_tensorrt_only_full_ones() -> None:
+def test_engines_on_a_cpu_take_lower_images_and_tensorrt_does_not() -> None:
     assert OnnxRuntime().heights(DETECTOR) == tuple(range(64, 641, 32))
     assert heights.common(DETECTOR) == (288, 384, 480, 640)
     wide = msgspec.structs.replace(DETECTOR, options={"size": [320, 640], "candidates": 1000})
@@ -88,7 +88,7 @@ def test_images_of_one_height_are_answered_alike_alone_and_together(runner: Runn
 
 
 class WrongBelow(OnnxRuntimeRunner):
-    """Right at the full height alone."""
+    """Right only at the full height."""
 
     def infer(self, feeds: Feeds) -> dict[str, Array]:
         outputs = super().infer(feeds)
@@ -109,7 +109,7 @@ def test_a_plan_that_is_wrong_at_a_lower_height_is_not_put_in_place(
     assert not list(tmp_path.rglob("retinaface*"))
 
 
-def test_a_plan_of_one_height_does_not_pass_for_one_of_several(
+def test_plans_of_one_and_of_several_heights_have_other_fingerprints(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     free = resolve(DETECTOR, OnnxRuntime(), tmp_path).fingerprint

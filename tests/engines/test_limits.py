@@ -1,4 +1,4 @@
-"""A plan is held to limits at every precision, also where its catalog entry names none."""
+"""Every plan has limits at every precision, also if its catalog entry names none."""
 
 from pathlib import Path
 from typing import get_args
@@ -20,7 +20,7 @@ PRECISIONS = get_args(Precision)
 
 
 class Recorded(Runner):
-    """Answers items that were seen before; ``late`` gives each the answer of the one before it."""
+    """Gives recorded answers; with ``late``, each item gets the answer of the one before it."""
 
     def __init__(self, runner: Runner, items: Array, name: str, *, late: bool = False) -> None:
         answers = [runner.infer({name: items[i : i + 1]}) for i in range(len(items))]
@@ -49,7 +49,7 @@ def test_every_precision_of_every_task_has_limits(name: str) -> None:
             parity.check(spec, wrong, right, precision)
 
 
-def test_an_entry_says_what_it_wants_otherwise() -> None:
+def test_limits_of_an_entry_replace_those_of_the_task() -> None:
     spec = Catalog.load().get("retinaface-mnet025")
     wider = msgspec.structs.replace(spec, limits={"fp32": Limits(landmark=3.0)})
     assert allowed(wider, "fp32") == {**LIMITS["detector"]["fp32"], "landmark": 3.0}

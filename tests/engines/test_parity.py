@@ -1,4 +1,4 @@
-"""What parity sees: faces on one side only, outputs that cannot be compared, cuttings of faces."""
+"""Parity: faces on one side only, outputs that cannot be compared, the faces of the probe."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ Change = Callable[[Outputs], None]
 
 
 class Changed(Runner):
-    """Gives the reference's answers after `change` was made to them."""
+    """Gives the reference's answers, changed by `change`."""
 
     def __init__(self, answers: dict[bytes, Outputs], change: Change | None = None) -> None:
         self._answers, self._change = answers, change
@@ -46,7 +46,7 @@ class Changed(Runner):
 
 @pytest.fixture(scope="module")
 def answers() -> dict[str, dict[bytes, Outputs]]:
-    """What the reference gives for each item of each network's probe."""
+    """The reference's answer for each item of each network's probe."""
     return {spec.name: dict(recorded(spec)) for spec in SHIPPED}
 
 
@@ -127,7 +127,7 @@ def test_the_order_of_anchors_does_not_matter(answers: dict[str, dict[bytes, Out
 
 @pytest.mark.parametrize("spec", SHIPPED, ids=lambda spec: spec.name)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_what_is_no_number_is_a_failure_in_every_output(
+def test_nan_and_infinity_are_failures_in_every_output(
     answers: dict[str, dict[bytes, Outputs]], spec: ModelSpec, value: float
 ) -> None:
     for name in next(iter(answers[spec.name].values())):
@@ -185,14 +185,14 @@ def test_one_landmark_of_one_face_may_be_off_by_the_limit(
         check(LANDMARKS, answers, move(1.1), precision)
 
 
-def test_faces_are_cut_as_the_service_cuts_them() -> None:
+def test_probe_faces_are_cut_like_those_of_the_service() -> None:
     crops = probe(EMBEDDER)
     expected = [warped(crop, frame(ARCFACE_TEMPLATE), LANDMARK_SIDE) for crop in crops]
     difference = np.stack(expected).astype(int) - probe(LANDMARKS)[: len(crops)]
     assert np.abs(difference).max() <= 1
 
 
-def test_landmarks_of_the_probe_are_of_faces_that_differ(
+def test_the_probe_has_faces_with_different_landmarks(
     answers: dict[str, dict[bytes, Outputs]],
 ) -> None:
     offsets = np.concatenate([one["offsets"] for one in answers[LANDMARKS.name].values()])

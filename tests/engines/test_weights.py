@@ -23,9 +23,9 @@ class Files(BaseHTTPRequestHandler):
     takes_ranges = True
 
     def do_GET(self) -> None:
-        asked = self.headers.get("Range")
-        type(self).ranges.append(asked or "")
-        start = int(asked[6:-1]) if asked and self.takes_ranges else 0
+        wanted = self.headers.get("Range")
+        type(self).ranges.append(wanted or "")
+        start = int(wanted[6:-1]) if wanted and self.takes_ranges else 0
         if self.path != "/model.onnx":
             self.send_error(404)
             return
@@ -90,9 +90,7 @@ def test_a_broken_download_goes_on_where_it_stopped(
     assert int(server.ranges[1][6:-1]) > 0
 
 
-def test_a_part_that_is_whole_already_is_taken(
-    files: tuple[str, type[Files]], tmp_path: Path
-) -> None:
+def test_a_part_that_is_complete_is_used(files: tuple[str, type[Files]], tmp_path: Path) -> None:
     (tmp_path / "m.onnx.part").write_bytes(CONTENT)
     assert pull(model(files[0]), tmp_path).read_bytes() == CONTENT
 
@@ -117,7 +115,7 @@ def test_a_changed_file_is_refused(tmp_path: Path) -> None:
         weights.find(model("http://localhost"), tmp_path, {})
 
 
-def test_a_file_dropped_in_place_comes_first(tmp_path: Path) -> None:
+def test_the_users_own_file_comes_first(tmp_path: Path) -> None:
     spec = msgspec.structs.replace(model(None), network="arcface-r50")
     with pytest.raises(WeightsMissingError, match=r"put m\.wts"):
         weights.find(spec, tmp_path, {"embedder": tmp_path / "drop"})
@@ -134,7 +132,7 @@ def test_missing_weights_name_the_command(tmp_path: Path) -> None:
         pull(model(None), tmp_path)
 
 
-def test_options_of_the_catalogs_file_hold_for_no_other(tmp_path: Path) -> None:
+def test_weights_options_are_for_the_catalogs_file_only(tmp_path: Path) -> None:
     spec = msgspec.structs.replace(
         model(None), options={"scale": 128.0}, weights_options={"mirror": True}
     )

@@ -1,4 +1,4 @@
-"""What schemathesis cannot know by itself: sound images, MessagePack, and answers as lines."""
+"""What schemathesis does not know: valid images, MessagePack, and JSON Lines."""
 
 import msgspec
 import schemathesis
@@ -13,12 +13,12 @@ schemathesis.openapi.format("binary", FILES)
 
 @schemathesis.serializer("application/msgpack")
 def msgpack(ctx: object, value: object) -> bytes:  # noqa: ARG001
-    """As JSON, but an image's data are bytes."""
+    """Encode like JSON, but the data of an image are bytes."""
     return msgspec.msgpack.encode(_sized(value))
 
 
 def _sized(value: object) -> object:
-    """MessagePack has no integers beyond 64 bits; such a number becomes a float, as JSON's may."""
+    """Convert integers beyond 64 bits, which MessagePack lacks, to floats."""
     if isinstance(value, dict):
         return {_sized(name): _sized(each) for name, each in value.items()}
     if isinstance(value, list):
@@ -30,5 +30,5 @@ def _sized(value: object) -> object:
 
 @schemathesis.deserializer("application/jsonl", "application/x-ndjson")
 def lines(ctx: object, response: schemathesis.Response) -> object:  # noqa: ARG001
-    """The first line: the description is of each line by itself."""
+    """Decode the first line: the document describes each line separately."""
     return msgspec.json.decode(response.content.partition(b"\n")[0])

@@ -1,6 +1,6 @@
-"""The whole service in this process, its networks fake, on an event loop of its own."""
+"""The whole service in this process, with fake networks, on an event loop of its own."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -8,13 +8,12 @@ from anyio.from_thread import start_blocking_portal
 
 from bench.fakes.asgi import Reply, application, ask
 from service.settings import Settings
-
-Ask = Callable[..., Reply]
+from tests.hostile.asking import Ask
 
 
 @pytest.fixture(scope="session")
 def fake_ask(plans: Path) -> Iterator[Ask]:
-    """Send a request to it: `ask(content, headers, query, path=..., method=...)`."""
+    """Send a request to it: `fake_ask(content, headers, query, path=..., method=...)`."""
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(application(Settings(plans=plans))) as app,

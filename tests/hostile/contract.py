@@ -1,4 +1,4 @@
-"""The service against its own description: `python -m tests.hostile.contract URL [EXAMPLES]`."""
+"""The service against its OpenAPI document: `python -m tests.hostile.contract URL [EXAMPLES]`."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def check(url: str, examples: int) -> subprocess.CompletedProcess[str]:
-    """Run schemathesis with all checks and phases, the same for the same number of examples."""
+    """Run schemathesis with all checks and phases, reproducibly for a number of examples."""
     program = Path(sys.executable).with_name("schemathesis")
     options = ["--checks", "all", "--seed", "0", "--max-examples", str(examples)]
     return subprocess.run(

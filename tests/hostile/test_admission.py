@@ -1,4 +1,4 @@
-"""Requests beyond a limit are refused before their body is read, and leave nothing behind."""
+"""Requests beyond a limit are rejected before their body is read, and nothing is left."""
 
 import asyncio
 import gc
@@ -25,7 +25,7 @@ KIND = {b"content-type": b"image/jpeg"}
 
 @contextmanager
 def others(app: FastAPI, images: int = 0, size: int = 0) -> Iterator[None]:
-    """Other requests that have so many images under way and hold so many bytes."""
+    """Reserve images and bytes for another request."""
     with app.state.admission.admit(None, math.inf) as admitted:
         admitted.add_bytes(size)
         admitted.add_images(images)
@@ -60,7 +60,7 @@ async def test_a_full_service_reads_no_body(plans: Path) -> None:
     assert refused.headers["x-request-id"] == refused.json()["request_id"]
 
 
-async def test_a_wrong_request_is_told_so_even_by_a_full_service(plans: Path) -> None:
+async def test_a_malformed_request_gets_400_even_if_the_service_is_full(plans: Path) -> None:
     async with stubbed(Settings(plans=plans, max_queue=1)) as app:
         with others(app, images=1):
             headers = KIND | {b"x-request-deadline-ms": b"soon"}
@@ -90,7 +90,7 @@ async def test_the_images_of_a_request_count_together(plans: Path) -> None:
         assert exported(app, "emotions_images_under_way 0.0")
 
 
-async def test_what_is_sent_at_once_has_a_limit(plans: Path) -> None:
+async def test_the_bytes_of_all_requests_have_a_limit(plans: Path) -> None:
     async with stubbed(Settings(plans=plans, max_held_bytes=len(JPEG) + 100)) as app:
         with others(app, size=100):
             assert (await ask(app, JPEG, KIND)).status == 200
@@ -104,10 +104,10 @@ async def test_what_is_sent_at_once_has_a_limit(plans: Path) -> None:
 
 @pytest.mark.parametrize("accept", [b"application/json", b"application/jsonl"])
 @pytest.mark.parametrize("count", [1, 3])
-async def test_a_client_that_hangs_up_frees_its_places(
+async def test_a_client_that_disconnects_releases_its_images(
     plans: Path, count: int, accept: bytes
 ) -> None:
-    """Also while its images are analyzed."""
+    """The client disconnects while its images are analyzed."""
     form = as_multipart([JPEG] * count)
     kind = {b"content-type": form.kind.encode(), b"accept": accept}
     async with stubbed(Settings(plans=plans)) as app:
@@ -123,8 +123,8 @@ async def test_a_client_that_hangs_up_frees_its_places(
         assert (admission.images, admission.bytes, admission.by_key) == (0, 0, {})
 
 
-async def test_places_are_free_before_a_slow_reader_has_read(plans: Path) -> None:
-    """The bytes of the request are held until its answer has left."""
+async def test_images_are_released_before_a_slow_client_has_read(plans: Path) -> None:
+    """Its bytes are released when the answer was sent."""
     reads = asyncio.Event()
     form = as_multipart([JPEG] * 3)
     headers = [(b"content-type", form.kind.encode()), (b"accept", b"application/jsonl")]
@@ -153,7 +153,7 @@ async def test_places_are_free_before_a_slow_reader_has_read(plans: Path) -> Non
         assert (admission.bytes, admission.by_key) == (0, {})
 
 
-async def test_a_body_that_is_slow_to_take_apart_stops_nobody_else(plans: Path) -> None:
+async def test_a_body_that_is_slow_to_parse_does_not_block_other_requests(plans: Path) -> None:
     turns = 0
 
     async def others() -> None:

@@ -1,4 +1,4 @@
-"""The service keeps to its own description: schemathesis, all checks, some examples."""
+"""The service conforms to its OpenAPI document: schemathesis, all checks, some examples."""
 
 from tests.hostile.contract import check
 from tests.server import Server

@@ -1,4 +1,4 @@
-"""Each kind of image, sound or not, has one defined result, and docs/robustness.md says which."""
+"""Each kind of file, valid or not, has one defined result, which docs/robustness.md lists."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from PIL import Image
 
 from analysis.decode import KEPT_PIXELS, ImageLimits, decode, open_picture
 from analysis.errors import CorruptImageError, ServiceError, TooLargeError
-from bench import bombs, corpus
+from bench.inputs import bombs, corpus
 from bench.inputs.bombs import chunk
 
 ROOT = Path(__file__).parents[2]
@@ -53,8 +53,8 @@ def test_truncated_images_are_corrupt(name: str) -> None:
         assert outcome(data[:cut]) in {"corrupt_image", "unsupported_media"}, cut
 
 
-def test_what_follows_or_hides_in_an_image_is_never_read() -> None:
-    """A polyglot is the image that its first bytes promise."""
+def test_data_after_or_inside_an_image_is_ignored() -> None:
+    """A polyglot file is read as the image of its first bytes."""
     comment = b"<script>alert(1)</script>"
     page = JPEG[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + JPEG[2:]
     archive = b"PK\x03\x04" + bytes(64) + b"PK\x05\x06" + bytes(18)
@@ -96,7 +96,7 @@ def test_scans_are_counted_against_the_size() -> None:
         decode(bombs.many_scans(1000, 150), limits)
 
 
-def test_an_image_without_an_end_is_told_from_one_that_is_damaged() -> None:
+def test_errors_distinguish_truncated_from_damaged_images() -> None:
     with pytest.raises(CorruptImageError, match="ends before its end"):
         decode(JPEG[:-2], LIMITS)
     damaged = bytearray(PNG)
@@ -123,7 +123,7 @@ print((peak() - before) // 1024)
 
 
 def test_bombs_cost_no_memory() -> None:
-    """No more than the file itself again: nothing is decoded before it is refused."""
+    """At most the size of the file: nothing is decoded before the file is rejected."""
     ended = subprocess.run(
         [sys.executable, "-c", PEAK], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""Refusals on a connection, in this event loop: uvicorn's protocol with our limits."""
+"""Rejected requests on a connection: the protocol of uvicorn with our limits, in this process."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ def head(*lines: bytes, length: int = len(JPEG), version: bytes = b"1.1") -> byt
 
 
 class Listener:
-    """The application behind uvicorn's protocol, on a free port."""
+    """The application behind the protocol, on a free port."""
 
     def __init__(self, app: FastAPI) -> None:
         self._config = uvicorn.Config(app, http=Connection, log_config=None, access_log=False)
@@ -75,7 +75,7 @@ async def connected(app: FastAPI) -> AsyncIterator[Streams]:
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers by lower-case name, and body."""
+    """Return status, headers by lower-case name, and body."""
     first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[:-2]
     headers = dict(line.lower().split(": ", 1) for line in lines)
     return int(first.split()[1]), headers, await reader.readexactly(int(headers["content-length"]))
@@ -83,7 +83,7 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], byt
 
 @asynccontextmanager
 async def full(settings: Settings) -> AsyncIterator[FastAPI]:
-    """The application with no place left, until its `admission` is asked for more."""
+    """Start the application with no capacity left, until `app.state.other` releases its images."""
     async with stubbed(settings) as app:
         with app.state.admission.admit(None, inf) as other:
             other.add_images(PLACES)
@@ -102,7 +102,9 @@ def settings(plans: Path) -> Settings:
     return Settings(plans=plans, max_queue=PLACES)
 
 
-async def test_before_its_body_comes_and_the_connection_goes_on(settings: Settings) -> None:
+async def test_a_request_is_rejected_before_its_body_and_the_connection_stays_open(
+    settings: Settings,
+) -> None:
     async with full(settings) as app, connected(app) as (reader, writer):
         writer.write(head())
         status, headers, body = await answer(reader)
@@ -119,14 +121,14 @@ async def test_requests_in_a_row_are_answered_in_their_order(settings: Settings)
         whole = b"".join(head(number) + JPEG for number in numbers)
         for expected in (503, 200):
             writer.write(whole)
-            told = [await answer(reader) for _ in numbers]
-            assert [status for status, _, _ in told] == [expected] * 4
-            assert [headers["x-request-id"] for _, headers, _ in told] == ["0", "1", "2", "3"]
+            answers = [await answer(reader) for _ in numbers]
+            assert [status for status, _, _ in answers] == [expected] * 4
+            assert [headers["x-request-id"] for _, headers, _ in answers] == ["0", "1", "2", "3"]
             app.state.other.release_images()
 
 
 @pytest.mark.parametrize(("version", "more"), [(b"1.0", b""), (b"1.1", b"connection: close\r\n")])
-async def test_a_client_that_wants_no_more_is_hung_up_on(
+async def test_the_connection_closes_if_the_client_wants_that(
     settings: Settings, version: bytes, more: bytes
 ) -> None:
     async with full(settings) as app, connected(app) as (reader, writer):
@@ -136,7 +138,7 @@ async def test_a_client_that_wants_no_more_is_hung_up_on(
         assert await reader.read() == b""
 
 
-async def test_a_body_that_never_comes_is_not_waited_for(plans: Path) -> None:
+async def test_a_body_that_never_comes_is_timed_out(plans: Path) -> None:
     settings = Settings(plans=plans, max_queue=PLACES, patience_s=0.2)
     async with full(settings) as app, connected(app) as (reader, writer):
         writer.write(head())
@@ -154,10 +156,10 @@ async def drip(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_a_client_that_reads_no_answers_is_read_no_further(settings: Settings) -> None:
+async def test_reading_pauses_while_the_client_reads_no_answers(settings: Settings) -> None:
     async with full(settings) as app, connected(app) as (_, writer):
         sent = head(length=0) * 1000
-        for _ in range(1000):  # 100 MB, more than both ends' sockets hold
+        for _ in range(1000):  # 100 MB, more than the buffers of both sockets
             if writer.transport.get_write_buffer_size():
                 break
             writer.write(sent)
@@ -174,7 +176,7 @@ async def test_a_connection_beyond_the_limit_is_answered_and_closed(plans: Path)
             async with listener.connect() as (refused, silent):
                 status, headers, body = await answer(refused)
                 assert await refused.read() == b""
-                silent.write(head() + JPEG)  # is read and thrown away
+                silent.write(head() + JPEG)  # is read and discarded
                 assert len(listener.state.connections) == 2
             writer.write(LIVE)
             assert (await answer(reader))[0] == 200
@@ -205,8 +207,8 @@ async def test_a_refused_connection_is_not_held_open(
             await asyncio.wait_for(drip(writer), 60)
 
 
-def test_the_pinned_uvicorn_has_what_is_overridden() -> None:
-    """What is neither asyncio's nor httptools' is uvicorn's own, and may go with any version."""
+def test_the_pinned_uvicorn_has_the_overridden_methods() -> None:
+    """Methods of uvicorn itself, not hooks of asyncio or httptools, may change with any version."""
     ours = {name for name in vars(Connection) if callable(getattr(Connection, name))}
     theirs = {name for name in vars(HttpToolsProtocol) if name in ours and name != "__init__"}
     hooks = {name for name in theirs if name.startswith("on_")} - {"on_response_complete"}

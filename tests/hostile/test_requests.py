@@ -1,4 +1,4 @@
-"""Whatever a request holds, it is answered with faces or with a typed problem."""
+"""Every request is answered with faces or with a typed problem."""
 
 import json
 
@@ -12,11 +12,11 @@ from bench.inputs.corpus import bodies, images
 from bench.inputs.forms import BOUNDARY, as_multipart
 from bench.inputs.mutations import KINDS
 from service.http.documents import Problem
-from tests.hostile.conftest import Ask
+from tests.hostile.asking import Ask
 
 JPEG = images()["JPEG"]
 MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
-# Who asks for an answer within a millisecond is told that there was none.
+# A deadline of a millisecond is too short for an answer.
 LATE, DEADLINE = 504, "x-request-deadline-ms"
 EXPECTED = {200, 400, 401, 404, 405, 413, 415, 422, 501}
 
@@ -132,7 +132,7 @@ def test_any_address(fake_ask: Ask, path: bytes, method: str) -> None:
     assert fake_ask(b"", {}, path=address, method=method).status in EXPECTED | {304}
 
 
-# What the fuzzers found; each was a 500 or seconds of work once.
+# Found by fuzzers; each once caused a 500 or seconds of work.
 FOUND = {
     "a name that is no UTF-8, MessagePack": (
         "application/msgpack",
@@ -201,7 +201,7 @@ FOUND = {
 
 
 @pytest.mark.parametrize("name", FOUND)
-def test_what_was_found_is_answered(fake_ask: Ask, name: str) -> None:
+def test_bodies_that_fuzzers_found_are_answered(fake_ask: Ask, name: str) -> None:
     content_type, content, status = FOUND[name]
     assert check(fake_ask(content, kind(content_type))).status == status
 

@@ -1,18 +1,18 @@
-"""What a PromQL expression asks for: its metrics and, of each, the labels it is to have."""
+"""The metrics in a PromQL expression, and the labels that it needs of each."""
 
 import re
 from typing import Any, NamedTuple
 
 import promql_parser as promql
 
-# What Prometheus adds to every sample that it scrapes.
+# Labels that Prometheus adds to every sample.
 SCRAPED = {"job", "instance"}
-# Grafana's variables, as values that PromQL takes.
+# Values for the variables of Grafana.
 _VARIABLES = {"$__rate_interval": "5m", "$job": "emotions", "$instance": "127.0.0.1:8000"}
 
 
 class Selector(NamedTuple):
-    """A metric with the labels that select its samples or that they are grouped by."""
+    """A metric, with the labels by which its samples are selected or grouped."""
 
     metric: str
     labels: frozenset[str]

@@ -1,16 +1,16 @@
-"""One line a request says what it was and cost, and nothing of what it held."""
+"""The log has one line per request, with its cost but without its content."""
 
 import base64
 import subprocess
 import sys
 
 from tests.docker.dockerfile import CPU, of, runtime
-from tests.observability.conftest import ASTRONAUT, KEY, TRACE, WRONG, Watched
+from tests.observability.samples import ASTRONAUT, KEY, TRACE, WRONG, Watched
 
 STAGES = {"read", "queue", "decode", "detect", "align", "classify", "serialise"}
 
 
-def test_a_request_s_line(watched: Watched) -> None:
+def test_the_line_of_a_request(watched: Watched) -> None:
     (line,) = watched.requests(200)
     assert (line["method"], line["path"], line["level"]) == ("POST", "/v1/emotions", "info")
     assert (line["images"], line["faces"], line["key"]) == (2, 2, "pipeline")
@@ -21,17 +21,17 @@ def test_a_request_s_line(watched: Watched) -> None:
     assert 0 < line["stages_ms"]["detect"] < line["ms"]
 
 
-def test_a_refused_request_s_line_says_why(watched: Watched) -> None:
+def test_the_line_of_a_rejected_request_has_its_code(watched: Watched) -> None:
     codes = {status: watched.requests(status)[0]["code"] for status in (401, 415, 422)}
     assert codes == {401: "unauthorized", 415: "unsupported_media", 422: "corrupt_image"}
     assert "key" not in watched.requests(401)[0]
 
 
-def test_probes_are_not_in_it(watched: Watched) -> None:
+def test_probes_are_not_logged(watched: Watched) -> None:
     assert all(line.get("path") not in ("/readyz", "/metrics") for line in watched.lines)
 
 
-def test_no_key_name_of_a_file_or_image_is_in_it(watched: Watched) -> None:
+def test_no_key_file_name_or_image_is_logged(watched: Watched) -> None:
     encoded = base64.b64encode(ASTRONAUT).decode()
     for secret in (KEY, WRONG, "secret-name", encoded[:40], repr(ASTRONAUT[16:40])[2:-1]):
         assert secret not in watched.log
@@ -56,7 +56,7 @@ structlog.get_logger("emotions.access").info("request", stages_ms={"read": 1.0, 
     assert "read 1 detect 25.25" in line
 
 
-def test_a_log_that_nobody_takes_costs_no_request() -> None:
+def test_a_closed_log_does_not_fail_requests() -> None:
     program = """
 import os
 import structlog

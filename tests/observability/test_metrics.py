@@ -1,4 +1,4 @@
-"""The metrics answer: how full, how long, what waits, what was refused, which engine, whose."""
+"""Metrics of batches, durations, queues, errors, engines and keys."""
 
 from typing import Any
 
@@ -12,21 +12,21 @@ from service.telemetry.metrics import Metrics
 from service.telemetry.middleware import TelemetryMiddleware
 from service.telemetry.stats import RequestStats
 from service.telemetry.tracing import Tracing
-from tests.observability.conftest import ASTRONAUT, Watched, read_samples
+from tests.observability.samples import ASTRONAUT, Watched, read_samples
 
 NETWORKS = ("detector", "landmarks", "emotion")
 STAGES = {"read", "queue", "decode", "detect", "align", "classify", "serialise"}
 
 
-def test_how_full_the_batches_are(watched: Watched) -> None:
+def test_batch_sizes_and_limits(watched: Watched) -> None:
     for network in NETWORKS:
         items = watched.value("emotions_batch_items_sum", network=network)
-        assert items >= 2  # the detector may look at a picture twice
+        assert items >= 2  # the detector may run twice per image
         assert 1 <= watched.value("emotions_batch_items_count", network=network) <= items
         assert watched.value("emotions_batch_limit_items", network=network) >= 1
 
 
-def test_how_long_each_stage_took(watched: Watched) -> None:
+def test_durations_of_stages(watched: Watched) -> None:
     found = {labels["stage"] for labels, _ in watched.samples["emotions_stage_seconds_count"]}
     assert found == STAGES
     assert watched.value("emotions_stage_seconds_count", stage="detect") >= 2
@@ -34,7 +34,7 @@ def test_how_long_each_stage_took(watched: Watched) -> None:
     assert watched.value("emotions_stage_seconds_sum", stage="detect") > 0
 
 
-def test_what_waits_and_who_works(watched: Watched) -> None:
+def test_queue_and_workers(watched: Watched) -> None:
     assert watched.value("emotions_queued_images") == 0
     assert watched.value("emotions_images_under_way") == 0
     assert watched.value("emotions_images_under_way_limit") == 512
@@ -44,8 +44,8 @@ def test_what_waits_and_who_works(watched: Watched) -> None:
     assert 1 <= watched.value("emotions_workers_ready") <= workers == cpu.available()
 
 
-def test_what_has_not_failed_is_there_and_zero(watched: Watched) -> None:
-    """A series that begins at 0 shows its first increase."""
+def test_counters_of_failures_start_at_zero(watched: Watched) -> None:
+    """A series that starts at 0 shows its first increase."""
     assert watched.value("emotions_runner_failures_total") == 0
     for reason in ("died", "hung"):
         assert watched.value("emotions_worker_restarts_total", reason=reason) == 0
@@ -53,7 +53,7 @@ def test_what_has_not_failed_is_there_and_zero(watched: Watched) -> None:
         assert watched.value("emotions_dropped_images_total", reason=reason) == 0
 
 
-def test_what_was_refused_and_why(watched: Watched) -> None:
+def test_rejected_requests_by_code(watched: Watched) -> None:
     refused = {
         labels["code"]: value
         for labels, value in watched.samples["emotions_refused_requests_total"]
@@ -65,7 +65,7 @@ def test_what_was_refused_and_why(watched: Watched) -> None:
     }
 
 
-def test_which_engine_and_plan(watched: Watched) -> None:
+def test_engine_and_plan_of_each_network(watched: Watched) -> None:
     models = {
         "detector": "retinaface-mnet025",
         "landmarks": "landmarks-64",
@@ -82,7 +82,7 @@ def test_which_engine_and_plan(watched: Watched) -> None:
     assert watched.value("emotions_build_info", version="0.1.0") == 1
 
 
-def test_which_key_used_what(watched: Watched) -> None:
+def test_usage_by_key(watched: Watched) -> None:
     assert watched.value("emotions_key_requests_total", key="pipeline", outcome="ok") == 1
     assert (
         watched.value("emotions_key_requests_total", key="pipeline", outcome="corrupt_image") == 1
@@ -91,7 +91,7 @@ def test_which_key_used_what(watched: Watched) -> None:
     assert watched.value("emotions_key_received_bytes_total", key="pipeline") > 2 * len(ASTRONAUT)
 
 
-def test_what_a_pool_does_is_counted() -> None:
+def test_events_of_a_pool_are_counted() -> None:
     metrics = Metrics()
     observer = metrics.pool
     observer.networks_failed(2)
@@ -112,7 +112,7 @@ def by_reason(samples: list[tuple[dict[str, str], float]]) -> dict[str, float]:
     return {labels["reason"]: value for labels, value in samples}
 
 
-def test_workers_and_queue_are_looked_at_when_they_are_scraped() -> None:
+def test_workers_and_queue_are_read_at_each_scrape() -> None:
     metrics, now = Metrics(), {"queued": 3, "ready": 1}
     metrics.pool.export_pool(queued=lambda: now["queued"], ready=lambda: now["ready"], workers=4)
     metrics.pool.export_network("landmarks", ready=lambda: now["ready"] > 0, max_batch=64)
@@ -125,7 +125,7 @@ def test_workers_and_queue_are_looked_at_when_they_are_scraped() -> None:
         assert samples["emotions_ready"] == [({"network": "landmarks"}, ready)]
 
 
-async def test_what_nobody_expected_is_counted_as_internal() -> None:
+async def test_unexpected_errors_are_counted_as_internal() -> None:
     async def broken(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise RuntimeError("inside")
 

@@ -1,4 +1,4 @@
-"""Dashboard and alert rules ask only for metrics and labels that the service really exports."""
+"""The dashboard and the alert rules use only metrics and labels that the service exports."""
 
 import json
 import re
@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from ruamel.yaml import YAML
 
 from tests.docker.dockerfile import ROOT
-from tests.observability.conftest import Watched
 from tests.observability.promql import SCRAPED, Selector, selectors
+from tests.observability.samples import Watched
 
 FOLDER = ROOT / "docker" / "observability"
 SCHEMA = Path(__file__).with_name("dashboard.schema.json")
@@ -33,7 +33,7 @@ EXPRESSIONS = [t["expr"] for panel in PANELS for t in panel["targets"]] + [
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
-def test_asks_for_what_is_exported(watched: Watched, expression: str) -> None:
+def test_expressions_use_exported_metrics_and_labels(watched: Watched, expression: str) -> None:
     exported = {
         name: {label for labels, _ in samples for label in labels}
         for name, samples in watched.samples.items()
@@ -144,7 +144,7 @@ def test_each_kind_of_trouble_has_a_rule() -> None:
     assert len({rule["alert"] for rule in RULES}) == len(RULES)
 
 
-def test_what_is_mounted_exists() -> None:
+def test_mounted_files_exist() -> None:
     services = read_yaml("compose.yml")["services"]
     for service in services.values():
         assert service["read_only"]

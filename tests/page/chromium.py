@@ -1,4 +1,4 @@
-"""A headless Chromium of the system's own."""
+"""The headless Chromium of the system."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from playwright.sync_api import Browser, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# Nothing goes out of the machine, and the camera is Chromium's own test picture.
+# No traffic leaves the machine, and the camera shows a test picture.
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -22,13 +22,13 @@ FLAGS = [
 
 
 def found() -> str | None:
-    """The browser at CHROMIUM, or of one of its usual names."""
+    """Return the path in CHROMIUM, or the browser with one of its usual names."""
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @contextmanager
 def browsing(executable: str | None) -> Iterator[Browser]:
-    """Keep the browser open for the block."""
+    """Open the browser for the block."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         yield browser

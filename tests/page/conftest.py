@@ -1,6 +1,7 @@
 """The browser and the page as fixtures."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
@@ -8,11 +9,12 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from tests.page.chromium import browsing, found
 from tests.page.pictures import DESK
 from tests.page.visit import SEEN_MS, Open
+from tests.server import Server, serving
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium; a skip where there is none.
+    """A headless Chromium; skips if there is none.
 
     Not of the session: while it is open an event loop runs, and asynchronous tests cannot.
     """
@@ -25,7 +27,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Open]:
-    """Opens the page; at the end it must have broken neither its policy nor itself."""
+    """Opens the page; at the end there must be no error and no violation of its policy."""
     context: BrowserContext = browser.new_context(viewport=DESK)
     context.set_default_timeout(SEEN_MS)
     context.grant_permissions(["clipboard-read", "clipboard-write", "camera"])
@@ -44,5 +46,12 @@ def open_page(browser: Browser) -> Iterator[Open]:
 
     yield opened
     context.close()
-    # The browser itself writes a line for every request that fails.
+    # The browser logs a line for every failed request.
     assert [line for line in wrong if not line.startswith("Failed to load resource")] == []
+
+
+@pytest.fixture(scope="session")
+def keyed(plans: Path) -> Iterator[Server]:
+    """A service that needs the key `sesame`."""
+    with serving(plans, api_keys="sesame") as server:
+        yield server

@@ -1,4 +1,4 @@
-"""`python -m tests.page.pictures`: the README's pictures of the page, with what serves now."""
+"""`python -m tests.page.pictures`: draws the pictures of the page for the README."""
 
 import io
 from pathlib import Path
@@ -20,7 +20,7 @@ PHONE = ViewportSize(width=390, height=844)
 def draw(
     browser: Browser, url: str, out: Path, size: ViewportSize, scheme: Literal["light", "dark"]
 ) -> None:
-    """Show a photograph to the page and write what is seen; of a phone all that is scrolled to."""
+    """Open a photograph in the page and save a screenshot; on a phone, of the whole page."""
     with browser.new_context(viewport=size, color_scheme=scheme) as context:
         page = context.new_page()
         page.goto(url)

@@ -1,4 +1,4 @@
-"""The page and answers that are cut, refuse for now, or tell of an image that it cannot show."""
+"""Answers that are cut off, temporary errors, and images that the browser cannot show."""
 
 import pytest
 from playwright.sync_api import expect
@@ -14,7 +14,7 @@ NO_IMAGE = file("a.jxl", b"what the service reads and the browser does not")
     [answer("happy")[:100], "", "<html>Sign in</html>", "{}", "null"],
     ids=["cut", "empty", "page", "object", "null"],
 )
-def test_an_answer_that_is_not_whole_can_be_asked_for_again(
+def test_an_incomplete_answer_can_be_requested_again(
     server: Server, open_page: Open, body: str
 ) -> None:
     page = open_page(server.url)
@@ -41,7 +41,7 @@ def test_faces_of_an_image_that_the_browser_cannot_read(server: Server, open_pag
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_what_is_refused_for_now_can_be_tried_again(
+def test_a_request_that_was_rejected_for_now_can_be_sent_again(
     server: Server, open_page: Open, status: int
 ) -> None:
     page = open_page(server.url)

@@ -1,21 +1,19 @@
 """The camera of the page: opened and stopped in any order, with a key, and by keyboard."""
 
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.page.visit import ASKED, SEEN_MS, Open, answer
-from tests.server import Server, serving
+from tests.server import Server
 
-# The person is asked until the test calls `permit`; every stream is kept to be looked at.
+# The permission prompt stays open until the test calls `permit`; every stream is kept.
 ASK = """() => {
     const {mediaDevices} = navigator;
     const open = mediaDevices.getUserMedia.bind(mediaDevices);
-    const asked = new Promise((resolve) => { window.permit = resolve; });
+    const permitted = new Promise((resolve) => { window.permit = resolve; });
     window.streams = [];
     mediaDevices.getUserMedia = async (what) => {
-        await asked;
+        await permitted;
         streams.push(await open(what));
         return streams.at(-1);
     };
@@ -37,7 +35,7 @@ def test_the_camera(server: Server, open_page: Open) -> None:
 
 @pytest.fixture
 def asking(server: Server, open_page: Open) -> Page:
-    """The page while the person is asked for the camera; the service finds one happy face."""
+    """The page during the permission prompt; the service finds one happy face."""
     page = open_page(server.url)
     page.evaluate(ASK)
     page.route(ASKED, lambda route: route.fulfill(body=answer("happy")))
@@ -46,7 +44,7 @@ def asking(server: Server, open_page: Open) -> Page:
 
 
 def _permit(page: Page) -> list[str]:
-    """Say yes; give what was sent to the service in the next second."""
+    """Give the permission; return the requests to the service in the next second."""
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url))
     page.evaluate("permit()")
@@ -54,7 +52,7 @@ def _permit(page: Page) -> list[str]:
     return [url for url in sent if "/v1/emotions" in url]
 
 
-def test_stopped_while_the_person_is_asked_it_stays_off(asking: Page) -> None:
+def test_a_camera_stopped_during_the_permission_prompt_stays_off(asking: Page) -> None:
     asking.get_by_role("button", name="Stop the camera").click()
     assert _permit(asking) == []
     assert asking.evaluate("streams.length") == 1
@@ -70,7 +68,7 @@ def test_a_second_click_opens_no_second_camera(asking: Page) -> None:
     assert asking.evaluate(LIVE) == 0
 
 
-def test_opened_anew_while_the_person_is_asked_only_the_last_stream_lives(asking: Page) -> None:
+def test_after_two_permission_prompts_only_the_last_stream_is_open(asking: Page) -> None:
     asking.get_by_role("button", name="Stop the camera").click()
     asking.get_by_role("button", name="Use camera").click()
     assert _permit(asking) != []
@@ -101,23 +99,22 @@ def test_a_camera_that_failed_is_let_go_and_can_be_tried_again(
     expect(message).to_have_text("no face found", timeout=SEEN_MS)
 
 
-def test_the_camera_waits_for_the_key(plans: Path, open_page: Open) -> None:
-    with serving(plans, api_keys="sesame") as server:
-        page = open_page(server.url)
-        asked: list[int] = []
-        page.on(
-            "response",
-            lambda response: asked.append(response.status) if "/v1/" in response.url else None,
-        )
-        page.get_by_role("button", name="Use camera").click()
-        expect(page.get_by_label("API key")).to_be_focused(timeout=SEEN_MS)
-        expect(page.locator("#camera .message")).to_have_text("Waiting for the key …")
-        page.wait_for_timeout(2 * SOME_FRAMES_MS)
-        assert asked == [401]
-        page.get_by_label("API key").fill("sesame")
-        page.keyboard.press("Enter")
-        expect(page.locator("#camera .message")).to_have_text("no face found", timeout=SEEN_MS)
-        expect(page.locator("#key")).to_be_hidden()
+def test_the_camera_waits_for_the_key(keyed: Server, open_page: Open) -> None:
+    page = open_page(keyed.url)
+    statuses: list[int] = []
+    page.on(
+        "response",
+        lambda response: statuses.append(response.status) if "/v1/" in response.url else None,
+    )
+    page.get_by_role("button", name="Use camera").click()
+    expect(page.get_by_label("API key")).to_be_focused(timeout=SEEN_MS)
+    expect(page.locator("#camera .message")).to_have_text("Waiting for the key …")
+    page.wait_for_timeout(2 * SOME_FRAMES_MS)
+    assert statuses == [401]
+    page.get_by_label("API key").fill("sesame")
+    page.keyboard.press("Enter")
+    expect(page.locator("#camera .message")).to_have_text("no face found", timeout=SEEN_MS)
+    expect(page.locator("#key")).to_be_hidden()
 
 
 def test_live_boxes_take_no_focus(asking: Page) -> None:

@@ -1,4 +1,4 @@
-"""Text on the emotions' colours, by the contrast that WCAG 2 asks of text (AA, 1.4.3)."""
+"""The contrast of text on the colours of the emotions, by WCAG 2 (AA, 1.4.3)."""
 
 import re
 from typing import Literal
@@ -11,7 +11,7 @@ from tests.photographs import ASTRONAUT_FILE
 from tests.server import Server
 
 LEAST = 4.5
-# A text's own colour, the colour below it, and how much of the first is seen.
+# The colour of a text, the colour behind it, and the opacity of the text.
 COLOURS = """(text) => {
     let ground = text, opacity = 1;
     while (getComputedStyle(ground).backgroundColor === 'rgba(0, 0, 0, 0)') {

@@ -1,4 +1,4 @@
-"""`/docs` in a real browser: drawn under a strict policy, from this service's files alone."""
+"""`/docs` in a real browser: drawn under a strict policy, only from files of the service."""
 
 import re
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from tests.page.pictures import DESK, PHONE, draw
 from tests.page.visit import SEEN_MS, Open, file, upload
 from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, HOPPER_FILE, encode, group, iou, read
-from tests.server import Server, serving
+from tests.server import Server
 
 ASTRONAUT = ASTRONAUT_FILE.read_bytes()
 BROKEN = HOPPER_FILE.read_bytes()[:5000]
@@ -42,7 +42,7 @@ def test_a_photograph_is_boxed_and_its_emotion_named(
 
 
 def _shown_box(page: Page) -> list[float]:
-    """The box on the screen, in the photograph's pixels."""
+    """Return the box on the screen, in pixels of the photograph."""
     picture = page.locator(".result img").bounding_box()
     box = page.locator(".result .box").bounding_box()
     assert picture is not None
@@ -98,16 +98,15 @@ def test_pictures_of_it_are_drawn_anew(
     assert height >= size["height"]
 
 
-def test_dropping_three_emotions_and_a_key(plans: Path, open_page: Open) -> None:
-    with serving(plans, api_keys="sesame") as server:
-        page = open_page(server.url)
-        page.locator("#labels").select_option("happy,neutral,sad")
-        _drop(page, "a.jpg", encode(read(ASTRONAUT_FILE), "JPEG", quality=90))
-        expect(page.locator(".result")).to_contain_text("Key needed", timeout=SEEN_MS)
-        page.get_by_label("API key").fill("sesame")
-        page.keyboard.press("Enter")
-        expect(page.locator(".result .row")).to_have_count(3, timeout=SEEN_MS)
-        expect(page.locator("#key")).to_be_hidden()
+def test_dropping_three_emotions_and_a_key(keyed: Server, open_page: Open) -> None:
+    page = open_page(keyed.url)
+    page.locator("#labels").select_option("happy,neutral,sad")
+    _drop(page, "a.jpg", encode(read(ASTRONAUT_FILE), "JPEG", quality=90))
+    expect(page.locator(".result")).to_contain_text("Key needed", timeout=SEEN_MS)
+    page.get_by_label("API key").fill("sesame")
+    page.keyboard.press("Enter")
+    expect(page.locator(".result .row")).to_have_count(3, timeout=SEEN_MS)
+    expect(page.locator("#key")).to_be_hidden()
 
 
 def _drop(page: Page, name: str, data: bytes) -> None:
@@ -122,15 +121,14 @@ def _drop(page: Page, name: str, data: bytes) -> None:
     page.dispatch_event("#drop", "drop", {"dataTransfer": transfer})
 
 
-def test_a_service_that_is_gone_is_said_in_words(plans: Path, open_page: Open) -> None:
-    with serving(plans) as server:
-        page = open_page(server.url)
-        page.route("**/v1/emotions?*", lambda route: route.abort())
-        upload(page, file("a.png", ASTRONAUT))
-        expect(page.locator(".result")).to_contain_text("cannot be reached", timeout=SEEN_MS)
-        page.unroute("**/v1/emotions?*")
-        page.get_by_role("button", name="Try again").click()
-        expect(page.locator(".result .face")).to_have_count(1, timeout=SEEN_MS)
+def test_a_service_that_is_gone_is_reported_in_words(server: Server, open_page: Open) -> None:
+    page = open_page(server.url)
+    page.route("**/v1/emotions?*", lambda route: route.abort())
+    upload(page, file("a.png", ASTRONAUT))
+    expect(page.locator(".result")).to_contain_text("cannot be reached", timeout=SEEN_MS)
+    page.unroute("**/v1/emotions?*")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".result .face")).to_have_count(1, timeout=SEEN_MS)
 
 
 def test_the_policy_lets_nothing_else_in(server: Server) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of the page do with it, and answers that they give in the service's place."""
+"""Helpers to use the page, and answers in place of the service."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def upload(page: Page, *files: FilePayload) -> None:
 
 
 def answer(*emotions: str) -> str:
-    """The service's answer for an image with faces of these emotions, side by side."""
+    """Return an answer for an image with faces of these emotions, side by side."""
     faces: list[dict[str, Any]] = [
         {
             "box": [160 * index + 20, 20, 160 * index + 140, 140],

@@ -2,7 +2,7 @@
 
 
 class Clock:
-    """Give it where `time.monotonic` is called."""
+    """A replacement for `time.monotonic`."""
 
     now = 0.0
 

@@ -1,4 +1,4 @@
-"""Clients that load a real server, and the processes that it has started."""
+"""Clients that load a real server, and the processes of that server."""
 
 import asyncio
 import os
@@ -8,36 +8,37 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 
 import httpx
 
+from bench.inputs.corpus import images
 from bench.measure.processes import children, command
-from tests.observability.conftest import read_samples
-from tests.photographs import ASTRONAUT_FILE
+from tests.observability.samples import read_samples
 from tests.server import Server
 
-ASTRONAUT = ASTRONAUT_FILE.read_bytes()
+# A small image: the clients must cost little CPU beside the server.
+PLAIN = images()["PNG"]
 CLIENTS = 8
-# On a machine that does much else at the same time.
+# Long enough for a machine under load.
 PATIENCE_S = 100
 POLL_S = 0.02
 
 
 def processes(server: Server) -> list[int]:
-    """The processes that the server has started and that are still there."""
+    """Return the processes that the server has started and that still run."""
     return children(server.process.pid)
 
 
 def workers(server: Server) -> list[int]:
-    """Those of them that analyze images."""
+    """Return the worker processes."""
     return [pid for pid in processes(server) if "analysis.workers.worker" in command(pid)]
 
 
 def devices(server: Server) -> list[int]:
-    """Those of them that run networks for workers."""
+    """Return the device processes."""
     return [pid for pid in processes(server) if "analysis.workers.device" in command(pid)]
 
 
 @contextmanager
 def all_stopped(server: Server) -> Iterator[list[int]]:
-    """Stop workers and devices and give them; at the end, those still there go on."""
+    """Stop the processes of workers and devices in the block, and continue them after it."""
     stopped = processes(server)
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
@@ -50,7 +51,7 @@ def all_stopped(server: Server) -> Iterator[list[int]]:
 
 
 def metric(server: Server, name: str, **labels: str) -> float:
-    """The value of the one sample of this name with at least these labels."""
+    """Return the value of the one sample of this name with at least these labels."""
     with server.client() as client:
         samples = read_samples(client.get("/metrics").text)
     (value,) = (value for found, value in samples[name] if labels.items() <= found.items())
@@ -58,7 +59,7 @@ def metric(server: Server, name: str, **labels: str) -> float:
 
 
 class Load:
-    """Clients that send one request after another, and what they were told."""
+    """Clients that send one request after another, and their answers."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
@@ -70,11 +71,11 @@ class Load:
         """Send requests one after another."""
         while not self.stop:
             headers = {"content-type": "image/png"}
-            answer = await self.http.post("/v1/emotions", content=ASTRONAUT, headers=headers)
+            answer = await self.http.post("/v1/emotions", content=PLAIN, headers=headers)
             self.answers.append(answer)
 
     async def watch(self) -> None:
-        """Ask all the time whether the service is ready."""
+        """Poll the readiness of the service."""
         while not self.stop:
             self.readiness.append((await self.http.get("/readyz")).status_code)
             await asyncio.sleep(POLL_S)
@@ -85,7 +86,7 @@ class Load:
         await until(lambda: len(self.answers) >= wanted)
 
     def require_all_answered(self) -> None:
-        """Require that nobody was told of anything, and that all were told the same."""
+        """Require that all requests succeeded, with the same answer."""
         assert {answer.status_code for answer in self.answers} == {200}
         assert len({answer.content for answer in self.answers}) == 1
 
@@ -112,7 +113,24 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 async def until_ready(http: httpx.AsyncClient, ready: bool) -> None:
-    """Wait until the service says that it is ready, or that it is not."""
+    """Wait until the service is ready, or until it is not."""
     async with asyncio.timeout(PATIENCE_S):
         while (await http.get("/readyz")).is_success != ready:
             pass
+
+
+@asynccontextmanager
+async def accepted(server: Server) -> AsyncIterator[None]:
+    """Send requests; the block runs while all of their images are under way.
+
+    At the end every request must be answered.
+    """
+    files = [("images", (str(i), PLAIN)) for i in range(4)]
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
+        sent = [asyncio.create_task(http.post("/v1/emotions", files=files)) for _ in range(4)]
+        await until(lambda: metric(server, "emotions_images_under_way") == 16)
+        yield
+        answers = await asyncio.gather(*sent)
+    assert [answer.status_code for answer in answers] == [200] * 4
+    images = [image for answer in answers for image in answer.json()["images"]]
+    assert [len(image["faces"]) for image in images] == [1] * 16

@@ -1,4 +1,4 @@
-"""An engine with two GPUs, which answers at once: the first sees one face, the second two."""
+"""An engine with two GPUs without computation: the first finds one face, the second two."""
 
 from bench.fakes import FakeEngine
 

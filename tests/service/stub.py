@@ -18,7 +18,7 @@ from service.telemetry.tracing import Tracing
 
 
 class StubPipeline:
-    """Finds one face in everything, at once or, while `free` is not set, later."""
+    """Finds one face in every image; waits while `free` is not set."""
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         self.labels, self.embeds, self.workers = labels, False, 2
@@ -55,7 +55,7 @@ class StubPipeline:
 
 @asynccontextmanager
 async def stubbed(settings: Settings) -> AsyncIterator[FastAPI]:
-    """The application, started; its pipeline is `app.state.pipeline`."""
+    """Start the application; its pipeline is `app.state.pipeline`."""
     models = find_models(settings)
     pipeline = StubPipeline(models.emotion.spec.labels)
     app = assemble(

@@ -1,31 +1,22 @@
-"""Embeddings by the weights that ship: photographs of one person are nearer than those of two."""
+"""Embeddings of the shipped weights: photographs of one person are closer than those of two."""
 
 import io
 import shutil
-from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image, ImageEnhance
 
 from engines.catalog import Catalog
+from service.settings import Settings
 from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE
-from tests.server import Server, serving
-
-
-@pytest.fixture(scope="module")
-def bare_server(plans: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A service for which nobody has built an embedder."""
-    bare = tmp_path_factory.mktemp("bare") / "plans"
-    shutil.copytree(plans, bare, ignore=shutil.ignore_patterns("arcface-*", "*.log"))
-    with serving(bare) as running:
-        yield running
+from tests.server import Server
+from tests.service.in_process import client_of
 
 
 def variants(path: Path) -> list[bytes]:
-    """The photograph as it is, mirrored, darker and turned, and small."""
+    """Return the photograph unchanged, mirrored, darker and rotated, and smaller."""
     image = Image.open(path).convert("RGB")
     mirrored = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     turned = ImageEnhance.Brightness(image).enhance(0.6).rotate(12)
@@ -55,7 +46,7 @@ def test_one_person_is_nearer_than_two(server: Server) -> None:
     assert min(same) >= Catalog.load().get("arcface-mobilefacenet").same_person > max(other)
 
 
-def test_embeddings_come_only_when_asked_for(server: Server) -> None:
+def test_embeddings_come_only_on_request(server: Server) -> None:
     with server.client() as client:
         files = [("images", ("f", ASTRONAUT_FILE.read_bytes()))]
         answer = client.post("/v1/emotions", files=files).json()
@@ -63,15 +54,15 @@ def test_embeddings_come_only_when_asked_for(server: Server) -> None:
     assert answer["images"][0]["faces"][0]["embedding"] is None
 
 
-def test_without_an_embedder_the_command_is_named(bare_server: Server) -> None:
+async def test_without_an_embedder_the_error_names_the_command(plans: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "plans"
+    shutil.copytree(plans, bare, ignore=shutil.ignore_patterns("arcface-*", "*.log"))
     files = [("images", ("f", ASTRONAUT_FILE.read_bytes()))]
-    with bare_server.client() as client:
-        missing = client.post("/v1/emotions?embeddings=true", files=files)
-        lines = client.post(
-            "/v1/emotions?embeddings=true",
-            files=files * 2,
-            headers={"accept": "application/x-ndjson"},
-        )
+    url = "/v1/emotions?embeddings=true"
+    async with client_of(Settings(plans=bare)) as client:
+        missing = await client.post(url, files=files)
+        headers = {"accept": "application/x-ndjson"}
+        lines = await client.post(url, files=files * 2, headers=headers)
     for answer in (missing, lines):
         assert (answer.status_code, answer.json()["code"]) == (501, "embedder_missing")
         assert "emotions models pull" in answer.json()["detail"]

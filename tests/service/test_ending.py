@@ -1,4 +1,4 @@
-"""A real server that is told to end."""
+"""The end of a real server: by signals, under load, and with processes that hang."""
 
 import asyncio
 import os
@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from analysis.workers.pipeline import END_S
-from tests.server import Server, serving
-from tests.service.load import ASTRONAUT, PATIENCE_S, all_stopped, processes, until
+from tests.server import serving
+from tests.service.hurried import END_S
+from tests.service.load import PATIENCE_S, PLAIN, accepted, all_stopped, processes, until
 from tests.service.topologies import Topology, environment, everywhere
 
 pytestmark = pytest.mark.skipif(
@@ -22,6 +22,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 HUNG = 4
+INSTANT = "bench.fakes:instant:1"
+# Each batch takes so many milliseconds: long enough to signal the processes in the middle.
+SLOW = "bench.fakes:simulated:60,0,1"
 
 
 @everywhere
@@ -29,29 +32,17 @@ async def test_sigterm_under_load_answers_what_was_accepted(
     plans: Path, topology: Topology
 ) -> None:
     """Also when the processes die while the service drains, and to a whole process group."""
-    with serving(plans, deadline_s="120", workers="2", **environment(topology)) as server:
+    with serving(
+        plans, engine=SLOW, deadline_s="120", workers="2", **environment(topology)
+    ) as server:
         started = processes(server)
-        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
-            files = [("images", (str(i), ASTRONAUT)) for i in range(4)]
-            sent = [asyncio.create_task(http.post("/v1/emotions", files=files)) for _ in range(4)]
-            await until(lambda: under_way(server))
+        async with accepted(server):
             for pid in started:
                 os.kill(pid, signal.SIGTERM)
             server.process.send_signal(signal.SIGTERM)
             for pid in started:
                 os.kill(pid, signal.SIGKILL)
-            answers = await asyncio.gather(*sent)
-        assert [answer.status_code for answer in answers] == [200] * 4
-        images = [image for answer in answers for image in answer.json()["images"]]
-        assert all(len(image["faces"]) == 1 for image in images)
         assert await asyncio.to_thread(server.process.wait, PATIENCE_S) == 0
-
-
-def under_way(server: Server) -> bool:
-    """Whether all four requests were accepted and none is done."""
-    with server.client() as client:
-        text = client.get("/metrics").text
-    return "emotions_images_under_way 16.0" in text
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
@@ -59,9 +50,15 @@ def under_way(server: Server) -> bool:
 async def test_no_process_outlives_the_service(
     plans: Path, topology: Topology, ending: signal.Signals
 ) -> None:
-    """Not even one that cannot notice; SIGTERM is sent twice, as by someone in a hurry."""
+    """Not even a process that is stopped. SIGTERM is sent twice, which ends the service at once."""
     with (
-        serving(plans, workers="2", **environment(topology)) as server,
+        serving(
+            plans,
+            engine=INSTANT,
+            module="tests.service.hurried",
+            workers="2",
+            **environment(topology),
+        ) as server,
         all_stopped(server) as started,
     ):
         assert len(started) == (3 if topology == "device" else 2)
@@ -73,13 +70,19 @@ async def test_no_process_outlives_the_service(
 
 @everywhere
 async def test_processes_that_hang_are_ended_all_at_once(plans: Path, topology: Topology) -> None:
-    """One after the other they would take longer; so would images that nobody waits for."""
+    """One after the other would take longer than the test allows."""
     with (
-        serving(plans, workers=str(HUNG), **environment(topology)) as server,
+        serving(
+            plans,
+            engine=INSTANT,
+            module="tests.service.hurried",
+            workers=str(HUNG),
+            **environment(topology),
+        ) as server,
         all_stopped(server) as started,
     ):
         async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
-            files = [("images", (str(i), ASTRONAUT)) for i in range(4 * HUNG)]
+            files = [("images", (str(i), PLAIN)) for i in range(4 * HUNG)]
             headers = {"x-request-deadline-ms": "300"}
             answer = await http.post("/v1/emotions", files=files, headers=headers)
             assert answer.json()["code"] == "deadline_exceeded"
@@ -90,7 +93,7 @@ async def test_processes_that_hang_are_ended_all_at_once(plans: Path, topology: 
 
 
 def ended(pid: int) -> bool:
-    """Whether it is gone, or nobody has asked how it ended."""
+    """Return whether a process has ended; its parent may not have waited for it yet."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -100,7 +103,7 @@ def ended(pid: int) -> bool:
 
 @pytest.mark.parametrize("seconds", [0.0, 0.5, 2.0])
 def test_sigterm_counts_from_the_start(plans: Path, seconds: float) -> None:
-    with serving(plans, started=False) as server:
+    with serving(plans, engine=INSTANT, started=False) as server:
         await_caught(server.process.pid)
         time.sleep(seconds)
         server.process.send_signal(signal.SIGTERM)
@@ -115,7 +118,7 @@ def status(pid: int, name: str) -> str:
 
 @pytest.mark.parametrize(("command", "code"), [("serve", 0), ("build", 128 + signal.SIGTERM)])
 def test_sigterm_counts_for_process_1(plans: Path, command: str, code: int) -> None:
-    """To which the kernel gives no signal that it has not asked for."""
+    """The kernel delivers only signals that process 1 handles."""
     unshare = ["unshare", "--pid", "--fork", "--kill-child"]
     if (
         shutil.which("unshare") is None

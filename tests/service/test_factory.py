@@ -1,4 +1,4 @@
-"""Which processes there are, and what the end of a GPU's process costs."""
+"""The processes that the settings ask for, and the end of the process of a GPU."""
 
 import asyncio
 import math
@@ -25,10 +25,10 @@ from service.factory.pipeline import step_limit_s
 from service.factory.processes import WORKERS_PER_CORE
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
-from tests.observability.conftest import read_samples
+from tests.observability.samples import read_samples
 from tests.service.load import until
 from tests.service.pair import Pair
-from tests.service.test_pipeline import IMAGES, analyze, running
+from tests.service.pipelines import IMAGES, analyze, running
 from tests.service.topologies import TOPOLOGIES
 
 
@@ -39,7 +39,7 @@ def layout(plans: Path, engine: OnnxRuntime | None = None, **settings: Any) -> L
 
 
 def sizes(layout: Layout) -> list[int]:
-    """The number of workers in each group."""
+    """Return the number of workers in each group."""
     groups = layout.groups()
     for group in groups:
         if group.device is not None:
@@ -78,7 +78,7 @@ def test_rows_that_share_batches_have_one_height_and_larger_batches(plans: Path)
 @pytest.mark.parametrize(
     ("given", "expected"), [({}, 10), ({"deadline_s": 3}, 5), ({"batch_limit_s": 0.5}, 0.5)]
 )
-def test_a_step_that_hangs_leaves_time_for_another_try(
+def test_a_step_that_hangs_leaves_time_for_a_retry(
     plans: Path, given: dict[str, Any], expected: float
 ) -> None:
     settings = Settings.model_validate({"plans": plans} | given)
@@ -86,7 +86,7 @@ def test_a_step_that_hangs_leaves_time_for_another_try(
 
 
 def started(module: str) -> list[int]:
-    """The processes of a kind that this one has started, the first GPU's first."""
+    """Return the child processes of a kind, that of the first GPU first."""
     return sorted(
         pid for pid in children(os.getpid()) if f"analysis.workers.{module}" in command(pid)
     )
@@ -109,7 +109,7 @@ async def test_a_gpu_whose_process_ends_costs_a_retry_and_the_others_nothing(
         workers, devices = started("worker"), started("device")
         os.kill(devices[killed], signal.SIGKILL)
         await until(lambda: pipeline.pool.workers_ready < 4)
-        other = 2 - killed  # faces that the other one sees
+        other = 2 - killed  # number of faces that the other GPU finds
         before = seen[other]
         await until(lambda: seen[other] > before + 16)
         assert all(pipeline.ready.values())
@@ -125,8 +125,8 @@ async def test_a_gpu_whose_process_ends_costs_a_retry_and_the_others_nothing(
     assert {labels["reason"]: n for labels, n in restarts} == {"died": 1, "hung": 0}
 
 
-class Noted:
-    """A worker or a device that notes what it is to do."""
+class Recording:
+    """A worker or a device that records its calls."""
 
     alive = True
 
@@ -155,9 +155,9 @@ class Noted:
 
 
 async def test_a_worker_that_was_done_when_its_device_ended_connects_to_the_next_one() -> None:
-    """Else it would fail with an image that has its one retry behind it."""
-    group, results = Group(Noted()), list[object]()
-    first, second = Noted(), Noted()
+    """Otherwise it would fail with an image that was already retried."""
+    group, results = Group(Recording()), list[object]()
+    first, second = Recording(), Recording()
     group.workers = [Worker(first, group), Worker(second, group)]
     pool = Pool([group], images_per_worker=1, limit_s=100)
     pool.start(asyncio.get_running_loop())

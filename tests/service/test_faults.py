@@ -12,12 +12,13 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.engines.poisoned import DIES, HANGS, RAISES
 from tests.photographs import encode
 from tests.server import Server, serving
+from tests.service import faulty as faults
+from tests.service.faulty import DIES, HANGS, RAISES
 from tests.service.load import (
-    ASTRONAUT,
     PATIENCE_S,
+    PLAIN,
     all_stopped,
     devices,
     load,
@@ -27,14 +28,14 @@ from tests.service.load import (
     until_ready,
     workers,
 )
-from tests.service.topologies import BOTH, Topology, environment, everywhere
+from tests.service.topologies import BOTH, environment
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="workers are processes of their own on Linux only"
 )
 WORKERS = 2
-# With its processes, not with its clients.
-IMPATIENT: Any = {"workers": str(WORKERS), "deadline_s": "120", "batch_limit_s": "2"}
+# Processes that hang are replaced soon; requests may take long.
+IMPATIENT: Any = {"workers": str(WORKERS), "deadline_s": "120", "batch_limit_s": "1.5"}
 
 
 class Faulty(NamedTuple):
@@ -44,7 +45,7 @@ class Faulty(NamedTuple):
     opened: Path
 
     def opens(self) -> Counter[int]:
-        """How many networks each process has opened."""
+        """Return how many networks each process has opened."""
         lines = self.opened.read_text().splitlines()
         return Counter(int(line.split()[0]) for line in lines)
 
@@ -60,14 +61,15 @@ def started(
     request: pytest.FixtureRequest, plans: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Faulty]:
     opened = tmp_path_factory.mktemp("opened") / "lines"
-    engine = f"bench.fakes:recorder:{opened}"
-    with serving(plans, engine=engine, **IMPATIENT, **environment(request.param)) as server:
+    with serving(
+        plans, engine=faults.name(opened), **IMPATIENT, **environment(request.param)
+    ) as server:
         yield Faulty(server, opened)
 
 
 @pytest.fixture
 async def faulty(started: Faulty) -> Faulty:
-    """The same, with all workers ready."""
+    """Wait until all workers are ready."""
     await until(started.all_ready)
     return started
 
@@ -119,7 +121,7 @@ async def test_a_device_that_ends_costs_no_request_and_no_worker(
     assert workers(server) == others
 
 
-async def test_it_is_unready_only_while_no_worker_lives(faulty: Faulty) -> None:
+async def test_the_service_is_unready_only_while_no_worker_lives(faulty: Faulty) -> None:
     server, before = faulty.server, faulty.restarts("died")
     async with httpx.AsyncClient(base_url=server.url) as http:
         first, *others = workers(server)
@@ -136,10 +138,10 @@ async def test_it_is_unready_only_while_no_worker_lives(faulty: Faulty) -> None:
         await until_ready(http, True)
 
 
-async def test_a_hang_of_all_is_told_within_the_deadline(faulty: Faulty) -> None:
+async def test_the_deadline_is_kept_while_all_processes_hang(faulty: Faulty) -> None:
     async with httpx.AsyncClient(base_url=faulty.server.url, timeout=PATIENCE_S) as http:
         with all_stopped(faulty.server):
-            files = [("images", (str(i), ASTRONAUT)) for i in range(8)]
+            files = [("images", (str(i), PLAIN)) for i in range(8)]
             headers = {"x-request-deadline-ms": "500"}
             answer = await http.post("/v1/emotions", files=files, headers=headers)
             assert answer.json()["code"] == "deadline_exceeded"
@@ -148,29 +150,26 @@ async def test_a_hang_of_all_is_told_within_the_deadline(faulty: Faulty) -> None
     assert [len(image["faces"]) for image in answer.json()["images"]] == [1] * 8
 
 
-@everywhere
-async def test_poison_in_a_request_costs_only_itself(plans: Path, topology: Topology) -> None:
-    """An image that raises, one that ends its process, and one on which it hangs."""
+async def test_a_poisoned_image_costs_only_itself(faulty: Faulty) -> None:
+    """An image that makes its network fail, one that kills its process, and one that hangs it."""
+    server = faulty.server
+    before = faulty.restarts("died"), faulty.restarts("hung")
+    failures = metric(server, "emotions_runner_failures_total")
     poisons = [encode(np.full((64, 64, 3), colour, np.uint8)) for colour in (RAISES, DIES, HANGS)]
-    images = [ASTRONAUT, *(data for poison in poisons for data in (poison, ASTRONAUT, ASTRONAUT))]
-    module = "tests.engines.poisoned"
-    with serving(plans, module=module, **IMPATIENT, **environment(topology)) as server:
-        async with load(server) as running:
-            files = [("images", (str(i), data)) for i, data in enumerate(images)]
-            answer = await running.http.post("/v1/emotions", files=files)
-            await running.more()
-        running.require_all_answered()
-        for data, image in zip(images, answer.json()["images"], strict=True):
-            if data in poisons:
-                assert image["error"]["code"] == "inference_failed"
-                assert "poison" not in image["error"]["detail"]
-            else:
-                assert len(image["faces"]) == 1
-        restarts = [
-            metric(server, "emotions_worker_restarts_total", reason=reason)
-            for reason in ("died", "hung")
-        ]
-        # Each is tried twice; the first time one may have been beside the other.
-        assert min(restarts) >= 1
-        assert 3 <= sum(restarts) <= 4
-        assert metric(server, "emotions_runner_failures_total") >= 1
+    images = [PLAIN, *(data for poison in poisons for data in (poison, PLAIN, PLAIN))]
+    async with load(server) as running:
+        files = [("images", (str(i), data)) for i, data in enumerate(images)]
+        answer = await running.http.post("/v1/emotions", files=files)
+        await running.more()
+    running.require_all_answered()
+    for data, image in zip(images, answer.json()["images"], strict=True):
+        if data in poisons:
+            assert image["error"]["code"] == "inference_failed"
+            assert "poison" not in image["error"]["detail"]
+        else:
+            assert len(image["faces"]) == 1
+    died, hung = faulty.restarts("died") - before[0], faulty.restarts("hung") - before[1]
+    # Each of the two is tried twice; the first time both may have been in one worker.
+    assert min(died, hung) >= 1
+    assert 3 <= died + hung <= 4
+    assert metric(server, "emotions_runner_failures_total") > failures

@@ -1,10 +1,9 @@
-"""The pipeline in every topology: an image gives the same faces alone as beside any others."""
+"""The pipeline in every topology: an image has the same faces alone and beside others."""
 
 import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,81 +33,36 @@ from analysis.workers.pipeline import Pipeline
 from bench.fakes import instant, simulated
 from engines.backends.onnxruntime import OnnxRuntime
 from engines.catalog import ModelSpec
-from engines.types import Engine
-from service.factory import find_models, open_pipeline
 from service.factory.pipeline import IMAGES_PER_WORKER
-from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing
-from tests.observability.conftest import read_samples
-from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, encode, group, iou, read
-from tests.service.topologies import BOTH, TOPOLOGIES, Topology
+from tests.observability.samples import read_samples
+from tests.photographs import ASTRONAUT_FILE, encode, iou, read
+from tests.service.pipelines import (
+    BOXES,
+    EMBEDDINGS,
+    HOPPER,
+    IMAGES,
+    Outcome,
+    analyze,
+    found,
+    running,
+)
+from tests.service.topologies import BOTH, Topology
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-TILED, BOXES = group(3, 2)
-HOPPER = read(HOPPER_FILE)
-IMAGES = [
-    ASTRONAUT_FILE.read_bytes(),
-    HOPPER_FILE.read_bytes(),
-    encode(TILED, "JPEG", quality=95),
-    encode(np.ascontiguousarray(HOPPER[::3, ::3]), "PNG"),
-    encode(np.full((40, 300, 3), 127, np.uint8)),
-    HOPPER_FILE.read_bytes()[:9000],
-    b"not an image",
-]
-PLAIN, EMBEDDINGS = Options(), Options(embeddings=True)
 DETECTOR = {"network": "detector"}
-Outcome = Analysis | ServiceError
 
 
 class Full(OnnxRuntime):
-    """Takes images of the detector's full height alone, as a device does."""
+    """Takes only images of the full height of the detector, like a device."""
 
     def heights(self, spec: ModelSpec) -> tuple[int, ...]:
         return super().heights(spec)[-1:]
 
 
-@asynccontextmanager
-async def running(
-    plans: Path,
-    topology: Topology = "threads",
-    *,
-    engine: Engine | None = None,
-    metrics: Metrics | None = None,
-    tracing: Tracing | None = None,
-    **changes: Any,
-) -> AsyncIterator[Pipeline]:
-    """A pipeline whose workers are ready. More share a device than it runs batches at once."""
-    workers = 4 if topology == "device" else 2
-    given = {"workers": workers, "engine": "onnxruntime"} | TOPOLOGIES[topology] | changes
-    chosen = Settings.model_validate({"plans": plans} | given)
-    models = find_models(chosen)
-    if engine is not None:  # which may not be able to build the plans that it pretends to run
-        models = models._replace(engine=engine)
-    pipeline = open_pipeline(chosen, models, metrics or Metrics(), tracing)
-    pipeline.start()
-    try:
-        async with asyncio.timeout(100):
-            while pipeline.pool.workers_ready < pipeline.workers:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        yield pipeline
-    finally:
-        await pipeline.close()
-
-
-async def analyze(pipeline: Pipeline, source: Source, options: Options = PLAIN) -> Outcome:
-    try:
-        return await found(pipeline, source, options)
-    except ServiceError as error:
-        return error
-
-
-async def found(pipeline: Pipeline, source: Source, options: Options = PLAIN) -> Analysis:
-    return (await pipeline.analyze(source, options, time.monotonic() + 60)).unwrap()
-
-
 def same(a: Outcome, b: Outcome) -> bool:
-    """Whether two outcomes are equal to the last bit."""
+    """Return whether two outcomes are equal to the last bit."""
     if isinstance(a, ServiceError) or isinstance(b, ServiceError):
         return type(a) is type(b) and str(a) == str(b)
     arrays = [(*each.faces, each.scores, each.embeddings, each.image) for each in (a, b)]
@@ -132,7 +86,7 @@ async def pipeline(topology: Topology, plans: Path) -> AsyncIterator[Pipeline]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def alone(pipeline: Pipeline) -> list[Outcome]:
-    """Each image's outcome with nothing beside it."""
+    """Return the outcome of each image alone."""
     return [await analyze(pipeline, data, EMBEDDINGS) for data in IMAGES]
 
 
@@ -149,7 +103,7 @@ async def test_an_image_gives_the_same_alone_as_beside_any_others(
 async def test_every_topology_gives_the_same(
     plans: Path, topology: Topology, alone: list[Outcome]
 ) -> None:
-    """A device takes images of the full height alone, and so does the engine beside it."""
+    """A device takes only images of the full height, and so does the engine it is compared with."""
     async with running(plans, engine=Full() if topology == "device" else None) as threads:
         others = [await analyze(threads, data, EMBEDDINGS) for data in IMAGES]
     assert [same(*pair) for pair in zip(alone, others, strict=True)] == [True] * len(IMAGES)
@@ -197,7 +151,7 @@ async def test_min_score_and_max_faces(pipeline: Pipeline) -> None:
     assert len((await found(pipeline, IMAGES[2], Options(min_score=1.0))).scores) == 0
 
 
-async def test_embeddings_have_length_one_and_tell_who_is_who(pipeline: Pipeline) -> None:
+async def test_embeddings_are_normalised_and_distinguish_people(pipeline: Pipeline) -> None:
     same_person = await found(pipeline, IMAGES[2], EMBEDDINGS)
     other = await found(pipeline, IMAGES[1], EMBEDDINGS)
     empty = await found(pipeline, IMAGES[4], EMBEDDINGS)
@@ -210,7 +164,7 @@ async def test_embeddings_have_length_one_and_tell_who_is_who(pipeline: Pipeline
     assert likeness.min() > (same_person.embeddings @ other.embeddings.T).max()
 
 
-async def test_what_is_wrong_with_an_image_is_a_typed_error(pipeline: Pipeline) -> None:
+async def test_a_bad_image_has_a_typed_error(pipeline: Pipeline) -> None:
     assert isinstance(await analyze(pipeline, IMAGES[5]), CorruptImageError)
     assert isinstance(await analyze(pipeline, IMAGES[6]), UnsupportedMediaTypeError)
 
@@ -231,7 +185,7 @@ async def test_pixels_are_taken_like_an_image(pipeline: Pipeline, alone: list[Ou
 async def test_a_scene_turned_on_its_side_gives_upright_boxes(
     pipeline: Pipeline, alone: list[Outcome]
 ) -> None:
-    """EXIF orientation 6: stored turned left, shown upright."""
+    """EXIF orientation 6: stored rotated to the left, shown upright."""
     exif = Image.Exif()
     exif[0x0112] = 6
     turned = np.ascontiguousarray(np.rot90(read(ASTRONAUT_FILE)))
@@ -243,7 +197,7 @@ async def test_a_scene_turned_on_its_side_gives_upright_boxes(
 async def test_a_large_photograph_is_decoded_whole_only_for_small_faces(
     plans: Path, side: int, decoded: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A face of 512 / 8 pixels and more is cut from the reduced image; a smaller one is not."""
+    """A face of at least 512 / 8 pixels is cut from the reduced image, a smaller one is not."""
     image = np.full((2560, 2560, 3), 127, np.uint8)
     head = read(ASTRONAUT_FILE)[20:240, 110:330]
     image[200 : 200 + 4 * side, 300 : 300 + 4 * side] = cv2.resize(head, (4 * side, 4 * side))
@@ -303,10 +257,10 @@ async def test_an_observer_that_fails_ends_nothing(plans: Path) -> None:
     assert (batches["landmarks"], batches["emotion"]) == (3, 3)
 
 
-async def test_a_result_for_someone_who_has_just_hung_up_is_dropped(
+async def test_a_result_for_a_cancelled_caller_is_dropped(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between a cancellation and the next turn of the loop."""
+    """The result comes between the cancellation and the next iteration of the event loop."""
     sent: list[Callable[[Any], None]] = []
 
     def submit(task: Task, deadline: float, done: Any, owner: object = None) -> Job:

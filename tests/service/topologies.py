@@ -1,22 +1,22 @@
-"""The topologies that images are analyzed in; what holds for one must hold for the others."""
+"""The topologies of a pipeline, which must all give the same results."""
 
 from typing import Any, Literal
 
 import pytest
 
 Topology = Literal["threads", "processes", "device"]
-# As arguments of `Settings`: workers in threads of the service, workers in processes, and workers
-# in front of a device process.
+# Arguments of `Settings`: workers in threads of the service, workers in processes, and workers in
+# front of a device process.
 TOPOLOGIES: dict[Topology, dict[str, Any]] = {
     "threads": {"isolate": False},
     "processes": {"device_process": False},
     "device": {"device_process": True},
 }
-# Those with processes.
+# The topologies with processes.
 BOTH: tuple[Topology, ...] = ("processes", "device")
 everywhere = pytest.mark.parametrize("topology", BOTH)
 
 
 def environment(topology: Topology) -> Any:
-    """The same settings as text, for `tests.server.serving`."""
+    """Return the settings as text, for `tests.server.serving`."""
     return {name: str(value).lower() for name, value in TOPOLOGIES[topology].items()}

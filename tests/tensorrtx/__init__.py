@@ -1,1 +1,1 @@
-"""Tests of weights to network."""
+"""Tests of `tensorrtx`."""

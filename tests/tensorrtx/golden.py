@@ -1,4 +1,4 @@
-"""What the tests of this folder share: golden files, graphs run on the spot, real photographs."""
+"""Helpers of the tests in this folder: golden files, graphs in ONNX Runtime, photographs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -68,7 +68,7 @@ def planes(images: Array) -> Array:
 
 
 def relative(values: Array, expected: Array) -> float:
-    """The largest difference, as a share of the largest value."""
+    """The largest difference, as a fraction of the largest value."""
     assert values.shape == expected.shape
     assert values.dtype == expected.dtype
     return float(np.abs(values - expected).max() / np.abs(expected).max())

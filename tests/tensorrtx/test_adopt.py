@@ -1,4 +1,4 @@
-"""ONNX files of other hands, held against the same weights in our own networks."""
+"""ONNX files from elsewhere, compared with the same weights in our own networks."""
 
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,7 @@ IMAGE = (1, 3, 640, 640)
         ("onnx-retinaface", graph(TensorProto.FLOAT, (1, 3, 320, 320)), r"\(N, 3, 640, 640\)"),
     ],
 )
-def test_what_does_not_fit_is_named(
+def test_wrong_inputs_or_outputs_are_named(
     network: str, content: bytes, message: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "other.onnx"
@@ -104,7 +104,7 @@ def test_what_does_not_fit_is_named(
 
 
 def emotions(opset: int, width: int = 48 * 48) -> onnx.ModelProto:
-    """Seven classes from one dense layer on all pixels, as exporters of many ages write it."""
+    """Seven classes from one dense layer on all pixels, in any opset."""
     rng = np.random.default_rng(0)
     tensors = {"w": rng.normal(size=(7, width)) / width, "b": rng.normal(size=7)}
     nodes = [
@@ -141,11 +141,11 @@ def test_layers_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
         export("onnx", path)
 
 
-def test_an_opset_that_cannot_be_brought_to_ours_is_named(tmp_path: Path) -> None:
+def test_an_opset_that_cannot_be_converted_is_named(tmp_path: Path) -> None:
     model, path = emotions(8), tmp_path / "mine.onnx"
     names = ["scale", "offset", "mean", "variance"]
     tensors = [numpy_helper.from_array(np.ones(7, np.float32), name) for name in names]
-    # No later opset has statistics by pixel.
+    # Later opsets have no statistics per pixel.
     norm = helper.make_node("BatchNormalization", ["logits", *names], ["normed"], spatial=0)
     model.graph.node.insert(3, norm)
     model.graph.node[4].input[0] = "normed"

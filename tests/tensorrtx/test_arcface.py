@@ -23,7 +23,7 @@ def test_raw_equals_upstream_in_a_batch_and_alone(network: arcface.Name) -> None
 
 
 class MadeUp(Weights):
-    """Weights that have whatever a network asks for."""
+    """Has every tensor that a network takes."""
 
     def take(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
         return seeded(name, shape, prelu="relu" in name)

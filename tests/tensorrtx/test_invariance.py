@@ -1,4 +1,4 @@
-"""An item's answer is the same to the last bit in any batch, for every network that is served."""
+"""Batch invariance: an item gives the same bits in any batch, for every shipped network."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Reading PyTorch files: both layouts, and nothing but tensors."""
+"""Reading PyTorch files: both layouts, and only tensors."""
 
 import collections
 import os

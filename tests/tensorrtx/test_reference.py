@@ -1,4 +1,4 @@
-"""Trained weights, where they lie beside the repository, on real photographs."""
+"""Trained weights, if they lie beside the repository, on real photographs."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def reference() -> Session:
 
 
 @pytest.mark.parametrize("batch", [1, 8])
-def test_retinaface_equals_a_graph_by_other_hands(
+def test_retinaface_equals_an_independent_graph(
     raw: Session, reference: Session, batch: int
 ) -> None:
     images = golden.pictures(640, 640)[:batch]

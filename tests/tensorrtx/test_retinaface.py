@@ -58,7 +58,7 @@ def _check(got: tuple[Array, ...], dense: tuple[Array, Array, Array]) -> None:
 
 
 def decode(outputs: tuple[Array, ...], height: int, width: int) -> tuple[Array, Array, Array]:
-    """Decode as the papers do, in shares of the image, anchor by anchor."""
+    """Decode as in the papers, in fractions of the image, anchor by anchor."""
     loc, conf, landms = outputs
     priors = np.array(
         [
@@ -120,7 +120,7 @@ def test_a_free_height_gives_what_a_graph_of_that_height_gives(
             np.testing.assert_array_equal(got, expected)
 
 
-def test_heights_have_as_many_anchors_as_are_chosen() -> None:
+def test_every_height_has_at_least_as_many_anchors_as_candidates() -> None:
     assert retinaface.heights() == tuple(range(64, 641, 32))
     assert retinaface.heights((64, 64), candidates=3840) == (64,)
     assert retinaface.heights((320, 480), candidates=1) == tuple(range(32, 321, 32))
@@ -133,7 +133,7 @@ def test_heights_have_as_many_anchors_as_are_chosen() -> None:
 
 @pytest.mark.parametrize("width", [640, 320])
 def test_faces_are_found_without_the_padding_below(width: int) -> None:
-    """Shipped weights on photographs: borders differ a little, for the network pads with zeros."""
+    """Shipped weights on photographs: borders differ a little, as the network pads with zeros."""
     shipped = weights_of.load(Path(__file__).parents[2] / "engines/models/retinaface-mnet025.wts")
     free = Session(retinaface.build(shipped, "mnet025", free_height=True))
     for picture in golden.pictures(360, width)[[0, 1, 4, 5]]:

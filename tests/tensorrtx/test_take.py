@@ -1,4 +1,4 @@
-"""Handing out tensors: what does not fit is named together with what was expected."""
+"""Taking tensors: an error names the tensor and what was expected."""
 
 from pathlib import Path
 
@@ -53,13 +53,13 @@ def test_values_that_are_no_numbers_are_named(tensors: dict[str, Array]) -> None
     assert NAME in str(error.value)
 
 
-def test_tensors_without_a_place_are_named(tensors: dict[str, Array]) -> None:
+def test_tensors_that_no_layer_takes_are_named(tensors: dict[str, Array]) -> None:
     tensors |= {f"extra.{i}": np.zeros(1, np.float32) for i in range(7)}
     with pytest.raises(WeightsError, match=r"no place for 'extra.0', .* and 2 more"):
         build(tensors)
 
 
-def test_counters_and_the_backbones_classifier_may_stay(tensors: dict[str, Array]) -> None:
+def test_counters_and_the_backbones_classifier_may_be_left(tensors: dict[str, Array]) -> None:
     unused = np.zeros(1, np.float32)
     build(tensors | {"body.fc.weight": unused, "body.stage1.0.1.num_batches_tracked": unused})
 

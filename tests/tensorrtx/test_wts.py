@@ -1,4 +1,4 @@
-"""The .wts format: what is written is read, what is damaged is named."""
+"""The .wts format: reading, writing, damaged files."""
 
 import tempfile
 from pathlib import Path
@@ -17,7 +17,7 @@ VALUES = arrays.arrays(np.float32, arrays.array_shapes(min_dims=0, min_side=0))
 
 
 @given(st.dictionaries(NAMES, VALUES, max_size=5))
-def test_what_is_written_is_read(tensors: dict[str, NDArray[np.float32]]) -> None:
+def test_tensors_are_read_as_they_were_written(tensors: dict[str, NDArray[np.float32]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "weights.wts"
         wts.write(path, tensors)

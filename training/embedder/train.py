@@ -73,6 +73,7 @@ class Training:
         images, targets = self.pool.all
         self.variances = [spread(maps) for maps in targets]
         start(self.student, images, targets)
+        self.optimiser = optimiser(self.student)  # its rates depend on the weights
         self.clock = Clock(self.settings.steps, self.settings.minutes)
 
     def _source(self, first: int) -> Iterator[Tensor]:

@@ -37,13 +37,13 @@ def compiled(model: onnx.ModelProto, spec: ModelSpec, report: Report) -> Network
         blobs[shape] = _exported(model, spec, shape, hint)
     single = {shape: blob for shape, blob in blobs.items() if shape[0] == 1}
     alone = OpenVinoRunner(Networks(hint, outputs, single))
-    kept = {
+    compiled = {
         shape: blob
         for shape, blob in blobs.items()
         if shape in single
         or _same_bits(alone, OpenVinoRunner(Networks(hint, outputs, {**single, shape: blob})), spec)
     }
-    return Networks(hint, outputs, kept)
+    return Networks(hint, outputs, compiled)
 
 
 def _heights(model: onnx.ModelProto, spec: ModelSpec) -> tuple[int, ...]:

@@ -51,7 +51,7 @@ class TensorRT:
         self._capability = capability
         self._why_no_gpu = why_no_gpu
         self._graphs, self._streams = graphs, streams
-        self._devices = devices or (_alike(cuda) if cuda else ())
+        self._devices = devices or (_same_kind(cuda) if cuda else ())
         self._open: Counter[tuple[Path, int]] = Counter()
         self._lock = threading.Lock()
 
@@ -185,7 +185,7 @@ class TensorRT:
         return self._cuda
 
 
-def _alike(cuda: Cuda) -> Sequence[int]:
+def _same_kind(cuda: Cuda) -> Sequence[int]:
     """Indices of the first GPU and of all others of its kind."""
     kinds = [(cuda.name(i), cuda.capability(i)) for i in range(cuda.devices)]
     return [i for i, kind in enumerate(kinds) if kind == kinds[0]]

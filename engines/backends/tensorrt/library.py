@@ -88,6 +88,6 @@ def logger(library: Any) -> Any:
     return subclass(_Logger, library.ILogger)()
 
 
-def subclass(ours: type, theirs: type) -> Any:
-    """Our methods on a class of a library that is known only at run time."""
-    return type(ours.__name__, (ours, theirs), {})
+def subclass(methods: type, base: type) -> Any:
+    """A subclass of a library class that is known only at run time, with the methods of ours."""
+    return type(methods.__name__, (methods, base), {})

@@ -80,7 +80,7 @@ class Context:
         self._machine.stack.pop()
 
     def detach(self) -> None:
-        """As pycuda does for a primary context that is not current: it ends up current."""
+        """As in pycuda, a primary context that is not current becomes current."""
         assert self not in self._machine.stack
         leaked = [pinned for pinned in self._machine.pinned if pinned.context is self]
         assert self.index in self._machine.dead or not leaked

@@ -55,7 +55,7 @@ def nptype(trt_type: DataType) -> Any:
 
 
 class Dims:
-    """Not iterable by itself, as the real one."""
+    """Has no `__iter__`, like the real one."""
 
     def __init__(self, sizes: tuple[int, ...]) -> None:
         self._sizes = sizes

@@ -78,7 +78,7 @@ def test_photographs_give_what_the_reference_gives(
     ("name", "height"),
     [(LANDMARKS, 64), pytest.param(EMOTION, 48, marks=pytest.mark.slow)],
 )
-def test_a_plan_has_no_batch_that_would_change_an_answer(
+def test_batch_sizes_that_change_bits_are_left_out_of_the_plan(
     name: str, height: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec, plain = spec_of(name), graph(name)
@@ -130,7 +130,7 @@ def test_bfloat16_is_the_default_where_the_cpu_has_it_and_refused_elsewhere(
 def test_rounding_to_bfloat16_stays_within_the_limits(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On any CPU: layers and what is between them are rounded as a CPU with bfloat16 does."""
+    """On any CPU: layers and inner results are rounded as on a CPU with bfloat16."""
     spec, plain = spec_of(name), graph(name)
     onnx.save(rounded(plain), tmp_path / "rounded.onnx")
     monkeypatch.setattr(parity, "probe", photographed)
@@ -200,7 +200,7 @@ def _rounded(tensor: TensorProto) -> TensorProto:
     return numpy_helper.from_array(nearest.astype(np.uint32).view(np.float32), tensor.name)
 
 
-def test_openvino_is_kept_from_reporting_its_use() -> None:
+def test_openvino_sends_no_telemetry() -> None:
     code = (
         "import engines.backends.openvino.engine, openvino.tools.ovc; "
         "print(type(openvino.tools.ovc.telemetry).__module__)"

@@ -124,7 +124,7 @@ def test_an_interrupted_build_leaves_nothing_that_loads(engine: TensorRT, tmp_pa
     assert not list((tmp_path / "tensorrt-rtx").iterdir())
 
 
-def test_what_only_tensorrt_rtx_has_is_there() -> None:
+def test_tensorrt_rtx_has_the_names_that_tensorrt_lacks() -> None:
     """No type-checker sees these: the stubs are TensorRT's."""
     assert rtx.DynamicShapesKernelSpecializationStrategy.EAGER
     config = rtx.IRuntimeConfig

@@ -123,7 +123,7 @@ def test_pieces_hold_every_row_once(rows: int, buckets: set[int]) -> None:
     assert len(cut) <= rows // sizes[-1] + 2
 
 
-def test_pieces_of_the_faces_profile() -> None:
+def test_pieces_for_the_batch_sizes_of_faces() -> None:
     sizes = (1, 8, 32, 128, 512)
     assert pieces(3, sizes) == [(3, 8)]
     assert pieces(9, sizes) == [(8, 8), (1, 1)]
@@ -198,7 +198,9 @@ def test_a_batch_size_that_cannot_be_captured_runs_without_a_graph(
     assert of(machine.events, "execute") == [("execute", 16)]
 
 
-def test_graphs_can_be_left_out(spec: ModelSpec, built: build.Built, machine: Machine) -> None:
+def test_an_engine_can_run_without_graphs(
+    spec: ModelSpec, built: build.Built, machine: Machine
+) -> None:
     plain = TensorRT("tensorrt", FAKE, machine.cuda(), graphs=False)
     with plain.open(build.find(spec, plain, built.path.parents[1])[0], spec) as opened:
         assert cast(TensorRTRunner, opened).graphs == 0
@@ -217,7 +219,7 @@ def test_an_error_of_the_device_is_a_runner_error(
         runner.infer({"faces": faces(2)})
 
 
-def test_a_dead_context_is_made_anew_when_the_runner_is_opened_again(
+def test_a_dead_context_is_reset_when_a_runner_is_opened_again(
     spec: ModelSpec, engine: TensorRT, built: build.Built, machine: Machine
 ) -> None:
     with engine.open(built.path, spec) as broken:
@@ -230,7 +232,7 @@ def test_a_dead_context_is_made_anew_when_the_runner_is_opened_again(
     assert machine.resets == 1
 
 
-def test_a_failure_that_is_no_dead_context_harms_no_other_runner(
+def test_a_failure_without_a_dead_context_resets_nothing(
     spec: ModelSpec, engine: TensorRT, built: build.Built, machine: Machine
 ) -> None:
     machine.failures.append("allocate")
@@ -386,7 +388,7 @@ def test_other_precisions_are_verified_within_their_limits(
     assert built.sidecar.fingerprint.precision == precision
 
 
-def test_engines_asked_for_by_name_never_fall_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_chosen_by_name_never_falls_back(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(_: type[cuda.Cuda]) -> cuda.Cuda:
         raise GpuMissingError("the CUDA driver sees no GPU")
 

@@ -39,7 +39,7 @@ def test_calls_are_those_of_the_real_bindings(major: str) -> None:
     assert found.returncode == 0, found.stdout
 
 
-def test_what_a_version_has_lost_is_seen(tmp_path: Path) -> None:
+def test_a_call_that_a_version_lacks_is_an_error(tmp_path: Path) -> None:
     old = tmp_path / "old.py"
     old.write_text(GONE_IN_11)
     assert checked("10", str(old)).returncode == 0

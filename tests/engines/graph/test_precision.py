@@ -33,7 +33,7 @@ def test_photographs_give_the_same_within_the_limits(
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_half_precision_is_between_pixels_and_decoding(name: str) -> None:
+def test_float16_begins_after_pixels_and_ends_before_decoding(name: str) -> None:
     model = to_half(graph(name))
     onnx.checker.check_model(model, full_check=True)
     inferred = shape_inference.infer_shapes(model, strict_mode=True).graph
@@ -46,7 +46,7 @@ def test_half_precision_is_between_pixels_and_decoding(name: str) -> None:
             assert TensorProto.FLOAT16 not in {kinds.get(name) for name in node.output}
 
 
-def test_weights_beyond_half_precision_stay_finite() -> None:
+def test_weights_beyond_the_range_of_float16_stay_finite() -> None:
     kernel = numpy_helper.from_array(np.full((1, 1, 1, 1), 1e6, np.float32), "kernel")
     source, result = (
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ("n", 1, 1, 1)) for name in "xy"
@@ -62,7 +62,7 @@ def test_weights_beyond_half_precision_stay_finite() -> None:
     assert numpy_helper.to_array(halved).item() == np.finfo(np.float16).max
 
 
-def test_int8_is_symmetric_and_spares_what_is_delicate() -> None:
+def test_int8_is_symmetric_and_leaves_delicate_layers_in_float32() -> None:
     spec, plain = spec_of("landmarks-64"), graph("landmarks-64")
     model = convert(plain, spec, "int8")
     constants = {t.name: t for t in model.graph.initializer}
@@ -80,7 +80,7 @@ def test_int8_is_symmetric_and_spares_what_is_delicate() -> None:
     assert any(layer.name not in spared for layer in layers)
 
 
-def test_int8_needs_no_names_of_nodes(tmp_path: Path) -> None:
+def test_a_graph_without_node_names_can_be_quantised(tmp_path: Path) -> None:
     spec = spec_of("landmarks-64")
     named = export("onnx", weights.find(spec, tmp_path, {}).path, {})
     bare = onnx.ModelProto()
@@ -94,7 +94,9 @@ def test_int8_needs_no_names_of_nodes(tmp_path: Path) -> None:
     assert kinds[0].count("QuantizeLinear") == kinds[1].count("QuantizeLinear") > 0
 
 
-def test_calibration_takes_of_all_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calibration_images_come_from_all_subfolders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(calibration, "MOST_IMAGES", 4)
     for grey in range(10):
         file = tmp_path / str(grey // 5) / f"{grey}.png"
@@ -104,7 +106,7 @@ def test_calibration_takes_of_all_folders(tmp_path: Path, monkeypatch: pytest.Mo
     assert taken == [0, 3, 6, 9]
 
 
-def test_frames_to_calibrate_with_are_not_distorted(tmp_path: Path) -> None:
+def test_calibration_frames_are_letterboxed(tmp_path: Path) -> None:
     frame = np.zeros((100, 400, 3), np.uint8)
     frame[:, :, 0] = 200
     (tmp_path / "wide.png").write_bytes(photographs.encode(frame))
@@ -114,7 +116,7 @@ def test_frames_to_calibrate_with_are_not_distorted(tmp_path: Path) -> None:
     assert (item[160:] == (123, 117, 104)).all()
 
 
-def test_calibration_is_for_int8_alone(tmp_path: Path) -> None:
+def test_only_int8_takes_calibration_images(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="fp32 takes no calibration; build int8"):
         build.build(spec_of("emotion-fer48"), OnnxRuntime(), tmp_path, faces=tmp_path)
 

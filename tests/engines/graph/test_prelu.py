@@ -1,4 +1,4 @@
-"""PReLU written out, and put together again, gives the same."""
+"""PReLU gives the same written out in other operators, and joined again."""
 
 import numpy as np
 import onnx
@@ -20,7 +20,7 @@ SLOPES = st.lists(
 
 
 @given(SLOPES, SLOPES, st.integers(0, 2**32 - 1))
-def test_between_convolutions_it_stays_among_their_operators(
+def test_prelu_between_convolutions_becomes_convolution_relu_and_sum(
     first: list[float], second: list[float], seed: int
 ) -> None:
     model = chain(first, second, seed)
@@ -33,7 +33,7 @@ def test_between_convolutions_it_stays_among_their_operators(
 
 
 @pytest.mark.parametrize("slope", [[0.25, -0.5, 1.5], [0.25]])
-def test_elsewhere_its_four_operators_are_equal(slope: list[float]) -> None:
+def test_prelu_elsewhere_becomes_four_operators_with_equal_bits(slope: list[float]) -> None:
     model = graph([helper.make_node("PRelu", ["x", "a"], ["y"], "prelu")], {"a": channels(slope)})
     written = unrolled(model)
     onnx.checker.check_model(written, full_check=True)
@@ -47,10 +47,12 @@ def test_elsewhere_its_four_operators_are_equal(slope: list[float]) -> None:
     "taker",
     [
         helper.make_node("Sigmoid", ["z"], ["u"]),  # takes the convolution's own value
-        helper.make_node("Conv", ["z", "k"], ["u"]),  # shares the weights of the one after
+        helper.make_node(
+            "Conv", ["z", "k"], ["u"]
+        ),  # has the same weights as the convolution after it
     ],
 )
-def test_signs_are_not_turned_where_others_see_them(taker: onnx.NodeProto) -> None:
+def test_channels_that_another_node_reads_are_not_negated(taker: onnx.NodeProto) -> None:
     rng = np.random.default_rng(1)
     nodes = [
         helper.make_node("Conv", ["x", "w"], ["z"]),
@@ -65,7 +67,7 @@ def test_signs_are_not_turned_where_others_see_them(taker: onnx.NodeProto) -> No
     np.testing.assert_allclose(run(unrolled(model), values), run(model, values), atol=1e-6)
 
 
-def test_what_keras_takes_apart_is_one_operator_again() -> None:
+def test_a_prelu_in_four_operators_is_joined() -> None:
     nodes = [
         helper.make_node("Relu", ["x"], ["above"]),
         helper.make_node("Sub", ["x", "above"], ["below"]),
@@ -80,7 +82,7 @@ def test_what_keras_takes_apart_is_one_operator_again() -> None:
     assert np.array_equal(run(model, values), run(whole, values))
 
 
-def test_what_is_left_of_a_sum_with_another_reader_stays() -> None:
+def test_an_operator_of_a_joined_prelu_with_another_reader_stays() -> None:
     nodes = [
         helper.make_node("Relu", ["x"], ["above"]),
         helper.make_node("Sub", ["x", "above"], ["below"]),

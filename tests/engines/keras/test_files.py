@@ -1,4 +1,4 @@
-"""Keras files are looked into before Keras runs what they hold; needs no Keras."""
+"""Keras files are inspected before Keras loads them; needs no Keras."""
 
 import json
 import zipfile
@@ -24,7 +24,7 @@ def archive(path: Path, config: Any) -> Path:
     return path
 
 
-def test_a_model_of_kerass_own_layers_passes(tmp_path: Path) -> None:
+def test_a_model_of_layers_of_keras_is_accepted(tmp_path: Path) -> None:
     file = archive(tmp_path / "misnamed.h5", {"class_name": "Sequential", "layers": [DENSE]})
     assert inspect(file) == ".keras"
     assert whole(file)
@@ -52,7 +52,7 @@ def test_code_is_refused_wherever_it_lies(tmp_path: Path, nest: Any, bad: Any) -
 
 @given(data=st.binary(max_size=200), signed=st.booleans())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_is_no_zip_is_refused(tmp_path: Path, data: bytes, signed: bool) -> None:
+def test_a_file_that_is_no_zip_is_refused(tmp_path: Path, data: bytes, signed: bool) -> None:
     assume(not data.startswith(HDF5))
     (tmp_path / "model.keras").write_bytes((b"PK\x03\x04" if signed else b"") + data)
     with pytest.raises(KerasModelError):
@@ -74,7 +74,7 @@ def test_a_missing_file_and_a_zip_of_something_else_are_refused(tmp_path: Path) 
         inspect(tmp_path / "other.zip")
 
 
-def test_hdf5_is_told_by_its_content(tmp_path: Path) -> None:
+def test_hdf5_is_recognised_by_its_content(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py", reason="comes with Keras")
     for name, attribute in (("model", "model_config"), ("weights", "layer_names"), ("new", "")):
         with h5py.File(tmp_path / name, "w") as file:

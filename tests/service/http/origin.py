@@ -1,15 +1,15 @@
-"""A small HTTP server in the test's own loop, which answers each path with given bytes."""
+"""A small HTTP server in the event loop of the test, which answers each path with given bytes."""
 
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-FOREVER = b""  # a path with this answer gives none
+FOREVER = b""  # a path with this answer never answers
 
 
 class Origin:
-    """Its port, and the request heads that it got."""
+    """The server, its port, and the heads of the requests that it received."""
 
     def __init__(self, answers: Mapping[str, bytes]) -> None:
         self.answers = dict(answers)
@@ -33,14 +33,14 @@ class Origin:
 
 
 def answer(status: str, body: bytes = b"", **headers: str) -> bytes:
-    """An HTTP answer's bytes; names of headers have `_` for `-`."""
+    """Return the bytes of an HTTP answer; names of headers have `_` for `-`."""
     given = {"content_length": str(len(body)), "connection": "close"} | headers
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in given.items() if value]
     return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode() + body
 
 
 def redirect(url: str) -> bytes:
-    """An answer that leads elsewhere."""
+    """Return a redirect."""
     return answer("302 Found", location=url)
 
 

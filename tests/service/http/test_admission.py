@@ -52,7 +52,7 @@ def test_images_beyond_the_limit_are_refused() -> None:
     assert limited.images == 0
 
 
-def test_a_request_whose_body_comes_slowly_takes_no_place() -> None:
+def test_a_request_counts_no_images_until_its_body_is_read() -> None:
     limited = admission(images=1)
     with ExitStack() as stack:
         for _ in range(10):
@@ -138,7 +138,7 @@ def test_a_request_that_would_wait_longer_than_its_deadline_is_refused() -> None
         alone.add_images(1)
 
 
-def test_an_error_gives_everything_back() -> None:
+def test_an_error_releases_everything() -> None:
     limited = admission()
 
     def fail() -> None:
@@ -153,7 +153,7 @@ def test_an_error_gives_everything_back() -> None:
 
 
 def test_images_that_end_after_the_answer_free_nothing_twice() -> None:
-    """A client may hang up while images are analyzed."""
+    """A client may disconnect while its images are analyzed."""
     limited = admission()
     with limited.admit("a", math.inf) as reservation:
         reservation.add_images(5)

@@ -23,7 +23,7 @@ class Client:
         return {"type": "http.disconnect"}
 
 
-async def test_who_stays_gets_the_result() -> None:
+async def test_a_client_that_stays_gets_the_result() -> None:
     assert await cancel_on_disconnect(Client().request, asyncio.sleep(0, "done")) == "done"
 
 
@@ -35,7 +35,7 @@ async def test_an_error_is_the_caller_s() -> None:
         await cancel_on_disconnect(Client().request, work())
 
 
-async def test_work_stops_when_the_client_hangs_up() -> None:
+async def test_work_is_cancelled_when_the_client_disconnects() -> None:
     client, stopped = Client(), asyncio.Event()
 
     async def work() -> None:
@@ -54,7 +54,7 @@ async def test_work_stops_when_the_client_hangs_up() -> None:
 
 
 @pytest.mark.parametrize("turns", range(5))
-async def test_who_hangs_up_when_the_work_ends_cancels_nothing_else(turns: int) -> None:
+async def test_a_disconnect_at_the_end_of_the_work_cancels_nothing_else(turns: int) -> None:
     client = Client()
 
     async def work() -> None:

@@ -1,4 +1,4 @@
-"""Images from URLs: pinned, checked at every hop, and within limits."""
+"""Images from URLs: pinned, checked at every redirect, and within limits."""
 
 import socket
 import ssl
@@ -22,18 +22,18 @@ LOOPBACK = ("127.0.0.0/8",)
 
 
 def free(size: int) -> None:
-    """Hold nothing."""
+    """Count nothing."""
 
 
 class Names:
-    """A resolver whose answers are given, the last one again and again; it notes its questions."""
+    """A resolver with given answers, the last one forever; records the names."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
         self.answers = list(answers)
-        self.asked: list[str] = []
+        self.names: list[str] = []
 
     async def __call__(self, host: str, _port: int) -> list[str]:
-        self.asked.append(host)
+        self.names.append(host)
         return list(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
 
 
@@ -44,7 +44,7 @@ async def fetching(
     networks: Sequence[str] = LOOPBACK,
     timeout_s: float = 60,
 ) -> AsyncIterator[Fetcher]:
-    """A fetcher that may go to images.example at `port`."""
+    """A fetcher that may fetch from images.example at `port`."""
     fetcher = Fetcher(
         Allowed([f"http://images.example:{port}", f"https://images.example:{port}"], networks),
         max_bytes=10_000,
@@ -76,7 +76,7 @@ async def refused(
     budget: int = 10_000,
     timeout_s: float = 60,
 ) -> str:
-    """What fetching `/` of a server with `answers` is refused with; PORT stands for its port."""
+    """Fetch `/` from a server with `answers` and return the error; PORT stands for its port."""
     async with origin(answers) as found:
         for path, text in answers.items():
             found.answers[path] = text.replace(b"PORT", str(found.port).encode())
@@ -96,7 +96,7 @@ async def test_an_image_comes_as_it_is() -> None:
 
 
 async def test_a_name_that_leads_elsewhere_later_is_resolved_once_a_connection() -> None:
-    """DNS rebinding: what is connected to is what was checked."""
+    """DNS rebinding: the connection goes to the address that was checked."""
     names = Names(["127.0.0.1"], ["169.254.169.254"])
     async with (
         origin({"/": answer("200 OK", BODY)}) as found,
@@ -104,7 +104,7 @@ async def test_a_name_that_leads_elsewhere_later_is_resolved_once_a_connection()
     ):
         url = httpx.URL(f"http://images.example:{found.port}/")
         assert await fetcher.fetch(url, Budget(10_000, free)) == BODY
-        assert names.asked == ["images.example"]
+        assert names.names == ["images.example"]
         with pytest.raises(UrlRefusedError):
             await fetcher.fetch(url, Budget(10_000, free))
     assert len(found.heads) == 1
@@ -179,7 +179,7 @@ async def test_bytes_are_limited_announced_or_not() -> None:
     )
 
 
-async def test_what_is_no_image_answer_is_told() -> None:
+async def test_answers_that_are_not_an_image_are_errors() -> None:
     assert "404" in await refused(FetchError, {"/": answer("404 Not Found", b"secret")})
     assert "206" in await refused(FetchError, {"/": answer("206 Partial Content", BODY)})
     packed = answer("200 OK", BODY, content_encoding="gzip")
@@ -194,7 +194,7 @@ async def test_time_is_limited() -> None:
     assert "within 0.2 s" in await refused(FetchError, {"/": FOREVER}, timeout_s=0.2)
 
 
-async def test_nobody_there_and_a_name_that_is_none() -> None:
+async def test_no_server_and_an_unknown_name_are_errors() -> None:
     async with origin({}) as found:
         pass
     with pytest.raises(FetchError, match="no connection"):

@@ -1,4 +1,4 @@
-"""API keys: read by hash, shown to nobody, changed without a restart."""
+"""API keys: stored as hashes, never shown, changed without a restart."""
 
 import hmac
 import os
@@ -24,7 +24,7 @@ def line(name: str, key: str) -> str:
 
 
 def write(file: Path, text: str) -> None:
-    """Put another file in place, as `mv` and a mounted secret do."""
+    """Replace the file, like `mv` and a mounted secret do."""
     fresh = file.with_suffix(".new")
     fresh.write_text(text)
     fresh.replace(file)
@@ -39,7 +39,7 @@ def test_several_keys_from_the_environment_and_a_file(tmp_path: Path) -> None:
     assert owners == ["key-1", "studio", "archive", "archive", None, None, None, None]
 
 
-def test_without_keys_none_is_required_but_an_empty_file_lets_nobody_in(tmp_path: Path) -> None:
+def test_without_keys_none_is_required_but_an_empty_file_grants_no_access(tmp_path: Path) -> None:
     assert not ApiKeys().required
     file = tmp_path / "keys"
     file.touch()
@@ -48,7 +48,7 @@ def test_without_keys_none_is_required_but_an_empty_file_lets_nobody_in(tmp_path
     assert keys.owner("") is None
 
 
-def test_a_changed_file_counts_when_it_is_read_again(tmp_path: Path) -> None:
+def test_a_changed_file_takes_effect_at_the_next_refresh(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text(line("studio", "old"))
     keys = ApiKeys(file=file)
@@ -99,7 +99,7 @@ def test_without_a_file_nothing_is_watched() -> None:
         assert not any(thread.name == "keys" for thread in threading.enumerate())
 
 
-def test_a_request_never_looks_at_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_never_reads_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file system that hangs would stop every request."""
     file = tmp_path / "keys"
     file.write_text(line("studio", "old"))
@@ -126,7 +126,7 @@ def test_a_bad_line_is_named_without_its_text(tmp_path: Path, text: str) -> None
     assert text not in str(refused.value)
 
 
-def test_a_missing_file_and_a_bad_name_say_what_to_do(tmp_path: Path) -> None:
+def test_errors_of_files_and_names_name_the_fix(tmp_path: Path) -> None:
     with pytest.raises(KeysError, match="emotions keys new NAME"):
         ApiKeys(file=tmp_path / "nothing")
     with pytest.raises(KeysError, match=r"key 2 .*NAME:KEY") as refused:
@@ -183,8 +183,8 @@ def test_the_command_keeps_its_file_to_its_owner(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     CliRunner().invoke(app, ["keys", "new", "studio"], env={"EMOTIONS_API_KEYS_FILE": str(file)})
     assert os.stat(file).st_mode & 0o077 == 0  # noqa: PTH116
-    told = CliRunner().invoke(app, ["keys", "new", "studio"], env={"EMOTIONS_API_KEYS_FILE": None})
-    assert "studio:" in told.stderr
+    made = CliRunner().invoke(app, ["keys", "new", "studio"], env={"EMOTIONS_API_KEYS_FILE": None})
+    assert "studio:" in made.stderr
 
 
 def test_keys_differ_and_show_nothing_of_themselves() -> None:

@@ -1,4 +1,4 @@
-"""Parameters are parsed as FastAPI would, but unknown and repeated ones are refused."""
+"""Parameters are parsed like FastAPI does, but unknown and repeated ones are rejected."""
 
 from contextlib import suppress
 from typing import Annotated
@@ -20,7 +20,7 @@ def reference() -> FastAPI:
     app = FastAPI()
 
     @app.get("/")
-    async def told(
+    async def parsed(
         min_score: Annotated[float | None, Query(ge=0, le=1)] = None,
         max_faces: Annotated[int | None, Query(ge=1, le=1000)] = None,
         embeddings: bool = False,
@@ -38,9 +38,9 @@ def request(text: str, deadline: str | None = None) -> Request:
 
 
 def read(text: str, deadline: str | None) -> object:
-    asked = request(text, deadline)
-    parsed = parse_query(asked)
-    limit_s = time_limit(asked, LONGEST_S)
+    sent = request(text, deadline)
+    parsed = parse_query(sent)
+    limit_s = time_limit(sent, LONGEST_S)
     return [*parsed.model_dump().values(), None if limit_s == LONGEST_S else limit_s * 1000]
 
 
@@ -61,7 +61,7 @@ def read(text: str, deadline: str | None) -> object:
         ("", ""),
     ],
 )
-async def test_as_fastapi_would(text: str, deadline: str | None) -> None:
+async def test_values_are_parsed_like_fastapi_does(text: str, deadline: str | None) -> None:
     headers = {} if deadline is None else {DEADLINE: deadline}
     transport = httpx.ASGITransport(reference())
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
@@ -84,7 +84,7 @@ def test_an_unknown_parameter_is_named_with_those_that_are_known(name: str) -> N
 
 
 @pytest.mark.parametrize("text", ["labels=sad&labels=happy", "labels=sad&min_score=1&labels=sad"])
-def test_a_parameter_that_is_given_twice_is_named(text: str) -> None:
+def test_a_repeated_parameter_is_named(text: str) -> None:
     with pytest.raises(InvalidRequestError, match=r"^labels: give it once$"):
         parse_query(request(text))
 

@@ -1,4 +1,4 @@
-"""Several HTTP processes on one port: they share workers, limits, a device and their metrics."""
+"""Several HTTP processes on one port divide workers and limits, and share a device and metrics."""
 
 import os
 import signal
@@ -19,19 +19,24 @@ from bench.measure.processes import children
 from service.telemetry.metrics import Metrics
 from service.telemetry.multiprocess import merge
 from service.telemetry.stats import RequestStats
-from tests.observability.conftest import read_samples
+from tests.observability.samples import read_samples
 from tests.server import Server, serving
-from tests.service.load import ASTRONAUT, PATIENCE_S, load, until
+from tests.service.load import PATIENCE_S, PLAIN, accepted, until
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="they are forked, on Linux only")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks processes")
 PNG = {"content-type": "image/png"}
 
 
 @pytest.fixture(scope="module", params=["false", "true"], ids=["processes", "device"])
 def pair(plans: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
-    """Two HTTP processes with two workers in all; both may be asked, so all must be ready."""
+    """Two HTTP processes with two workers together."""
     with serving(
-        plans, http_processes="2", workers="2", device_process=request.param, max_queue="100"
+        plans,
+        engine="bench.fakes:simulated:20,0,1",
+        http_processes="2",
+        workers="2",
+        device_process=request.param,
+        max_queue="100",
     ) as server:
         yield server
 
@@ -42,13 +47,13 @@ def sample(server: Server, name: str, **labels: str) -> float:
     return next(value for given, value in found if given == labels)
 
 
-async def test_all_answer_alike_and_metrics_are_those_of_all(pair: Server) -> None:
+async def test_all_give_the_same_answer_and_metrics_are_added_up(pair: Server) -> None:
     await until(lambda: sample(pair, "emotions_workers_ready") == 2)
     before = sample(pair, "emotions_faces_total")
     answers = []
-    for _ in range(12):  # a connection each: the kernel shares them out
+    for _ in range(12):  # each on a new connection, which the kernel gives to any process
         async with httpx.AsyncClient(base_url=pair.url, timeout=PATIENCE_S) as http:
-            answers.append(await http.post("/v1/emotions", content=ASTRONAUT, headers=PNG))
+            answers.append(await http.post("/v1/emotions", content=PLAIN, headers=PNG))
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 1
     assert sample(pair, "emotions_faces_total") == before + 12
@@ -61,7 +66,7 @@ def descriptors(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
-async def test_connections_are_shared_out(pair: Server) -> None:
+async def test_connections_are_spread_over_the_processes(pair: Server) -> None:
     host, port = pair.url.removeprefix("http://").split(":")
     before = {pid: descriptors(pid) for pid in children(pair.process.pid)}
     with ExitStack() as stack:
@@ -80,14 +85,10 @@ async def test_a_process_that_ends_is_replaced(pair: Server) -> None:
     await until(lambda: sample(pair, "emotions_workers_ready") == 2)
 
 
-async def test_sigterm_answers_what_was_accepted(plans: Path) -> None:
-    with serving(plans, http_processes="2", workers="2", device_process="true") as server:
-        async with load(server) as running:
-            await running.more()
-            server.process.send_signal(signal.SIGTERM)
-            running.stop = True
-        assert server.process.wait(PATIENCE_S) == 0
-    assert {answer.status_code for answer in running.answers} == {200}
+async def test_at_last_sigterm_answers_what_was_accepted(pair: Server) -> None:
+    async with accepted(pair):
+        pair.process.send_signal(signal.SIGTERM)
+    assert pair.process.wait(PATIENCE_S) == 0
 
 
 @given(st.integers(0, 10**6), st.integers(1, 64))

@@ -1,4 +1,4 @@
-"""The HTTP layer around a stub: readiness, the models that are named, start and end."""
+"""The HTTP layer around a stub: readiness, names of models, start and end."""
 
 from pathlib import Path
 

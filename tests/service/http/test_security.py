@@ -1,4 +1,4 @@
-"""A guarded service as a whole: keys, shares, headers, other people's pages, and what is kept."""
+"""A service with keys as a whole: limits per key, headers, foreign pages, logs and files."""
 
 import asyncio
 import base64
@@ -28,21 +28,21 @@ FLOODER, QUIET, FILED, LATER = "sesame-flooder", "sesame-quiet", "sesame-filed",
 PAGE = "https://films.example"
 SECRETS = (FLOODER, QUIET, FILED, LATER, "sesame-wrong", "signature=")
 
-# Runs in the server's process before anything else: whatever writes a file is noted.
+# Runs first in the process of the server and records each file that is written.
 AUDIT = """
 import os, sys
-noted = os.open(os.environ["NOTED"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+written = os.open(os.environ["WRITTEN"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 def audit(event, given):
     if event == "open" and isinstance(given[2], int) and given[2] & (os.O_WRONLY | os.O_RDWR):
-        os.write(noted, f"open {given[0]}\\n".encode())
+        os.write(written, f"open {given[0]}\\n".encode())
     elif event in ("tempfile.mkstemp", "tempfile.mkdtemp"):
-        os.write(noted, f"{event} {given[0]}\\n".encode())
+        os.write(written, f"{event} {given[0]}\\n".encode())
 sys.addaudithook(audit)
 """
 
 
 class Images(BaseHTTPRequestHandler):
-    """Serves one photograph at `/a.png`, and nothing else."""
+    """Serves one photograph at `/a.png`."""
 
     def do_GET(self) -> None:
         found = self.path.startswith("/a.png")
@@ -58,7 +58,7 @@ class Images(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def images() -> Iterator[int]:
-    """The port of a server of images."""
+    """Start a server of images; return its port."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Images) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_address[1]
@@ -67,7 +67,7 @@ def images() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the file of keys is, and the list of files that the server wrote."""
+    """The folder of the file of keys, and of the list of files that the server wrote."""
     return tmp_path_factory.mktemp("guarded")
 
 
@@ -77,12 +77,12 @@ def filed(*keys: str) -> str:
 
 @pytest.fixture(scope="module")
 def guarded(plans: Path, images: int, folder: Path) -> Iterator[Server]:
-    """A service with keys, URLs and a foreign page, at debug level, which notes what it writes."""
+    """A service with keys, URLs and CORS, at debug level, that records the files it writes."""
     (folder / "sitecustomize.py").write_text(AUDIT)
     (folder / "keys").write_text(filed(FILED))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(folder))
-        patch.setenv("NOTED", str(folder / "noted"))
+        patch.setenv("WRITTEN", str(folder / "written"))
         patch.setenv("TMPDIR", "/nowhere")
         with serving(
             plans,
@@ -103,7 +103,7 @@ def client(server: Server, key: str) -> httpx.Client:
 
 
 def until(holds: Callable[[], bool]) -> None:
-    """Wait: a changed file of keys counts within about a second."""
+    """Wait until a condition holds: a changed file of keys takes effect after about a second."""
     for _ in range(600):
         if holds():
             return
@@ -126,7 +126,7 @@ def test_a_key_opens_until_its_line_is_taken_out(guarded: Server, folder: Path) 
 
 
 def test_a_flood_by_one_key_leaves_another_served(guarded: Server) -> None:
-    """More clients than the queue has places ask again and again, whatever they are told."""
+    """More clients than the queue has places send requests in a loop, despite errors."""
     stop, answers = threading.Event(), []
 
     async def flood() -> None:
@@ -161,7 +161,7 @@ def test_a_flood_by_one_key_leaves_another_served(guarded: Server) -> None:
     assert refused.json()["code"] == "too_many_requests"
 
 
-def test_who_used_what_is_counted_by_name(guarded: Server) -> None:
+def test_usage_is_counted_by_name_of_key(guarded: Server) -> None:
     with client(guarded, QUIET) as quiet:
         quiet.post(URL, content=ASTRONAUT, headers=PNG)
         text = quiet.get("/metrics").text
@@ -169,9 +169,9 @@ def test_who_used_what_is_counted_by_name(guarded: Server) -> None:
     assert not any(secret in text for secret in SECRETS)
 
 
-def test_images_by_url_give_what_their_bytes_give(guarded: Server, images: int) -> None:
+def test_an_image_gives_the_same_by_url_as_by_bytes(guarded: Server, images: int) -> None:
     base = f"http://127.0.0.1:{images}"
-    asked = [
+    images_sent = [
         {"id": "0", "url": f"{base}/a.png?signature=secret"},
         {"url": f"{base}/missing.png"},
         {"url": "http://169.254.169.254/latest/meta-data"},
@@ -179,17 +179,20 @@ def test_images_by_url_give_what_their_bytes_give(guarded: Server, images: int) 
         {"url": "http://localhost:1/a.png"},
         {"id": "0", "data": base64.b64encode(ASTRONAUT).decode()},
     ]
-    packed = msgspec.msgpack.encode({"images": asked[:1]})
+    packed = msgspec.msgpack.encode({"images": images_sent[:1]})
     with client(guarded, QUIET) as quiet:
-        found = quiet.post(URL, json={"images": asked}).json()["images"]
+        found = quiet.post(URL, json={"images": images_sent}).json()["images"]
         same = quiet.post(URL, content=packed, headers={"content-type": "application/msgpack"})
-        only = quiet.post(URL, json={"images": asked[2:3]})
-        both = quiet.post(URL, json={"images": [asked[0] | asked[5]]})
+        only = quiet.post(URL, json={"images": images_sent[2:3]})
+        both = quiet.post(URL, json={"images": [images_sent[0] | images_sent[5]]})
         none = quiet.post(URL, json={"images": [{"url": "x"}]})
     codes = [image["error"] and image["error"]["code"] for image in found]
     refused = "url_refused"
     assert codes == [None, "fetch_failed", refused, refused, found[4]["error"]["code"], None]
-    assert codes[4] in ("url_refused", "fetch_failed")  # as ::1 is among localhost's addresses
+    assert codes[4] in (
+        "url_refused",
+        "fetch_failed",
+    )  # refused if localhost also has the address ::1
     assert found[0] == found[5] == same.json()["images"][0]
     assert (only.status_code, only.json()["code"]) == (403, "url_refused")
     assert (both.status_code, none.status_code) == (400, 400)
@@ -202,7 +205,7 @@ def test_urls_are_off_unless_turned_on(server: Server) -> None:
     assert (answer.status_code, answer.json()["code"]) == (403, "url_refused")
 
 
-def test_every_answer_bears_the_strict_headers(guarded: Server) -> None:
+def test_every_answer_has_the_strict_headers(guarded: Server) -> None:
     with client(guarded, QUIET) as quiet:
         answers = [
             quiet.get("/livez"),
@@ -225,7 +228,7 @@ def test_every_answer_bears_the_strict_headers(guarded: Server) -> None:
     assert {answer.headers["cache-control"] for answer in answers} == {"no-store"}
 
 
-def test_the_description_names_the_ways_to_show_a_key(guarded: Server) -> None:
+def test_the_openapi_document_names_the_ways_to_send_a_key(guarded: Server) -> None:
     with client(guarded, QUIET) as quiet:
         paths = quiet.get("/openapi.json").json()["paths"]
     assert paths[URL]["post"]["security"] == [{"HTTPBearer": []}, {"APIKeyHeader": []}]
@@ -233,7 +236,7 @@ def test_the_description_names_the_ways_to_show_a_key(guarded: Server) -> None:
     assert "security" not in paths["/livez"]["get"]
 
 
-def test_only_pages_of_listed_origins_may_ask(guarded: Server, server: Server) -> None:
+def test_only_pages_of_listed_origins_may_send_requests(guarded: Server, server: Server) -> None:
     asks = {"access-control-request-method": "POST", "access-control-request-headers": "x-api-key"}
     with client(guarded, QUIET) as quiet, server.client() as closed:
         allowed = quiet.options(URL, headers=asks | {"origin": PAGE})
@@ -252,7 +255,7 @@ def test_only_pages_of_listed_origins_may_ask(guarded: Server, server: Server) -
 
 
 def test_images_are_never_written_to_disk(guarded: Server, folder: Path) -> None:
-    """Starlette's forms go to a file from 1 MB on; here there is no folder for one."""
+    """By default, Starlette writes parts of forms from 1 MB on to a file."""
     noise = np.random.default_rng(0).integers(0, 255, (1300, 1300, 3), np.uint8)
     large = encode(noise, "BMP")
     assert len(large) > 5_000_000
@@ -262,13 +265,13 @@ def test_images_are_never_written_to_disk(guarded: Server, folder: Path) -> None
         quiet.post(URL, content=packed, headers={"content-type": "application/msgpack"})
     assert answer.status_code == 200
     assert [image["error"] for image in answer.json()["images"]] == [None, None]
-    written = (folder / "noted").read_text().splitlines()
+    paths = (folder / "written").read_text().splitlines()
     harmless = ("open /dev/null", "open /dev/shm", "open /proc/self")
-    assert [line for line in written if not line.startswith(harmless)] == []
+    assert [line for line in paths if not line.startswith(harmless)] == []
 
 
 def test_no_key_image_or_embedding_is_in_the_log(guarded: Server, images: int) -> None:
-    """At debug level, after each kind of body, whole and damaged."""
+    """Even at debug level, after each kind of body, complete and damaged."""
     hopper = HOPPER_FILE.read_bytes()
     encoded = base64.b64encode(hopper).decode()
     form = b"--b\r\ncontent-disposition: form-data; name=images; filename=a\r\n\r\n"
@@ -301,7 +304,7 @@ def test_no_key_image_or_embedding_is_in_the_log(guarded: Server, images: int) -
     assert '"level": "debug"' in log, "the level counts"
     assert not [secret for secret in SECRETS if secret in log]
     assert str(scores["scores"]["happy"]) not in log
-    # Pieces of the photograph, in each form that a careless line might give them.
+    # Pieces of the photograph, in each form in which a log line might contain them.
     pieces = [hopper[at : at + 12] for at in range(200, len(hopper) - 12, 997)]
     forms = [repr(piece)[2:-1] for piece in pieces] + [piece.hex() for piece in pieces]
     forms += [encoded[at : at + 24] for at in range(0, len(encoded) - 24, 997)]

@@ -35,7 +35,7 @@ async def test_the_interval_of_images_that_queue_is_learned(workers: int) -> Non
     assert throughput.seconds_per_image == pytest.approx(1, rel=0.2)
 
 
-async def test_idle_time_is_not_slow_work() -> None:
+async def test_idle_time_does_not_change_the_throughput() -> None:
     clock = Clock()
     throughput = Throughput(1, clock)
     for _ in range(10):
@@ -59,8 +59,8 @@ async def test_a_slow_time_is_forgotten_when_images_are_fast_again() -> None:
 @pytest.mark.parametrize(
     "error", [DeadlineExceededError(), ShuttingDownError(), asyncio.CancelledError()]
 )
-async def test_images_that_are_given_up_teach_nothing(error: BaseException) -> None:
-    """Many leave at once when a client hangs up: that is no sign of speed."""
+async def test_dropped_images_do_not_change_the_throughput(error: BaseException) -> None:
+    """Many are dropped at once when a client disconnects, which is not a high throughput."""
     clock = Clock()
     throughput = Throughput(1, clock)
     await queued(throughput, clock, 1.0, workers=1)

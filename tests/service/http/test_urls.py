@@ -136,7 +136,7 @@ def test_nothing_is_fetched_unless_it_is_turned_on() -> None:
 @pytest.mark.parametrize(
     "text", ["", "x", "/a.jpg", "https://", "https://[::1", f"https://a/{'x' * 5000}", "data:,x"]
 )
-def test_what_is_no_url(text: str) -> None:
+def test_malformed_urls_are_rejected(text: str) -> None:
     with pytest.raises(InvalidRequestError, match="url: "):
         parse(text)
 

@@ -1,0 +1,52 @@
+"""Networks without computation that record what they open, and fail on some plain colours."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.fakes.engine import FakeEngine, FakeRunner
+from engines.catalog import ModelSpec
+from engines.errors import RunnerError
+from engines.types import Array, Feeds
+
+RAISES, DIES, HANGS = (255, 255, 0), (255, 0, 255), (0, 255, 255)
+
+
+class FaultyRunner(FakeRunner):
+    """Fails, kills its process or hangs if the first pixel of a row has one of the colours."""
+
+    def infer(self, feeds: Feeds) -> dict[str, Array]:
+        for row in feeds.get("images", ()):
+            if np.array_equal(row[0, 0], RAISES):
+                raise RunnerError("poison")
+            if np.array_equal(row[0, 0], DIES):
+                os.kill(os.getpid(), signal.SIGKILL)
+            if np.array_equal(row[0, 0], HANGS):
+                time.sleep(1000)
+        return super().infer(feeds)
+
+
+class FaultyEngine(FakeEngine):
+    """Appends a line with process id and task to a file for each network that it opens."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__(name(Path(file)), faces=1)
+        self._file = Path(file)
+
+    def open(self, plan: Path, spec: ModelSpec) -> Any:  # noqa: ARG002
+        with self._file.open("a") as lines:
+            lines.write(f"{os.getpid()} {spec.task}\n")
+        return FaultyRunner(spec, faces=1)
+
+
+def name(file: Path) -> str:
+    """Return the name of the engine that records in `file`."""
+    return f"tests.service.faulty:engine:{file}"
+
+
+def engine(file: str) -> FaultyEngine:
+    return FaultyEngine(file)

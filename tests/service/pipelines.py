@@ -1,0 +1,77 @@
+"""Pipelines in each topology, and images for them."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.errors import ServiceError
+from analysis.types import Analysis, Options, Source
+from analysis.workers.pipeline import Pipeline
+from engines.types import Engine
+from service.factory import find_models, open_pipeline
+from service.settings import Settings
+from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import Tracing
+from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, encode, group, read
+from tests.service.topologies import TOPOLOGIES, Topology
+
+TILED, BOXES = group(3, 2)
+HOPPER = read(HOPPER_FILE)
+IMAGES = [
+    ASTRONAUT_FILE.read_bytes(),
+    HOPPER_FILE.read_bytes(),
+    encode(TILED, "JPEG", quality=95),
+    encode(np.ascontiguousarray(HOPPER[::3, ::3]), "PNG"),
+    encode(np.full((40, 300, 3), 127, np.uint8)),
+    HOPPER_FILE.read_bytes()[:9000],
+    b"not an image",
+]
+PLAIN, EMBEDDINGS = Options(), Options(embeddings=True)
+Outcome = Analysis | ServiceError
+
+
+@asynccontextmanager
+async def running(
+    plans: Path,
+    topology: Topology = "threads",
+    *,
+    engine: Engine | None = None,
+    metrics: Metrics | None = None,
+    tracing: Tracing | None = None,
+    **changes: Any,
+) -> AsyncIterator[Pipeline]:
+    """Open a pipeline and wait until its workers are ready.
+
+    A device has more workers than it runs batches at a time.
+    """
+    workers = 4 if topology == "device" else 2
+    given = {"workers": workers, "engine": "onnxruntime"} | TOPOLOGIES[topology] | changes
+    chosen = Settings.model_validate({"plans": plans} | given)
+    models = find_models(chosen)
+    if engine is not None:  # a fake engine cannot build plans
+        models = models._replace(engine=engine)
+    pipeline = open_pipeline(chosen, models, metrics or Metrics(), tracing)
+    pipeline.start()
+    try:
+        async with asyncio.timeout(100):
+            while pipeline.pool.workers_ready < pipeline.workers:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        yield pipeline
+    finally:
+        await pipeline.close()
+
+
+async def analyze(pipeline: Pipeline, source: Source, options: Options = PLAIN) -> Outcome:
+    try:
+        return await found(pipeline, source, options)
+    except ServiceError as error:
+        return error
+
+
+async def found(pipeline: Pipeline, source: Source, options: Options = PLAIN) -> Analysis:
+    return (await pipeline.analyze(source, options, time.monotonic() + 60)).unwrap()
