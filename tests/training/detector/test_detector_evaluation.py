@@ -37,6 +37,7 @@ def detections(*boxes: tuple[int, int, int, int]) -> Detections:
 
 
 def test_a_network_agrees_with_itself(trial: Trial) -> None:
+    torch.manual_seed(1)  # few false faces: with other seeds there are thousands
     network = RetinaFace().eval()
     figures = json.loads(json.dumps(evaluate(network, network, trial)))
     assert figures["pasted"] == figures["reference"]["pasted"]
