@@ -20,7 +20,7 @@ def test_an_incomplete_answer_can_be_requested_again(
     page = open_page(server.url)
     page.route(ASKED, lambda route: route.fulfill(body=body))
     upload(page, NO_IMAGE)
-    expect(page.locator(".result")).to_contain_text("did not arrive whole", timeout=SEEN_MS)
+    expect(page.locator(".result")).to_contain_text("incomplete", timeout=SEEN_MS)
     page.unroute(ASKED)
     page.route(ASKED, lambda route: route.fulfill(body=answer("sad")))
     page.get_by_role("button", name="Try again").click()

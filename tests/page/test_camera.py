@@ -133,6 +133,6 @@ def test_a_cut_answer_does_not_end_the_camera(server: Server, open_page: Open) -
     page.route(ASKED, lambda route: route.fulfill(body=answer("happy")[:100]))
     page.get_by_role("button", name="Use camera").click()
     message = page.locator("#camera .message")
-    expect(message).to_contain_text("did not arrive whole", timeout=SEEN_MS)
+    expect(message).to_contain_text("incomplete", timeout=SEEN_MS)
     page.unroute(ASKED)
     expect(message).to_have_text("no face found", timeout=SEEN_MS)

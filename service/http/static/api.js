@@ -32,8 +32,8 @@ export async function analyze(blob, name, {labels, minScore}) {
     const {model, images: [image]} = await response.json();
     return {model, image};
   } catch { // cut on its way, or something in between answered with a page of its own
-    throw new Problem(0, 'No whole answer',
-      'The answer did not arrive whole, or it is not the service that gave it.');
+    throw new Problem(0, 'Incomplete answer',
+      'The answer is incomplete, or it does not come from the service.');
   }
 }
 
@@ -66,7 +66,7 @@ async function ask(url, options) {
     response = await fetch(url, {...options, headers});
   } catch {
     throw new Problem(0, 'No answer',
-      'The service cannot be reached, or it closed the connection: is it running, is the file very large?');
+      'The service cannot be reached, or it closed the connection. Is it running? Is the file very large?');
   }
   if (!response.ok) throw await problem(response);
   return response;

@@ -42,7 +42,7 @@ def test_a_second_sigterm_ends_at_once(plans: Path) -> None:
             while metric(server, "emotions_held_bytes") == 0:
                 time.sleep(0.01)
             server.process.terminate()
-            while "Waiting for" not in server.log.read_text():
+            while "Waiting for connections" not in server.log.read_text():
                 time.sleep(0.01)
             assert server.process.poll() is None, "the first one waits for accepted requests"
             server.process.terminate()
