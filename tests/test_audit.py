@@ -22,7 +22,7 @@ def report(*packages: Mapping[str, object]) -> str:
 def test_a_known_vulnerability_fails_and_is_named() -> None:
     found = verdict(report(SOUND, FLAWED))
     assert found.failed
-    assert "flawed 1.0: PYSEC-1, mended in 1.1" in found.line
+    assert "flawed 1.0: PYSEC-1, fixed in 1.1" in found.line
 
 
 def test_what_could_not_be_audited_is_told_and_no_failure() -> None:

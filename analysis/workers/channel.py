@@ -56,7 +56,7 @@ class Channel:
         self._mine = mmap.mmap(-1, 1)
         self._theirs = self._mine
         self._announced: int | None = None
-        self._staged: Array | None = None
+        self._placed: Array | None = None
 
     def fileno(self) -> int:
         """Return the descriptor of the socket, to wait for messages."""
@@ -65,11 +65,11 @@ class Channel:
     def stage(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """Return memory for the only array of the next message; `send` does not copy it."""
         self._reserve(int(np.prod(shape)) * dtype.itemsize)
-        self._staged = np.ndarray(shape, dtype, self._mine)
-        return self._staged
+        self._placed = np.ndarray(shape, dtype, self._mine)
+        return self._placed
 
     def send(self, note: bytes, arrays: Mapping[str, Array] = MappingProxyType({})) -> None:
-        """Send a note and arrays; arrays are copied, unless staged.
+        """Send a note and arrays; arrays are copied, unless they are there already.
 
         Raises:
             OSError: the other end is closed, or its queue is full.
@@ -77,10 +77,10 @@ class Channel:
         places, size = _layout(arrays)
         self._reserve(size)
         for place, array in zip(places, arrays.values(), strict=True):
-            if array is not self._staged:
+            if array is not self._placed:
                 np.copyto(_view(self._mine, place), array)
         if arrays:
-            self._staged = None
+            self._placed = None
         data = _ENCODER.encode(_Header(note, places))
         # Read before sending: another thread may answer the next message as soon as this is sent.
         announced, self._announced = self._announced, None
@@ -132,7 +132,7 @@ class Channel:
         if size <= len(self._mine):
             return
         size = _aligned(size)
-        self._staged = None
+        self._placed = None
         descriptor = os.memfd_create("emotions")
         os.ftruncate(descriptor, size)
         self._mine = mmap.mmap(descriptor, size)

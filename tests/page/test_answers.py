@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.page.visit import ASKED, LABELS, SEEN_MS, Open, answer, file, upload
+from tests.page.visit import ENDPOINT, LABELS, SEEN_MS, Open, answer, file, upload
 from tests.server import Server
 
 NO_IMAGE = file("a.jxl", b"what the service reads and the browser does not")
@@ -18,18 +18,18 @@ def test_an_incomplete_answer_can_be_requested_again(
     server: Server, open_page: Open, body: str
 ) -> None:
     page = open_page(server.url)
-    page.route(ASKED, lambda route: route.fulfill(body=body))
+    page.route(ENDPOINT, lambda route: route.fulfill(body=body))
     upload(page, NO_IMAGE)
     expect(page.locator(".result")).to_contain_text("incomplete", timeout=SEEN_MS)
-    page.unroute(ASKED)
-    page.route(ASKED, lambda route: route.fulfill(body=answer("sad")))
+    page.unroute(ENDPOINT)
+    page.route(ENDPOINT, lambda route: route.fulfill(body=answer("sad")))
     page.get_by_role("button", name="Try again").click()
     expect(page.locator(".outcome")).to_have_text("1 face, sad", timeout=SEEN_MS)
 
 
 def test_faces_of_an_image_that_the_browser_cannot_read(server: Server, open_page: Open) -> None:
     page = open_page(server.url)
-    page.route(ASKED, lambda route: route.fulfill(body=answer("happy", "sad")))
+    page.route(ENDPOINT, lambda route: route.fulfill(body=answer("happy", "sad")))
     upload(page, NO_IMAGE)
     result = page.locator(".result")
     expect(result.locator(".face .emotion")).to_have_text(["happy", "sad"], timeout=SEEN_MS)
@@ -47,12 +47,12 @@ def test_a_request_that_was_rejected_for_now_can_be_sent_again(
     page = open_page(server.url)
     problem = {"code": "busy", "title": "Busy", "detail": "too much under way"}
     refused = {"Retry-After": "3"}
-    page.route(ASKED, lambda route: route.fulfill(status=status, json=problem, headers=refused))
+    page.route(ENDPOINT, lambda route: route.fulfill(status=status, json=problem, headers=refused))
     upload(page, NO_IMAGE)
     again = page.get_by_role("button", name="Try again")
     expect(again).to_have_text("Try again in 3 s", timeout=SEEN_MS)
     expect(again).to_be_disabled()
-    page.unroute(ASKED)
-    page.route(ASKED, lambda route: route.fulfill(body=answer("sad")))
+    page.unroute(ENDPOINT)
+    page.route(ENDPOINT, lambda route: route.fulfill(body=answer("sad")))
     again.click()
     expect(page.locator(".outcome")).to_have_text("1 face, sad", timeout=SEEN_MS)

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.page.visit import ASKED, SEEN_MS, Open, answer
+from tests.page.visit import ENDPOINT, SEEN_MS, Open, answer
 from tests.server import Server
 
 # The permission prompt stays open until the test calls `permit`; every stream is kept.
@@ -38,7 +38,7 @@ def asking(server: Server, open_page: Open) -> Page:
     """The page during the permission prompt; the service finds one happy face."""
     page = open_page(server.url)
     page.evaluate(ASK)
-    page.route(ASKED, lambda route: route.fulfill(body=answer("happy")))
+    page.route(ENDPOINT, lambda route: route.fulfill(body=answer("happy")))
     page.get_by_role("button", name="Use camera").click()
     return page
 
@@ -130,9 +130,9 @@ def test_live_boxes_take_no_focus(asking: Page) -> None:
 
 def test_a_cut_answer_does_not_end_the_camera(server: Server, open_page: Open) -> None:
     page = open_page(server.url)
-    page.route(ASKED, lambda route: route.fulfill(body=answer("happy")[:100]))
+    page.route(ENDPOINT, lambda route: route.fulfill(body=answer("happy")[:100]))
     page.get_by_role("button", name="Use camera").click()
     message = page.locator("#camera .message")
     expect(message).to_contain_text("incomplete", timeout=SEEN_MS)
-    page.unroute(ASKED)
+    page.unroute(ENDPOINT)
     expect(message).to_have_text("no face found", timeout=SEEN_MS)

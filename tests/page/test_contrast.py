@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import expect
 
-from tests.page.visit import ASKED, LABELS, SEEN_MS, Open, answer, file, upload
+from tests.page.visit import ENDPOINT, LABELS, SEEN_MS, Open, answer, file, upload
 from tests.photographs import ASTRONAUT_FILE
 from tests.server import Server
 
@@ -29,7 +29,7 @@ def test_every_emotion_can_be_read_on_its_colour(
 ) -> None:
     page = open_page(server.url)
     page.emulate_media(color_scheme=scheme)
-    page.route(ASKED, lambda route: route.fulfill(body=answer(*LABELS)))
+    page.route(ENDPOINT, lambda route: route.fulfill(body=answer(*LABELS)))
     upload(page, file("a.png", ASTRONAUT_FILE.read_bytes()))
     expect(page.locator(".face")).to_have_count(len(LABELS), timeout=SEEN_MS)
     for emotion in LABELS:

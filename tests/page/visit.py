@@ -7,7 +7,7 @@ from typing import Any
 from playwright.sync_api import FilePayload, Page
 
 SEEN_MS = 20_000
-ASKED = "**/v1/emotions?*"
+ENDPOINT = "**/v1/emotions?*"
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 Open = Callable[[str], Page]
 
