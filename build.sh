@@ -155,7 +155,8 @@ case $command in
     "$VENV/bin/ruff" check .
     PYTHONPATH=client "$VENV/bin/lint-imports" --no-cache
     "$VENV/bin/mypy"
-    exec "$VENV/bin/pytest" "$@"
+    exec "$VENV/bin/pytest" -n 2 --dist loadfile --durations=25 \
+      --cov --cov-report= --cov-fail-under=85 "$@"
     ;;
   audit)
     set_up audit
