@@ -156,7 +156,7 @@ case $command in
     PYTHONPATH=client "$VENV/bin/lint-imports" --no-cache
     "$VENV/bin/mypy"
     exec "$VENV/bin/pytest" -n 2 --dist loadfile --durations=25 \
-      --cov --cov-report= --cov-fail-under=85 "$@"
+      --cov --cov-report= --cov-fail-under=90 "$@"
     ;;
   audit)
     set_up audit
