@@ -155,8 +155,8 @@ case $command in
     "$VENV/bin/ruff" check .
     PYTHONPATH=client "$VENV/bin/lint-imports" --no-cache
     "$VENV/bin/mypy"
-    exec "$VENV/bin/pytest" -n 2 --dist loadfile --durations=25 \
-      --cov --cov-report= --cov-fail-under=90 "$@"
+    case $* in '' | --all) set -- --cov --cov-report= --cov-fail-under=90 "$@" ;; esac
+    exec "$VENV/bin/pytest" -n 2 --dist loadfile --durations=25 "$@"
     ;;
   audit)
     set_up audit

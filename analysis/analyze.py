@@ -1,7 +1,7 @@
-"""The way of images to their faces, top to bottom.
+"""From encoded images to their faces, top to bottom.
 
-Decode, detect, look again at close-ups, suppress duplicates, place landmarks, cut out the faces,
-classify, embed. An image gives the same faces alone as beside any others, to the last bit.
+Decode, detect, detect close-ups again, suppress duplicates, place landmarks, cut out the faces,
+classify, embed. Alone or beside others, an image has the same faces, bit for bit.
 """
 
 import time
@@ -18,23 +18,23 @@ from analysis.image import Image
 from analysis.landmarks import place_landmarks
 from analysis.networks import Network, Networks
 from analysis.timing import Sample, timed
-from analysis.types import Result, Task
+from analysis.types import Input, Result
 from engines.types import F32, U8, Array
 
 # There is a worker per core; OpenCV's threads would only compete with other workers.
 cv2.setNumThreads(1)
 
 
-def analyze(tasks: Sequence[Task], networks: Networks) -> list[Result]:
-    """Find the faces of each image and classify them; results are in the order of `tasks`.
+def analyze(inputs: Sequence[Input], networks: Networks) -> list[Result]:
+    """Find the faces of each image and classify them; results are in the order of `inputs`.
 
     Images share the detector's batches, and the faces of all images share the batches of the other
-    networks. An image with an error is left out of the stages that follow.
+    networks. An image with an error is left out of all later stages.
 
     Raises:
         RunnerError: an engine failed.
     """
-    images = [Image(*task) for task in tasks]
+    images = [Image(*each) for each in inputs]
     for batch in _batches(images, networks.detector.batch):
         _decode(batch, networks)
         _detect(_good(batch), networks)
@@ -66,23 +66,23 @@ def _decode(images: Sequence[Image], networks: Networks) -> None:
 
 
 def _detect(images: Sequence[Image], networks: Networks) -> None:
-    """Find candidates for faces; images of one shape share a run of the detector."""
+    """Find candidates for faces; images of the same input shape share a batch of the detector."""
     by_shape: dict[tuple[int, ...], list[Image]] = defaultdict(list)
     with timed("detect", [image.samples for image in images]):
         for image in images:
             by_shape[image.shape].append(image)
         for shape, group in by_shape.items():
-            canvas = networks.detector.stage((len(group), *shape))
+            canvas = networks.detector.input_buffer((len(group), *shape))
             for image, pixels in zip(group, canvas, strict=True):
                 fill(image.picture.pixels, image.letterbox, pixels)
             outputs = networks.detector(canvas)
             for i, image in enumerate(group):
                 image.candidates = _row(outputs, i)
-            _look_again(group, canvas, networks)
+            _detect_close_ups(group, canvas, networks)
 
 
-def _look_again(images: Sequence[Image], canvas: U8, networks: Networks) -> None:
-    """Detect close-ups in a smaller copy of their image, and add them to its candidates."""
+def _detect_close_ups(images: Sequence[Image], canvas: U8, networks: Networks) -> None:
+    """Detect close-ups in a smaller copy of each image, and add them to its candidates."""
     rules = networks.rules
     # All copies are made before the detector runs again: it may reuse the memory of `canvas`.
     copies = [
@@ -98,8 +98,8 @@ def _look_again(images: Sequence[Image], canvas: U8, networks: Networks) -> None
 def _suppress_and_cut(image: Image, networks: Networks) -> None:
     """Suppress duplicate candidates, and cut out the remaining faces for the emotion network.
 
-    An image that was decoded again for a small face is aligned at once, so that its many pixels
-    are freed before the next image is decoded.
+    If the image is decoded again because of a small face, its landmarks are placed at once: this
+    frees its many pixels before another image is decoded again.
     """
     networks.beat()
     started = time.monotonic()
@@ -111,7 +111,7 @@ def _suppress_and_cut(image: Image, networks: Networks) -> None:
 
 
 def _place_and_align(images: Sequence[Image], network: Network | None) -> None:
-    """Place the landmarks of all faces, and cut out the faces by them for the embedder."""
+    """Place the landmarks of all faces, and use them to cut out the faces for the embedder."""
     if network is not None:
         pixels = [image.picture.pixels for image in images]
         guesses = [image.faces.landmarks for image in images]
@@ -120,20 +120,20 @@ def _place_and_align(images: Sequence[Image], network: Network | None) -> None:
             image.faces = image.faces._replace(landmarks=points)
     for image in images:
         image.align()
-        # The last sample is that of `_suppress_and_cut`: both are part of the stage `align`.
+        # Extend the sample that `_suppress_and_cut` added: both belong to the stage `align`.
         image.samples[-1] = image.samples[-1]._replace(ended=time.monotonic())
 
 
 def _start_classifying(images: Sequence[Image], emotion: Network) -> Callable[[], None]:
     """Start the emotion network on the faces of all images; the returned function waits for it."""
-    having = [image for image in images if image.emotion_crops]
-    crops = [image.emotion_crops for image in having]
+    with_faces = [image for image in images if image.emotion_crops]
+    crops = [image.emotion_crops for image in with_faces]
     wait = emotion.start(_rows(emotion, crops)) if crops else None
 
     def finish() -> None:
-        with timed("classify", [image.samples for image in having]):
+        with timed("classify", [image.samples for image in with_faces]):
             scores = _split(wait(), crops) if wait else []
-        for image, rows in zip(having, scores, strict=True):
+        for image, rows in zip(with_faces, scores, strict=True):
             image.scores, image.emotion_crops = rows, []
 
     return finish
@@ -141,11 +141,11 @@ def _start_classifying(images: Sequence[Image], emotion: Network) -> Callable[[]
 
 def _embed(images: Sequence[Image], embedder: Network) -> None:
     """Embed the faces of the images for which embeddings are requested."""
-    having = [image for image in images if image.arcface_crops]
-    crops = [image.arcface_crops for image in having]
-    with timed("embed", [image.samples for image in having]):
+    with_faces = [image for image in images if image.arcface_crops]
+    crops = [image.arcface_crops for image in with_faces]
+    with timed("embed", [image.samples for image in with_faces]):
         vectors = _split(embedder(_rows(embedder, crops)), crops) if crops else []
-    for image, rows in zip(having, vectors, strict=True):
+    for image, rows in zip(with_faces, vectors, strict=True):
         image.embeddings, image.arcface_crops = rows, []
 
 
@@ -155,12 +155,12 @@ def _row(outputs: dict[str, Array], index: int) -> dict[str, Array]:
 
 
 def _rows(network: Network, crops: Sequence[list[U8]]) -> U8:
-    """Stack the crops of all images in the memory of the network's runner."""
+    """Stack the crops of all images into one batch, in memory that the runner need not copy."""
     flat = list(chain.from_iterable(crops))
-    return np.stack(flat, out=network.stage((len(flat), *flat[0].shape)))
+    return np.stack(flat, out=network.input_buffer((len(flat), *flat[0].shape)))
 
 
 def _split(outputs: dict[str, Array], crops: Sequence[list[U8]]) -> list[F32]:
-    """Split the one output of a network by image."""
+    """Split the only output of a network into the rows of each image."""
     (rows,) = outputs.values()
     return np.split(rows, np.cumsum([len(some) for some in crops])[:-1])

@@ -1,7 +1,8 @@
 """Close-ups: faces larger than the detector's anchors, found in a copy at a third of the size.
 
-The detector misses a face of more than about 550 pixels in its input, or finds pieces of it. At a
-third the face has a size that the network knows. docs/adr/0008 has the figures.
+The detector misses a face of more than about 550 pixels in its input, or finds pieces of it. In a
+copy at a third of the size, the face has a size that the network was trained on. docs/adr/0008 has
+the figures.
 """
 
 from collections.abc import Sequence
@@ -15,27 +16,28 @@ from engines.types import U8, Array
 
 # The detector's outputs for one image, by name: see `detection.select`.
 Row = dict[str, Array]
-# When to look again: always, never, or if the first look found a sign of a close-up.
+# When to run a second pass: if the first one found a sign of a close-up, always, or never.
 CloseUps = Literal["auto", "on", "off"]
 SHRINK = 3
-# Rows above and below the small copy: without them its edge is taken for a face more often.
+# Rows of padding above and below the small copy. Without them the detector more often mistakes its
+# edge for a face.
 MARGIN = 32
-# With `auto`, the score of a large anchor from which the detector looks again. It is lower than
-# that of a face.
+# With `auto`, the minimum score of a large box that triggers the second pass. A face needs a higher
+# score.
 SUSPICION = 0.1
 
 
 def wanted(row: Row, close_ups: CloseUps) -> bool:
-    """Return whether to look again at the image that gave `row`."""
+    """Return whether the image with the outputs `row` needs a second pass."""
     if close_ups != "auto":
         return close_ups == "on"
     return bool((row["scores"][_large(row["boxes"])] >= SUSPICION).any())
 
 
 def second_look(canvas: U8, box: Letterbox, heights: Sequence[int] = ()) -> U8:
-    """Copy the image in the detector's input `canvas` (H, W, 3), at a third, into a new input.
+    """Copy the image in the detector's input `canvas` (H, W, 3), at a third of its size.
 
-    The copy lies in the middle of the new input, (h, W, 3) uint8. Its height h is the first of
+    Returns a new input (h, W, 3) uint8 with the copy in its middle. Its height h is the first of
     `heights` that leaves a margin, or else that of `canvas`.
     """
     width, height = box.inside
@@ -51,10 +53,10 @@ def second_look(canvas: U8, box: Letterbox, heights: Sequence[int] = ()) -> U8:
 
 
 def merged(row: Row, again: Row, shape: tuple[int, ...], box: Letterbox) -> Row:
-    """Join the candidates of the first look and the close-ups of the second.
+    """Join the candidates of the first pass and the close-ups of the second.
 
-    `again` has the outputs of the second look, and `shape` (height, width, 3) is that of its
-    input. The result is in pixels of the first look's input.
+    `again` has the outputs of the second pass, and `shape` (height, width, 3) is the shape of its
+    input. The result is in pixels of the first pass's input.
     """
     width, height = box.inside
     small = max(1, width // SHRINK), max(1, height // SHRINK)

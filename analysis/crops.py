@@ -1,4 +1,4 @@
-"""Crops of faces: the square frame of FER-2013 for emotions, ArcFace's template for embeddings."""
+"""Crops of faces: a square as in FER-2013 for emotions, ArcFace's template for embeddings."""
 
 import math
 
@@ -7,16 +7,17 @@ import numpy as np
 
 from engines.types import F64, U8, Array
 
-# The shares of a FER-2013 frame's width and height that the detector's box takes (medians over
-# training images). The frame around a detected box is the square in which it takes these shares.
+# The shares of a FER-2013 image's width and height that the detector's box covers (medians over
+# training images). A crop is the smallest square in which the box covers no more than these shares.
 FRAME_WIDTH_SHARE, FRAME_HEIGHT_SHARE = 0.785, 1.01
 FER_SIZE = 48
-# From a face of a hundred thousand pixels to a crop.
+# Minimum scale of a warp, as from a face of 100,000 pixels to a crop. A lower one comes from
+# landmarks that all lie on one point, or far outside any image.
 LEAST_SCALE = 1e-3
 ARCFACE_SIZE = 112
-# A product with it makes a complex number of x, y.
+# `points @ PLANE` turns x, y into the complex number x + iy.
 PLANE = np.array([1, 1j])
-# Where ArcFace wants the five landmarks in a 112x112 crop (insightface, face_align).
+# The positions of the five landmarks in ArcFace's 112x112 crop (insightface, face_align).
 ARCFACE_TEMPLATE: F64 = np.array(
     [
         [38.2946, 51.6963],
@@ -29,7 +30,7 @@ ARCFACE_TEMPLATE: F64 = np.array(
 
 
 def fer_crop(image: U8, box: Array) -> U8:
-    """Cut out a face in the square frame of FER-2013; grey, uint8 (48, 48).
+    """Cut out a face as in FER-2013; return a grey square, uint8 (48, 48).
 
     image: RGB (h, w, 3) uint8; box: (4,), x1 y1 x2 y2 in pixels of the image. Outside the image
     its border is repeated.
@@ -44,7 +45,7 @@ def fer_crop(image: U8, box: Array) -> U8:
 
 
 def enlargement(boxes: Array, size: int) -> float:
-    """Return how many times larger an image must be so that no crop of `size` pixels is enlarged.
+    """Return how many times to enlarge an image, at least 1, so that each face fills `size` pixels.
 
     boxes: (K, 4) in pixels of the image.
     """

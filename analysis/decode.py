@@ -1,4 +1,4 @@
-"""Bytes to pixels, under limits that hold before anything is decoded."""
+"""Decodes images to pixels; limits are checked before anything is decoded."""
 
 import io
 from typing import NamedTuple
@@ -19,7 +19,8 @@ from engines.types import U8
 Image.MAX_IMAGE_PIXELS = None
 # A progressive JPEG of `max_pixels` may have this many scans; a smaller one may have more.
 SCANS_OF_THE_LARGEST = 16
-# Larger images are kept shrunk while networks run, and decoded again if a face is small.
+# Pillow's images with more pixels are shrunk, to save memory while networks run. An image with a
+# small face is decoded again.
 KEPT_PIXELS = 4_000_000
 PLAIN_COLOURS = ("YCbCr", "Gray")
 
@@ -50,7 +51,7 @@ class ImageLimits(NamedTuple):
         most = SCANS_OF_THE_LARGEST * self.max_pixels // (width * height)
         if scans > most:
             raise TooLargeError(
-                f"the image has {scans} scans; at its size {most} are allowed; save it anew"
+                f"the image has {scans} scans; at its size {most} are allowed; save it again"
             )
 
 
@@ -68,7 +69,7 @@ class Picture(NamedTuple):
 
 
 def open_source(source: Source, limits: ImageLimits, side: int | None = None) -> Picture:
-    """Decode an encoded image as `open_picture` does; take pixels as they are."""
+    """Decode an encoded image with `open_picture`; return pixels unchanged."""
     if isinstance(source, bytes):
         return open_picture(source, limits, side)
     return Picture(source, source.shape[1], source.shape[0])
@@ -83,15 +84,16 @@ def open_picture(data: bytes, limits: ImageLimits, side: int | None = None) -> P
     """Decode a JPEG, PNG, WebP or BMP to upright RGB.
 
     EXIF orientation is applied; 16-bit samples keep their high byte; grey, palette and CMYK are
-    converted; transparency is laid on white, as in a browser; an animation gives its first frame.
+    converted; transparent pixels are blended with white, as in a browser; only the first frame of
+    an animation is decoded.
 
     Without `side` all pixels are decoded. With it, a JPEG is decoded at a half, a quarter or an
     eighth of its size (libjpeg scales the cosine transform) if its longer side keeps at least
-    `side` pixels. Another image of more than `KEPT_PIXELS` is decoded, and then shrunk by a whole
-    number under the same condition.
+    `side` pixels. Any other image of more than `KEPT_PIXELS` is decoded in full, and then divided
+    by a whole number so that its longer side keeps at least `side` pixels.
 
     Raises:
-        TooLargeError: more bytes, pixels or parts than `limits` allow; nothing was decoded.
+        TooLargeError: more bytes, pixels or parts than allowed; nothing was decoded.
         UnsupportedMediaTypeError: the first bytes are those of no supported format.
         CorruptImageError: the format is supported, but the image is damaged.
     """
@@ -110,7 +112,7 @@ def open_picture(data: bytes, limits: ImageLimits, side: int | None = None) -> P
 def _turbo(container: Container, limits: ImageLimits, side: int | None) -> Picture | None:
     """Decode a plain JPEG with libjpeg-turbo; return None to leave the image to Pillow.
 
-    Pillow gives the same pixels, but copies them twice more.
+    Pillow decodes the same pixels, but copies them two more times.
     """
     if container.kind != "JPEG":
         return None
@@ -120,15 +122,18 @@ def _turbo(container: Container, limits: ImageLimits, side: int | None) -> Pictu
             return None
         limits.check_pixels(width, height)
         limits.check_scans(width, height, container.scans)
-        least = {} if side is None else _least(width, height, side)
-        pixels = simplejpeg.decode_jpeg(container.data, "RGB", **least)
+        size = {} if side is None else _minimum_size(width, height, side)
+        pixels = simplejpeg.decode_jpeg(container.data, "RGB", **size)
     except ValueError:  # Pillow is more tolerant
         return None
     return _picture(pixels, width, height, container.orientation)
 
 
-def _least(width: int, height: int, side: int) -> dict[str, int]:
-    """Request a whole, a half, a quarter or an eighth; libjpeg takes longer for other ratios."""
+def _minimum_size(width: int, height: int, side: int) -> dict[str, int]:
+    """Return simplejpeg's argument for a whole, a half, a quarter or an eighth of the size.
+
+    libjpeg takes longer for other ratios.
+    """
     longer = max(width, height)
     divisor = next((each for each in (8, 4, 2) if longer >= each * side), 1)
     return {"min_width" if width >= height else "min_height": -(-longer // divisor)}
@@ -149,7 +154,7 @@ def _pillow(container: Container, limits: ImageLimits, side: int | None) -> Pict
 
 
 def _picture(pixels: U8, width: int, height: int, turn: int) -> Picture:
-    """Turn stored pixels upright; `width` and `height` are those of the whole stored image."""
+    """Turn stored pixels upright; `width` and `height` are the size of the stored image."""
     if turn in ON_ITS_SIDE:
         width, height = height, width
     return Picture(turned_upright(pixels, turn), width, height)

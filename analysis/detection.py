@@ -1,4 +1,4 @@
-"""The detector's geometry: the letterbox, non-maximum suppression, and the way back to pixels."""
+"""The detector's geometry: letterbox, non-maximum suppression, mapping back to image pixels."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -16,11 +16,11 @@ PADDING = (123, 117, 104)
 # Further enlargement adds no detail, and it makes a face that fills a small image larger than the
 # network's largest anchors.
 MAX_ENLARGEMENT = 2.0
-# A face with a longer side than this is a close-up, in pixels of the detector's input.
+# A face whose longer side has at least this many pixels of the detector's input is a close-up.
 CLOSE_UP = 400.0
-# The network also takes parts of a close-up, and at times the whole image, for faces. A box is
-# taken for a part if this share of the smaller box lies in the larger, and if it is less than this
-# many times as large as the better box.
+# The network also detects parts of a close-up, and sometimes the whole image, as faces. A box is a
+# duplicate of one with a higher score if more than `WITHIN` of the smaller of the two lies in the
+# other, and if its area is less than `TIMES_LARGER` times that of the other.
 WITHIN, TIMES_LARGER = 0.8, 3.0
 
 
@@ -49,8 +49,8 @@ def fit(
 ) -> tuple[Letterbox, tuple[int, int, int]]:
     """Fit an image of `width` x `height` pixels into `size` (height, width) without distortion.
 
-    `heights` are the input heights that the detector takes besides that of `size`, rising. Returns
-    the letterbox, and the shape of the input (height, width, 3): the lowest that holds the image.
+    `heights` are the input heights that the detector accepts besides that of `size`, rising.
+    Returns the letterbox, and the shape (height, width, 3) of the lowest input with room for it.
     """
     box = Letterbox(min(size[0] / height, size[1] / width, MAX_ENLARGEMENT), width, height)
     return box, (least(heights, box.inside[1], size[0]), size[1], 3)
@@ -75,7 +75,7 @@ def _padding(width: int) -> U8:
 
 
 def least(heights: Sequence[int], rows: int, full: int) -> int:
-    """Return the first of `heights` that holds so many `rows`, or else `full`."""
+    """Return the first of `heights` with room for `rows` pixel rows, or else `full`."""
     return next((height for height in heights if height >= rows), full)
 
 
@@ -84,8 +84,8 @@ def select(
 ) -> Detections:
     """Turn the detector's outputs for one image into its faces, largest first.
 
-    row: by name, one entry per anchor, float32: `scores` (N,), `boxes` (N, 4) and `landmarks`
-    (N, 5, 2) in pixels of the detector's input. The result is in pixels of the image.
+    row: the outputs by name, float32, one entry per anchor: `scores` (N,), `boxes` (N, 4) and
+    `landmarks` (N, 5, 2) in pixels of the detector's input. The result is in pixels of the image.
     """
     likely = row["scores"] >= min_score
     scores = row["scores"][likely]
@@ -117,7 +117,7 @@ def nms(boxes: Array, scores: Array, iou: float) -> NDArray[np.intp]:
 
 
 def _same_face(boxes: Array, iou: float) -> NDArray[np.bool_]:
-    """Compare boxes (N, 4), better ones first: [i, j] is whether j belongs to the face of i."""
+    """Compare boxes (N, 4), sorted by score: [i, j] is whether j is a duplicate of i."""
     sides = boxes[:, 2:] - boxes[:, :2]
     corners = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     corners -= np.maximum(boxes[:, None, :2], boxes[None, :, :2])

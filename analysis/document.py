@@ -1,4 +1,4 @@
-"""An analysis as the JSON that clients get."""
+"""An analysis as the JSON document of an answer."""
 
 from typing import Annotated, Any
 
@@ -40,7 +40,7 @@ class Face(Schema):
     ]
     emotion: str = Field(description="The label with the highest score")
     scores: dict[str, Probability] = Field(description="Softmax over the labels")
-    embedding: list[float] | None = Field(description="L2-normalised, or null if not asked for")
+    embedding: list[float] | None = Field(description="L2-normalised, or null if not requested")
 
 
 class ImageResult(Schema):
@@ -56,7 +56,7 @@ class ImageResult(Schema):
 def image_result(
     name: str, outcome: Analysis | ServiceError, labels: tuple[str, ...], wanted: tuple[str, ...]
 ) -> ImageResult:
-    """Return the result of one image; `wanted` is the subset of `labels` to answer with."""
+    """Return the result of one image; `wanted` are the labels to return scores for."""
     return ImageResult.model_validate(image_document(name, outcome, labels, wanted))
 
 
@@ -100,7 +100,8 @@ def _faces(result: Analysis, labels: tuple[str, ...], wanted: tuple[str, ...]) -
 def subset(scores: F32, columns: list[int]) -> F64:
     """Return the softmax over some of the classes: (K, 7) to (K, len(columns)), rows sum to one.
 
-    The softmax of some of the logits is that part of the softmax of all, divided by its sum.
+    The softmax over a subset of the logits is the same subset of the full softmax, divided by its
+    sum.
     """
     chosen = scores[:, columns].astype(np.float64)
     total = chosen.sum(axis=1, keepdims=True)

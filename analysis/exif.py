@@ -26,7 +26,7 @@ ON_ITS_SIDE = (5, 6, 7, 8)
 
 
 def orientation(tiff: bytes) -> int:
-    """Return the orientation, 1 to 8, in a block of EXIF data; 1 if it has none or is damaged.
+    """Return the orientation, 1 to 8, in a block of EXIF data; 1 if it is missing or damaged.
 
     The block is a TIFF header and a directory of entries of twelve bytes (TIFF 6.0, section 2).
     Only the first directory is read, and at most `MAX_ENTRIES` of it: a reader that follows every

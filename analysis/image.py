@@ -15,11 +15,11 @@ NO_FACES = Detections(*(np.zeros((0, *shape), np.float32) for shape in ((4,), (5
 
 
 class Image:
-    """One image. An error of the image ends its analysis and that of no other image.
+    """One image. Its error ends its own analysis; other images are not affected.
 
     `decode` sets `picture`, `letterbox` and `shape` (of the detector's input), or `error`.
     `candidates` are the detector's outputs by name; `select` turns them into `faces`. `enlarged`
-    is whether `select` decoded the image again.
+    is true if `select` decoded the image again, with more pixels.
     """
 
     picture: Picture
@@ -41,7 +41,7 @@ class Image:
         self._kept: U8 | None = None
 
     def decode(self, rules: Rules) -> None:
-        """Decode what the detector needs, or all pixels if the client requests them."""
+        """Decode the pixels that the detector needs, or all if the client requests the image."""
         side = None if self.options.keep_image else max(rules.size)
         with timed("decode", [self.samples]):
             self._open(side, rules)
@@ -85,7 +85,7 @@ class Image:
         self.emotion_crops = [fer_crop(self.picture.pixels, box) for box in self.faces.boxes]
 
     def align(self) -> None:
-        """Cut out the faces for the embedder; then free the pixels unless the client wants them."""
+        """Cut out the faces for the embedder; free the pixels unless they are requested."""
         pixels, faces = self.picture.pixels, self.faces
         height, width = pixels.shape[:2]
         if self.options.embeddings:
@@ -100,7 +100,7 @@ class Image:
             return self.error
         scores = np.zeros((0, label_count), np.float32) if self.scores is None else self.scores
         vectors = self.embeddings
-        if vectors is None and self.options.embeddings:  # of an image without faces
+        if vectors is None and self.options.embeddings:  # the image has no faces
             vectors = np.zeros((0, 0), np.float32)
         size = self.picture.width, self.picture.height
         return Analysis(*size, self.faces, scores, vectors, self._kept)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from analysis.errors import TooLargeError
 from analysis.exif import UPRIGHT, orientation
 
-# A photograph has some tens of segments; colour profiles and editing history make some hundreds.
+# A photograph has tens of segments, or hundreds with a colour profile and an editing history.
 MAX_SEGMENTS = 4096
 # Progressive files have about ten.
 MAX_SCANS = 1000
@@ -50,7 +50,7 @@ def strip(data: bytes) -> Jpeg:
             kept.append(data[begin:at])
         elif marker == EXIF and data[begin + 4 : begin + 10] == b"Exif\0\0" and turn == UPRIGHT:
             turn = orientation(data[begin + 10 : at])
-    raise TooLargeError(f"the JPEG image has more than {MAX_SEGMENTS} segments; save it anew")
+    raise TooLargeError(f"the JPEG image has more than {MAX_SEGMENTS} segments; save it again")
 
 
 def _segment(data: bytes, at: int, pattern: re.Pattern[bytes]) -> _Segment:
@@ -75,4 +75,4 @@ def _end_of_scans(data: bytes, at: int) -> tuple[int, int]:
         scans += marker == SCAN
         if scans > MAX_SCANS:
             break
-    raise TooLargeError(f"the JPEG image has more than {MAX_SCANS} scans; save it anew")
+    raise TooLargeError(f"the JPEG image has more than {MAX_SCANS} scans; save it again")

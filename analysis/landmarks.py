@@ -1,8 +1,8 @@
-"""Landmarks, placed by a network of their own on an upright crop of each face.
+"""Landmarks, placed by a separate network on an upright crop of each face.
 
-The detector reads the five points of a face from one cell of a coarse map, with an error of a tenth
-of the distance between the eyes. This network sees the face itself, and its error is a third of
-that. See docs/adr/0015.
+The detector derives the five points of a face from one cell of a coarse map, with an error of a
+tenth of the distance between the eyes. This network sees the face itself, and its error is a third
+as large. See docs/adr/0015.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,16 +15,17 @@ from analysis.crops import ARCFACE_SIZE, ARCFACE_TEMPLATE, LEAST_SCALE, similari
 from engines.types import F32, F64, U8, Array
 
 SIDE = 64  # pixels of a crop
-# The face in relation to ArcFace's crop: larger, as hair and shoulders do not help to place an eye.
+# Size of the face relative to ArcFace's crop: larger, because hair and shoulders do not help to
+# place an eye.
 ENLARGED = 1.25
-# The landmarks in a crop if the guess were right, in pixels: around the middle.
+# The landmarks in a crop if the guess is right, in pixels; their mean is the middle of the crop.
 TEMPLATE: F64 = (ARCFACE_TEMPLATE - ARCFACE_TEMPLATE.mean(0)) * (ENLARGED * SIDE / ARCFACE_SIZE) + (
     SIDE - 1
 ) / 2
-# Shares of the distance between the eyes. If the landmarks of a face move by the first, they are
-# placed once more from there; if they move by the second in all, they belong to another face.
+# As shares of the distance between the eyes: landmarks that move by `AGAIN` are placed once more,
+# from their new position; landmarks that move by `FAR` in total belong to another face.
 AGAIN, FAR = 0.15, 0.5
-# The largest scale of a crop: with two pixels between the eyes there is nothing to see.
+# Maximum scale of a crop: the eyes are then two pixels apart in the image, too few to see anything.
 MOST_ENLARGED = np.ptp(TEMPLATE[:2, 0]) / 2
 
 # Maps crops (N, 64, 64, 3) uint8 to offsets (N, 5, 2) in pixels from `TEMPLATE`.
@@ -79,9 +80,10 @@ def place_landmarks(locate: Locate, images: Sequence[U8], guesses: Sequence[Arra
 
 
 def place_once(locate: Locate, faces: Sequence[U8], guesses: F64) -> F64:
-    """Place the landmarks of one face per image once, however far from `guesses` (K, 5, 2).
+    """Place the landmarks of one face per image in one pass, at any distance from `guesses`.
 
-    A guess is kept if its face is too small, or if its points are not finite or have no size.
+    faces: K images; guesses: (K, 5, 2). A guess is kept if its face is too small, if it is not
+    finite, or if its points coincide.
     """
     points = guesses.copy()
     finite: NDArray[np.bool_] = np.all(np.isfinite(guesses), axis=(1, 2))

@@ -10,12 +10,12 @@ import numpy as np
 from analysis.plans import ModelPlan, ModelPlans
 from analysis.timing import Batch
 from engines.batches import in_pieces
-from engines.types import U8, Array, Engine, Feeds, Runner, Staging
+from engines.types import U8, Array, Engine, Feeds, InputBuffer, Runner
 
 
 @runtime_checkable
 class Reporting(Protocol):
-    """A runner that reports the batches that its rows were part of: a device merges rows."""
+    """A runner that reports its batches itself, because a device merges the rows of many."""
 
     def take_batches(self) -> list[Batch]:
         """Return the batches since the last call."""
@@ -24,7 +24,7 @@ class Reporting(Protocol):
 
 @runtime_checkable
 class Starting(Protocol):
-    """A runner that returns before its outputs are ready, so that networks run side by side."""
+    """A runner that can start a batch without waiting for it, so that networks run side by side."""
 
     def start(self, feeds: Feeds) -> Callable[[], dict[str, Array]]:
         """Start a batch that fits the plan; the returned function waits for the outputs.
@@ -43,10 +43,10 @@ class Network:
         self._input = plan.spec.input_name
         self._batches: list[Batch] = []
 
-    def stage(self, shape: tuple[int, ...]) -> U8:
+    def input_buffer(self, shape: tuple[int, ...]) -> U8:
         """Return memory for the rows of the next call, uint8; the runner need not copy it."""
-        if isinstance(self._runner, Staging):
-            return self._runner.stage(shape, np.dtype(np.uint8))
+        if isinstance(self._runner, InputBuffer):
+            return self._runner.input_buffer(shape, np.dtype(np.uint8))
         return np.empty(shape, np.uint8)
 
     def __call__(self, rows: U8) -> dict[str, Array]:
@@ -65,8 +65,8 @@ class Network:
     def start(self, rows: U8) -> Callable[[], dict[str, Array]]:
         """Start a call; the returned function waits for the outputs.
 
-        Other networks may run before it is called. A runner that cannot be started runs only when
-        it is called: running now would delay the other networks.
+        Other networks may run before that function is called. A runner that is not `Starting` runs
+        in that function, because running now would delay the other networks.
         """
         if isinstance(self._runner, Starting) and len(rows) <= self.batch:
             self._beat()
@@ -88,10 +88,10 @@ class Network:
 
 
 class Networks:
-    """The networks of one worker; `landmarks` and `embedder` are None if there is none.
+    """The networks of one worker; `landmarks` and `embedder` are None if they are not in use.
 
-    `beat` is called before each step, to show that the worker makes progress. `lost` returns
-    whether the process that runs the networks has ended.
+    Each step calls `beat` first, to show that the worker makes progress. `lost` returns whether
+    the process that runs the networks has ended.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
-"""What an analysis runs with: the plans of its networks, and the rules for every image.
+"""The plans of the networks of an analysis, and the rules for every image.
 
-All of it can be sent to another process.
+All of these types can be sent to another process.
 """
 
 from pathlib import Path
@@ -21,11 +21,11 @@ class ModelPlan(msgspec.Struct, frozen=True):
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """What holds for every image.
+    """The rules for every image.
 
     limits: the most that one image may cost; size: the detector's input (height, width) in pixels;
-    nms_iou: the overlap above which two boxes are one face, 0 to 1; close_ups: when to look again;
-    heights: input heights that the detector also takes, rising.
+    nms_iou: the overlap above which two boxes are one face, 0 to 1; close_ups: when to detect
+    close-ups in a second pass; heights: input heights that the detector also accepts, rising.
     """
 
     limits: ImageLimits
@@ -46,6 +46,6 @@ class ModelPlans(msgspec.Struct, frozen=True):
 
     @property
     def all(self) -> dict[str, ModelPlan]:
-        """The plans by task, without those that are absent."""
+        """The plans that are in use, by task."""
         found = (self.detector, self.landmarks, self.emotion, self.embedder)
         return {plan.spec.task: plan for plan in found if plan is not None}

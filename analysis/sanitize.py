@@ -96,7 +96,7 @@ def _truncated(kind: str) -> CorruptImageError:
 
 
 def _png(data: bytes) -> Container:
-    """Keep a PNG's chunks of pixels and colours up to its end (PNG, third edition, section 5)."""
+    """Keep the chunks of a PNG that its pixels need (PNG, third edition, section 5)."""
     turn, at, view = UPRIGHT, 8, memoryview(data)
     kept: list[bytes | memoryview] = [view[:8]]
     for _ in range(MAX_CHUNKS):
@@ -110,11 +110,11 @@ def _png(data: bytes) -> Container:
             turn = orientation(data[begin + 8 : at - 4])
         if name == b"IEND":
             return Container("PNG", b"".join(kept), turn)
-    raise TooLargeError(f"the PNG image has more than {MAX_CHUNKS} chunks; save it anew")
+    raise TooLargeError(f"the PNG image has more than {MAX_CHUNKS} chunks; save it again")
 
 
 def _reject_run_lengths(data: bytes) -> None:
-    """Reject a BMP with run lengths: Pillow decodes them in Python, and they are out of use."""
+    """Reject a BMP with run lengths: Pillow decodes them in Python, and they are obsolete."""
     size, *_, compression = struct.unpack_from("<IiiHHI", data, 14)
     if size >= 40 and compression in RUN_LENGTHS:
         raise UnsupportedMediaTypeError(

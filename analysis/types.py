@@ -1,4 +1,4 @@
-"""The values that pass between the stages of an analysis, from a task to its result."""
+"""The values that pass between the stages of an analysis, from an input to its result."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ class Options(NamedTuple):
     keep_image: bool = False
 
 
-class Task(NamedTuple):
+class Input(NamedTuple):
     """An image and the options of its client."""
 
     source: Source

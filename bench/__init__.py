@@ -1,4 +1,4 @@
-"""Benchmarks, soak tests and fuzzers of the service; nothing imports this package but tests.
+"""Benchmarks, soak tests and fuzzers of the service; only tests import this package.
 
 Commands, each with `--help`:
 
@@ -7,10 +7,11 @@ Commands, each with `--help`:
 - `python -m bench.host`: what HTTP, decoding and geometry cost when the networks cost nothing
 - `python -m bench.peers`: other servers with the same networks
 - `python -m bench.networks`, `python -m bench.gpu`: engines and precisions, network by network
-- `python -m bench.overload`, `python -m bench.soak`, `python -m bench.recovery`: too many requests,
-  very many requests, killed workers
+- `python -m bench.overload`: more requests than the service can answer in time
+- `python -m bench.soak`: requests for hours
+- `python -m bench.recovery`: killed workers
 - `python -m bench.mutated`, `python -m bench.fuzz`: damaged input
 
-Shared: `inputs` (images and bodies), `load` (HTTP clients), `measure` (servers, processes, tables),
-`fakes` (networks that cost nothing), `limit` (the same work without HTTP).
+Shared by these: `inputs` (images and bodies), `load` (HTTP clients), `measure` (servers, processes,
+tables), `fakes` (networks that cost no time), `limit` (the same work without HTTP).
 """

@@ -11,13 +11,13 @@ from pathlib import Path
 from bench.inputs.scenes import SIZES
 from bench.limit import report
 from bench.limit.report import Figure
-from bench.limit.rounds import Plan, Round, rounds
+from bench.limit.rounds import Measurement, Round, rounds
 from bench.load.client import run
 from bench.load.mix import EVERYTHING
 from bench.measure.output import header, machine
 from bench.measure.service import serving
 from bench.soak import WARM, WINDOWS, growth, soak, verdict
-from service.factory import Models, find_models
+from service.factory import FoundModels, find_models
 from service.settings import Settings
 
 RESULTS = Path(__file__).parent / "results"
@@ -27,7 +27,7 @@ ROWS = (*SIZES, EVERYTHING)
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure; write the results after each row, so that an interrupted run keeps them."""
     options = _parsed(arguments)
-    plan = Plan(options.rounds, options.seconds, options.clients)
+    plan = Measurement(options.rounds, options.seconds, options.clients)
     settings = Settings()
     models = find_models(settings)
     found: dict[str, list[Round]] = {}
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(_write(options.out, _title(models, plan, found), found, figures, last), flush=True)
 
 
-def _title(models: Models, plan: Plan, found: report.Found) -> str:
+def _title(models: FoundModels, plan: Measurement, found: report.Found) -> str:
     engine = f"{models.engine.name} {models.detector.sidecar.fingerprint.precision}"
     return (
         f"{machine()}, which {report.clients(found)} clients and the server share; {engine}; "

@@ -1,4 +1,4 @@
-"""Batches that are larger than a plan takes."""
+"""Batches larger than those of a plan."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,7 +10,7 @@ from engines.types import Array, Feeds
 def in_pieces(
     run: Callable[[Feeds], dict[str, Array]], feeds: Feeds, largest: int
 ) -> dict[str, Array]:
-    """Run a batch of any size through `run`, which takes at most `largest` rows at once."""
+    """Run a batch of any size through `run`, in pieces of at most `largest` rows."""
     pieces = [run(piece) for piece in _pieces(feeds, largest)]
     if len(pieces) == 1:
         return pieces[0]

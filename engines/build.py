@@ -22,7 +22,7 @@ Log = Callable[[str], None]
 
 
 class Built(NamedTuple):
-    """A plan in its place; `fresh` if this call built it."""
+    """A published plan; `fresh` is true if this call built it."""
 
     path: Path
     sidecar: Sidecar
@@ -96,8 +96,8 @@ def verify(
     """Compare an existing plan with the reference again, and write the figures to its sidecar.
 
     Raises:
-        PlanMissingError, PlanDamagedError: as `find`, but a plan that was never verified is fine.
-        ParityError: it is outside the limits; it becomes unverified, and the service refuses it.
+        PlanMissingError, PlanDamagedError: as `find`, except that the plan may be unverified.
+        ParityError: it is outside the limits; it stays unverified, and the service rejects it.
         EngineError: the engine does not compute in `precision` here.
     """
     resolved = resolve(spec, engine, folder, precision)
@@ -105,7 +105,7 @@ def verify(
 
 
 def _existing(resolved: Resolved, log: Log) -> Sidecar | None:
-    """The sidecar of a plan that need not be built, verified now if it was not and can be."""
+    """The sidecar of an intact plan, which is first verified if it is not yet and can be here."""
     try:
         sidecar = plan.read(resolved)
     except PlanMissingError:
@@ -119,7 +119,7 @@ def _existing(resolved: Resolved, log: Log) -> Sidecar | None:
 
 
 def _publish(resolved: Resolved, faces: Path | None, report: Report) -> Sidecar:
-    """Compile the plan into a temporary file, verify it there, and put it in its place."""
+    """Compile the plan into a temporary file, verify it there, and move it to its path."""
     spec, engine, path = resolved.spec, resolved.engine, resolved.path
     model = graph(spec, resolved.weights, engine.heights(spec))
     typed = convert(model, spec, resolved.precision, faces)
@@ -133,7 +133,7 @@ def _publish(resolved: Resolved, faces: Path | None, report: Report) -> Sidecar:
 
 
 def _verify(resolved: Resolved, sidecar: Sidecar) -> Sidecar:
-    """Mark a plan as unverified, and as verified again once it has passed."""
+    """Mark a plan as unverified, compare it, and mark it as verified if it passes."""
     plan.write_sidecar(resolved.path, msgspec.structs.replace(sidecar, parity=None))
     model = graph(resolved.spec, resolved.weights, resolved.engine.heights(resolved.spec))
     figures = _parity(resolved, resolved.path, model)

@@ -19,7 +19,7 @@ LANDMARK_SIDE = 64
 BUILTIN = Path(__file__).with_name("catalog.toml")
 
 
-class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ParityLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far a plan may differ from the reference at one precision; see `engines.parity`.
 
     - `iou`, `cosine`: minima over the probe faces.
@@ -44,8 +44,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     - `weights`: a path relative to the catalog file; `url`: where to download the file.
     - `sha256`: of that file; `weights_options` are more arguments, for that file only.
     - `batches`: the batch sizes that plans are optimised for, rising.
-    - `same_person`: for an embedder, the least cosine, above 0 and up to 1, at which two faces out
-      of many people's are taken for the same person.
+    - `same_person`: for an embedder, the minimum cosine, above 0 and up to 1, at which two faces
+      among those of many people count as the same person.
     """
 
     name: str
@@ -62,12 +62,12 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     weights_options: dict[str, OptionValue] = {}
     labels: tuple[str, ...] = ()
     same_person: float = SAME_PERSON
-    limits: dict[Precision, Limits] = {}
+    limits: dict[Precision, ParityLimits] = {}
     root: Path = Path()
 
     @property
     def max_batch(self) -> int:
-        """The largest batch that a plan of this model takes."""
+        """The largest batch size of this model's plans."""
         return self.batches[-1]
 
     @property
@@ -116,7 +116,7 @@ class Catalog:
         """Read the built-in catalog and then the `extra` ones.
 
         Raises:
-            CatalogError: a file is missing or an entry is not valid; names the file and the field.
+            CatalogError: a file is missing or an entry is not valid; the message names the field.
         """
         return cls(spec for path in (BUILTIN, *extra) for spec in read(path))
 
@@ -151,7 +151,7 @@ def read(path: Path) -> list[ModelSpec]:
 
 
 def _checked(spec: ModelSpec, path: Path) -> ModelSpec:
-    """Check what the types do not."""
+    """Check the rules that the types cannot express."""
     if not spec.batches or list(spec.batches) != sorted(set(spec.batches)) or spec.batches[0] < 1:
         raise CatalogError(f"{path}: {spec.name}: batches must be rising numbers from 1 up")
     if spec.task == "emotion" and not spec.labels:
@@ -159,7 +159,7 @@ def _checked(spec: ModelSpec, path: Path) -> ModelSpec:
     if not 0 < spec.same_person <= 1:
         raise CatalogError(f"{path}: {spec.name}: same_person must be a cosine above 0, up to 1")
     if spec.url is not None and spec.sha256 is None:
-        raise CatalogError(f"{path}: {spec.name}: a url needs the sha256 of what it gives")
+        raise CatalogError(f"{path}: {spec.name}: a url needs the sha256 of its file")
     if spec.name != Path(spec.name).name:
         raise CatalogError(f"{path}: {spec.name!r} cannot be a model's name: it names files")
     return spec

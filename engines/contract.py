@@ -1,4 +1,4 @@
-"""Inputs and outputs of a network for each task; others are refused before they are compiled."""
+"""Inputs and outputs of a network for each task; graphs with others are not compiled."""
 
 from collections.abc import Iterable, Mapping
 
@@ -8,7 +8,7 @@ from onnx import TensorProto, helper
 from engines.catalog import ModelSpec, Task
 from engines.errors import EngineError
 
-# Size of each axis, or None if it is free.
+# Size of each axis, or None if it is dynamic.
 Shape = tuple[int | None, ...]
 Values = Iterable[onnx.ValueInfoProto]
 PURPOSE: Mapping[Task, str] = {
@@ -36,7 +36,7 @@ def outputs(spec: ModelSpec) -> dict[str, Shape]:
 def fitted(model: onnx.ModelProto, spec: ModelSpec) -> onnx.ModelProto:
     """Check the graph and return it with the output name of its task.
 
-    The only output of a file may have any name.
+    If a graph has only one output, the output may have any name.
 
     Raises:
         EngineError: the inputs or outputs are not those of the task.
@@ -59,7 +59,7 @@ def fitted(model: onnx.ModelProto, spec: ModelSpec) -> onnx.ModelProto:
 
 
 def _renamed(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
-    """Give the only output this name, unless a node has it already."""
+    """Rename the only output, unless another value has this name already."""
     if any(name in node.output for node in model.graph.node):
         return model
     (before,) = (value.name for value in model.graph.output)
@@ -82,7 +82,7 @@ def _have(values: Values, wanted: Mapping[str, Shape], kind: int) -> bool:
 
 
 def _fits(found: Shape, wanted: Shape) -> bool:
-    """Whether a shape can be the wanted one; an axis that the graph leaves open fits any size."""
+    """Whether a shape can be the wanted one; a dynamic axis fits any size."""
     if not found:
         return True
     pairs = zip(found, wanted, strict=False)
@@ -102,7 +102,7 @@ def _found(values: Values) -> str:
 
 
 def _text(shapes: Mapping[str, Shape]) -> str:
-    """Format as `faces (*, 64, 64, 3)`, where `*` is a free axis."""
+    """Format as `faces (*, 64, 64, 3)`, where `*` is a dynamic axis."""
     return ", ".join(
         f"{name} ({', '.join(str(side or '*') for side in shape)})"
         for name, shape in shapes.items()

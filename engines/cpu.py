@@ -1,4 +1,4 @@
-"""The cores and instructions that this process may use, and what engines on them share."""
+"""The cores and instructions that this process may use; the base class of engines on CPUs."""
 
 import functools
 import math
@@ -11,13 +11,14 @@ from engines.catalog import ModelSpec
 
 CGROUP = Path("/sys/fs/cgroup")
 CPUINFO = Path("/proc/cpuinfo")
+# Largest batch of faces.
 FACES = 8
 # Prefixes, in Linux's names, of the instructions that decide between inference kernels.
 FAMILIES = ("avx", "amx", "fma", "asimd", "sve", "bf16", "i8mm")
 
 
 class CpuEngine:
-    """What engines on the CPU share of `engines.types.Engine`."""
+    """The parts of `engines.types.Engine` that are the same for all engines on the CPU."""
 
     def obstacle(self) -> None:
         """None: it runs on any CPU."""

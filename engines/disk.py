@@ -15,10 +15,10 @@ DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a temporary file beside `path`, which replaces `path` when the block ends without error.
+    """Yield a temporary file beside `path`; it replaces `path` if the block ends without error.
 
-    A block that fails or is killed leaves `path` as it was. Errors of the block that do not come
-    from the temporary file, as those of files that it reads, pass unchanged.
+    A block that fails or is killed leaves `path` unchanged. Errors of the block that do not come
+    from the temporary file are raised unchanged.
 
     Raises:
         EngineError: the folder cannot be written to, or the disk is full.
@@ -37,7 +37,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def failed_to_write(error: OSError, path: Path) -> bool:
-    """Whether an error comes from writing `path`, where other files are read at the same time."""
+    """Whether an error comes from writing `path`, and not from another file."""
     if error.filename is None:
         return error.errno in DISK_FULL
     return str(error.filename) == str(path)
@@ -56,5 +56,5 @@ def _temporary(path: Path) -> Path:
 def _cannot_write(path: Path, error: OSError) -> EngineError:
     return EngineError(
         f"cannot write {path} ({error.strerror}); make room or let this user write to the "
-        "folder, or choose another (EMOTIONS_PLANS is that of plans)"
+        "folder, or choose another folder (EMOTIONS_PLANS for plans)"
     )

@@ -1,4 +1,4 @@
-"""Downloads of weights, resumed where an earlier one stopped, and verified."""
+"""Downloads of weights; an interrupted download is resumed, a finished one is verified."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +16,12 @@ Progress = Callable[[int, int | None], None]
 def pull(spec: ModelSpec, cache: Path, progress: Progress = lambda done, total: None) -> Path:
     """Download the weights of `spec` into `cache`, unless they are there, and return their path.
 
-    `progress` is called with the bytes done and the bytes in all (None if the server does not name
+    `progress` is called with the bytes done and the total bytes (None if the server does not send
     the length).
 
     Raises:
         WeightsMissingError: the catalog has no URL for it.
-        DownloadError: the server, the network or the disk failed; the next call goes on from there.
+        DownloadError: the server, the network or the disk failed; the next call resumes.
         ChecksumError: the whole file is not the catalog's; it is removed.
     """
     target = downloaded(spec, cache)
@@ -88,4 +88,4 @@ def _cannot_write(spec: ModelSpec, part: Path, error: OSError) -> DownloadError:
 
 
 def _again(spec: ModelSpec) -> str:
-    return f"run `emotions models pull {spec.name}` again, it goes on where it stopped"
+    return f"run `emotions models pull {spec.name}` again, it resumes where it stopped"

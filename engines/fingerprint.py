@@ -14,8 +14,8 @@ from engines.weights import WeightsFile
 class Fingerprint(msgspec.Struct, frozen=True, omit_defaults=True):
     """Everything that a plan depends on; plans with equal fingerprints are interchangeable.
 
-    `model` is the name and the version of the catalog's entry. `heights` is empty for a plan that
-    takes one height.
+    `model` is the name and the version of the catalog's entry. `heights` is empty for a plan with
+    only one height.
     """
 
     model: str

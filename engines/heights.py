@@ -1,4 +1,4 @@
-"""Heights of a detector's input: with a lower one, an engine computes less of the padding."""
+"""Heights of a detector's input: at a lower one, an engine computes less padding."""
 
 import tensorrtx
 from engines.catalog import ModelSpec
@@ -24,7 +24,7 @@ def every(spec: ModelSpec) -> tuple[int, ...]:
 
 
 def common(spec: ModelSpec) -> tuple[int, ...]:
-    """The least heights that hold landscape pictures of common formats, and the full height."""
+    """The lowest heights that fit landscape pictures of common formats, and the full height."""
     heights = every(spec)
     width = spec.input_shape[1]
     least = {next((h for h in heights if h * w >= width * x), heights[-1]) for w, x in FORMATS}

@@ -6,8 +6,8 @@ import msgspec
 
 from engines.catalog import ModelSpec, Precision, Task
 
-# The names are those of `engines.catalog.Limits`. The shipped networks are within these limits with
-# weights and inner results rounded to each precision; see `test_precision.py`, `test_openvino.py`.
+# The names are those of `engines.catalog.ParityLimits`. The shipped networks stay within the limits
+# if weights and inner results are rounded: `test_precision.py`, `test_openvino.py`.
 LIMITS: Mapping[Task, Mapping[Precision, Mapping[str, float]]] = {
     "detector": {
         "fp32": {"iou": 0.99, "landmark": 0.5, "score": 0.001},

@@ -16,11 +16,12 @@ from engines.weights import WeightsFile
 def graph(spec: ModelSpec, source: WeightsFile, heights: tuple[int, ...] = ()) -> onnx.ModelProto:
     """Return the float32 network of `spec` with weights from `source`, the same for every engine.
 
-    `heights` are those that the engine takes; with several, the height of the input is free.
+    `heights` are the input heights that the engine supports; if there are several, the height of
+    the graph's input is dynamic.
 
     Raises:
-        EngineError: the weights do not fit the network, or the network does not do the model's
-            task.
+        EngineError: the weights do not fit the network, or its inputs and outputs are not those of
+            the model's task.
     """
     options = weights.options(spec, source.sha256)
     free = {"free_height": True} if len(heights) > 1 else {}

@@ -26,9 +26,9 @@ def check(
 ) -> dict[str, float]:
     """Run the probe images through both and return the differences.
 
-    Their names are those of the fields of `engines.catalog.Limits`. The runner gets the probe as
-    one batch and the reference gets it item by item, so a plan that mixes up a batch fails.
-    `heights` are those that the plan takes: some are tried, with the upper rows of the probe.
+    Their names are the fields of `engines.catalog.ParityLimits`. The runner gets the probe as one
+    batch and the reference gets it item by item, so a plan that mixes up a batch fails.
+    `heights` are the input heights of the plan: a few are tested, with the upper part of the probe.
 
     Raises:
         ParityError: a difference is beyond its limit for `precision` (see `engines.limits`), or
@@ -47,7 +47,7 @@ def check(
 
 
 def _spread(heights: tuple[int, ...]) -> tuple[int, ...]:
-    """The largest and a few lower ones; all if there are few."""
+    """About four of the heights, the largest among them; all if there are few."""
     return heights[:: -max(1, len(heights) // 4)]
 
 
@@ -56,7 +56,7 @@ def _joined(batches: list[Outputs]) -> Outputs:
 
 
 def _check_comparable(spec: ModelSpec, expected: Outputs, actual: Outputs) -> None:
-    """Refuse outputs that numpy would broadcast, and NaN, which compares as no difference."""
+    """Reject outputs that numpy would broadcast, and NaN: it makes each comparison false."""
     for name, wanted in expected.items():
         found = actual.get(name)
         if found is None:
@@ -73,10 +73,10 @@ def _check_comparable(spec: ModelSpec, expected: Outputs, actual: Outputs) -> No
 
 
 def _detector(expected: Outputs, actual: Outputs) -> dict[str, float]:
-    """Pair each anchor with a face, on either side, with the nearest anchor of the other side.
+    """Compare each anchor that has a face, in either output, with the nearest one of the other.
 
-    An anchor with a score near `FACE_SCORE` may have a face on one side only, so its partner may
-    have any score. Scores are also compared by rank, which compares the numbers of faces.
+    An anchor with a score near `FACE_SCORE` may have a face in one output only, so its partner may
+    have any score. Scores are also compared by rank: this finds a different number of faces.
     """
     one, two = (-np.sort(-side["scores"], axis=1) for side in (expected, actual))
     ranked = np.abs(one - two)[(one >= FACE_SCORE) | (two >= FACE_SCORE)]
@@ -111,7 +111,7 @@ def _emotion(expected: Outputs, actual: Outputs) -> dict[str, float]:
 
 
 def _embedder(expected: Outputs, actual: Outputs) -> dict[str, float]:
-    """The cosine, from the distance of unit vectors: so another length counts as a difference."""
+    """The cosine, from the distance of unit vectors: a wrong length is a difference, too."""
     difference = np.square(expected["embedding"] - actual["embedding"]).sum(axis=1)
     return {"cosine": float(1 - difference.max() / 2)}
 

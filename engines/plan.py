@@ -17,10 +17,10 @@ DEFAULT_FOLDER = Path(__file__).with_name("plans")
 
 
 class Sidecar(msgspec.Struct, frozen=True):
-    """Content of `<plan>.json`: the whole fingerprint, the plan's sha256, and how it was verified.
+    """Content of `<plan>.json`: the whole fingerprint, the plan's sha256, and its parity.
 
-    `parity` holds the figures of `engines.parity`. It is None for a plan that could not run where
-    it was built; the service refuses such a plan.
+    `parity` holds the figures of `engines.parity`. It is None for a plan that could not run on the
+    machine that built it; the service rejects such a plan.
     """
 
     fingerprint: Fingerprint
@@ -65,7 +65,7 @@ def _supported(engine: Engine, precision: Precision | None) -> Precision:
         return engine.precisions[0]
     if precision not in engine.precisions:
         known = ", ".join(engine.precisions)
-        raise EngineError(f"{engine.name} does not compute in {precision} here; choose of {known}")
+        raise EngineError(f"{engine.name} does not compute in {precision} here; it does in {known}")
     return precision
 
 
@@ -74,7 +74,7 @@ def read(resolved: Resolved) -> Sidecar:
 
     Raises:
         PlanMissingError: there is no such plan.
-        PlanDamagedError: plan or sidecar were changed or cut, or cannot be read.
+        PlanDamagedError: the plan or its sidecar was changed or truncated, or cannot be read.
     """
     path, key = resolved.path, resolved.fingerprint
     try:
@@ -103,7 +103,7 @@ def _damaged(resolved: Resolved) -> PlanDamagedError:
 
 
 def write_sidecar(path: Path, sidecar: Sidecar) -> None:
-    """Write the sidecar of the plan at `path`; without one, `read` takes a plan for missing."""
+    """Write the sidecar of the plan at `path`; `read` treats a plan without one as missing."""
     with atomic_write(_sidecar_path(path)) as temporary:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(sidecar)))
 

@@ -1,7 +1,7 @@
 """Real faces and scenes for parity, calibration and warm-up.
 
-The crops for the landmark network have the geometry of `analysis/landmarks.py`, which engines do
-not import; a test compares the two.
+The crops for the landmark network have the geometry of `analysis/landmarks.py`. This package must
+not import it, so the numbers are repeated here; a test compares them.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from engines.catalog import LANDMARK_SIDE, ModelSpec
 from engines.types import U8
 
 PROBE = Path(__file__).with_name("probe")
-# Centre of ArcFace's five landmarks in its crop of 112 pixels; it becomes the centre of the cut.
+# Centre of ArcFace's five landmarks in its crop of 112 pixels; it becomes the centre of our crop.
 CENTRE = (56.02616, 71.90078)
 SCALE = 1.25 * LANDMARK_SIDE / 112
 # Rotation in degrees, zoom, shift right and down in pixels: as inexact as a detector's landmarks.
@@ -57,7 +57,7 @@ def _grey(crops: U8) -> U8:
 
 
 def _landmark_crops(crops: U8) -> U8:
-    """Cut ArcFace's crops (N, 112, 112, 3) to (4 N, 64, 64, 3): aligned, then in other poses."""
+    """Warp ArcFace's crops (N, 112, 112, 3) to (4 N, 64, 64, 3): aligned, then in other poses."""
     return np.stack([_cut(crop, *pose) for pose in POSES for crop in crops])
 
 

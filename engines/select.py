@@ -12,7 +12,7 @@ ON_GPU = ("tensorrt", "tensorrt-rtx")
 
 
 class Choice(NamedTuple):
-    """An engine, and why it is this one."""
+    """An engine, and the reason for it."""
 
     engine: Engine
     reason: str
@@ -21,7 +21,7 @@ class Choice(NamedTuple):
 def load_engine(name: str, capability: str | None = None) -> Engine:
     """Return the engine `name`; its library is imported now.
 
-    `capability`, as `8.9`, is the compute capability that tensorrt-rtx compiles for. A name like
+    `capability`, e.g. `8.9`, is the compute capability that tensorrt-rtx compiles for. A name like
     "package.module:factory:argument" stands for the engine `factory(argument)`.
 
     Raises:
@@ -31,15 +31,15 @@ def load_engine(name: str, capability: str | None = None) -> Engine:
         case "auto":
             return choose(name).engine
         case "onnxruntime":
-            from engines.backends.onnxruntime import OnnxRuntime  # noqa: PLC0415
+            from engines.backends.onnxruntime import OnnxRuntime  # noqa: PLC0415  (heavy)
 
             return OnnxRuntime()
         case "openvino":
-            from engines.backends.openvino.engine import OpenVino  # noqa: PLC0415
+            from engines.backends.openvino.engine import OpenVino  # noqa: PLC0415  (optional)
 
             return OpenVino()
         case "tensorrt" | "tensorrt-rtx":
-            from engines.backends.tensorrt.engine import TensorRT  # noqa: PLC0415
+            from engines.backends.tensorrt.engine import TensorRT  # noqa: PLC0415  (optional)
 
             return TensorRT.load(name, capability)
         case _ if name.count(":") == 2:

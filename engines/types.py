@@ -37,11 +37,11 @@ class Runner(AbstractContextManager["Runner"], Protocol):
 
 
 @runtime_checkable
-class Staging(Protocol):
-    """A runner with memory of its own for the only input of a network."""
+class InputBuffer(Protocol):
+    """A runner that has memory for the input of its network."""
 
-    def stage(self, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> Array:
-        """Return an array to fill; the next `infer` takes it without another copy."""
+    def input_buffer(self, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> Array:
+        """Return an array to fill; the next `infer` uses it without another copy."""
         ...
 
 
@@ -88,13 +88,13 @@ class Engine(Protocol):
     def compile(
         self, model: "onnx.ModelProto", spec: ModelSpec, folder: Path, report: Report
     ) -> bytes:
-        """Compile a graph into the bytes of a plan; `folder` keeps caches for the next build."""
+        """Compile a graph into the bytes of a plan; `folder` is for caches of the builder."""
         ...
 
     def open(self, plan: Path, spec: ModelSpec) -> Runner:
         """Load a plan.
 
         Raises:
-            PlanDamagedError: the library refuses it.
+            PlanDamagedError: the library does not load it.
         """
         ...

@@ -1,4 +1,4 @@
-"""Files of weights: put in place by the user, shipped, or downloaded."""
+"""Files of weights: the user's own, shipped, or downloaded."""
 
 import hashlib
 from pathlib import Path
@@ -9,7 +9,7 @@ from engines.catalog import ModelSpec, OptionValue, Task
 from engines.errors import ChecksumError, WeightsMissingError
 
 ROOT = Path(__file__).parents[1]
-# Folders where users of tensorrtx put the file that its gen_wts wrote.
+# Folders for the user's own weights, such as the file that tensorrtx's gen_wts writes.
 DROPPED: dict[Task, Path] = {
     "detector": ROOT / "tensorrtx" / "retinaface",
     "embedder": ROOT / "tensorrtx" / "arcface",
@@ -25,18 +25,19 @@ class WeightsFile(NamedTuple):
 
     @classmethod
     def of(cls, path: Path) -> "WeightsFile":
-        """Take the checksum of a file."""
+        """Compute the checksum of a file."""
         return cls(path, sha256(path))
 
 
 def find(spec: ModelSpec, cache: Path, dropped: dict[Task, Path] | None = None) -> WeightsFile:
     """Return the weights of `spec`: the user's own first, then shipped, then downloaded.
 
-    `cache` is the folder of downloaded files, `dropped` that of the user's own by task.
+    `cache` is the folder of downloaded files; `dropped` has the folders of the user's own files, by
+    task.
 
     Raises:
-        WeightsMissingError: there are none; the message names the command that downloads them, or
-            the folder to put them in.
+        WeightsMissingError: there are no weights; the message names the command that downloads
+            them, or the folder for them.
         ChecksumError: a shipped or downloaded file is not the catalog's.
     """
     folder = (DROPPED if dropped is None else dropped).get(spec.task)
@@ -54,7 +55,7 @@ def find(spec: ModelSpec, cache: Path, dropped: dict[Task, Path] | None = None) 
 def options(spec: ModelSpec, digest: str) -> dict[str, OptionValue]:
     """Keyword arguments of the network for the weights with this sha256.
 
-    `weights_options` hold for the catalog's file only, not for the user's own.
+    `weights_options` apply only to the catalog's file, not to the user's own.
     """
     return {**spec.options, **(spec.weights_options if digest == spec.sha256 else {})}
 
@@ -65,12 +66,12 @@ def shipped(spec: ModelSpec) -> Path | None:
 
 
 def downloaded(spec: ModelSpec, cache: Path) -> Path | None:
-    """Where `engines.download.pull` puts the file of `spec`, if it has a URL."""
+    """The path to which `engines.download.pull` writes the file of `spec`, if it has a URL."""
     return cache / f"{spec.name}{Path(urlsplit(spec.url).path).suffix}" if spec.url else None
 
 
 def sha256(path: Path) -> str:
-    """Hex digest of a file, read in pieces."""
+    """The hex digest of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from engines.types import F64, Array
 
-# Embeddings are rounded to what `ResumableClustering` stores, so that a run that was resumed gives
-# the numbers of one that was not. The cosine changes by less than 1e-3.
+# Embeddings are rounded to the type that `ResumableClustering` stores, so that a resumed run
+# assigns the same numbers as an uninterrupted one. The cosine changes by less than 1e-3.
 STORED = np.dtype("<f2")
 
 

@@ -13,7 +13,7 @@ class OrderedTasks(Generic[T]):
     """Runs up to `limit` coroutines at once and passes their results on in the order of `add`.
 
     The first exception, of a coroutine or of `deliver`, ends the block. The other tasks are then
-    cancelled and awaited, so none is left when the block ends.
+    cancelled and awaited, so that no task outlives the block.
     """
 
     def __init__(self, limit: int, deliver: Callable[[T], Awaitable[None]]) -> None:
@@ -33,7 +33,7 @@ class OrderedTasks(Generic[T]):
             await asyncio.gather(*self._pending, return_exceptions=True)
 
     async def add(self, work: Coroutine[Any, Any, T]) -> None:
-        """Start `work`; where `limit` tasks run, wait for the oldest one and deliver its result."""
+        """Start `work`; if `limit` tasks run, wait for the oldest one and deliver its result."""
         self._pending.append(asyncio.create_task(work))
         if len(self._pending) >= self._limit:
             await self._finish_first()

@@ -1,4 +1,4 @@
-"""Accuracy of the emotion engine that serves, on labelled faces."""
+"""Accuracy of the emotion network that the settings name, on labelled faces."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ THREE = ("happy", "neutral", "sad")
 
 
 def probabilities(settings: Settings, split: Split) -> F64:
-    """Run the faces of a split through the plan that serves: (N, 7), each row sums to one.
+    """Run the faces of a split through the service's plan; return (N, 7), each row sums to one.
 
     Raises:
         EngineError: there is no plan, or the network has other classes than FER-2013.

@@ -40,9 +40,9 @@ def find_files(
 ) -> Iterator[FoundFile]:
     """Yield the images of `paths` in order, or the videos instead.
 
-    A folder or pattern gives the files with a known suffix. A file that `paths` name directly is a
-    video if it has the suffix of one, and an image otherwise. Each file is yielded once, however
-    the paths overlap, and no file below the folder `exclude`. A path that does not exist is
+    In a folder or pattern, only files with a known suffix count. A file that `paths` name directly
+    is a video if it has the suffix of one, and an image otherwise. Each file is yielded once, even
+    if paths overlap; files below the folder `exclude` are not. A path that does not exist is
     yielded too, so that reading it reports the error, and so is a folder that cannot be listed.
     Folders are listed one at a time, so memory does not grow with the tree.
     """
@@ -70,7 +70,7 @@ def common_folder(paths: Sequence[Path]) -> Path:
 
 
 def all_inside(paths: Sequence[Path], folder: Path) -> bool:
-    """Whether all of `paths` lie in `folder`, so that excluding it leaves no file."""
+    """Whether all of `paths` lie in `folder`: excluding it would leave no file."""
     excluded = Path(os.path.realpath(folder))
     return all(place.is_relative_to(excluded) for place in _named(paths))
 
@@ -104,7 +104,7 @@ def _common_folder(named: dict[Path, Path]) -> Path:
 
 
 def _walk(folder: Path, place: Path, skip: Container[Path | None]) -> Iterator[_Entry]:
-    """Walk a folder without the paths in `skip`, which are walked by themselves or excluded."""
+    """Walk a folder without the paths in `skip`, which are walked separately or excluded."""
     try:
         with os.scandir(folder) as entries:
             listed = sorted(entries, key=lambda entry: entry.name)

@@ -19,8 +19,8 @@ MAX_NAME_BYTES = 240
 def printable(name: str) -> str:
     r"""Return a file's name as valid text of one line; different names give different texts.
 
-    A name on disk may hold any bytes. A byte that is not UTF-8 and an ASCII character that cannot
-    stay become `\xe9`; any other character that cannot stay becomes `\u2028`.
+    A name on disk may hold any bytes. A byte that is not UTF-8, or an unprintable ASCII character,
+    is escaped as in `\xe9`; any other unprintable character is escaped as in `\u2028`.
     """
     return UNPRINTABLE.sub(_escape, os.fsencode(name).decode(errors="surrogateescape"))
 
@@ -48,7 +48,7 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def _shorten(part: str) -> str:
-    """Cut a name that escapes have made too long; a hash keeps it different from others."""
+    """Shorten a name that escapes have made too long; a hash keeps it different from others."""
     data = part.encode()
     if len(data) <= MAX_NAME_BYTES:
         return part

@@ -56,7 +56,8 @@ class ResultsFolder:
     def write_picture(self, image: U8, result: ImageResult) -> None:
         """Write the annotated picture in the format of the original, or as JPEG.
 
-        A kill may cut a picture. It is written again: its image has no row yet, and is not done.
+        A killed run may leave a truncated picture. Its image has no row yet, so the next run
+        analyzes the image again and replaces the picture.
 
         Raises:
             OutputError: see `output_path`.

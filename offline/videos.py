@@ -1,4 +1,4 @@
-"""The videos of a job, each to a folder of its own."""
+"""The videos of a run, each to a folder of its own."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from analysis.errors import ServiceError
 from offline.analyzers.types import Analyzer
 from offline.errors import CorruptVideoError
 from offline.files import FoundFile, find_files
-from offline.job import Job
 from offline.names import output_path
 from offline.progress import count_results
+from offline.run import PredictRun
 from offline.tables.convert import convert
 from offline.video.analyze import analyze_video
 from offline.video.output import exists
@@ -20,22 +20,22 @@ from offline.video.tables import TABLES, Columns
 VIDEOS = "videos"
 
 
-async def predict_videos(analyzer: Analyzer, job: Job, out: Path, console: Console) -> int:
+async def predict_videos(analyzer: Analyzer, run: PredictRun, out: Path, console: Console) -> int:
     """Write a folder per video below `out`; return how many videos failed.
 
-    A failed video is printed. With `job.resume`, videos that have a folder are not analyzed.
+    A failed video is printed. With `run.resume`, videos that have a folder are not analyzed.
 
     Raises:
         OutputError: see `output_path`.
         RemoteError: the service at `url` does not answer.
     """
     failed = 0
-    for file in find_files(job.paths, out, videos=True):
+    for file in find_files(run.paths, out, videos=True):
         folder = output_path(out / VIDEOS, file.name)
         try:
-            if not (job.resume and exists(folder)):
-                await _predict_video(analyzer, file, job, folder, console)
-            convert(folder, job.table_format, TABLES)
+            if not (run.resume and exists(folder)):
+                await _predict_video(analyzer, file, run, folder, console)
+            convert(folder, run.table_format, TABLES)
         except (CorruptVideoError, ServiceError) as error:
             console.print(f"{file.name}: {error}", markup=False)
             failed += 1
@@ -43,13 +43,13 @@ async def predict_videos(analyzer: Analyzer, job: Job, out: Path, console: Conso
 
 
 async def _predict_video(
-    analyzer: Analyzer, file: FoundFile, job: Job, folder: Path, console: Console
+    analyzer: Analyzer, file: FoundFile, run: PredictRun, folder: Path, console: Console
 ) -> None:
-    columns = Columns(job.embeddings, job.identities)
-    with count_results(console, count_frames(file.path, job.fps), bar=True) as counter:
-        frames = read_frames(file.path, job.fps)
+    columns = Columns(run.embeddings, run.identities)
+    with count_results(console, count_frames(file.path, run.fps), bar=True) as counter:
+        frames = read_frames(file.path, run.fps)
         people = await analyze_video(
             analyzer, file.name, frames, folder, counter.add, columns=columns
         )
-    noun = "people" if job.identities else "tracks"
+    noun = "people" if run.identities else "tracks"
     console.print(f"{folder}: {counter.images} frames, {len(people)} {noun}", markup=False)

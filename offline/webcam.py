@@ -31,7 +31,7 @@ def watch(
     """Analyze a camera until SIGINT or SIGTERM, to standard output or into the folder `out`.
 
     `source` is the number of a camera, a device or an address. Frames that come while the networks
-    are busy are dropped. An error that ends the run is raised after the frames before it are
+    are busy are dropped. An error that ends the run is raised after the frames before it have been
     written.
 
     Raises:

@@ -63,7 +63,6 @@ def test_a_build_that_cannot_write(
     monkeypatch.setattr("engines.disk.tempfile.mkstemp", refuse)
     said = sentence("build", NAME)
     assert os.strerror(number) in said
-    assert "make room or let this user write to the folder" in said
     assert "EMOTIONS_PLANS" in said
 
 
@@ -169,7 +168,6 @@ def test_weights_that_cannot_be_put_anywhere(
     (tmp_path / "file").write_text("where a folder should be")
     use(monkeypatch, tmp_path / "file")
     said = sentence("models", "pull", "w600k-mbf")
-    assert "make room or let this user write" in said
     assert "emotions models pull w600k-mbf" in said
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from analysis.evaluation import accuracy
 from analysis.evaluation.fer2013 import LABELS, Split, read_split
 from engines import weights
+from engines.types import F64
 from offline.drawing.confusion import draw_confusion
 from offline.evaluation import figures as figures_of
 from offline.evaluation import probabilities
@@ -27,7 +28,6 @@ from training.errors import TrainingError, reported
 
 CARD = Path(__file__).parents[1] / "docs" / "models" / "emotion-fer48.md"
 BEGIN, END = "<!-- figures: python -m training.card -->", "<!-- /figures -->"
-Scores = NDArray[np.float64]
 
 
 def main() -> None:
@@ -51,7 +51,7 @@ def _write(given: argparse.Namespace, settings: Settings) -> None:
 
 
 def _table(
-    settings: Settings, scores: Scores, public: Split, train: Split, figures: dict[str, Any]
+    settings: Settings, scores: F64, public: Split, train: Split, figures: dict[str, Any]
 ) -> list[str]:
     file, temperature = _file(settings)
     known = {face.tobytes() for face in train.faces}
@@ -82,11 +82,11 @@ def _file(settings: Settings) -> tuple[Path, float]:
     return file, float(metadata.get("temperature", 1))
 
 
-def _right(scores: Scores, split: Split, chosen: NDArray[np.bool_]) -> float:
+def _right(scores: F64, split: Split, chosen: NDArray[np.bool_]) -> float:
     return accuracy.accuracy(scores[chosen], split.labels[chosen])
 
 
-def _votes(scores: Scores, split: Split) -> dict[str, str]:
+def _votes(scores: F64, split: Split) -> dict[str, str]:
     if split.votes is None:
         return {}
     distribution = vote_distribution(split.votes)

@@ -21,10 +21,10 @@ from PIL import Image, ImageDraw, ImageFont
 from analysis.analyze import analyze
 from analysis.crops import fer_crop
 from analysis.networks import Networks, open_networks
-from analysis.types import Analysis, Options, Task
+from analysis.types import Analysis, Input, Options
 from engines.catalog import SAME_PERSON
 from engines.types import U8, Array
-from service.factory import Models, find_models, plans_of
+from service.factory import FoundModels, find_models, plans_of
 from service.settings import Settings
 from training.geometry import arcface_crop
 from training.probe import ASTRONAUT, HOPPER
@@ -146,7 +146,7 @@ def draw(settings: Settings, folder: Path) -> None:
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[tuple[Models, Networks]]:
+def serving(settings: Settings) -> Iterator[tuple[FoundModels, Networks]]:
     """Open the networks of the service in this process."""
     models = find_models(settings)
     with open_networks(models.engine, plans_of(settings, models)) as networks:
@@ -159,7 +159,7 @@ def analyzed(networks: Networks, image: U8) -> Analysis:
     Raises:
         ServiceError: an error of the image.
     """
-    (result,) = analyze([Task(image, Options())], networks)
+    (result,) = analyze([Input(image, Options())], networks)
     if not isinstance(result.outcome, Analysis):
         raise result.outcome
     return result.outcome

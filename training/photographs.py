@@ -10,13 +10,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 import tensorrtx
 from analysis.detection import MAX_ENLARGEMENT, select
 from engines.backends.onnxruntime import OnnxRuntime
 from engines.catalog import Catalog
-from engines.types import Runner
+from engines.types import F32, U8, Runner
 from training.detector.pictures import decode, names_in
 from training.geometry import letterbox, place
 
@@ -24,8 +23,6 @@ ARCHIVES = ("faces_unlabelled.zip", "faces_landmarks.zip")
 DETECTOR = "retinaface-mnet025"
 PLACER = "landmarks-64"
 STRIDE = 32  # sides of the detector's input are multiples
-U8 = NDArray[np.uint8]
-F32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -9,30 +9,30 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.evaluation.fer2013 import LABELS
+from engines.types import F64
 
-Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.integer]
 
 
-def softmax(logits: npt.NDArray[np.floating]) -> Floats:
+def softmax(logits: npt.NDArray[np.floating]) -> F64:
     """Return the softmax over the last axis, in double precision."""
     exponentials = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
-    result: Floats = exponentials / exponentials.sum(-1, keepdims=True)
+    result: F64 = exponentials / exponentials.sum(-1, keepdims=True)
     return result
 
 
-def accuracy(probabilities: Floats, labels: Labels) -> float:
-    """Return the share of faces, 0 to 1, of which the label has the largest probability."""
+def accuracy(probabilities: F64, labels: Labels) -> float:
+    """Return the share of faces, 0 to 1, whose label has the largest probability."""
     return float((probabilities.argmax(1) == labels).mean())
 
 
-def negative_log_likelihood(probabilities: Floats, labels: Labels) -> float:
+def negative_log_likelihood(probabilities: F64, labels: Labels) -> float:
     """Return the mean of -log p(label), in nats."""
     chosen = probabilities[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(chosen, 1e-12)).mean())
 
 
-def calibration_error(probabilities: Floats, labels: Labels, bins: int = 15) -> float:
+def calibration_error(probabilities: F64, labels: Labels, bins: int = 15) -> float:
     """Return the expected calibration error over bins of equal width (arXiv 1706.04599)."""
     confidence = probabilities.max(1)
     correct = probabilities.argmax(1) == labels
@@ -44,7 +44,7 @@ def calibration_error(probabilities: Floats, labels: Labels, bins: int = 15) -> 
     return sum(gaps) / len(labels)
 
 
-def confusion(probabilities: Floats, labels: Labels) -> npt.NDArray[np.int64]:
+def confusion(probabilities: F64, labels: Labels) -> npt.NDArray[np.int64]:
     """Return counts (7, 7) int64: rows are labels, columns are predictions."""
     matrix = np.zeros((len(LABELS), len(LABELS)), np.int64)
     np.add.at(matrix, (labels, probabilities.argmax(1)), 1)
@@ -61,8 +61,8 @@ def f1_scores(matrix: npt.NDArray[np.int64]) -> dict[str, float]:
     }
 
 
-def subset_accuracy(probabilities: Floats, labels: Labels, names: tuple[str, ...]) -> float:
-    """Return the accuracy on the faces of the named classes, with only these to choose from."""
+def subset_accuracy(probabilities: F64, labels: Labels, names: tuple[str, ...]) -> float:
+    """Return the accuracy on the faces of the named classes, if only these can be predicted."""
     columns = [LABELS.index(name) for name in names]
     member = np.isin(labels, columns)
     chosen = np.array(columns)[probabilities[member][:, columns].argmax(1)]

@@ -14,7 +14,8 @@ from engines.errors import DataError
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 SIDE = 48
-# FER+ votes of ten people per face, for eight emotions, unknown and no face; -1 is no vote.
+# FER+ has ten voters per face. Their votes are counted in ten columns: eight emotions, unknown, no
+# face. -1 means that there are no votes.
 VOTES = 10
 _USAGE = {"train": "Training", "public": "PublicTest", "private": "PrivateTest"}
 _FOLDERS = {"train": ("train",), "public": ("public", "test"), "private": ("private",)}
@@ -60,7 +61,7 @@ def read_split(source: Path, name: str) -> Split:
 
 
 def _read(source: Path, name: str) -> tuple[npt.ArrayLike, ...]:
-    """Return faces, labels and perhaps votes, as they are in the source."""
+    """Return faces, labels and perhaps votes, unchecked."""
     if source.is_dir():
         return _read_folders(source, name)
     if source.suffix == ".npz":
@@ -118,7 +119,7 @@ def _read_folders(root: Path, name: str) -> tuple[npt.ArrayLike, ...]:
 def _checked(
     faces: npt.ArrayLike, labels: npt.ArrayLike, votes: npt.ArrayLike | None = None
 ) -> Split:
-    """Check the arrays, and convert them to the types of a split, which hold all their values."""
+    """Check the arrays, and convert them without loss to the types of a split."""
     pixels = _whole(faces, 0, 255, "pixels")
     if pixels.shape[1:] not in {(SIDE, SIDE), (SIDE, SIDE, 1), (SIDE * SIDE,)}:
         raise ValueError(f"faces must be (N, {SIDE}, {SIDE}), not {pixels.shape}")

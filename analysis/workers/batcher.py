@@ -1,4 +1,4 @@
-"""The queue in front of one network of a device: first come, first served, and work-conserving.
+"""The queue in front of one network of a device, first in, first out, without a batching window.
 
 A device has a few slots that all of its networks share: one batch is computed while the next is
 copied. A free slot takes all waiting requests at once, without waiting for more. While no slot is
@@ -15,7 +15,7 @@ from engines.types import Array
 
 
 @dataclass(slots=True, eq=False)
-class Request:
+class QueuedRows:
     """Rows (N, ...) of one worker, in its memory, and the channel for the outputs.
 
     queued: seconds on `time.monotonic`'s clock.
@@ -31,15 +31,15 @@ class Batcher:
 
     def __init__(self, largest: int, slots: threading.Semaphore) -> None:
         self._largest, self._slots = largest, slots
-        self._waiting = SimpleQueue[Request]()
-        # One stream of a network waits for a slot at a time: two would split the batch.
+        self._waiting = SimpleQueue[QueuedRows]()
+        # Only one thread of a network at a time waits for a slot: two would split the batch.
         self._turn = threading.Lock()
 
-    def put(self, request: Request) -> None:
+    def put(self, request: QueuedRows) -> None:
         """Queue a request. Called by the thread that reads the workers' messages."""
         self._waiting.put(request)
 
-    def take(self) -> list[Request]:
+    def take(self) -> list[QueuedRows]:
         """Wait for requests and a slot; return the requests of one batch.
 
         Requests are not split: the last one may exceed the largest batch. Call `done` when the
@@ -57,8 +57,8 @@ class Batcher:
                 rows += len(taken[-1].rows)
             return taken
 
-    def take_failed(self, failed: list[Request]) -> list[Request]:
-        """Wait for a slot; remove and return one request of a batch that failed."""
+    def take_failed(self, failed: list[QueuedRows]) -> list[QueuedRows]:
+        """Wait for a slot; remove one of the requests of a failed batch and return it alone."""
         self._slots.acquire()
         return [failed.pop()]
 

@@ -33,7 +33,7 @@ class _Header(msgspec.Struct, array_like=True):
 
 
 class Message(NamedTuple):
-    """A note, and arrays in the sender's memory that are valid until the receiver sends."""
+    """A note, and arrays in the sender's memory, valid until the receiver sends a message."""
 
     note: bytes
     arrays: dict[str, Array]
@@ -55,14 +55,14 @@ class Channel:
         self._socket = connection
         self._mine = mmap.mmap(-1, 1)
         self._theirs = self._mine
-        self._announced: int | None = None
+        self._unsent_descriptor: int | None = None
         self._placed: Array | None = None
 
     def fileno(self) -> int:
         """Return the descriptor of the socket, to wait for messages."""
         return self._socket.fileno()
 
-    def stage(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    def input_buffer(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """Return memory for the only array of the next message; `send` does not copy it."""
         self._reserve(int(np.prod(shape)) * dtype.itemsize)
         self._placed = np.ndarray(shape, dtype, self._mine)
@@ -82,15 +82,16 @@ class Channel:
         if arrays:
             self._placed = None
         data = _ENCODER.encode(_Header(note, places))
-        # Read before sending: another thread may answer the next message as soon as this is sent.
-        announced, self._announced = self._announced, None
-        if announced is None:
+        # Reset before sending: as soon as this is sent, the next message may come, and another
+        # thread may answer it.
+        descriptor, self._unsent_descriptor = self._unsent_descriptor, None
+        if descriptor is None:
             self._socket.sendall(data)
             return
         try:
-            socket.send_fds(self._socket, [data], [announced])
+            socket.send_fds(self._socket, [data], [descriptor])
         finally:
-            os.close(announced)
+            os.close(descriptor)
 
     def send_note(self, note: bytes) -> None:
         """Send a note without arrays, from any thread and at any time; errors as `send`."""
@@ -117,16 +118,16 @@ class Channel:
         )
 
     def hang_up(self) -> None:
-        """End the messages of this end; those of the other end can still be received."""
+        """Announce that this end sends no more messages; it can still receive them."""
         with suppress(OSError):  # the other end is closed
             self._socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         """Close this end. Its memory is freed with the last array in it."""
         self._socket.close()
-        if self._announced is not None:
-            os.close(self._announced)
-            self._announced = None
+        if self._unsent_descriptor is not None:
+            os.close(self._unsent_descriptor)
+            self._unsent_descriptor = None
 
     def _reserve(self, size: int) -> None:
         if size <= len(self._mine):
@@ -136,9 +137,9 @@ class Channel:
         descriptor = os.memfd_create("emotions")
         os.ftruncate(descriptor, size)
         self._mine = mmap.mmap(descriptor, size)
-        if self._announced is not None:
-            os.close(self._announced)
-        self._announced = descriptor
+        if self._unsent_descriptor is not None:
+            os.close(self._unsent_descriptor)
+        self._unsent_descriptor = descriptor
 
 
 def supported() -> bool:

@@ -1,4 +1,4 @@
-"""What every process of the pool does first: it ends with the service and logs through it."""
+"""Common start of every process of the pool: it ends with the service, and logs through it."""
 
 import contextlib
 import ctypes
@@ -18,7 +18,8 @@ from analysis.workers.messages import LogLine, encode, sendable
 PR_SET_PDEATHSIG = 1
 # If memory runs out, Linux should kill a worker, which can be replaced, and not the service.
 OOM_SCORE = "500"
-# Arguments of glibc's mallopt(3): how much free memory the heap keeps, and the largest block in it.
+# Parameters of glibc's mallopt(3), and their values: free bytes that the heap keeps, and the size
+# of the largest block in the heap.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_BYTES, LARGEST_BYTES = 256 << 20, 32 << 20
 
@@ -38,7 +39,7 @@ class _LogForwarder(logging.Handler):
                 text += "\n" + "".join(traceback.format_exception(*record.exc_info))
             line = LogLine(record.name, record.levelno, sendable(text))
             self._channel.send_note(encode(line))
-        except Exception:  # as `logging.Handler` asks: a log line must not break its caller
+        except Exception:  # as `logging.Handler` requires: logging must not break its caller
             self.handleError(record)
 
 

@@ -16,18 +16,18 @@ from contextlib import suppress
 import msgspec
 
 from analysis.workers import child, messages
-from analysis.workers.batcher import Batcher, Request
+from analysis.workers.batcher import Batcher, QueuedRows
 from analysis.workers.channel import Channel
 from analysis.workers.heartbeats import Heartbeats
 from analysis.workers.messages import Ready, Setup, encode
 from analysis.workers.remote import BEAT_S, Call
-from analysis.workers.stream import Stream
+from analysis.workers.runner_thread import RunnerThread
 from engines.select import load_engine
 
 log = logging.getLogger("emotions.device")
-# Threads per network, and batches of all networks at a time: while one batch is computed, the next
-# is copied.
-STREAMS = SLOTS = 2
+# Threads per network, and slots for batches of all networks together: one batch is copied while
+# another is computed.
+THREADS = SLOTS = 2
 # Python's switch interval. A thread with a finished batch must run soon: the GPU idles meanwhile.
 SWITCH_S = 0.0005
 _calls = msgspec.msgpack.Decoder(Call)
@@ -40,28 +40,28 @@ def serve(channel: Channel, heartbeats: Heartbeats) -> None:
         raise TypeError("the first message must be a Setup")
     sys.setswitchinterval(SWITCH_S)
     heartbeats.beat()
-    batchers = start_streams(setup, heartbeats)
+    batchers = _start_threads(setup, heartbeats)
     channel.send(encode(Ready()))
     listener = socket.socket(fileno=int(sys.argv[1]))
     with suppress(EOFError, ConnectionError):
         Receiver(listener, channel, batchers, heartbeats).run()
-    os._exit(0)  # without waiting for a stream that hangs
+    os._exit(0)  # without waiting for a thread that hangs
 
 
-def start_streams(setup: Setup, heartbeats: Heartbeats) -> dict[str, Batcher]:
-    """Start the streams of all networks, and wait until they are ready; return the queues."""
+def _start_threads(setup: Setup, heartbeats: Heartbeats) -> dict[str, Batcher]:
+    """Start the threads of all networks, and wait until they are ready; return the batchers."""
     engine = load_engine(setup.engine, setup.capability).on(setup.gpu)
     slots = threading.Semaphore(SLOTS)
     batchers = {task: Batcher(plan.batch, slots) for task, plan in setup.plans.all.items()}
-    streams = [
-        Stream(engine, plan, batchers[task])
+    threads = [
+        RunnerThread(engine, plan, batchers[task])
         for task, plan in setup.plans.all.items()
-        for _ in range(STREAMS)
+        for _ in range(THREADS)
     ]
-    for number, stream in enumerate(streams, 1):
-        stream.start(heartbeats, number)
-    for stream in streams:
-        while not stream.ready.wait(BEAT_S):
+    for number, thread in enumerate(threads, 1):
+        thread.start(heartbeats, number)
+    for thread in threads:
+        while not thread.ready.wait(BEAT_S):
             heartbeats.beat()
     return batchers
 
@@ -103,7 +103,7 @@ class Receiver:
         except BlockingIOError:
             return
         worker = Channel(connection)
-        if _same_user(connection) and _greeted(worker):
+        if _same_user(connection) and _send_ready(worker):
             self._selector.register(worker, selectors.EVENT_READ, worker)
         else:
             worker.close()
@@ -112,7 +112,7 @@ class Receiver:
         try:
             message = channel.receive(0)
             call = _calls.decode(message.note)
-            self._batchers[call.task].put(Request(message.arrays["rows"], channel))
+            self._batchers[call.task].put(QueuedRows(message.arrays["rows"], channel))
         except BlockingIOError:
             return
         except (EOFError, OSError):
@@ -123,14 +123,14 @@ class Receiver:
 
 
 def _same_user(connection: socket.socket) -> bool:
-    """Return whether the worker is a process of our own user: all users can connect."""
+    """Return whether the worker runs as our own user: any user can connect to the socket."""
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     _, user, _ = struct.unpack("3i", credentials)
     return bool(user == os.getuid())
 
 
-def _greeted(worker: Channel) -> bool:
-    """Report to a worker that the networks are open; return False if it has ended meanwhile."""
+def _send_ready(worker: Channel) -> bool:
+    """Report to a worker that the networks are open; return False if the worker has ended."""
     try:
         worker.send_note(b"")
     except OSError:

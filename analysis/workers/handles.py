@@ -10,10 +10,10 @@ from queue import SimpleQueue
 from socket import socket
 
 from analysis.networks import Networks
-from analysis.types import Task
+from analysis.types import Input
 from analysis.workers.channel import Message
 from analysis.workers.messages import Answer, Reconnect, Setup, encode
-from analysis.workers.packing import pack_tasks, unpack_results
+from analysis.workers.packing import pack_inputs, unpack_results
 from analysis.workers.process import DIED, Process
 from analysis.workers.types import Dispatcher, Group, Worker
 from analysis.workers.worker import Analyzer
@@ -26,7 +26,7 @@ class ProcessWorker(Process):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__("analysis.workers.worker", setup)
-        self._tasks: Sequence[Task] = ()
+        self._inputs: Sequence[Input] = ()
         self._pool: Dispatcher
         self._worker: Worker
 
@@ -34,9 +34,9 @@ class ProcessWorker(Process):
         self._pool, self._worker = pool, worker
         self.begin(pool.loop)
 
-    def send(self, tasks: Sequence[Task]) -> bool:
-        self._tasks = tasks
-        note, arrays = pack_tasks(tasks)
+    def send(self, inputs: Sequence[Input]) -> bool:
+        self._inputs = inputs
+        note, arrays = pack_inputs(inputs)
         return self.post(encode(note), arrays)
 
     def reconnect(self) -> None:
@@ -49,7 +49,7 @@ class ProcessWorker(Process):
         if answer.lost:
             self._pool.lost(self._worker, tried=answer.tried)
             return
-        options = [task.options for task in self._tasks]
+        options = [each.options for each in self._inputs]
         results = unpack_results(answer, message.arrays, options)
         self._pool.answered(self._worker, results, answer.batches, answer.failures)
 
@@ -84,7 +84,7 @@ class ThreadWorker:
 
     def __init__(self, networks: Callable[[], AbstractContextManager[Networks]]) -> None:
         self._networks = networks
-        self._tasks = SimpleQueue[Sequence[Task] | None]()
+        self._inputs = SimpleQueue[Sequence[Input] | None]()
         self._thread = threading.Thread(target=self._work, daemon=True, name="worker")
         self._pool: Dispatcher
         self._worker: Worker
@@ -97,8 +97,8 @@ class ThreadWorker:
         self._pool, self._worker = pool, worker
         self._thread.start()
 
-    def send(self, tasks: Sequence[Task]) -> bool:
-        self._tasks.put(tasks)
+    def send(self, inputs: Sequence[Input]) -> bool:
+        self._inputs.put(inputs)
         return True
 
     def reconnect(self) -> None:
@@ -108,7 +108,7 @@ class ThreadWorker:
         """Do nothing: a thread cannot be killed."""
 
     def stop(self) -> None:
-        self._tasks.put(None)
+        self._inputs.put(None)
 
     def kill(self) -> None:
         """Do nothing: a thread cannot be killed."""
@@ -117,8 +117,8 @@ class ThreadWorker:
         try:
             with Analyzer(self._networks) as analyzer:
                 self._call(partial(self._pool.became_ready, self._worker))
-                while tasks := self._tasks.get():
-                    found = analyzer.analyze(tasks)
+                while inputs := self._inputs.get():
+                    found = analyzer.analyze(inputs)
                     self._call(partial(self._pool.answered, self._worker, *found))
         except Exception:
             log.exception("a worker ended")

@@ -1,4 +1,4 @@
-"""Heartbeats: a process writes when its steps begin, and the service sees which take too long."""
+"""Heartbeats: each process records when its steps begin; the service finds steps that hang."""
 
 import mmap
 import os
@@ -12,7 +12,7 @@ SIZE = THREADS * 8
 
 
 class Heartbeats:
-    """Times at which the threads of a process began their present steps, in shared memory.
+    """Times at which the threads of a process began their current steps, in shared memory.
 
     Seconds on `time.monotonic`'s clock, which all processes share; 0 if a thread waits for work.
     """
@@ -30,8 +30,8 @@ class Heartbeats:
         self._times[thread] = 0.0
 
     def oldest(self) -> float:
-        """Return when the longest present step began; infinity if all threads wait."""
-        times = self._times.copy()  # the process goes on writing
+        """Return when the longest current step began; infinity if all threads wait."""
+        times = self._times.copy()  # the process writes meanwhile
         return float(np.where(times > 0, times, np.inf).min())
 
 

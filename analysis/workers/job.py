@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from analysis.errors import InferenceError, ServiceError, ShuttingDownError
-from analysis.types import Result, Task
+from analysis.types import Input, Result
 
 Done = Callable[[Result | ServiceError], None]
 
@@ -15,12 +15,12 @@ class Job:
     """An image, its deadline, and the callback for its result.
 
     deadline, queued: seconds on `time.monotonic`'s clock; owner: passed on to the observers.
-    `alone` is set when a worker ended with the image: it is then sent with no other image.
-    `suspect` is set when a device ended with it: it then runs on that device while no other does.
-    Set `cancelled` if nobody waits for the result any more.
+    `alone` is set when a worker ended while it had the image: no other image is sent with it
+    then. `suspect` is set when a device ended while it had the image: the image then runs on that
+    device while no other image does. Set `cancelled` when nobody waits for the result any more.
     """
 
-    task: Task
+    input: Input
     deadline: float
     done: Done
     owner: object = None

@@ -33,7 +33,7 @@ class Layout:
     replica: Replica = field(default_factory=Replica)
 
     def groups(self) -> list[Group]:
-        """Make the workers: one group per device, or one group per worker without devices."""
+        """Make the workers: a group per device or, without devices, a group per worker."""
         if self.devices:
             return [self._device_group(gpu) for gpu in range(self.devices)]
         return [_group(self._worker()) for _ in range(self.workers)]
@@ -44,7 +44,7 @@ class Layout:
         return ThreadWorker(partial(open_networks, self.engine, self.plans))
 
     def _device_group(self, gpu: int) -> Group:
-        """Make the workers of a device. All replicas use the device process of replica 0."""
+        """Make the workers of a device. Replica 0 runs its process; all replicas use it."""
         shared = self.replica.device_listeners
         listener = shared[gpu] if shared else listen()
         setup = self._setup(gpu, address(listener))

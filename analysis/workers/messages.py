@@ -14,7 +14,7 @@ LONGEST_TEXT = 10_000
 
 
 class Setup(msgspec.Struct, tag=True, array_like=True):
-    """To a process, first: what to open.
+    """To a process, as its first note: the networks to open.
 
     engine: `Engine.origin`; capability: the compute capability that TensorRT-RTX compiled for;
     gpu: number of the GPU; device: address of the device process, or None if the networks run in
@@ -29,7 +29,7 @@ class Setup(msgspec.Struct, tag=True, array_like=True):
 
 
 class Images(msgspec.Struct, tag=True, array_like=True):
-    """To a worker: images to analyze. These are their options; the arrays are bytes or pixels."""
+    """To a worker: images to analyze. The arrays of the message are their bytes or pixels."""
 
     options: list[Options]
 
@@ -43,7 +43,7 @@ class Ready(msgspec.Struct, tag=True, array_like=True):
 
 
 class ImageAnswer(msgspec.Struct, array_like=True):
-    """The result of one image; its faces are in the arrays.
+    """The result of one image; its faces are in the arrays of the message.
 
     size: width and height in pixels; samples: index of the stage, start and end; error: name of
     the class, and message.

@@ -1,4 +1,4 @@
-"""Callbacks for what a pool does: metrics and tracing are such observers."""
+"""Observers of a pool: metrics and tracing."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ class Observer:
         """Networks ran these batches for the images of these owners."""
 
     def networks_failed(self, count: int) -> None:
-        """So many networks failed and were opened again."""
+        """This many networks failed and were opened again."""
 
     def process_restarted(self, reason: str) -> None:
         """A process died or hung (see `process.REASONS`) and is replaced."""

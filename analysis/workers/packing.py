@@ -1,4 +1,4 @@
-"""Tasks and results as notes and arrays of a message, and back."""
+"""Converts inputs and results to the note and the arrays of a message, and back."""
 
 from collections.abc import Sequence
 from typing import get_args
@@ -8,27 +8,27 @@ import numpy as np
 from analysis import errors
 from analysis.errors import ServiceError
 from analysis.timing import Batch, Sample, Stage
-from analysis.types import Analysis, Detections, Options, Result, Source, Task
+from analysis.types import Analysis, Detections, Input, Options, Result, Source
 from analysis.workers.messages import Answer, Arrays, ImageAnswer, Images
 from engines.types import Array
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
-# Ends of columns in a row of a face: box, landmarks, score. One column per label follows, and then
-# the embedding.
+# Columns of the row of a face: the ends of box, landmarks and score. One column per label follows,
+# then the embedding.
 BOX, LANDMARKS, SCORE = 4, 14, 15
 
 
-def pack_tasks(tasks: Sequence[Task]) -> tuple[Images, dict[str, Array]]:
-    """Return the note and the arrays of some tasks."""
-    arrays = {str(index): _array(task.source) for index, task in enumerate(tasks)}
-    return Images([task.options for task in tasks]), arrays
+def pack_inputs(inputs: Sequence[Input]) -> tuple[Images, dict[str, Array]]:
+    """Return the note and the arrays of some inputs."""
+    arrays = {str(index): _array(each.source) for index, each in enumerate(inputs)}
+    return Images([each.options for each in inputs]), arrays
 
 
-def unpack_tasks(note: Images, arrays: Arrays) -> list[Task]:
-    """Invert `pack_tasks`; pixels stay in the sender's memory."""
+def unpack_inputs(note: Images, arrays: Arrays) -> list[Input]:
+    """Invert `pack_inputs`; pixels stay in the sender's memory."""
     sources = [arrays[str(index)] for index in range(len(note.options))]
     return [
-        Task(source.tobytes() if source.ndim == 1 else source, options)
+        Input(source.tobytes() if source.ndim == 1 else source, options)
         for source, options in zip(sources, note.options, strict=True)
     ]
 

@@ -1,14 +1,14 @@
-"""The pool of workers as a coroutine: an image in, a result out."""
+"""The pool of workers as a coroutine from an image to its result."""
 
 import asyncio
 import time
 from functools import partial
 
 from analysis.errors import EmbedderMissingError, ServiceError
-from analysis.types import Options, Result, Source, Task
+from analysis.types import Input, Options, Result, Source
 from analysis.workers.pool import Pool
 
-# Time for workers to end before they are killed, and then once more.
+# Maximum wait in seconds for workers to end, before they are killed and again after.
 END_S = 5.0
 POLL_S = 0.02
 
@@ -38,7 +38,7 @@ class Pipeline:
         self.pool.start(asyncio.get_running_loop())
 
     async def close(self) -> None:
-        """End the workers, all at the same time; await all answers before."""
+        """End all workers at the same time. Await the results of all images before the call."""
         self.pool.stop()
         await self._wait()
         self.pool.kill()
@@ -55,7 +55,7 @@ class Pipeline:
         """Find the faces of one image.
 
         deadline: seconds on `time.monotonic`'s clock; owner: passed on to the pool's observers with
-        each batch of this image. The outcome of the result may be an error of the image.
+        each batch of this image. An error of the image is the outcome of the result.
 
         Raises:
             EmbedderMissingError: embeddings are requested, and there is no embedder.
@@ -69,7 +69,7 @@ class Pipeline:
             )
         future = asyncio.get_running_loop().create_future()
         done = partial(_settle, future)
-        job = self.pool.submit(Task(source, options), deadline, done, owner)
+        job = self.pool.submit(Input(source, options), deadline, done, owner)
         try:
             found: Result | ServiceError = await future
         finally:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from analysis.errors import DeadlineExceededError
 from analysis.timing import Batch, Sample
-from analysis.types import Result, Task
+from analysis.types import Input, Result
 from analysis.workers.job import Done, Job
 from analysis.workers.observer import Observer, Observers
 from analysis.workers.types import Group, Handle, Loop, Worker
@@ -23,7 +23,7 @@ SWEEP_S = 0.25
 class Pool:
     """Sends images to idle workers: one image, or a few if many wait.
 
-    Waiting images are shared out evenly among the idle workers, or as if among `spread_over`
+    Waiting images are divided evenly among the idle workers, or as if there were `spread_over`
     workers, and a worker gets at most `images_per_worker` at once. A process is killed if one of
     its steps takes longer than `limit_s` seconds.
     """
@@ -67,7 +67,7 @@ class Pool:
         return any(handle.alive for handle in self._handles())
 
     def start(self, loop: Loop) -> None:
-        """Start all devices and workers; `loop` makes the calls."""
+        """Start all devices and workers; all later calls are made in `loop`."""
         self.loop = loop
         for group in self._groups:
             if group.device is not None:
@@ -77,7 +77,7 @@ class Pool:
         self.loop.call_later(SWEEP_S, self._sweep)
 
     def stop(self) -> None:
-        """Reject the images that wait, and ask all processes to end."""
+        """Reject the images that wait, and request the end of all processes."""
         self._closing = True
         for queue in self._queues():
             for job in queue:
@@ -91,12 +91,12 @@ class Pool:
         for handle in self._handles():
             handle.kill()
 
-    def submit(self, task: Task, deadline: float, done: Done, owner: object = None) -> Job:
+    def submit(self, given: Input, deadline: float, done: Done, owner: object = None) -> Job:
         """Queue an image; `done` is called with its result, or with the error that prevents it.
 
         `deadline` is on `time.monotonic`'s clock, in seconds.
         """
-        job = Job(task, deadline, done, owner)
+        job = Job(given, deadline, done, owner)
         if self._closing:
             job.reject()
         else:
@@ -133,8 +133,8 @@ class Pool:
     def lost(self, worker: Worker, *, tried: bool) -> None:
         """Retry the images of a worker whose device ended.
 
-        If they were `tried` on the device, they become suspects. Otherwise the device had ended
-        before the worker began, and the images are not to blame.
+        If the worker had begun to analyze them (`tried`), they become suspects. Otherwise the
+        device had ended before, and the images are not to blame.
         """
         group, retried = worker.group, worker.group.retrying is worker
         for job in reversed(self._release(worker)):
@@ -188,7 +188,7 @@ class Pool:
         return jobs
 
     def _requeue(self, job: Job, group: Group) -> None:
-        """Put an image that a worker of `group` had in front of all others that wait."""
+        """Put an image that a worker of `group` had at the head of its queue."""
         if self._closing:
             job.reject()
         else:
@@ -208,7 +208,7 @@ class Pool:
             if not free:
                 return
             # The worker that was idle last has its data in the core's caches.
-            self._send(free[-1], self._share())
+            self._send(free[-1], self._take_jobs())
 
     def _retry_suspects(self) -> None:
         """Send one suspect to each device that runs no image."""
@@ -220,11 +220,11 @@ class Pool:
                 group.retrying = worker
                 self._send(worker, [group.suspects.popleft()])
 
-    def _share(self) -> list[Job]:
-        """Take an even share of the images that wait; an image marked `alone` is taken alone."""
-        share = math.ceil(len(self._waiting) / (self._spread_over or len(self._idle)))
+    def _take_jobs(self) -> list[Job]:
+        """Take the images for one worker from the queue; an image marked `alone` is taken alone."""
+        even = math.ceil(len(self._waiting) / (self._spread_over or len(self._idle)))
         jobs = [self._waiting.popleft()]
-        while len(jobs) < min(share, self._images_per_worker) and not (
+        while len(jobs) < min(even, self._images_per_worker) and not (
             jobs[0].alone or self._waiting[0].alone
         ):
             jobs.append(self._waiting.popleft())
@@ -233,12 +233,12 @@ class Pool:
     def _send(self, worker: Worker, jobs: list[Job]) -> None:
         self._idle.remove(worker)
         worker.jobs, worker.sent = jobs, time.monotonic()
-        if not worker.handle.send([job.task for job in jobs]):
+        if not worker.handle.send([job.input for job in jobs]):
             for job in reversed(self._release(worker)):
                 self._requeue(job, worker.group)
 
     def _drop_expired(self, queue: deque[Job]) -> None:
-        """Drop images that are late or that nobody waits for: they would waste a worker's time."""
+        """Drop images that are late or cancelled: they would waste a worker's time."""
         now = time.monotonic()
         expired = [job for job in queue if job.cancelled or job.deadline < now]
         if not expired:

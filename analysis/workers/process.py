@@ -1,4 +1,4 @@
-"""The service's side of a process: it is started, watched, and replaced when it ends."""
+"""The service's side of a process of the pool: start it, watch it, replace it when it ends."""
 
 import logging
 import math
@@ -18,7 +18,7 @@ REASONS = DIED, HUNG = "died", "hung"
 # Loading a plan may compile it for the GPU, and the first batch may finish the compilation.
 OPEN_LIMIT_S = 300.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 5.0
-# A pause from this on is logged with advice.
+# A pause of at least this many seconds is logged with advice.
 ADVICE_FROM_S = 1.0
 
 
@@ -34,12 +34,12 @@ class Process(ABC):
 
     @property
     def alive(self) -> bool:
-        """Whether there is a process."""
+        """Whether a process runs."""
         return self._child is not None
 
     @property
     def pid(self) -> int | None:
-        """The number of the process, or None if there is none."""
+        """The id of the process, or None if no process runs."""
         return self._child.process.pid if self._child is not None else None
 
     @abstractmethod
@@ -98,7 +98,7 @@ class Process(ABC):
             self.kill()
 
     def stop(self) -> None:
-        """Ask the process to end, and start no other."""
+        """Request the end of the process, and do not replace it."""
         self._stopping = True
         if self._listener is not None:
             self._listener.close()
@@ -154,7 +154,7 @@ class Process(ABC):
 
 
 def pause(failed_starts: int) -> float:
-    """Return the seconds before the next start, after so many processes that opened nothing."""
+    """Return the seconds until the next start, after this many processes that did not open."""
     if not failed_starts:
         return 0.0
     return float(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(failed_starts - 1, 16)))

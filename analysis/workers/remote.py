@@ -16,7 +16,7 @@ from analysis.workers.channel import Channel, Message
 from engines.errors import RunnerError, RunnerLostError
 from engines.types import Array, Feeds, Runner
 
-# A worker that waits for the device has a heartbeat at this interval.
+# A worker that waits for the device records a heartbeat at this interval.
 BEAT_S = 0.25
 
 
@@ -29,7 +29,7 @@ class Call(msgspec.Struct, array_like=True):
 class Reply(msgspec.Struct, array_like=True):
     """From the device: the batch that the rows were part of, or why they failed.
 
-    `batch.rows` is reported to one of the workers in the batch, and is 0 for the others.
+    `batch.rows` is reported to only one of the workers in the batch, and is 0 for the others.
     """
 
     batch: Batch | None = None
@@ -95,7 +95,7 @@ class DeviceClient:
         return {name: array.copy() for name, array in message.arrays.items()}, reply.batch
 
     def ended(self) -> bool:
-        """Whether the process has ended. Between calls it sends nothing but its end."""
+        """Whether the process has ended; between calls nothing else makes a socket readable."""
         return bool(select.select(list(self.channels.values()), [], [], 0)[0])
 
     def _receive(self, task: str) -> Message:
@@ -136,9 +136,9 @@ class RemoteRunner(Runner):
         self._device, self._task = device, task
         self._batches: list[Batch] = []
 
-    def stage(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        """See `engines.types.Staging`: the rows are written into shared memory once."""
-        return self._device.channels[self._task].stage(shape, dtype)
+    def input_buffer(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """See `engines.types.InputBuffer`: the rows are written into shared memory once."""
+        return self._device.channels[self._task].input_buffer(shape, dtype)
 
     def infer(self, feeds: Feeds) -> dict[str, Array]:
         """Run a batch; see `Runner.infer` and `DeviceClient.receive`."""

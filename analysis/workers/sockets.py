@@ -1,4 +1,4 @@
-"""Sockets between the processes of one machine. They keep the bounds of messages."""
+"""Sockets between the processes of one machine. They preserve the boundaries of messages."""
 
 import socket
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from analysis.timing import Batch
-from analysis.types import Result, Task
+from analysis.types import Input, Result
 from analysis.workers.job import Job
 
 
@@ -14,7 +14,7 @@ class Timer(Protocol):
     """A call in the future."""
 
     def cancel(self) -> None:
-        """Do not make the call."""
+        """Cancel the call."""
 
 
 class Loop(Protocol):
@@ -34,7 +34,7 @@ class Loop(Protocol):
 
 
 class Dispatcher(Protocol):
-    """The calls that handles make to their pool, all of them in `loop`."""
+    """The calls that handles make to their pool, all in the thread of `loop`."""
 
     loop: Loop
 
@@ -47,7 +47,7 @@ class Dispatcher(Protocol):
         """A worker has analyzed its images; `failures` of its networks were opened again."""
 
     def lost(self, worker: "Worker", *, tried: bool) -> None:
-        """The device of a worker ended with its images; `tried` if they had reached it."""
+        """The device of a worker ended; `tried` if the worker had begun to analyze its images."""
 
     def ended(self, worker: "Worker", reason: str) -> None:
         """A worker ended."""
@@ -68,7 +68,7 @@ class Handle(Protocol):
         """Kill it if a step takes longer than `limit_s` seconds; see `Worker.busy_since`."""
 
     def stop(self) -> None:
-        """Ask it to end, and start no other."""
+        """Request its end, and do not replace it."""
 
     def kill(self) -> None:
         """End it at once."""
@@ -80,7 +80,7 @@ class WorkerHandle(Handle, Protocol):
     def start(self, pool: Dispatcher, worker: "Worker") -> None:
         """Start; `Dispatcher.became_ready` is called when the networks are open."""
 
-    def send(self, tasks: Sequence[Task]) -> bool:
+    def send(self, inputs: Sequence[Input]) -> bool:
         """Send images; `Dispatcher.answered`, `lost` or `ended` is called.
 
         Return False if the worker has ended and does not have the images; `Dispatcher.ended` is
@@ -89,7 +89,7 @@ class WorkerHandle(Handle, Protocol):
         ...
 
     def reconnect(self) -> None:
-        """Connect to the device that replaces the one that ended; then as `start`."""
+        """Connect to the successor of the device that ended; then `became_ready` is called."""
 
 
 class DeviceHandle(Handle, Protocol):
@@ -103,7 +103,8 @@ class DeviceHandle(Handle, Protocol):
 class Worker:
     """A worker as the pool sees it, and the images that it has.
 
-    `stale` is set if its device ended while it had images: it reconnects before it gets others.
+    `stale` is set if its device ended while it had images: the worker must reconnect before it
+    gets others.
     """
 
     handle: WorkerHandle
@@ -115,7 +116,7 @@ class Worker:
 
     @property
     def busy_since(self) -> float | None:
-        """When it was sent the images that it has, or None if it has none."""
+        """When its current images were sent, or None if it is idle."""
         return self.sent if self.jobs else None
 
 

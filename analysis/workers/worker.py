@@ -10,12 +10,12 @@ from analysis.analyze import analyze
 from analysis.errors import InferenceError
 from analysis.networks import Networks, open_networks
 from analysis.timing import Batch
-from analysis.types import Result, Task
+from analysis.types import Input, Result
 from analysis.workers import child, messages
 from analysis.workers.channel import Channel, Message
 from analysis.workers.heartbeats import Heartbeats
 from analysis.workers.messages import Answer, Arrays, Images, Ready, Setup, encode
-from analysis.workers.packing import pack_results, unpack_tasks
+from analysis.workers.packing import pack_results, unpack_inputs
 from analysis.workers.remote import connect
 from engines.errors import RunnerLostError
 from engines.select import load_engine
@@ -47,7 +47,7 @@ def _answer(message: Message, analyzer: "Analyzer") -> tuple[Ready | Answer, Arr
     if analyzer.lost:
         return Answer([], [], lost=True, tried=False), {}
     try:
-        found = analyzer.analyze(unpack_tasks(note, message.arrays))
+        found = analyzer.analyze(unpack_inputs(note, message.arrays))
     except RunnerLostError:
         return Answer([], [], lost=True), {}
     return pack_results(*found)
@@ -67,7 +67,7 @@ def networks_of(setup: Setup, beat: Callable[[], None]) -> Iterator[Networks]:
 
 
 class Analyzer:
-    """Analyzes images with networks that are opened again after one of them failed."""
+    """Analyzes images, and opens its networks again after one of them has failed."""
 
     def __init__(self, networks: Callable[[], AbstractContextManager[Networks]]) -> None:
         self._open = networks
@@ -96,29 +96,29 @@ class Analyzer:
         """Whether the device process has ended; call `reopen`."""
         return self._networks.lost()
 
-    def analyze(self, tasks: Sequence[Task]) -> tuple[list[Result], list[Batch], int]:
+    def analyze(self, inputs: Sequence[Input]) -> tuple[list[Result], list[Batch], int]:
         """Analyze images; also return the batches that ran, and how many networks failed.
 
         Raises:
             RunnerLostError: the device process ended; call `reopen`.
         """
         self._failures = 0
-        results = self._analyze(tasks)
+        results = self._analyze(inputs)
         return results, self._networks.take_batches(), self._failures
 
-    def _analyze(self, tasks: Sequence[Task]) -> list[Result]:
-        """Analyze images together; if an engine fails, one by one, to fail only those at fault."""
+    def _analyze(self, inputs: Sequence[Input]) -> list[Result]:
+        """Analyze images together; if an engine fails, again one by one, to find those at fault."""
         try:
-            return analyze(tasks, self._networks)
+            return analyze(inputs, self._networks)
         except RunnerLostError:
             raise
         except Exception:
             log.exception("an engine failed")
         self._failures += 1
         self.reopen()
-        if len(tasks) == 1:
+        if len(inputs) == 1:
             return [Result(InferenceError("the engine failed on this image"), [])]
-        return [result for task in tasks for result in self._analyze([task])]
+        return [result for each in inputs for result in self._analyze([each])]
 
 
 if __name__ == "__main__":

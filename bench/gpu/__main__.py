@@ -7,7 +7,7 @@ each network by batch size, the whole pipeline, and JPEG decoding. Also runs wit
 import argparse
 from pathlib import Path
 
-from bench.gpu.report import Plan, report
+from bench.gpu.report import Measurement, report
 from bench.inputs.scenes import SIZES
 from engines.select import ENGINES
 from service.settings import Settings
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--scene", action="append", choices=SIZES, help="to decode")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    plan = Plan(
+    plan = Measurement(
         engines=options.engine or list(ENGINES),
         precisions=options.precision or list(PRECISIONS),
         models=options.model or [],

@@ -34,7 +34,7 @@ HEAD = header(
 )
 
 
-class Plan(NamedTuple):
+class Measurement(NamedTuple):
     """What to measure; `most` is the largest batch, `clients` those of the whole pipeline."""
 
     engines: list[str]
@@ -46,7 +46,7 @@ class Plan(NamedTuple):
     scenes: list[str]
 
 
-def report(plan: Plan, settings: Settings) -> Iterator[str]:
+def report(plan: Measurement, settings: Settings) -> Iterator[str]:
     """Yield the lines of the report."""
     yield f"Machine: {platform.machine()}, {cpu.available()} cores, {_gpus()}"
     engines: list[Engine] = []
@@ -72,7 +72,7 @@ def report(plan: Plan, settings: Settings) -> Iterator[str]:
 
 
 def rows(
-    engine: Engine, precision: Precision, spec: ModelSpec, plan: Plan, settings: Settings
+    engine: Engine, precision: Precision, spec: ModelSpec, plan: Measurement, settings: Settings
 ) -> Iterator[str]:
     """Yield a line for each mode and batch size of a network, or one with the error."""
     head = engine.name, precision, spec.name
@@ -118,7 +118,7 @@ def _rate(call: Callable[[], object], seconds: float) -> float:
     return calls_per_second(call, seconds)
 
 
-def _pipeline(engine: Engine, precision: Precision, plan: Plan, settings: Settings) -> str:
+def _pipeline(engine: Engine, precision: Precision, plan: Measurement, settings: Settings) -> str:
     settings = settings.model_copy(update={"engine": engine.name, "precision": precision})
     try:
         images, faces = asyncio.run(pipeline_rates(settings, plan.seconds, plan.clients))

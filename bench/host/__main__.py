@@ -15,7 +15,7 @@ import msgspec
 
 from bench.fakes.device import Cost
 from bench.host import report
-from bench.host.rounds import ROWS, HostRound, Plan, cores, device, host
+from bench.host.rounds import ROWS, HostRound, Measurement, cores, device, host
 from bench.inputs.scenes import ONE_FACE
 from bench.load.result import middle
 from bench.measure.output import machine
@@ -30,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     options = _parsed(arguments)
     parts, rounds = options.only or PARTS, range(options.rounds)
-    plan = Plan(options.seconds, options.clients, options.workers, options.topology == "device")
+    plan = Measurement(
+        options.seconds, options.clients, options.workers, options.topology == "device"
+    )
     print(
         f"{machine()}, which {plan.clients} clients and the server share; topology "
         f"{options.topology}; medians of {len(rounds)} round(s) of {plan.seconds:g} s.\n"

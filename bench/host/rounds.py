@@ -27,7 +27,7 @@ ROWS = {
 }
 
 
-class Plan(NamedTuple):
+class Measurement(NamedTuple):
     """How to measure: seconds per load, clients, worker processes (0: the service decides)."""
 
     seconds: float
@@ -57,7 +57,7 @@ class DeviceRound(NamedTuple):
     steady: Result
 
 
-def host(plan: Plan, name: str) -> HostRound:
+def host(plan: Measurement, name: str) -> HostRound:
     """Measure one of `ROWS`: half of the decoding before the service, and half after it."""
     photograph, faces = ROWS[name]
     body, half, count = scene(photograph), plan.seconds / 2, cpu.available()
@@ -68,7 +68,7 @@ def host(plan: Plan, name: str) -> HostRound:
     return HostRound((before + after) / 2, found)
 
 
-def cores(plan: Plan) -> CoresRound:
+def cores(plan: Measurement) -> CoresRound:
     """Measure one core and two; server and clients are pinned to them."""
     allowed, loads, calls = sorted(os.sched_getaffinity(0)), list[Result](), requests(ONE_FACE)
     for count in (1, 2):
@@ -77,7 +77,7 @@ def cores(plan: Plan) -> CoresRound:
     return CoresRound(*loads)
 
 
-def device(plan: Plan, cost: Cost) -> DeviceRound:
+def device(plan: Measurement, cost: Cost) -> DeviceRound:
     """Measure a simulated device."""
     engine = f"bench.fakes:simulated:{cost.batch_ms:.4f},{cost.row_ms:.4f},1"
     calls = requests(ONE_FACE)
@@ -87,7 +87,7 @@ def device(plan: Plan, cost: Cost) -> DeviceRound:
 
 
 @contextmanager
-def _serving(plan: Plan, engine: str) -> Iterator[Serving]:
+def _serving(plan: Measurement, engine: str) -> Iterator[Serving]:
     """Run a warm server."""
     settings = {"device_process": str(plan.device_process).lower()}
     if plan.workers:

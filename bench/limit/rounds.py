@@ -40,7 +40,7 @@ class Round(NamedTuple):
         return self.one.failed + self.many.load.failed + self.steady.failed
 
 
-class Plan(NamedTuple):
+class Measurement(NamedTuple):
     """How to measure: rounds, seconds per load, clients of the closed loop."""
 
     rounds: int
@@ -48,7 +48,7 @@ class Plan(NamedTuple):
     clients: int
 
 
-def rounds(server: Serving, name: str, settings: Settings, plan: Plan) -> Iterator[Round]:
+def rounds(server: Serving, name: str, settings: Settings, plan: Measurement) -> Iterator[Round]:
     """Yield the rounds with a scene, or with all scenes in all forms; the server must be fresh."""
     calls = requests(name)
     warm_up(server.url, calls, plan.clients, plan.seconds)

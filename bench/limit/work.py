@@ -11,16 +11,16 @@ from typing import Any, Self
 from analysis.analyze import analyze
 from analysis.image import Image
 from analysis.networks import open_networks
-from analysis.types import Options, Task
+from analysis.types import Input, Options
 from bench.measure.loops import child
-from service.factory import Models, find_models, plans_of
+from service.factory import FoundModels, find_models, plans_of
 from service.settings import Settings
 
 
 class Work:
     """Analyzes images with the plans and settings of the service. One thread owns it."""
 
-    def __init__(self, settings: Settings, models: Models) -> None:
+    def __init__(self, settings: Settings, models: FoundModels) -> None:
         """Open the networks."""
         plans = plans_of(settings, models)
         self._stack, self._rules = ExitStack(), plans.rules
@@ -43,7 +43,7 @@ class Work:
         Raises:
             ServiceError: something is wrong with the image.
         """
-        [result] = analyze([Task(body, Options())], self._networks)
+        [result] = analyze([Input(body, Options())], self._networks)
         found = result.unwrap()
         faces = zip(
             found.faces.boxes.tolist(),

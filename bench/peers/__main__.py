@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.inputs.scenes import ONE_FACE, SIZES, scene
 from bench.measure.output import machine
-from bench.peers.measure import Plan, rounds
+from bench.peers.measure import Measurement, rounds
 from bench.peers.peer import PEERS, set_up
 from bench.peers.report import clients, draw, table
 from engines import cpu
@@ -26,7 +26,7 @@ def main() -> None:
         return
     options.out.mkdir(parents=True, exist_ok=True)
     cores = set(options.cores or os.sched_getaffinity(0))
-    plan = Plan(options.rounds, options.seconds, cores, options.out)
+    plan = Measurement(options.rounds, options.seconds, cores, options.out)
     for done, found in rounds(peers, scene(options.scene), plan):
         title = (
             f"{machine()}; servers on {len(cores)} core(s), {clients(found)} clients on all "

@@ -5,6 +5,9 @@ has work and the event loop stays free; uvloop and httptools; no access log.
 """
 
 import asyncio
+import multiprocessing
+import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,15 +42,34 @@ async def answer(request: Request) -> Response:
     return Response(msgspec.json.encode(found), media_type="application/json")
 
 
+def serve(port: int) -> None:
+    """Serve in this process, on a socket of its own.
+
+    The processes of `uvicorn --workers` share one socket: the first one that wakes up accepts all
+    connections that a load generator opens at once, and the others stay idle.
+    """
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind(("127.0.0.1", port))
+        config = uvicorn.Config(app, access_log=False, log_level="warning")
+        uvicorn.Server(config).run(sockets=[listener])
+
+
 def main() -> None:
-    """Serve until stopped."""
-    uvicorn.run(
-        "bench.peers.fastapi_server:app",
-        port=int(sys.argv[1]),
-        workers=cpu.available(),
-        access_log=False,
-        log_level="warning",
-    )
+    """Serve in a process per core until stopped."""
+    context = multiprocessing.get_context("spawn")
+    port = int(sys.argv[1])
+    processes = [context.Process(target=serve, args=(port,)) for _ in range(cpu.available())]
+    for process in processes:
+        process.start()
+
+    def stop(*_: object) -> None:
+        for process in processes:
+            process.terminate()
+
+    signal.signal(signal.SIGTERM, stop)
+    for process in processes:
+        process.join()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from service.settings import Settings
 CLIENTS, PORT = 32, 8790
 
 
-class Plan(NamedTuple):
+class Measurement(NamedTuple):
     """How to measure: rounds, seconds per load, CPUs of servers and limit, folder for logs.
 
     Servers and limit run one process per CPU. The clients may use all CPUs.
@@ -34,7 +34,7 @@ class Found(NamedTuple):
     servers: dict[str, list[Measured]]
 
 
-def rounds(peers: Sequence[Peer], body: bytes, plan: Plan) -> Iterator[tuple[int, Found]]:
+def rounds(peers: Sequence[Peer], body: bytes, plan: Measurement) -> Iterator[tuple[int, Found]]:
     """Yield the results after each round; every round begins with another server."""
     found = Found([], {peer.name: [] for peer in peers})
     for number in range(plan.rounds):
@@ -46,7 +46,7 @@ def rounds(peers: Sequence[Peer], body: bytes, plan: Plan) -> Iterator[tuple[int
         yield number + 1, found
 
 
-def _measured(peer: Peer, body: bytes, plan: Plan) -> Measured:
+def _measured(peer: Peer, body: bytes, plan: Measurement) -> Measured:
     log, calls = plan.logs / f"{peer.name}.log", [peer.call(body)]
     with running(peer, PORT, log, body, plan.cores) as process:
         url = f"http://127.0.0.1:{PORT}"

@@ -14,15 +14,15 @@ from engines.types import Array, Feeds, Report, Runner
 if TYPE_CHECKING:
     import onnx
 
-# Increase it when the output of `compile` changes.
-FORM = "2"
+# Version of our plans; increase it when the output of `compile` changes.
+PLAN_VERSION = "2"
 PROVIDERS = ["CPUExecutionProvider"]
 
 
 class OnnxRuntimeRunner(Runner):
-    """A session that computes in the calling thread: one worker per core keeps the cores busy.
+    """A session that computes in the calling thread: one worker per core keeps all cores busy.
 
-    Several such sessions are faster than one with all threads, above all on shared cores, since
+    Several such sessions are faster than one with all threads, above all on shared cores, because
     ONNX Runtime's thread pool spins while it waits.
     """
 
@@ -60,11 +60,11 @@ class OnnxRuntime(CpuEngine):
     precisions: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 
     def identity(self) -> dict[str, str]:
-        """The library's version and `FORM`; a plan runs on any CPU."""
-        return {"library": f"onnxruntime {ort.__version__}", "plan": FORM}
+        """The library's version and `PLAN_VERSION`; a plan runs on any CPU."""
+        return {"library": f"onnxruntime {ort.__version__}", "plan": PLAN_VERSION}
 
     def heights(self, spec: ModelSpec) -> tuple[int, ...]:
-        """All heights of the network: a free height costs nothing. See docs/adr/0009."""
+        """All heights of the network: a dynamic height costs no time. See docs/adr/0009."""
         from engines import heights  # noqa: PLC0415  (a worker does not need it)
 
         return heights.every(spec)
@@ -98,7 +98,8 @@ def _options(optimised: bool) -> ort.SessionOptions:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Without VNNI, int8 products saturate at 16 bits: landmarks are 4.2 pixels off instead of 2.0.
+    # Without it, int8 products saturate at 16 bits on a CPU without VNNI: landmarks are 4.2 pixels
+    # off instead of 2.0.
     options.add_session_config_entry("session.x64quantprecision", "1")
     if not optimised:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL

@@ -26,7 +26,7 @@ KINDS = ["Conv", "Gemm", "MatMul"]
 OPTIONS = {"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False}
 # Layers with fewer channels stay float32.
 FEWEST_CHANNELS = 32
-# Enough for the ranges to settle; each image costs one run of the network that keeps all its maps.
+# Enough for stable ranges. Each image costs one run of the network, which keeps all its maps.
 MOST_IMAGES = 256
 
 
@@ -63,7 +63,7 @@ def quantized(
 
 
 def _prepared(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph with inferred shapes, and metadata that stops ONNX Runtime's warning about them."""
+    """The graph with inferred shapes, and metadata that marks it so for ONNX Runtime."""
     prepared = shape_inference.infer_shapes(model)
     metadata = {"onnx.quant.pre_process": "onnxruntime.quant"}
     onnx.helper.set_model_props(prepared, metadata)
@@ -71,11 +71,11 @@ def _prepared(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def delicate(graph: onnx.GraphProto) -> list[str]:
-    """Names of the layers that lose more in int8 than they gain.
+    """Names of the layers that lose more accuracy in int8 than they gain in speed.
 
     - the first layer, which sees pixels;
-    - layers with few channels, such as depth-wise ones: int8 units take 32 channels at once, and a
-      sum of few products does not average errors out;
+    - layers with few channels, such as depth-wise ones: int8 units compute 32 channels at once, and
+      in a sum of few products the errors do not average out;
     - the last two before the outputs: with those in int8, an embedding's cosine falls from 0.99 to
       0.78.
     """
@@ -148,7 +148,7 @@ def _resized(image: U8, shape: tuple[int, ...]) -> U8:
 
 
 class _SampleReader(quantization.CalibrationDataReader):  # type: ignore[misc]  # it has no types
-    """Gives ONNX Runtime the samples one by one."""
+    """Passes the samples to ONNX Runtime one by one."""
 
     def __init__(self, spec: ModelSpec, items: Iterable[U8]) -> None:
         self._name = spec.input_name

@@ -14,12 +14,13 @@ from onnx import TensorProto, helper, numpy_helper, shape_inference
 from engines.catalog import ModelSpec, Precision
 
 SINGLE, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
-# Nodes of pixel coordinates and norms: a coordinate of 600 is off by 0.25 pixels in float16.
+# Prefix of nodes that compute coordinates and norms: in float16, a coordinate of 600 pixels is off
+# by 0.25.
 EXACT = "decode/"
 WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
-# Operators where only the first input has the type of the maps.
+# Operators whose other inputs do not have the type of the first.
 ONE_MAP = {"Resize"}
-# Metadata of a graph to be computed in bfloat16.
+# Metadata of a float32 graph that the engine should compute in bfloat16.
 BFLOAT16 = {"computed_in": "bfloat16"}
 
 
@@ -62,8 +63,8 @@ def _with_metadata(model: onnx.ModelProto, entries: dict[str, str]) -> onnx.Mode
 def exact(graph: onnx.GraphProto) -> set[str]:
     """Outputs of the nodes that stay in float32 in every precision.
 
-    These are box decoding and norms (`decode/`), softmax, the nodes that give the graph's outputs,
-    and the arithmetic on pixels before the first layer with weights (means and variances of bytes).
+    These are box decoding and norms (`decode/`), softmax, the last node before each output, and the
+    arithmetic on pixels before the first layer with weights (means and variances of bytes).
     """
     results = {value.name for value in graph.output}
     weighted: set[str] = set()
@@ -82,7 +83,7 @@ def exact(graph: onnx.GraphProto) -> set[str]:
 
 
 def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the graph with float16 between pixels and decoding."""
+    """Return the graph in float16, except for the nodes in `exact`."""
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
     caster = _Caster(changed)
@@ -108,7 +109,7 @@ class _Caster:
         self._used: set[str] = set()
 
     def typed(self, node: onnx.NodeProto, single: set[str]) -> Iterable[onnx.NodeProto]:
-        """Yield the casts that the node needs and that do not exist yet, then the node."""
+        """Yield the casts that the node needs, unless they exist already, and then the node."""
         wanted = SINGLE if single.issuperset(node.output) else HALF
         result = onnx.NodeProto()
         result.CopyFrom(node)

@@ -1,4 +1,4 @@
-"""PReLU in operators that ONNX Runtime is fast at on CPUs.
+"""PReLU, written in operators that are fast in ONNX Runtime on CPUs.
 
 ONNX Runtime's own kernel has no vector code. ONNX Runtime also keeps maps in a blocked layout only
 between convolutions, ReLUs and sums; any other operator between them costs two copies.
@@ -18,9 +18,9 @@ from tensorrtx.invariance import drop_unused
 def unrolled(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the graph with each PReLU written out in other operators.
 
-    Over maps with slopes up to 1, PReLU(z, a) is z + ReLU((a - 1) z). Where a channel's slope is
-    above 1, the same formula gives -PReLU(z, a) for -z. There the convolution before is changed to
-    give -z, and those after to take -PReLU(z, a). Everywhere else it is ReLU(x) + a (x - ReLU(x)).
+    For slopes up to 1, PReLU(z, a) is z + ReLU((a - 1) z). For a slope above 1, the same formula
+    maps -z to -PReLU(z, a): the sign of that channel is changed in the weights of the convolution
+    before it and of those after it. If that is impossible, PReLU becomes ReLU(x) + a (x - ReLU(x)).
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
@@ -39,7 +39,7 @@ def unrolled(model: onnx.ModelProto) -> onnx.ModelProto:
 
 @dataclass
 class _Links:
-    """The constants of a graph, and which nodes make and read each value."""
+    """The constants of a graph, and the nodes that make and that read each value."""
 
     constants: dict[str, onnx.TensorProto]
     makers: dict[str, onnx.NodeProto]

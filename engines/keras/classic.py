@@ -6,7 +6,7 @@ SIDE = 48  # of the faces, pixels
 
 
 def classic(classes: int) -> Any:
-    """The CNN with four convolutions of many FER-2013 demonstrations, 2.3 M weights.
+    """The CNN with four convolutions that many FER-2013 demonstrations use, 2.3 M weights.
 
     float32 (N, 48, 48, 1), grey levels / 255 -> softmax (N, classes).
     """

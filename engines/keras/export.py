@@ -26,16 +26,16 @@ class Pixels(NamedTuple):
 
 
 def export(weights: Path, out: Path, labels: Sequence[str], pixels: Pixels | None = None) -> float:
-    """Write a Keras file as ONNX; return the largest difference to Keras over 64 random faces.
+    """Convert a Keras file to ONNX; return the largest difference to Keras over 64 random faces.
 
-    `weights` is a whole model, `.keras` or `.h5` of Keras 2 or 3, that takes one square image with
-    one or three channels (a grey face is repeated in all three), or only the weights of `classic`.
+    `weights` is a whole model, `.keras` or `.h5` of Keras 2 or 3, whose input is one square image
+    with one or three channels (a grey face is repeated in all three), or the weights of `classic`.
     `labels` are its classes in order. `pixels` is ignored for a model that takes integers.
     Inputs and outputs of `out` are those of `engines.keras.onnx.to_onnx`.
 
     Raises:
         KerasMissingError: Keras, TensorFlow or tf2onnx is not installed.
-        KerasModelError: it holds code, or has other inputs or outputs than an emotion network.
+        KerasModelError: the file holds code, or has other inputs or outputs than an emotion model.
     """
     require()
     import tensorflow as tf  # noqa: PLC0415  (optional)
@@ -108,7 +108,7 @@ def _not_loaded(path: Path, error: Exception) -> str:
 
 
 def _input(model: Any, path: Path) -> tuple[int, int]:
-    """Side in pixels and channels (0 without a channel axis) of the image that a model takes."""
+    """Side in pixels and channels (0 without a channel axis) of a model's input image."""
     inputs = model.inputs or []
     if len(inputs) != 1:
         raise KerasModelError(f"{path} takes {len(inputs)} inputs, not one image")

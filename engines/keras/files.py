@@ -1,4 +1,4 @@
-"""Inspects Keras files before Keras loads them: which kind they are, and that they hold no code.
+"""Inspects Keras files before Keras loads them: finds their kind, and rejects code in them.
 
 A Lambda layer is code: in HDF5 files of Keras 2 it is marshalled bytecode, which loading would run.
 """
@@ -18,7 +18,7 @@ Kind = Literal[".keras", ".h5", ".weights.h5"]
 HDF5 = b"\x89HDF\r\n\x1a\n"
 LARGEST_CONFIG = 16 << 20  # bytes
 CODE = {"Lambda", "__lambda__"}
-# Modules that a configuration of Keras 3 may name; those of Keras 2 name none.
+# Modules that a configuration of Keras 3 may name; one of Keras 2 names no modules.
 MODULES = ("keras", "tf_keras", "builtins")
 
 
@@ -28,7 +28,7 @@ def inspect(path: Path) -> Kind:
     Weights in the form of Keras 2 are `.h5` too; `whole` is False for them.
 
     Raises:
-        KerasModelError: it is none of these, or holds Lambda layers or foreign classes.
+        KerasModelError: it is another file, or holds Lambda layers or foreign classes.
     """
     try:
         with path.open("rb") as file:

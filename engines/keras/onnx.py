@@ -21,8 +21,8 @@ TOLERANCE = 1e-4
 def to_onnx(scores: Callable[[Any], Any], classes: int) -> onnx.ModelProto:
     """Trace `scores`, a TensorFlow function from faces to softmax, into a checked ONNX graph.
 
-    It has one input `faces`, uint8 (N, 48, 48), and one output `scores`, float32 (N, classes), with
-    any N.
+    The graph has one input `faces`, uint8 (N, 48, 48), and one output `scores`, float32
+    (N, classes), for any N.
     """
     import tensorflow as tf  # noqa: PLC0415  (optional)
     import tf2onnx  # noqa: PLC0415  (optional)
@@ -42,9 +42,9 @@ def to_onnx(scores: Callable[[Any], Any], classes: int) -> onnx.ModelProto:
 def write(
     proto: onnx.ModelProto, out: Path, faces: U8, expected: F32, about: dict[str, str]
 ) -> float:
-    """Write a graph of `to_onnx` with the metadata `about`; return its difference to Keras.
+    """Write a graph of `to_onnx` with the metadata `about`; return its largest difference to Keras.
 
-    `expected` (N, classes) are Keras's scores of `faces` uint8 (N, 48, 48).
+    `expected` (N, classes) are the scores of Keras for `faces`, uint8 (N, 48, 48).
 
     Raises:
         KerasModelError: a score differs by more than 1e-4; nothing is written.

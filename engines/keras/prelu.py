@@ -28,7 +28,7 @@ def joined(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _operands(node: onnx.NodeProto, makers: dict[str, onnx.NodeProto]) -> tuple[str, str] | None:
-    """(x, a) if a node is the sum of ReLU(x) and a (x - ReLU(x)), else None."""
+    """Return (x, a) if a node is the sum of ReLU(x) and a (x - ReLU(x)), else None."""
     if node.op_type != "Add":
         return None
     for above, scaled in (node.input, node.input[::-1]):

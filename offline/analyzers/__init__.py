@@ -1,4 +1,4 @@
-"""Analyze images with the networks here, or with a service elsewhere."""
+"""Analyzers of images: by the networks on this machine, or by a service elsewhere."""
 
 from contextlib import AbstractAsyncContextManager
 
@@ -12,7 +12,7 @@ from service.settings import Settings
 def open_analyzer(
     settings: Settings, options: Options, url: str | None = None, *, identify: bool = False
 ) -> AbstractAsyncContextManager[Analyzer]:
-    """Open the networks here, or connect to the service at `url`.
+    """Open the networks on this machine, or connect to the service at `url`.
 
     `identify` adds embeddings to `options` if there is an embedder.
 

@@ -20,7 +20,7 @@ from service.telemetry.metrics import Metrics
 async def open_local(
     settings: Settings, options: Options, *, identify: bool
 ) -> AsyncIterator["LocalAnalyzer"]:
-    """Start the workers, and end them with the block.
+    """Start the workers; end them at the end of the block.
 
     Raises:
         EngineError: a plan is missing or does not fit; the message names the command to run.

@@ -1,4 +1,4 @@
-"""What every analyzer does."""
+"""The protocol of all analyzers."""
 
 from typing import Protocol
 

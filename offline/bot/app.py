@@ -14,7 +14,7 @@ log = structlog.get_logger("emotions.bot")
 
 
 def create_application(settings: BotSettings, opener: AbstractAsyncContextManager[Analyzer]) -> Any:
-    """Return the application; it enters `opener` when it starts, and leaves it when it stops."""
+    """Return the application; `opener` is open while the application runs."""
     handlers, stack = Handlers(settings), AsyncExitStack()
 
     async def start(application: Any) -> None:

@@ -92,7 +92,7 @@ class Handlers:
         await message.reply_photo(photo, caption=messages.caption(faces))
 
     async def failed(self, update: object, context: Context) -> None:
-        """Log an error of a handler, and tell the chat that there was one."""
+        """Log an error of a handler, and report in the chat that there was one."""
         log.error("failed", exc_info=context.error)
         if isinstance(update, Update) and update.message:
             try:

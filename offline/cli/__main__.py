@@ -11,7 +11,7 @@ def main() -> None:
     """Run the command, and react to signals while its modules are still being imported."""
     _end_on_sigterm()
     interrupted = signal.getsignal(signal.SIGINT)
-    if interrupted is signal.default_int_handler:  # else the parent process has it ignored
+    if interrupted is signal.default_int_handler:  # else the parent process ignores SIGINT
         # A KeyboardInterrupt inside an import would print the traceback of a library.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from offline.cli.main import app  # noqa: PLC0415  (imports take long; signals come first)
@@ -23,7 +23,7 @@ def main() -> None:
 def _end_on_sigterm() -> None:
     """Make SIGTERM end the process, also process 1 of a container, where the kernel ignores it.
 
-    `serve` replaces the handler once it can stop in order.
+    `serve` replaces the handler as soon as it can shut down properly.
     """
     serving = sys.argv[1:2] == ["serve"]
     if serving or os.getpid() == 1:

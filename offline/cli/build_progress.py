@@ -20,7 +20,7 @@ def printer(console: Console) -> Log:
 
 @contextmanager
 def build_progress(name: str, console: Console) -> Iterator[Report]:
-    """Give the function that a build of model `name` calls with its steps."""
+    """Yield the function that a build of model `name` calls with its steps."""
     if not console.is_terminal:
         yield _line_reporter(name, printer(console))
         return

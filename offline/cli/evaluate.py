@@ -22,7 +22,7 @@ def evaluate(
     engine: EngineName = None,
     precision: PrecisionName = None,
 ) -> None:
-    """Measure the emotion engine that serves on labelled faces; print the figures as JSON."""
+    """Measure the emotion network on labelled faces; print the figures as JSON."""
     from analysis.evaluation.fer2013 import read_split  # noqa: PLC0415  (help stays quick)
     from offline import evaluation  # noqa: PLC0415
     from offline.drawing.confusion import draw_confusion  # noqa: PLC0415

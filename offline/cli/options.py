@@ -16,10 +16,10 @@ PrecisionName = Annotated[
     Precision | None, typer.Option("--precision", help="Precision of the plans")
 ]
 Capability = Annotated[
-    str | None, typer.Option(help="Compute capability of the GPU to build for, as 8.9")
+    str | None, typer.Option(help="Compute capability of the GPU to build for, e.g. 8.9")
 ]
 Url = Annotated[
-    str | None, typer.Option(help="Send the images to the service there; run no networks here")
+    str | None, typer.Option(help="Send the images to the service there, and run no networks here")
 ]
 
 

@@ -11,7 +11,7 @@ from offline.extras import require_pyav
 from offline.tables.convert import TableFormat
 from service.telemetry.logs import configure
 
-INTERRUPTED = 130  # what shells give for a command that Ctrl-C ended
+INTERRUPTED = 130  # the status that shells report for a command that Ctrl-C ended
 
 
 def predict(
@@ -34,13 +34,13 @@ def predict(
 ) -> None:
     """Analyze images and videos: JSON lines, or pictures and tables in a folder."""
     from offline import predict as prediction  # noqa: PLC0415  (the other commands start quicker)
-    from offline.job import Job  # noqa: PLC0415
+    from offline.run import PredictRun  # noqa: PLC0415
 
     settings = settings_with(min_score=min_score)
     configure(settings)
-    job = Job(paths, out, table_format, resume, embeddings, url, fps, identities)
+    run = PredictRun(paths, out, table_format, resume, embeddings, url, fps, identities)
     try:
-        failed = prediction.predict(settings, job, console)
+        failed = prediction.predict(settings, run, console)
     except OSError as error:
         print_line(f"emotions: {error}")
         raise typer.Exit(1) from error

@@ -20,8 +20,8 @@ PANEL, BAR = (16, 21, 28, 190), (255, 255, 255, 50)
 def annotate(image: U8, faces: Sequence[Face]) -> Image.Image:
     """Draw `faces` on a copy of `image`, RGB uint8 (h, w, 3), enlarged if it is small.
 
-    The size of the letters follows the face and the picture. The bars of a face stand beside it if
-    there is room; in a crowd there is none, and only boxes and names remain.
+    The size of the letters depends on the face and the picture. The bars of a face stand beside it
+    if there is room; in a crowd there is no room, and only boxes and names are drawn.
     """
     scale = max(1, round(READABLE_SIDE / max(image.shape)))
     if scale > 1:
@@ -78,7 +78,7 @@ class _Drawing:
             self._bar(place, place.y + letters * 0.3 + row * (i + 0.5), label, score, letters)
 
     def _panel(self, area: Area, width: float, height: float, gap: float) -> Area | None:
-        """Reserve a place beside the face, else below it, else inside a face that is large."""
+        """Reserve a place beside the face, else below it, else inside it if it is large."""
         lowest = self._canvas.size[1] - height
         top, low = (min(max(0, area.y), lowest), min(max(0, area.bottom - height), lowest))
         right, left = area.right + gap, area.x - width - gap

@@ -40,7 +40,8 @@ def font(size: int) -> Any:
 def text_mask(text: str, size: int) -> tuple[Image.Image, int]:
     """Return a text as a mask, and the distance from its top to its middle line.
 
-    The same few labels stand beside every face; rendering them each time was most of the drawing.
+    Cached, because the same few labels stand beside every face: rendering them each time took most
+    of the drawing time.
     """
     _, top, right, bottom = font(size).getbbox(text, anchor="lm")
     mask = Image.new("L", (round(right), round(bottom - top)))

@@ -14,7 +14,7 @@ TableFormat = Literal["csv", "parquet", "jsonl"]
 
 
 def check_format(table_format: TableFormat) -> None:
-    """Fail before the run where `convert` would fail after it.
+    """Raise the error before the run that `convert` would raise after it.
 
     Raises:
         MissingExtraError: Parquet is requested and pyarrow is not installed.

@@ -37,7 +37,7 @@ def reopen(path: Path, columns: Sequence[str], keep: Callable[[Row], bool]) -> C
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
-    """Yield the complete rows of a table; a kill may have cut the last one. None without a file.
+    """Yield the complete rows of a table, if it exists; a killed run may have cut its last row.
 
     Raises:
         OutputError: the table has other columns.

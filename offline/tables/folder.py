@@ -19,9 +19,9 @@ class FolderTables:
     """The tables of a folder. `done` holds the names of the images that are finished.
 
     The faces of an image are written before its own row, so an image is done when its row is
-    complete. Opening the tables drops the rows that a kill has cut, and the rows of images that
-    failed, which are tried again. With `same_person`, faces carry embeddings and get the numbers
-    of their people.
+    complete. Opening the tables drops rows that a killed run has truncated, and rows of images that
+    failed, which are analyzed again. With `same_person`, faces must have embeddings, and get the
+    numbers of their people.
 
     `base` is the folder that the names of the images are relative to. It is stored in `base.txt`:
     images of another folder may have the same names and must not count as done.

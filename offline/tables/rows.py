@@ -10,7 +10,7 @@ Row = dict[str, Any]
 POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 BOX = ("x1", "y1", "x2", "y2")
 LANDMARKS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
-# What the detector and the landmark network give.
+# The columns of the detector and of the landmark network.
 FACE = ("face", *BOX, "score", *LANDMARKS)
 TEXT_COLUMNS = {"file", "emotion", "embedding", "error", "detail"}
 INTEGER_COLUMNS = {"face", "identity", "width", "height", "faces", "frame", "track"}

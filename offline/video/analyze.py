@@ -18,13 +18,13 @@ DEFAULT = Columns()
 
 
 class FrameAnalyzer(Protocol):
-    """What a video needs of an `Analyzer`."""
+    """The part of an `Analyzer` that a video needs."""
 
     labels: tuple[str, ...]
     same_person: float
 
     async def analyze_frame(self, name: str, image: U8) -> ImageResult | None:
-        """Analyze a frame; None leaves it out."""
+        """Analyze a frame; return None to leave it out."""
 
 
 async def analyze_video(

@@ -1,4 +1,4 @@
-"""An analyzer for a camera: an error ends the frames, and what came before is still written."""
+"""An analyzer for a camera: an error ends the frames, and earlier results are still written."""
 
 import threading
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ from offline.video.reading import Frame
 class LiveAnalyzer:
     """An analyzer whose errors end the frames instead of the run, once there is a result.
 
-    `error` is the one that has ended them. A recording may be hours long by then, and a camera
-    cannot be watched again, so what it has given is written first.
+    `error` is the error that ended them. A recording may be hours long by then, and it cannot be
+    repeated, so its frames are written before the error is raised.
     """
 
     def __init__(

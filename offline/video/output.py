@@ -17,7 +17,7 @@ from offline.video.timeline import draw_timeline
 from offline.video.tracking import Tracker
 from offline.video.writing import open_video
 
-# People who are in the picture for less time are not in the report: most are no faces at all.
+# People who are in the picture for less time are not in the report: most are false detections.
 MIN_SECONDS = 0.5
 REPORT = "report.html"
 

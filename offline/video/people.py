@@ -33,7 +33,7 @@ class Person:
 
 
 def group_tracks(tracks: Iterable[Track], same_person: float) -> list[Person]:
-    """Group the tracks with a cosine of at least `same_person`, in the order of time.
+    """Group the tracks with a cosine of at least `same_person`, in chronological order.
 
     Each track without an embedding is a person of its own. Tracks that overlap in time are
     different people.
@@ -64,7 +64,10 @@ class _Similarity:
         self._ends = np.array([track.end for track in tracks])
 
     def owner(self, index: int, owners: NDArray[np.int64], same_person: float) -> int | None:
-        """Return whose track `index` is, given the owners of the earlier ones; None if nobody's."""
+        """Return the person of track `index`, None if it is a new one.
+
+        `owners` are the persons of the earlier tracks.
+        """
         if not index:
             return None
         starts, ends = self._starts, self._ends

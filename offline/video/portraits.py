@@ -24,7 +24,7 @@ class Portraits:
         self._best: dict[int, tuple[float, bytes]] = {}
 
     def add(self, track: Track, face: Face, image: U8) -> None:
-        """Take the face's portrait, if the face is `GROWTH` times as large as the last one."""
+        """Keep the face's portrait if its area is `GROWTH` times that of the last one."""
         x1, y1, x2, y2 = face.box
         area = (x2 - x1) * (y2 - y1)
         if area > GROWTH * self._best.get(track.number, (0.0, b""))[0]:

@@ -44,7 +44,7 @@ def read_frames(
 
 
 def count_frames(path: Path, fps: float | None) -> int | None:
-    """Estimate how many frames `read_frames` will yield; None if the file does not say."""
+    """Estimate how many frames `read_frames` will yield; None if the file lacks the figures."""
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]

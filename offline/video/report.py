@@ -33,7 +33,7 @@ def write_report(
 ) -> None:
     """Write the report; it needs `timeline.png` beside it and nothing from elsewhere.
 
-    `noun` is what the cards are called. Of many people see `longest_seen`.
+    `noun` is the title of a card. If there are many people, only `longest_seen` have cards.
     """
     shown = {person.number for person in longest_seen([card.person for card in cards])}
     items = "".join(_item(card, labels, noun) for card in cards if card.person.number in shown)

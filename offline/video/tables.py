@@ -12,7 +12,7 @@ from offline.video.reading import Frame
 from offline.video.tracking import Track
 
 TABLES = ("faces.csv", "frames.csv")
-# The numbers of people are known at the end only, when this file is copied to `faces.csv`.
+# The numbers of people are known only at the end, when this file is copied to `faces.csv`.
 PART = "faces.part"
 
 
@@ -20,7 +20,7 @@ class Columns(NamedTuple):
     """Optional columns: the embeddings of the faces, and the numbers of their people.
 
     Without `identities` no embeddings are compared. Faces are tracked by their position alone, and
-    the report shows each track by itself.
+    the report shows each track separately.
     """
 
     embeddings: bool = False

@@ -21,7 +21,7 @@ def draw_timeline(
 ) -> Image.Image:
     """Draw one row per person: the shares of the emotions, stacked; blank out of the picture.
 
-    `noun` is what the rows are called. Of many people see `longest_seen`.
+    `noun` is the title of a row. If there are many people, only `longest_seen` have rows.
     """
     people = longest_seen(people)
     height = TOP + len(people) * (ROW + GAP) + 30

@@ -9,7 +9,7 @@ from engines.geometry import box_iou
 from engines.types import F64
 
 MIN_IOU = 0.25
-# Below this cosine a face in the same place is somebody else: the video has cut to another shot.
+# Below this cosine a face at the same position is another person, after a cut to another shot.
 OTHER_PERSON = 0.1
 LOST_AFTER_S = 1.0
 SMOOTH_S = 0.4

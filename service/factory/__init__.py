@@ -1,13 +1,13 @@
 """From settings to a running pipeline: the engine, the plans and the processes."""
 
-from service.factory.models import Model, Models, find_models, load_catalog
+from service.factory.models import FoundModel, FoundModels, find_models, load_catalog
 from service.factory.pipeline import open_pipeline
 from service.factory.processes import device_count, layout_of, plans_of
 from service.factory.tracing import open_tracing
 
 __all__ = [
-    "Model",
-    "Models",
+    "FoundModel",
+    "FoundModels",
     "device_count",
     "find_models",
     "layout_of",

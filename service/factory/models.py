@@ -12,7 +12,7 @@ from engines.types import Engine
 from service.settings import Settings
 
 
-class Model(NamedTuple):
+class FoundModel(NamedTuple):
     """A model and the files of its plan."""
 
     spec: ModelSpec
@@ -20,24 +20,24 @@ class Model(NamedTuple):
     sidecar: plan.Sidecar
 
 
-class Models(NamedTuple):
-    """The models that a service runs. `reason` says why it runs them on this engine."""
+class FoundModels(NamedTuple):
+    """The models that a service runs; `reason` is why it runs them on this engine."""
 
     engine: Engine
     reason: str
-    detector: Model
-    landmarks: Model | None
-    emotion: Model
-    embedder: Model | None
+    detector: FoundModel
+    landmarks: FoundModel | None
+    emotion: FoundModel
+    embedder: FoundModel | None
 
     @property
-    def all(self) -> list[Model]:
-        """Return the models without those that are absent."""
+    def all(self) -> list[FoundModel]:
+        """The models that are in use."""
         found = (self.detector, self.landmarks, self.emotion, self.embedder)
         return [model for model in found if model is not None]
 
 
-def find_models(settings: Settings, engine: Engine | None = None) -> Models:
+def find_models(settings: Settings, engine: Engine | None = None) -> FoundModels:
     """Find the plans of `engine`, by default of the engine in `settings`.
 
     Raises:
@@ -46,7 +46,7 @@ def find_models(settings: Settings, engine: Engine | None = None) -> Models:
     catalog, chosen = load_catalog(settings), _choose(settings, engine)
     find = partial(_find, engine=chosen.engine, settings=settings)
     landmarks = settings.landmarks
-    return Models(
+    return FoundModels(
         *chosen,
         find(catalog.get(settings.detector, "detector")),
         None if landmarks == "none" else find(catalog.get(landmarks, "landmarks")),
@@ -66,12 +66,12 @@ def _choose(settings: Settings, engine: Engine | None) -> Choice:
     return choose(settings.engine, settings.compute_capability)
 
 
-def _find(spec: ModelSpec, engine: Engine, settings: Settings) -> Model:
-    return Model(spec, *build.find(spec, engine, settings.plans, settings.precision))
+def _find(spec: ModelSpec, engine: Engine, settings: Settings) -> FoundModel:
+    return FoundModel(spec, *build.find(spec, engine, settings.plans, settings.precision))
 
 
-def _find_embedder(spec: ModelSpec, engine: Engine, settings: Settings) -> Model | None:
-    """Find the embedder; the default one may be missing, because its weights do not ship."""
+def _find_embedder(spec: ModelSpec, engine: Engine, settings: Settings) -> FoundModel | None:
+    """Find the embedder. It may be missing, unless the settings name one."""
     try:
         return _find(spec, engine, settings)
     except (WeightsMissingError, PlanMissingError):

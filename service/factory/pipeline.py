@@ -1,18 +1,18 @@
-"""Makes the pipeline of a service and exports its state as metrics."""
+"""Makes the pipeline of a service, and exports its state as metrics."""
 
 from analysis.plans import ModelPlans
 from analysis.workers.layout import Layout
 from analysis.workers.pipeline import Pipeline
 from analysis.workers.pool import Pool
 from analysis.workers.replica import Replica
-from service.factory.models import Models
+from service.factory.models import FoundModels
 from service.factory.processes import layout_of
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.pool_metrics import PoolMetrics
 from service.telemetry.tracing import Tracing
 
-# The deadline of a request leaves time for two tries of a step that hangs, and for the rest.
+# A step that hangs is tried twice; the deadline of the request leaves time for other steps, too.
 STEPS_PER_DEADLINE, LEAST_STEP_LIMIT_S = 3, 5.0
 # Maximum images per message to a worker. In front of a device large batches pay off.
 IMAGES_PER_WORKER, IMAGES_PER_WORKER_ON_DEVICE = 4, 12
@@ -23,14 +23,14 @@ ROUNDS = 2
 
 def open_pipeline(
     settings: Settings,
-    models: Models,
+    models: FoundModels,
     metrics: Metrics,
     tracing: Tracing | None = None,
     replica: Replica | None = None,
 ) -> Pipeline:
     """Make the pipeline of `models`; `Pipeline.start` starts its processes.
 
-    `replica` is the part of the workers that belongs to this one of several HTTP processes.
+    `replica` is this one of several HTTP processes, which gets its part of the workers.
     """
     layout = layout_of(settings, models, replica or Replica())
     pipeline = Pipeline(
@@ -59,7 +59,9 @@ def step_limit_s(settings: Settings) -> float:
     return settings.batch_limit_s or max(LEAST_STEP_LIMIT_S, part)
 
 
-def _export(metrics: PoolMetrics, pipeline: Pipeline, models: Models, plans: ModelPlans) -> None:
+def _export(
+    metrics: PoolMetrics, pipeline: Pipeline, models: FoundModels, plans: ModelPlans
+) -> None:
     pool = pipeline.pool
     metrics.export_pool(
         queued=lambda: pool.queued, ready=lambda: pool.workers_ready, workers=pipeline.workers

@@ -1,4 +1,4 @@
-"""Which processes the settings ask for, and what each of them opens."""
+"""The processes that the settings configure, and the plans that each of them opens."""
 
 from analysis.decode import ImageLimits
 from analysis.plans import ModelPlan, ModelPlans, Rules
@@ -7,15 +7,15 @@ from analysis.workers.layout import Layout
 from analysis.workers.replica import Replica
 from engines import cpu
 from engines.types import Engine
-from service.factory.models import Model, Models
+from service.factory.models import FoundModel, FoundModels
 from service.settings import Settings
 
-# In front of a device some workers wait for it while others decode.
+# In front of a device, some workers wait for its outputs while others decode.
 WORKERS_PER_CORE = 2
 
 
-def layout_of(settings: Settings, models: Models, replica: Replica) -> Layout:
-    """Return the processes that `settings` ask for; `replica` takes its part of the workers."""
+def layout_of(settings: Settings, models: FoundModels, replica: Replica) -> Layout:
+    """Return the processes of `replica`; the workers are divided among the replicas."""
     devices = device_count(settings, models)
     per_core = WORKERS_PER_CORE if devices else 1
     workers = replica.part_of(settings.workers or per_core * cpu.available())
@@ -30,18 +30,19 @@ def layout_of(settings: Settings, models: Models, replica: Replica) -> Layout:
     )
 
 
-def device_count(settings: Settings, models: Models) -> int:
-    """Return the number of device processes: one per GPU, or one where the settings ask for it."""
+def device_count(settings: Settings, models: FoundModels) -> int:
+    """Return the number of device processes: one per GPU, or as `device_process` says."""
     wanted, found = settings.device_process, models.engine.devices()
     if not _isolated(settings) or wanted is False:
         return 0
     return max(found, 1) if wanted else found
 
 
-def plans_of(settings: Settings, models: Models, *, device: bool = False) -> ModelPlans:
+def plans_of(settings: Settings, models: FoundModels, *, device: bool = False) -> ModelPlans:
     """Return the plans that a worker opens, and the rules that apply to every image.
 
-    On a device, batches are as large as the models allow, and all rows have the full height.
+    On a device, batches are as large as the models allow, and all inputs of the detector have the
+    full height.
     """
     spec = models.detector.spec
     rules = Rules(
@@ -61,7 +62,7 @@ def plans_of(settings: Settings, models: Models, *, device: bool = False) -> Mod
     )
 
 
-def _plan(model: Model, engine: Engine, device: bool) -> ModelPlan:
+def _plan(model: FoundModel, engine: Engine, device: bool) -> ModelPlan:
     batch = model.spec.max_batch if device else engine.batch(model.spec)
     return ModelPlan(model.plan, model.spec, batch)
 

@@ -1,4 +1,4 @@
-"""Opens the tracing that the settings ask for."""
+"""Opens the tracing that the settings configure."""
 
 from engines.errors import EngineError
 from service.settings import Settings
@@ -6,7 +6,7 @@ from service.telemetry.tracing import Tracing
 
 
 def open_tracing(settings: Settings) -> Tracing:
-    """Return the tracing that `settings` ask for.
+    """Return the tracing that `settings` configure.
 
     Raises:
         EngineError: a collector is set, but the extra is not installed.
@@ -18,6 +18,6 @@ def open_tracing(settings: Settings) -> Tracing:
     except ImportError as error:
         raise EngineError(
             "EMOTIONS_OTLP_URL is set, but OpenTelemetry is not installed; "
-            "`pip install 'emotions[otel]'` installs it, or unset EMOTIONS_OTLP_URL"
+            "`pip install '.[otel]'` installs it, or unset EMOTIONS_OTLP_URL"
         ) from error
     return open_spans(settings.otlp_url, settings.trace_share)

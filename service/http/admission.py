@@ -25,9 +25,9 @@ class Limits(NamedTuple):
 
 
 class Admission:
-    """Admits requests within limits. A request that is alone is always admitted.
+    """Admits requests within limits. A request is always admitted if there are no others.
 
-    `images` counts images from the end of their body until all images of the request are done.
+    `images` counts images from the end of the body until all images of the request are done.
     `bytes` counts bytes until the answer has been sent. `by_key` counts images per key.
     """
 
@@ -92,7 +92,7 @@ class Admission:
 
 @dataclass(slots=True, eq=False)
 class Reservation:
-    """What one admitted request counts for."""
+    """The counts of one admitted request."""
 
     admission: Admission
     key: str | None
@@ -102,7 +102,7 @@ class Reservation:
     bytes: int = 0
 
     def add_images(self, images: int) -> None:
-        """Count the images of the request; raises what `Admission.admit` does."""
+        """Count the images of the request; errors as `Admission.admit`."""
         self.admission.check_images(self, images)
         self.count(images, of_key=images)
 
@@ -117,7 +117,7 @@ class Reservation:
         self.bytes += size
 
     def release_images(self) -> None:
-        """Release the images, which are done; the key is charged until the answer was sent."""
+        """Release the images, which are done; those of the key count until the answer is sent."""
         self.count(of_key=self.of_key)
 
     def count(self, images: int = 0, *, of_key: int = 0) -> None:

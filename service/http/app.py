@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from analysis.workers.pipeline import Pipeline
 from analysis.workers.replica import Replica
 from engines.types import Engine
-from service.factory import Models, find_models, open_pipeline, open_tracing
+from service.factory import FoundModels, find_models, open_pipeline, open_tracing
 from service.http import headers, openapi, pages, problems, routes
 from service.http.admission import Admission, Limits
 from service.http.auth import ApiKeys
@@ -32,7 +32,7 @@ def create_app(
 ) -> FastAPI:
     """Make the application; its engines open at startup and close after the last answer.
 
-    `tracing` and `engine` replace those that `settings` ask for.
+    `tracing` and `engine` replace those of `settings`.
 
     Raises:
         EngineError: a plan is missing or does not fit, or a setting is wrong; the message names
@@ -43,7 +43,7 @@ def create_app(
 
 def make_app(
     settings: Settings,
-    models: Models,
+    models: FoundModels,
     tracing: Tracing | None = None,
     *,
     replica: Replica | None = None,
@@ -60,7 +60,7 @@ def make_app(
 
 def assemble(
     settings: Settings,
-    models: Models,
+    models: FoundModels,
     pipeline: Pipeline,
     *,
     metrics: Metrics,
@@ -107,7 +107,7 @@ def _application(settings: Settings, tracing: Tracing, emotions: EmotionsRoute) 
 
 
 def _install(app: FastAPI) -> None:
-    """Add the other routes, and what surrounds all routes."""
+    """Add the other routes, the middleware and the error handlers."""
     state, settings = app.state, app.state.settings
     app.include_router(routes.api)
     app.include_router(routes.probes)

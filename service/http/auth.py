@@ -19,7 +19,7 @@ log = structlog.get_logger("emotions.keys")
 
 
 class ApiKeys:
-    """The valid API keys. A file of keys is read again when it changes, while `watched`."""
+    """The valid API keys. During `watched`, a file of keys is read again when it changes."""
 
     def __init__(self, given: Iterable[str] = (), file: Path | None = None) -> None:
         """Read `given`, each KEY or NAME:KEY, and `file`, which has a line NAME:SHA256 per key.
@@ -51,9 +51,9 @@ class ApiKeys:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Refresh about once per second in the block.
+        """During the block, call `refresh` about once per second.
 
-        A thread does this: a file system that hangs then blocks neither requests nor shutdown.
+        A thread calls it, so that a file system that hangs blocks neither requests nor shutdown.
         """
         stopped = threading.Event()
 
@@ -82,7 +82,7 @@ class ApiKeys:
             log.info("keys.read", names=sorted({key.name for key in self._filed}))
 
     def _current_version(self) -> tuple[int, ...]:
-        """Return what changes when the file is written or replaced."""
+        """Return values that change when the file is written or replaced."""
         try:
             found = self._file and self._file.stat()
         except OSError:

@@ -1,4 +1,4 @@
-"""From the body of a request to its images or their URLs, in each of the four forms."""
+"""Reads the images or URLs in a body: a form, one raw image, JSON or MessagePack."""
 
 from collections.abc import Callable
 from functools import cache
@@ -16,7 +16,8 @@ from service.http.urls import parse
 
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp")
 MSGPACK_TYPES = ("application/msgpack", "application/x-msgpack", "application/vnd.msgpack")
-# Each image in JSON is an object. Names and URLs may contain this many further braces per image.
+# JSON with more braces per image has too many images and is not parsed. An image is one object; the
+# other braces are for ids and URLs.
 BRACES = 64
 Decode = Callable[[bytes], Frames]
 
@@ -70,8 +71,10 @@ async def _parse(kind: str, body: bytes, request: Request, max_images: int) -> l
         return _decode(_decoders(max_images).json, body, max_images)
     if kind in MSGPACK_TYPES:
         return _decode(_decoders(max_images).msgpack, body, max_images)
-    taken = ", ".join(("multipart/form-data", *IMAGE_TYPES, "application/json", MSGPACK_TYPES[0]))
-    raise UnsupportedMediaTypeError(f"content type {kind or 'missing'!r}; send one of {taken}")
+    types = ("multipart/form-data", *IMAGE_TYPES, "application/json", MSGPACK_TYPES[0])
+    raise UnsupportedMediaTypeError(
+        f"content type {kind or 'missing'!r}; send one of {', '.join(types)}"
+    )
 
 
 class _Decoders(NamedTuple):

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def cancel_at(deadline: float) -> AsyncIterator[None]:
-    """Cancel the block at `deadline`, on the clock of `time.monotonic`.
+    """Cancel the block at `deadline`, in seconds on the clock of `time.monotonic`.
 
     Raises:
         DeadlineExceededError: the block was not done by then.

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from analysis.document import Document, image_document
 from analysis.types import Options
-from service.factory import Models as FoundModels
+from service.factory import FoundModels
 from service.http.accept import JSON, preferred_line_type
 from service.http.admission import Admission, Reservation
 from service.http.auth import authorize
@@ -28,12 +28,12 @@ from service.settings import Settings
 from service.telemetry.stats import timed
 
 PATH = "/v1/emotions"
-# Time after the deadline for the client to read the last lines.
+# Seconds after the deadline for the client to read the last lines.
 READ_S = 5
 
 
 class EmotionsRoute(Route):
-    """A plain route of Starlette: one of FastAPI costs more time than all of `Emotions`."""
+    """A route of Starlette: a route of FastAPI takes more time than all of `Emotions`."""
 
     def __init__(self, emotions: "Emotions") -> None:
         super().__init__(PATH, emotions, methods=["POST"])
@@ -55,7 +55,8 @@ class Emotions:
     ) -> None:
         self._settings = settings
         self._labels = models.emotion.spec.labels
-        self._plain, self._embedding = _names(models, False), _names(models, True)
+        self._models = _names(models, embeddings=False)
+        self._models_with_embedder = _names(models, embeddings=True)
         self._analyzer = analyzer
         self._admission = admission
 
@@ -96,7 +97,7 @@ class Emotions:
         self, request: Request, work: AnalysisRequest, labels: tuple[str, ...]
     ) -> Response:
         """Answer with one document, or with JSON Lines if the client prefers them."""
-        models = self._embedding if work.options.embeddings else self._plain
+        models = self._models_with_embedder if work.options.embeddings else self._models
         ids = iter(image.id for image in work.images)
 
         def document(outcome: Outcome) -> Document:
@@ -119,7 +120,7 @@ class Emotions:
             return Response(msgspec.json.encode(answer), media_type=JSON)
 
 
-def _names(models: FoundModels, embeddings: bool) -> Models:
+def _names(models: FoundModels, *, embeddings: bool) -> Models:
     embedder = models.embedder if embeddings else None
     return Models(
         detector=models.detector.spec.name,

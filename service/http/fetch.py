@@ -19,7 +19,7 @@ HEADERS = (("Accept", "image/*"), ("Accept-Encoding", "identity"), ("User-Agent"
 
 
 class Budget:
-    """A limit on the bytes of the fetched images of one request; `reserve` gets each size."""
+    """Limits the bytes that one request fetches; `reserve` is called for each chunk."""
 
     def __init__(self, max_bytes: int, reserve: Callable[[int], None]) -> None:
         self._left = self._total = max_bytes

@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# For answers that are data; pages set a policy of their own.
+# For JSON and other data; the pages set a policy of their own.
 POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -20,7 +20,7 @@ EXPOSED = ("X-Request-ID", "Retry-After")
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds `HEADERS` to an answer, except those that it sets itself."""
+    """ASGI middleware that adds those of `HEADERS` that an answer does not set itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -25,7 +25,7 @@ from service.telemetry.request_metrics import RequestMetrics
 from service.telemetry.stats import current_stats, timed
 
 Outcome = Analysis | ServiceError
-# Errors of one image among several: the other images still get their faces.
+# Errors of one image: the other images of the request are still analyzed.
 IMAGE_ERRORS = (
     TooLargeError,
     UnsupportedMediaTypeError,
@@ -79,7 +79,7 @@ class RequestAnalyzer:
             return await asyncio.gather(*tasks)
 
     async def each(self, request: AnalysisRequest) -> AsyncGenerator[Outcome, None]:
-        """Analyze all images; yield each outcome, in order, as soon as it is there.
+        """Analyze all images; yield each outcome, in order, as soon as it is available.
 
         Raises:
             DeadlineExceededError: the deadline passed.
@@ -152,7 +152,7 @@ class RequestAnalyzer:
 
 def _release(reservation: Reservation, done: asyncio.Future[list[object]]) -> None:
     if not done.cancelled():
-        done.exception()  # retrieved, because asyncio logs exceptions that are not
+        done.exception()  # asyncio logs exceptions that are never retrieved
     reservation.release_images()
 
 

@@ -1,4 +1,4 @@
-"""API keys by hash: made, and read from the environment and from a file."""
+"""API keys and their hashes: makes keys, and reads them from the settings and from a file."""
 
 import re
 import secrets

@@ -15,8 +15,8 @@ from service.http.types import EncodedImage, too_many_images
 
 FIELD = "images"
 MAX_FIELDS = 16
-# Other requests run between two slices. The worst parts and boundaries take about 30 ms of CPU
-# per slice (`docs/LOG.md`).
+# Other requests run between two slices. A slice with the worst parts and boundaries takes about
+# 30 ms of CPU (`docs/LOG.md`).
 SLICE_BYTES = 64 << 10
 
 
@@ -70,7 +70,7 @@ async def _files(form: FormData, opened: Sequence[IO[bytes]]) -> list[EncodedIma
 
 
 def _require_utf8(request: Request) -> None:
-    """Reject other encodings than UTF-8 (RFC 7578): some give names that JSON cannot represent."""
+    """Reject encodings other than UTF-8 (RFC 7578): JSON cannot represent all names in some."""
     _, given = parse_options_header(request.headers["content-type"])
     charset = given.get(b"charset", b"utf-8").lower()
     if charset not in {b"utf-8", b"utf8", b"us-ascii"}:

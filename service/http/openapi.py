@@ -32,7 +32,7 @@ _FORM = {
     "required": [FIELD],
     "properties": {FIELD: {"type": "array", "minItems": 1, "items": _BINARY}},
 }
-# The two ways to send a key. They only describe it; `auth.authorize` checks it.
+# The two ways to send a key. They are for the description only; `auth.authorize` checks the key.
 SECURITY: list[SecurityDependency] = [
     Security(HTTPBearer(auto_error=False)),
     Security(APIKeyHeader(name="X-API-Key", auto_error=False)),
@@ -99,7 +99,7 @@ def _lines() -> dict[int | str, dict[str, Any]]:
 
 
 def _inline(schema: dict[str, Any]) -> dict[str, Any]:
-    """Replace references by what they refer to: the OpenAPI document lacks the definitions."""
+    """Replace references by their definitions, which the OpenAPI document lacks."""
     definitions: dict[str, Any] = schema.pop("$defs", {})
 
     def inline(node: Any) -> Any:

@@ -29,8 +29,8 @@ PAGE_POLICY = "; ".join(
         "require-trusted-types-for 'script'",
     )
 )
-# Swagger UI has images as `data:` in its style sheet. It writes HTML, so that trusted types are
-# impossible.
+# Swagger UI's style sheet has images as `data:`. Its scripts write HTML, so they cannot run with
+# trusted types.
 DOCS_POLICY = "; ".join((*STRICT, "img-src 'self' data:"))
 HEADERS = {
     "Content-Security-Policy": PAGE_POLICY,

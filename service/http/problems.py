@@ -32,7 +32,7 @@ def install(app: FastAPI) -> None:
 
 
 def describe(request: Request, error: Exception) -> Problem:
-    """Return the problem of an error after the answer has started."""
+    """Return the problem of an error that occurred after the answer had started."""
     if isinstance(error, ServiceError):
         return _problem(request, error.status, error.code, str(error))
     log.error("request.failed", exc_info=error)
@@ -40,7 +40,7 @@ def describe(request: Request, error: Exception) -> Problem:
 
 
 def make(status: int, code: str, detail: str, request_id: str) -> Problem:
-    """Make a problem; this also works before there is a request."""
+    """Make a problem; it needs no request."""
     return Problem(
         title=HTTPStatus(status).phrase,
         status=status,
@@ -68,7 +68,7 @@ def serialise(problem: Problem, headers: Iterable[tuple[bytes, bytes]] = ()) -> 
 def _answer(
     request: Request, status: int, code: str, detail: str, headers: dict[str, str] | None = None
 ) -> Response:
-    """Answer with a problem and all headers: unexpected errors bypass the middleware."""
+    """Answer with a problem. It sets all headers: unexpected errors bypass the middleware."""
     problem = _problem(request, status, code, detail)
     every = HEADERS | {"X-Request-ID": problem.request_id} | (headers or {})
     return Response(problem.model_dump_json(), status, every, MEDIA_TYPE)

@@ -24,8 +24,8 @@ SIGNALS = {signal.SIGTERM, signal.SIGINT}
 class Supervisor:
     """Runs `serve` in a process per replica, each with its own listener, until SIGTERM or SIGINT.
 
-    The processes are forked, so that they share the memory of modules and find the models only
-    once. No thread may run before the fork.
+    The processes are forked, so that they share the memory of modules, and the models are found
+    only once. No thread may run before the fork.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Supervisor:
 
     def _ended(self, replica: Replica, status: int) -> None:
         if self._stopping:
-            # New connections go to the processes that are left.
+            # From now on, new connections go to the remaining processes.
             self._listeners[replica.number].close()
             self._terminate()
             return
@@ -99,7 +99,7 @@ class Supervisor:
         self._terminate()
 
     def _terminate(self) -> None:
-        """Terminate all processes but the first, and that one last: it runs their devices."""
+        """Terminate all processes but the first, then the first: it runs the device processes."""
         others = {pid for pid, replica in self._pids.items() if replica.number}
         # A second SIGTERM would end a process at once, so each gets only one.
         for pid in (others or set(self._pids)) - self._signalled:

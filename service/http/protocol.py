@@ -31,7 +31,7 @@ CLOSE = (b"connection", b"close")
 
 
 class Connection(HttpToolsProtocol):
-    """HTTP/1.1 of uvicorn with limits on connections, on heads of requests, and on waiting."""
+    """uvicorn's HTTP/1.1 with limits on connections, on heads of requests, and on waits."""
 
     def __init__(self, config: Config, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
@@ -44,13 +44,13 @@ class Connection(HttpToolsProtocol):
         self._rejected = False  # beyond the limit of connections
         self._in_head, self._complete = True, True  # of the request that is being received
         self._bytes = self._headers = self._unsent = 0
-        self._refusal: HTTPStatus | None = None
+        self._header_error: HTTPStatus | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.flow = PipelineFlowControl(transport, self.pipeline)
         if len(self.connections) > self._max_connections:
-            self._reject()
+            self._reject_connection()
         else:
             self._start_timer()
 
@@ -65,7 +65,7 @@ class Connection(HttpToolsProtocol):
             self._bytes += len(data)
         super().data_received(data)
         if self._in_head and self._bytes > MAX_HEAD_BYTES:
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            self._reject_request(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         elif self._in_head and self._timer is None and self._answered:
             self._start_timer()
 
@@ -79,7 +79,7 @@ class Connection(HttpToolsProtocol):
         """Count a header, or a trailer after the body."""
         self._headers += 1
         if self._headers > MAX_HEADERS:
-            self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            self._header_error = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             raise httptools.HttpParserError
         super().on_header(name, value)
 
@@ -96,8 +96,8 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        # The rest of the body is read and discarded: a client that is still sending would
-        # otherwise get a reset instead of its answer.
+        # Read and discard the rest of the body: otherwise a client that is still sending would get
+        # a reset instead of its answer.
         if not self._complete or self.transport.get_write_buffer_size():
             self._start_timer()
 
@@ -107,16 +107,16 @@ class Connection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer bytes that are not HTTP with a problem."""
-        self._refuse(self._refusal or HTTPStatus.BAD_REQUEST, msg)
+        self._reject_request(self._header_error or HTTPStatus.BAD_REQUEST, msg)
 
     @property
     def _answered(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
-    def _reject(self) -> None:
-        """Answer a connection beyond the limit; close it when the client has, or after a second.
+    def _reject_connection(self) -> None:
+        """Answer a connection beyond the limit; close it when the client does, or after a second.
 
-        To close it at once would reset the connection of a client that is sending its request.
+        Closing it at once would reset the connection of a client that is sending its request.
         """
         self.connections.discard(self)
         self._rejected = True
@@ -126,8 +126,8 @@ class Connection(HttpToolsProtocol):
         self.transport.write_eof()
         self._timer = self.loop.call_later(LINGER_S, self.transport.abort)
 
-    def _refuse(self, status: HTTPStatus, detail: str = "") -> None:
-        """Close, with an answer unless the client would mistake it for that of another request."""
+    def _reject_request(self, status: HTTPStatus, detail: str = "") -> None:
+        """Close; answer first, unless the client would take it for another request's answer."""
         self._stop_timer()
         if self.transport.is_closing():
             return
@@ -165,7 +165,7 @@ class Connection(HttpToolsProtocol):
         elif unsent or not self._answered:
             self._start_timer()
         elif self._in_head and not self._complete:
-            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+            self._reject_request(HTTPStatus.REQUEST_TIMEOUT)
         elif self._in_head:  # idle between two requests
             self.transport.close()
         else:  # the client still sends the body of an answered request

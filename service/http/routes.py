@@ -3,8 +3,7 @@
 from fastapi import APIRouter, Depends, Request, Response
 
 from analysis.workers.pipeline import Pipeline
-from service.factory import Model
-from service.factory import Models as FoundModels
+from service.factory import FoundModel, FoundModels
 from service.http.auth import authorize
 from service.http.documents import Answer, ModelCard, ModelCards, Readiness
 from service.http.openapi import ANALYZE, SECURITY
@@ -32,7 +31,7 @@ async def list_models(request: Request) -> ModelCards:
     return ModelCards(models=[_card(model, models) for model in models.all])
 
 
-def _card(model: Model, models: FoundModels) -> ModelCard:
+def _card(model: FoundModel, models: FoundModels) -> ModelCard:
     spec, fingerprint = model.spec, model.sidecar.fingerprint
     return ModelCard(
         name=spec.name,

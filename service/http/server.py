@@ -13,7 +13,7 @@ import uvicorn
 from analysis.workers.replica import Replica, replicas
 from engines.errors import EngineError
 from engines.types import Engine
-from service.factory import Models, device_count, find_models
+from service.factory import FoundModels, device_count, find_models
 from service.http.app import make_app
 from service.http.processes import Supervisor
 from service.http.protocol import Connection
@@ -22,14 +22,14 @@ from service.telemetry.logs import configure
 
 log = structlog.get_logger("emotions.server")
 BACKLOG = 2048
-# Time after the deadline of the last request for its answer to be sent.
+# Seconds after the deadline of the last request for its answer to be sent.
 GRACE_S = 5
 
 
 def run(settings: Settings, engine: Engine | None = None) -> None:
     """Serve until SIGTERM or SIGINT; requests that were accepted by then are answered.
 
-    `engine` replaces the engine that `settings` ask for.
+    `engine` replaces the engine of `settings`.
 
     Raises:
         EngineError: the address is taken, or a plan is missing; the message names the fix.
@@ -38,7 +38,12 @@ def run(settings: Settings, engine: Engine | None = None) -> None:
     with _listen(settings.host, settings.port) as listener:
         models = find_models(settings, engine)
         host, port = listener.getsockname()[:2]
-        log.info("serving", url=_url(host, port), engine=models.engine.name, reason=models.reason)
+        log.info(
+            "serving",
+            url=f"http://{_address(host, port)}",
+            engine=models.engine.name,
+            reason=models.reason,
+        )
         _raise_file_limit()
         count = settings.http_processes
         if count == 1:
@@ -51,8 +56,9 @@ def run(settings: Settings, engine: Engine | None = None) -> None:
     Supervisor(serve, replicas(count, device_count(settings, models)), listeners).run()
 
 
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def _address(host: str, port: int) -> str:
+    """Return `host:port` as URLs have it: IPv6 addresses in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _raise_file_limit() -> None:
@@ -62,7 +68,7 @@ def _raise_file_limit() -> None:
 
 
 def _serve(
-    settings: Settings, models: Models, listener: socket.socket, replica: Replica | None = None
+    settings: Settings, models: FoundModels, listener: socket.socket, replica: Replica | None = None
 ) -> None:
     """Run one HTTP process; `replica` is set if there are several."""
     config = uvicorn.Config(
@@ -76,15 +82,15 @@ def _serve(
         timeout_graceful_shutdown=int(settings.deadline_s) + GRACE_S,
     )
     server = Server(config)
-    # Until uvicorn installs handlers of its own. It raises the signals again after its shutdown;
-    # with these handlers the process then exits with 0.
+    # uvicorn replaces these handlers when it starts. After its shutdown it restores them and raises
+    # the signals again; with these handlers the process then exits with 0.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.stop)
     server.run(sockets=[listener])
 
 
 class Server(uvicorn.Server):
-    """The server of uvicorn, which a second signal of any kind ends at once."""
+    """uvicorn's server; a second SIGTERM or SIGINT ends the process at once."""
 
     def stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Stop as soon as the application has started; nothing was accepted before."""
@@ -110,7 +116,7 @@ def _listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
     except OSError as error:
         listener.close()
         raise EngineError(
-            f"cannot listen on {host}:{port} ({error.strerror}); stop the program that listens "
-            "there, or choose another address with --host and --port"
+            f"cannot listen on {_address(host, port)} ({error.strerror}); stop the program that "
+            "listens there, or choose another address with --host and --port"
         ) from error
     return listener

@@ -22,8 +22,8 @@ async def encode_lines(
 ) -> AsyncGenerator[bytes, None]:
     """Encode results: a line with the models, a line per image, and a line that ends the answer.
 
-    An error before the first result is raised, so that the answer gets a status of its own.
-    `describe` makes a problem of a later one, for the last line.
+    An error before the first result is raised, so that the answer gets the status of the error.
+    `describe` turns a later error into the problem in the last line.
     """
     count, problem = 1, None
     async with aclosing(results):
@@ -43,10 +43,10 @@ def _line(document: Document) -> bytes:
 
 
 class JsonLines(Response):
-    """Sends lines as they come, and cancels the work behind them when the client disconnects.
+    """Sends each line as soon as it is available; stops the analysis if the client disconnects.
 
-    The response starts with the first line: an error before that gets an answer of its own. It
-    ends after `timeout_s`, also if the client does not read.
+    The response starts with the first line, so that an earlier error gets an answer of its own. It
+    ends after `timeout_s`, even if the client does not read.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class JsonLines(Response):
         media_type: str,
         timeout_s: float,
     ) -> None:
-        # Otherwise nginx would buffer the whole answer.
+        # Without this header nginx would buffer the whole answer.
         super().__init__(media_type=media_type, headers={"X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._request = request

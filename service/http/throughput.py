@@ -8,7 +8,7 @@ from analysis.errors import DeadlineExceededError, UnavailableError
 
 # Weight of the newest interval in the moving average.
 SMOOTHING = 0.05
-# Errors of images that were dropped: their time says nothing about the throughput.
+# Errors of images that were dropped: their time does not measure the throughput.
 DROPPED = (asyncio.CancelledError, DeadlineExceededError, UnavailableError)
 
 
@@ -44,7 +44,7 @@ class Throughput:
     def _update(self, started: float) -> None:
         now = self._clock()
         if self._running <= self._workers:
-            # Nothing queues: an image takes at most the time of this one.
+            # No image is queued: the seconds per image are at most those of this one.
             self.seconds_per_image = min(self.seconds_per_image, now - started)
             self._last = None
             return

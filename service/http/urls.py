@@ -13,8 +13,8 @@ from service.errors import InvalidRequestError, UrlRefusedError
 PORTS = {"http": 80, "https": 443}
 MAX_LENGTH = 4096
 Network = IPv4Network | IPv6Network
-# The only global unicast addresses of IPv6 in the IANA registry. Outside of it are embedded IPv4
-# addresses (::ffff:0:0/96, ::/96, NAT64's 64:ff9b::/96) and those local to a link, site or host.
+# The only global unicast addresses of IPv6 in the IANA registry. Outside of them are embedded IPv4
+# addresses (::ffff:0:0/96, ::/96, NAT64's 64:ff9b::/96) and addresses of a link, site or host.
 UNICAST = IPv6Network("2000::/3")
 # Tunnels and translators, which lead to an IPv4 address that the sender chooses, and networks for
 # documentation.

@@ -1,4 +1,4 @@
-"""Middleware that gives each request an id, and logs, counts and traces it."""
+"""Middleware that assigns an id to each request, and logs, counts and traces the request."""
 
 import logging
 import random
@@ -74,7 +74,7 @@ class TelemetryMiddleware:
         self._tracing.end(stats)
 
     def _report(self, scope: Scope, status: int, seconds: float, stats: RequestStats) -> None:
-        # The path of the route, not of the client: each unknown path would add a label.
+        # The path of the route, not that of the request: each unknown path would add a label.
         path = getattr(scope.get("route"), "path", "other")
         self._metrics.requests.count_request(path, status, seconds, stats)
         log.log(
@@ -94,7 +94,7 @@ def _set_request_id(message: Message, scope: Scope) -> None:
 
 
 def _fields(stats: RequestStats) -> dict[str, object]:
-    """Return the log fields of a request: nothing from its body, and only the name of its key."""
+    """Return the log fields of a request; they contain nothing of its body or its key."""
     fields = {
         "code": stats.code,
         "key": stats.key,

@@ -1,4 +1,4 @@
-"""The metrics of several HTTP processes, added up to those of one service."""
+"""Sums the metrics of several HTTP processes into those of one service."""
 
 import asyncio
 import contextlib
@@ -14,8 +14,8 @@ from prometheus_client.registry import Collector
 from analysis.workers.replica import Replica
 from service.telemetry.metrics import Metrics
 
-# Metrics of which the maximum is taken: they are equal in all processes, or are start times. All
-# others are added up.
+# The maximum of these metrics is taken: they are equal in all processes, or are start times. All
+# others are summed.
 MAXIMUM = {
     "emotions_ready",
     "emotions_batch_limit_items",
@@ -33,7 +33,7 @@ class MultiprocessMetrics:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        """Serve our own metrics to the other processes in the block."""
+        """During the block, serve our own metrics to the other processes."""
         if not self._replica.metrics_listeners:
             yield
             return
@@ -42,7 +42,7 @@ class MultiprocessMetrics:
             yield
 
     async def render(self) -> bytes:
-        """Return the metrics of all processes, without those that do not answer."""
+        """Return the metrics of all processes that answer."""
         own, number = self._metrics.render(), self._replica.number
         others = [each for i, each in enumerate(self._replica.metrics_listeners) if i != number]
         if not others:
@@ -72,7 +72,7 @@ async def _fetch(listener: socket) -> str:
 
 
 def merge(texts: Iterable[str]) -> bytes:
-    """Merge metrics in text format, sample by sample with the same name and labels."""
+    """Merge metrics in text format; samples with the same name and labels become one."""
     families = _Families()
     for text in texts:
         for family in text_string_to_metric_families(text):

@@ -34,7 +34,7 @@ class Registry:
         return Gauge(f"emotions_{name}", text, labels, registry=self.collectors)
 
     def info(self, name: str, text: str, labels: Labels = ()) -> Info:
-        """Make a gauge that is always 1 and has facts as labels."""
+        """Make a gauge that is always 1; its labels have the information."""
         return Info(f"emotions_{name}", text, labels, registry=self.collectors)
 
     def histogram(

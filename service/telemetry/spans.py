@@ -1,8 +1,8 @@
 """Spans of requests, their stages and batches, by OpenTelemetry.
 
-FastAPI makes the span of a request and honours W3C trace context. A stage is a child of it. A batch
-serves several requests, but a span has one parent: it is a child of the first sampled request in it
-and links to all sampled ones.
+FastAPI makes the span of a request and honours W3C trace context. The span of a stage is a child
+of it. A batch serves several requests, but a span has one parent: the span of a batch is a child
+of the first sampled request in the batch, and links to all sampled ones.
 """
 
 import time
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # A request of many images has hundreds of spans, which arrive in bursts.
 QUEUE_SPANS = 8192
-# An unreachable collector delays the end of the process by at most this time.
+# An unreachable collector delays the end of the process by at most this many seconds.
 EXPORT_S = 3.0
 
 

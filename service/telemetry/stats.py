@@ -17,10 +17,10 @@ from analysis.timing import Sample, Stage
 
 @dataclass(slots=True, eq=False)
 class RequestStats:
-    """What one request cost.
+    """The cost of one request.
 
-    `received` counts the bytes of the body. `key` is the name of the API key, `code` that of the
-    problem in the answer. `span` is the OpenTelemetry span while the request is traced.
+    `received` counts the bytes of the body. `key` is the name of the API key. `code` is the code of
+    the problem in the answer. `span` is the OpenTelemetry span while the request is traced.
     """
 
     samples: list[Sample] = field(default_factory=list)

@@ -89,12 +89,12 @@ class FakeRunner(Runner):
         pass
 
 
-class StagingRunner(FakeRunner):
+class BufferedRunner(FakeRunner):
     """Has memory of its own for its rows; `infer` requires them to be in it."""
 
     staged: Array
 
-    def stage(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    def input_buffer(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         self.staged = np.full(shape, 0xA5, dtype)
         return self.staged
 

@@ -13,7 +13,7 @@ from analysis.detection import Letterbox, fill, fit
 from analysis.errors import ServiceError
 from analysis.networks import Networks, open_networks
 from analysis.plans import ModelPlan, ModelPlans, Rules
-from analysis.types import Analysis, Options, Source, Task
+from analysis.types import Analysis, Input, Options, Source
 from engines import build
 from engines.backends.onnxruntime import OnnxRuntime
 from engines.catalog import Catalog
@@ -73,7 +73,7 @@ def networks(plans: ModelPlans) -> Iterator[Networks]:
 
 
 def outcome(found: Networks, source: Source, options: Options = PLAIN) -> Analysis | ServiceError:
-    (result,) = analyze([Task(source, options)], found)
+    (result,) = analyze([Input(source, options)], found)
     return result.outcome
 
 

@@ -18,11 +18,11 @@ from analysis.errors import (
     UnsupportedMediaTypeError,
 )
 from analysis.networks import Networks, open_networks
-from analysis.types import Analysis, Options, Result, Task
+from analysis.types import Analysis, Input, Options, Result
 from engines.backends.onnxruntime import OnnxRuntime
 from engines.errors import PlanDamagedError
 from engines.types import U8
-from tests.analysis.fakes import Recorder, StagingRunner, StartingRunner
+from tests.analysis.fakes import BufferedRunner, Recorder, StartingRunner
 from tests.analysis.pictures import (
     BOXES,
     HOPPER,
@@ -56,7 +56,7 @@ def found(plans: Path) -> Iterator[Networks]:
 
 
 TASKS = st.builds(
-    Task,
+    Input,
     st.sampled_from(IMAGES),
     st.builds(
         Options,
@@ -71,7 +71,7 @@ TASKS = st.builds(
 @given(tasks=st.lists(TASKS, min_size=2, max_size=7))
 @settings(max_examples=10)
 def test_an_image_gives_the_same_alone_as_beside_any_others(
-    each: Networks, tasks: list[Task]
+    each: Networks, tasks: list[Input]
 ) -> None:
     """To the last bit, with any options, and beside broken images."""
     together = analyze(tasks, each)
@@ -80,7 +80,7 @@ def test_an_image_gives_the_same_alone_as_beside_any_others(
 
 
 def test_batches_of_images_give_the_bits_of_single_images(plans: Path) -> None:
-    tasks = [Task(source, Options(embeddings=True)) for source in IMAGES]
+    tasks = [Input(source, Options(embeddings=True)) for source in IMAGES]
     with (
         networks(shipped(plans, images=1, heights=False)) as single,
         networks(shipped(plans, images=4, heights=False)) as several,
@@ -182,7 +182,7 @@ def test_small_faces_are_cut_from_more_of_the_image(
 def recorded(
     sources: Sequence[bytes | U8], recorder: Recorder, options: Options = PLAIN
 ) -> list[Analysis | ServiceError]:
-    results = analyze([Task(source, options) for source in sources], recorder.networks())
+    results = analyze([Input(source, options) for source in sources], recorder.networks())
     return [result.outcome for result in results]
 
 
@@ -192,7 +192,7 @@ FINE = encode(np.full((120, 160, 3), 90, np.uint8))
 def test_the_error_of_an_image_is_its_outcome_and_affects_no_other_image() -> None:
     large = encode(np.zeros((10_000, 5_000, 3), np.uint8))
     sources = [FINE[:-30], FINE, b"text", large, FINE]
-    tasks = [Task(source, Options(embeddings=True)) for source in sources]
+    tasks = [Input(source, Options(embeddings=True)) for source in sources]
     results = analyze(tasks, Recorder().networks())
     kinds = [CorruptImageError, Analysis, UnsupportedMediaTypeError, TooLargeError, Analysis]
     assert [type(result.outcome) for result in results] == kinds
@@ -213,7 +213,7 @@ def test_images_share_batches() -> None:
     """The detector has batches of images; faces of all images share those of the others."""
     recorder = Recorder(boxes=[(10, 10, 60, 74), (100, 10, 150, 74), (200, 10, 250, 74)])
     found = recorder.networks(images=2, faces=8)
-    tasks = [Task(FINE, Options(embeddings=True)) for _ in range(5)]
+    tasks = [Input(FINE, Options(embeddings=True)) for _ in range(5)]
     analyze([tasks[0]._replace(source=b"text"), *tasks], found)
     sizes = {task: [len(rows) for rows in each] for task, each in recorder.rows.items()}
     assert sizes["detector"] == [1, 2, 2], "the broken one was in the first two"
@@ -228,7 +228,7 @@ def test_images_share_batches() -> None:
 
 def test_only_images_with_the_option_are_embedded() -> None:
     recorder = Recorder()
-    tasks = [Task(FINE, Options(embeddings=wanted)) for wanted in (True, False, True)]
+    tasks = [Input(FINE, Options(embeddings=wanted)) for wanted in (True, False, True)]
     results = [result.outcome for result in analyze(tasks, recorder.networks())]
     assert len(np.concatenate(recorder.rows["embedder"])) == 2
     assert [isinstance(r, Analysis) and r.embeddings is not None for r in results] == [
@@ -238,7 +238,7 @@ def test_only_images_with_the_option_are_embedded() -> None:
 
 def test_there_is_a_heartbeat_before_every_step() -> None:
     recorder = Recorder()
-    analyze([Task(FINE, Options(embeddings=True))] * 3, recorder.networks(images=2, faces=1))
+    analyze([Input(FINE, Options(embeddings=True))] * 3, recorder.networks(images=2, faces=1))
     batches = [at for at, event in enumerate(recorder.events) if event != "beat"]
     assert all(recorder.events[at - 1] == "beat" for at in batches)
     beats = recorder.events.count("beat")
@@ -247,9 +247,9 @@ def test_there_is_a_heartbeat_before_every_step() -> None:
 
 def test_rows_are_written_into_the_memory_of_the_runner() -> None:
     plain, staging = Recorder(), Recorder()
-    tasks = [Task(source, Options(embeddings=True)) for source in (FINE, ASTRONAUT, HOPPER)]
+    tasks = [Input(source, Options(embeddings=True)) for source in (FINE, ASTRONAUT, HOPPER)]
     one = analyze(tasks, plain.networks(images=2))
-    other = analyze(tasks, staging.networks(images=2, kind=StagingRunner))
+    other = analyze(tasks, staging.networks(images=2, kind=BufferedRunner))
     assert all(same(a.outcome, b.outcome) for a, b in zip(one, other, strict=True))
     for task, rows in plain.rows.items():
         assert all(equal(a, b) for a, b in zip(rows, staging.rows[task], strict=True))
@@ -257,7 +257,7 @@ def test_rows_are_written_into_the_memory_of_the_runner() -> None:
 
 def test_a_runner_that_can_be_started_classifies_while_landmarks_are_placed() -> None:
     plain, starting = Recorder(), Recorder()
-    tasks = [Task(source, Options(embeddings=True)) for source in (FINE, ASTRONAUT)]
+    tasks = [Input(source, Options(embeddings=True)) for source in (FINE, ASTRONAUT)]
     one = analyze(tasks, plain.networks())
     other = analyze(tasks, starting.networks(kind=StartingRunner))
     assert all(same(a.outcome, b.outcome) for a, b in zip(one, other, strict=True))
@@ -268,7 +268,7 @@ def test_a_runner_that_can_be_started_classifies_while_landmarks_are_placed() ->
 
 def test_a_runner_that_can_be_started_gets_many_faces_in_pieces() -> None:
     recorder = Recorder()
-    results = analyze([Task(FINE, PLAIN)] * 3, recorder.networks(faces=2, kind=StartingRunner))
+    results = analyze([Input(FINE, PLAIN)] * 3, recorder.networks(faces=2, kind=StartingRunner))
     assert [len(rows) for rows in recorder.rows["emotion"]] == [2, 1]
     assert all(isinstance(result.outcome, Analysis) for result in results)
 

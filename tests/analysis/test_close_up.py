@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from analysis.analyze import analyze
 from analysis.close_up import MARGIN, SHRINK, CloseUps, merged, second_look, wanted
 from analysis.detection import PADDING, nms
-from analysis.types import Options, Task
+from analysis.types import Input, Options
 from engines.types import U8
 from tests.analysis.pictures import IMAGES, SIZE, faces, letterbox, networks, outcome, same, shipped
 from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, encode, iou, read
@@ -70,7 +70,7 @@ def test_a_close_up_gives_the_same_alone_as_beside_others(plans: Path) -> None:
     images = [*(encode(filling(fill, 640, 640)[0]) for fill in (1.0, 1.5, 2.0)), *IMAGES[:2]]
     with networks(shipped(plans, images=4, heights=False)) as found_by:
         alone = [outcome(found_by, each) for each in images]
-        together = analyze([Task(each, Options()) for each in images * 2], found_by)
+        together = analyze([Input(each, Options()) for each in images * 2], found_by)
     for one, result in zip(alone * 2, together, strict=True):
         assert same(one, result.outcome)
 

@@ -1,5 +1,6 @@
 """The HTTP client of the benchmarks, with a server that sends every kind of answer."""
 
+import asyncio
 import socket
 
 import pytest
@@ -82,8 +83,6 @@ def test_fetch_works_without_an_event_loop(server: Server) -> None:
 
 def test_clients_run_on_uvloop() -> None:
     async def module() -> str:
-        import asyncio  # noqa: PLC0415
-
         return type(asyncio.get_running_loop()).__module__
 
     assert run(module()).startswith("uvloop")

@@ -6,7 +6,7 @@ from typing import cast
 import msgspec
 import pytest
 
-from bench.gpu.report import Plan, report, rows
+from bench.gpu.report import Measurement, report, rows
 from engines.backends.tensorrt.engine import TensorRT
 from engines.backends.tensorrt.library import Library
 from engines.catalog import Catalog
@@ -14,7 +14,7 @@ from service.settings import Settings
 from tests.engines.backends import fake_tensorrt
 from tests.engines.backends.fake_cuda import Machine
 
-SMALL = Plan(
+SMALL = Measurement(
     engines=["tensorrt", "onnxruntime"],
     precisions=["fp32"],
     models=["landmarks-64"],

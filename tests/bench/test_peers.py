@@ -11,7 +11,7 @@ from bench.inputs.scenes import ONE_FACE, scene
 from bench.load.result import Answer, Result
 from bench.measure.processes import Usage
 from bench.measure.service import Measured
-from bench.peers.measure import CLIENTS, PORT, Found, Plan, rounds
+from bench.peers.measure import CLIENTS, PORT, Found, Measurement, rounds
 from bench.peers.peer import PEERS, Peer, as_body, as_json, as_tensor, running
 from bench.peers.report import clients, draw, table
 
@@ -25,7 +25,7 @@ def test_a_peer_is_started_loaded_and_stopped(plans: Path, monkeypatch: pytest.M
     monkeypatch.setenv("EMOTIONS_PLANS", str(plans))
     monkeypatch.setenv("EMOTIONS_ENGINE", "bench.fakes:instant:1")
     (peer,) = [peer for peer in PEERS if peer.name == "fastapi"]
-    plan = Plan(1, 0.2, {max(os.sched_getaffinity(0))}, plans)
+    plan = Measurement(1, 0.2, {max(os.sched_getaffinity(0))}, plans)
     ((done, found),) = rounds([peer], scene(ONE_FACE), plan)
     assert done == 1
     assert found.limits[0] > 0

@@ -5,7 +5,9 @@ implied by two others (transitive reduction), so that the drawing stays readable
 """
 
 import ast
+import sys
 from html import escape
+from textwrap import wrap
 from typing import NamedTuple
 
 import grimp
@@ -24,7 +26,9 @@ SOURCES = {
     "tensorrtx": ROOT,
     "emotions_client": ROOT / "client",
 }
-WIDTH, HEIGHT, GAP, ROW = 330, 64, 60, 112
+WIDTH, HEIGHT, GAP, ROW = 390, 82, 50, 126
+# Characters per line of a box.
+CHARACTERS = 64
 
 
 class Box(NamedTuple):
@@ -47,6 +51,7 @@ class Box(NamedTuple):
 
 def arrows() -> set[tuple[str, str]]:
     """Pairs of packages (importer, imported) that no longer path of imports implies."""
+    sys.path.insert(0, str(ROOT / "client"))
     graph = grimp.build_graph(*SOURCES, cache_dir=None)
     for name in SOURCES:
         graph.squash_module(name)
@@ -116,14 +121,15 @@ def _line(one: Box, other: Box) -> str:
 
 def _box(box: Box) -> str:
     middle, inside = box.x + WIDTH // 2, ", ".join(box.inside)
-    lines = [(14, 600, f"{box.name}"), (11, 400, box.purpose[:58]), (11, 400, inside[:58])]
-    texts = (
+    texts = wrap(box.purpose.replace("`", ""), CHARACTERS) + wrap(inside, CHARACTERS)
+    lines = [(14, 600, box.name), *((11, 400, text) for text in texts)]
+    drawn = (
         f'<text x="{middle}" y="{box.y + 20 + 18 * i}" font-size="{size}" '
         f'font-weight="{weight}">{escape(text)}</text>'
         for i, (size, weight, text) in enumerate(lines)
     )
     rect = f'<rect x="{box.x}" y="{box.y}" width="{WIDTH}" height="{HEIGHT}" rx="8" '
-    return rect + 'fill="#eef1fb" stroke="#4051b5"/>' + "".join(texts)
+    return rect + 'fill="#eef1fb" stroke="#4051b5"/>' + "".join(drawn)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from offline.bot.settings import BotSettings
+from service.settings import Settings
 from tests.docs import packages
 from tests.docs.blocks import DOCS
 from tests.docs.pages import PAGES
@@ -15,7 +17,11 @@ FOLDERS = (
     "|training"
 )
 HISTORY = DOCS / "LOG.md"  # it names files that are gone
-WRITTEN = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted({*DOCS.rglob("*.md")} - {HISTORY})]
+WRITTEN = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md")),
+    *(ROOT / name / "README.md" for name in ("client", "training")),
+    *sorted({*DOCS.rglob("*.md")} - {HISTORY}),
+]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -38,14 +44,25 @@ def test_names_only_files_that_are_there(page: Path) -> None:
         assert brought or list(ROOT.glob(f"{name.rstrip('/')}*")), name
 
 
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_names_only_modules_that_are_there(page: Path) -> None:
+    for name in re.findall(r"python -m ([\w.]+)", page.read_text()):
+        path = ROOT / name.replace(".", "/")
+        if (ROOT / path.relative_to(ROOT).parts[0]).is_dir():
+            assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), name
+
+
+def test_every_picture_is_shown() -> None:
+    text = "".join(page.read_text() for page in [*WRITTEN, HISTORY, ROOT / "mkdocs.yml"])
+    hidden = [file.name for file in (DOCS / "images").iterdir() if file.name not in text]
+    assert hidden == []
+
+
 def test_the_readme_points_to_the_documentation() -> None:
     assert "docs/index.md" in (ROOT / "README.md").read_text()
 
 
 def test_settings_named_anywhere_exist() -> None:
-    from offline.bot.settings import BotSettings  # noqa: PLC0415
-    from service.settings import Settings  # noqa: PLC0415
-
     kinds = (("EMOTIONS", Settings), ("EMOTIONS_BOT", BotSettings))
     known = {f"{start}_{name.upper()}" for start, kind in kinds for name in kind.model_fields} | {
         "EMOTIONS_VENV",

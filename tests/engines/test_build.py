@@ -12,7 +12,7 @@ import pytest
 
 from engines import build, plan
 from engines.backends.onnxruntime import OnnxRuntime, OnnxRuntimeRunner
-from engines.catalog import Catalog, Limits, ModelSpec
+from engines.catalog import Catalog, ModelSpec, ParityLimits
 from engines.errors import EngineError, ParityError, PlanDamagedError, PlanMissingError
 from engines.network import export
 from engines.probe_inputs import probe
@@ -129,7 +129,7 @@ def test_a_plan_that_mixes_up_a_batch_is_not_put_in_place(name: str, tmp_path: P
 
 
 def test_a_plan_beyond_its_limits_is_refused(spec: ModelSpec, tmp_path: Path) -> None:
-    strict = msgspec.structs.replace(spec, limits={"fp32": Limits(landmark=-1.0)})
+    strict = msgspec.structs.replace(spec, limits={"fp32": ParityLimits(landmark=-1.0)})
     with pytest.raises(ParityError, match="limit -1"):
         build.build(strict, ENGINE, tmp_path)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engines import build, parity, weights
-from engines.catalog import Catalog, Limits, Precision
+from engines.catalog import Catalog, ParityLimits, Precision
 from engines.errors import ParityError
 from engines.limits import LIMITS, allowed
 from engines.network import graph
@@ -51,6 +51,6 @@ def test_every_precision_of_every_task_has_limits(name: str) -> None:
 
 def test_limits_of_an_entry_replace_those_of_the_task() -> None:
     spec = Catalog.load().get("retinaface-mnet025")
-    wider = msgspec.structs.replace(spec, limits={"fp32": Limits(landmark=3.0)})
+    wider = msgspec.structs.replace(spec, limits={"fp32": ParityLimits(landmark=3.0)})
     assert allowed(wider, "fp32") == {**LIMITS["detector"]["fp32"], "landmark": 3.0}
     assert allowed(wider, "int8") == LIMITS["detector"]["int8"]

@@ -76,7 +76,7 @@ async def test_a_request_that_would_be_late_is_refused_at_once(plans: Path) -> N
             late = await ask(app, JPEG, KIND | {b"x-request-deadline-ms": b"1000"})
             patient = await ask(app, JPEG, KIND | {b"x-request-deadline-ms": b"2000"})
     assert (late.status, patient.status) == (503, 200)
-    assert b"longer than the deadline" in late.body
+    assert b"deadline" in late.body
 
 
 async def test_the_images_of_a_request_count_together(plans: Path) -> None:

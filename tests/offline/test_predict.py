@@ -24,8 +24,8 @@ from offline.analyzers import open_analyzer
 from offline.drawing.annotate import annotate
 from offline.errors import OutputError, RemoteError
 from offline.files import all_inside
-from offline.job import Job
 from offline.predict import predict, predict_folder
+from offline.run import PredictRun
 from service.settings import Settings
 from tests.engines.poisoned import DIES
 from tests.offline.helpers import FakeAnalyzer, read_table
@@ -67,14 +67,14 @@ def in_process(plans: Path, *paths: Path, **job: Any) -> tuple[int, str]:
     """Run a job in this process, on one thread; return how many files failed, and the output."""
     output = io.StringIO()
     settings = Settings(plans=plans, engine="onnxruntime", isolate=False, workers=1)
-    failed = predict(settings, Job(paths, **job), Console(file=output, soft_wrap=True))
+    failed = predict(settings, PredictRun(paths, **job), Console(file=output, soft_wrap=True))
     return failed, output.getvalue()
 
 
 async def into(out: Path, *paths: Path, resume: bool = False) -> tuple[list[str], int]:
     """Run a job without networks; return the names they would get, and how many files failed."""
     analyzer = FakeAnalyzer()
-    failed = await predict_folder(analyzer, Job(paths, out, resume=resume), out, QUIET)
+    failed = await predict_folder(analyzer, PredictRun(paths, out, resume=resume), out, QUIET)
     return analyzer.names, failed
 
 
@@ -176,7 +176,7 @@ def test_a_failure_leaves_no_thread_and_no_process(
     threads, children = set(threading.enumerate()), child_processes()
     settings = Settings(plans=plans, engine="onnxruntime", workers=1)
     with pytest.raises(OSError, match="the disk is full"):
-        predict(settings, Job([photographs], photographs / "out"), QUIET)
+        predict(settings, PredictRun([photographs], photographs / "out"), QUIET)
     assert {thread for thread in threading.enumerate() if thread not in threads} == set()
     assert child_processes() <= children
 
@@ -214,7 +214,7 @@ def test_a_folder_for_results_that_holds_all_images_is_rejected(
         [photographs / "crowd.webp", photographs],
     ):
         with pytest.raises(OutputError, match="nothing to read"):
-            predict(Settings(), Job(paths, photographs), QUIET)
+            predict(Settings(), PredictRun(paths, photographs), QUIET)
     assert not (photographs / "images.csv").exists()
     assert not all_inside([photographs, tmp_path / "x"], photographs)
     assert not all_inside([photographs], photographs / "out")
@@ -257,7 +257,7 @@ def test_a_service_gives_the_same_tables(
     server: Server, plans: Path, photographs: Path, tmp_path: Path
 ) -> None:
     assert in_process(plans, photographs, out=tmp_path / "here")[0] == 1
-    job = Job([photographs], tmp_path / "there", url=server.url)
+    job = PredictRun([photographs], tmp_path / "there", url=server.url)
     assert predict(Settings(), job, QUIET) == 1
     for name in ("faces.csv", "images.csv"):
         here, there = (tmp_path / place / name for place in ("here", "there"))
@@ -268,7 +268,7 @@ def test_a_service_gives_the_same_tables(
 def test_a_result_stands_if_its_picture_is_too_large_here(
     server: Server, photographs: Path, tmp_path: Path
 ) -> None:
-    job = Job([photographs / "a.png"], tmp_path / "out", url=server.url)
+    job = PredictRun([photographs / "a.png"], tmp_path / "out", url=server.url)
     assert predict(Settings(max_pixels=100), job, QUIET) == 0
     (row,) = read_table(tmp_path / "out" / "images.csv")
     assert (row["faces"], row["error"]) == ("1", "")
@@ -279,7 +279,7 @@ def test_a_service_that_rejects_the_key_is_an_error(
     strict_server: Server, with_key: Settings, tmp_path: Path
 ) -> None:
     (tmp_path / "small.png").write_bytes(encode(np.zeros((50, 50, 3), np.uint8)))
-    job = Job([tmp_path / "small.png"], tmp_path / "out", url=strict_server.url)
+    job = PredictRun([tmp_path / "small.png"], tmp_path / "out", url=strict_server.url)
     with pytest.raises(RemoteError, match="401"):
         predict(Settings(), job, QUIET)
     assert predict(with_key, job, QUIET) == 0

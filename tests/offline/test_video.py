@@ -15,8 +15,8 @@ from rich.console import Console
 from analysis.document import ImageResult
 from engines.types import U8
 from offline.errors import OutputError
-from offline.job import Job
 from offline.predict import predict
+from offline.run import PredictRun
 from offline.video.analyze import analyze_video
 from offline.video.reading import Frame, count_frames, read_frames
 from offline.video.tables import Columns
@@ -57,7 +57,7 @@ def settings(plans: Path) -> Settings:
 def test_a_clip_gives_one_track_per_person_and_a_timeline(
     settings: Settings, clip: Path, tmp_path: Path
 ) -> None:
-    assert predict(settings, Job([clip.parent], tmp_path / "out"), QUIET) == 0
+    assert predict(settings, PredictRun([clip.parent], tmp_path / "out"), QUIET) == 0
     out = tmp_path / "out" / "videos" / "clip.mp4"
     assert sorted(path.name for path in out.iterdir()) == [
         "faces.csv",
@@ -88,7 +88,7 @@ def test_a_clip_gives_one_track_per_person_and_a_timeline(
 def test_fewer_frames_through_a_service_and_resume(
     server: Server, settings: Settings, clip: Path, tmp_path: Path
 ) -> None:
-    job = Job([clip], tmp_path / "out", url=server.url, fps=2.5)
+    job = PredictRun([clip], tmp_path / "out", url=server.url, fps=2.5)
     assert predict(settings, job, QUIET) == 0
     frames = read_table(tmp_path / "out" / "videos" / "clip.mp4" / "frames.csv")
     assert [int(row["frame"]) for row in frames] == list(range(0, SECONDS * RATE, 4))
@@ -129,7 +129,7 @@ async def test_embeddings_are_compared_only_where_people_are_numbered(
 def test_options_choose_the_columns_of_a_video(
     settings: Settings, clip: Path, tmp_path: Path
 ) -> None:
-    job = Job([clip], tmp_path / "out", "jsonl", fps=2.5, embeddings=True, identities=False)
+    job = PredictRun([clip], tmp_path / "out", "jsonl", fps=2.5, embeddings=True, identities=False)
     assert predict(settings, job, QUIET) == 0
     out = tmp_path / "out" / "videos" / "clip.mp4"
     faces, frames = (
@@ -150,7 +150,7 @@ def test_broken_videos_are_counted_and_leave_nothing(
 ) -> None:
     (tmp_path / "text.mp4").write_text("no video")
     (tmp_path / "cut.mp4").write_bytes(clip.read_bytes()[:2000])
-    job = Job([tmp_path], tmp_path / "out")
+    job = PredictRun([tmp_path], tmp_path / "out")
     assert predict(settings, job, QUIET) == 2
     assert [path.name for path in (tmp_path / "out").iterdir() if path.is_dir()] in ([], ["videos"])
     assert list((tmp_path / "out" / "videos").iterdir()) == []
@@ -168,7 +168,7 @@ def test_time_starts_at_the_first_frame(tmp_path: Path) -> None:
 
 def test_videos_need_a_folder(settings: Settings, clip: Path) -> None:
     with pytest.raises(OutputError, match="--out"):
-        predict(settings, Job([clip]), QUIET)
+        predict(settings, PredictRun([clip]), QUIET)
 
 
 def test_videos_of_telephones_are_turned_upright(tmp_path: Path) -> None:

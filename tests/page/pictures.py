@@ -1,4 +1,4 @@
-"""`python -m tests.page.pictures`: draws the pictures of the page for the README."""
+"""`python -m tests.page.pictures`: draws the pictures of the page for the documentation."""
 
 import io
 from pathlib import Path

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from analysis.errors import CorruptImageError
-from analysis.types import Analysis, Options, Result, Task
+from analysis.types import Analysis, Input, Options, Result
 from analysis.workers.layout import Layout
 from analysis.workers.pool import Pool
 from analysis.workers.replica import Replica
@@ -131,13 +131,13 @@ class Recording:
     alive = True
 
     def __init__(self) -> None:
-        self.sent: list[Sequence[Task]] = []
+        self.sent: list[Sequence[Input]] = []
         self.reconnects = 0
 
     def start(self, pool: Dispatcher, place: Worker | Group) -> None:
         pass
 
-    def send(self, tasks: Sequence[Task]) -> bool:
+    def send(self, tasks: Sequence[Input]) -> bool:
         self.sent.append(tasks)
         return True
 
@@ -163,7 +163,7 @@ async def test_a_worker_that_was_done_when_its_device_ended_connects_to_the_next
     pool.start(asyncio.get_running_loop())
     for seat in group.workers:
         pool.became_ready(seat)
-        pool.submit(Task(b"", Options()), math.inf, results.append)
+        pool.submit(Input(b"", Options()), math.inf, results.append)
     pool.device_ended(group, "died")
     pool.lost(group.workers[0], tried=True)
     pool.answered(group.workers[1], [Result(CorruptImageError(""), [])], [], 0)

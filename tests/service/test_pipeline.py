@@ -26,7 +26,7 @@ from analysis.errors import (
     UnsupportedMediaTypeError,
 )
 from analysis.timing import Batch
-from analysis.types import Analysis, Options, Source, Task
+from analysis.types import Analysis, Input, Options, Source
 from analysis.workers.job import Job
 from analysis.workers.observer import Observer
 from analysis.workers.pipeline import Pipeline
@@ -263,7 +263,7 @@ async def test_a_result_for_a_cancelled_caller_is_dropped(
     """The result comes between the cancellation and the next iteration of the event loop."""
     sent: list[Callable[[Any], None]] = []
 
-    def submit(task: Task, deadline: float, done: Any, owner: object = None) -> Job:
+    def submit(task: Input, deadline: float, done: Any, owner: object = None) -> Job:
         sent.append(done)
         return Job(task, deadline, done, owner)
 

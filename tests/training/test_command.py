@@ -62,5 +62,5 @@ def test_a_new_run_does_not_replace_a_checkpoint(
     with pytest.raises(SystemExit) as ended:
         package.main()
     assert ended.value.code == 1
-    assert "add --resume or choose another --out" in capsys.readouterr().err
+    assert "--resume" in capsys.readouterr().err
     assert loop.load(tmp_path / loop.CHECKPOINT) == {"step": 3}

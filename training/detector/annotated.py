@@ -8,7 +8,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from training.detector.pictures import Image, decode
+from engines.types import U8
+from training.detector.pictures import decode
 
 ARCHIVE = "faces_landmarks.zip"
 # The points of names with this prefix lie too high, by eye and by every detector. The offset is the
@@ -25,7 +26,7 @@ class Marked:
     from the viewer's side; NaN if unknown.
     """
 
-    images: Image
+    images: U8
     points: NDArray[np.float32]
 
     def part(self, chosen: NDArray[np.bool_]) -> Self:

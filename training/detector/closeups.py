@@ -20,17 +20,18 @@ import tensorrtx
 from analysis import close_up
 from analysis.close_up import CloseUps, Row
 from analysis.detection import select
+from engines.types import F32, U8
 from tensorrtx import retinaface
-from training.detector.matching import Floats, overlaps
+from training.detector.matching import overlaps
 from training.detector.paste import FACE_CENTRE, FACE_SIZE
-from training.detector.pictures import Image, Pictures
+from training.detector.pictures import Pictures
 from training.geometry import letterbox
 
 FRAMES = ((640, 640), (640, 480), (1280, 720))  # width, height
 FILLS = (0.65, 0.8, 1.0, 1.25, 1.5, 2.0)  # height of the face over that of the frame
 SIZE = (640, 640)
 HEIGHTS = retinaface.heights(SIZE)
-Detector = Callable[[Image], Row]
+Detector = Callable[[U8], Row]
 
 
 def main() -> None:
@@ -62,14 +63,14 @@ def detector_of(weights: Path) -> Detector:
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
 
-    def run(canvas: Image) -> Row:
+    def run(canvas: U8) -> Row:
         rows = session.run(names, {"images": canvas[None]})
         return {name: row[0] for name, row in zip(names, rows, strict=True)}
 
     return run
 
 
-def frames(pictures: Pictures, fill: float, count: int) -> Iterator[tuple[Image, Floats]]:
+def frames(pictures: Pictures, fill: float, count: int) -> Iterator[tuple[U8, F32]]:
     """Yield RGB frames of all sizes, each with one face, and the visible part of its box."""
     for size in FRAMES:
         rng = np.random.default_rng(7)
@@ -78,8 +79,8 @@ def frames(pictures: Pictures, fill: float, count: int) -> Iterator[tuple[Image,
 
 
 def frame(
-    photo: Image, fill: float, size: tuple[int, int], rng: np.random.Generator
-) -> tuple[Image, Floats]:
+    photo: U8, fill: float, size: tuple[int, int], rng: np.random.Generator
+) -> tuple[U8, F32]:
     """Place a face near the middle of a frame, turned a little."""
     extent, side = np.array(size), fill * size[1] / FACE_SIZE[1]
     centre = extent / 2 + rng.uniform(-0.15, 0.15, 2) * extent
@@ -92,9 +93,7 @@ def frame(
     return np.asarray(warp(np.ascontiguousarray(photo), matrix, size)), box.astype(np.float32)
 
 
-def find(
-    detector: Detector, image: Image, wanted: Floats, policy: CloseUps
-) -> tuple[bool, int, bool]:
+def find(detector: Detector, image: U8, wanted: F32, policy: CloseUps) -> tuple[bool, int, bool]:
     """Return whether the face is found, the number of faces, and if there was a second pass."""
     canvas, box = letterbox(image, SIZE, HEIGHTS)
     row = detector(canvas)

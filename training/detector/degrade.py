@@ -3,12 +3,12 @@
 import cv2
 import numpy as np
 
-from training.detector.pictures import Image
+from engines.types import U8
 
 LEVELS = np.arange(256, dtype=np.float32) / 255
 
 
-def tone(image: Image, rng: np.random.Generator, strength: float = 1.0) -> Image:
+def tone(image: U8, rng: np.random.Generator, strength: float = 1.0) -> U8:
     """Change gamma, gain and offset per colour: dark, washed-out and tinted pictures."""
     gamma = np.exp(rng.normal(0, 0.35 * strength)) * np.exp(rng.normal(0, 0.06 * strength, 3))
     gain = np.exp(rng.normal(-0.1, 0.2) * strength)
@@ -17,12 +17,12 @@ def tone(image: Image, rng: np.random.Generator, strength: float = 1.0) -> Image
     return np.asarray(cv2.LUT(image, np.round(table * 255).astype(np.uint8)[None]), np.uint8)
 
 
-def grey(image: Image) -> Image:
+def grey(image: U8) -> U8:
     """Remove colour, and keep three channels."""
     return np.asarray(cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR))
 
 
-def blur(image: Image, rng: np.random.Generator) -> Image:
+def blur(image: U8, rng: np.random.Generator) -> U8:
     """Blur as if out of focus, or along a line."""
     if rng.random() < 0.6:
         return np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 2.2)))
@@ -34,27 +34,27 @@ def blur(image: Image, rng: np.random.Generator) -> Image:
     return np.asarray(cv2.filter2D(image, -1, line / line.sum()))
 
 
-def coarse(image: Image, rng: np.random.Generator) -> Image:
+def coarse(image: U8, rng: np.random.Generator) -> U8:
     """Shrink and enlarge again, like a small video."""
     factor = rng.uniform(0.35, 0.9)
     small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR))
 
 
-def noise(image: Image, rng: np.random.Generator) -> Image:
+def noise(image: U8, rng: np.random.Generator) -> U8:
     """Add sensor noise of up to 12 levels."""
     grain = rng.standard_normal(image.shape, np.float32) * rng.uniform(1, 12)
     return np.clip(image + grain, 0, 255).astype(np.uint8)
 
 
-def jpeg(image: Image, rng: np.random.Generator) -> Image:
+def jpeg(image: U8, rng: np.random.Generator) -> U8:
     """Compress at quality 15 to 90."""
     quality = int(rng.integers(15, 91))
     data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
 
 
-def degrade(image: Image, rng: np.random.Generator) -> Image:
+def degrade(image: U8, rng: np.random.Generator) -> U8:
     """Apply some of the effects, in the order in which a camera causes them."""
     if rng.random() < 0.6:
         image = tone(image, rng)

@@ -8,27 +8,26 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from engines.types import F32, U8
 from training.detector.loader import normalise
 from training.detector.network import STRIDES, RetinaFace
-from training.detector.pictures import Image
 
 SIDES = ((16, 32), (64, 128), (256, 512))  # of the anchors of each stride, pixels
 VARIANCES = (0.1, 0.2)  # of centres and of logarithmic sizes
 OVERLAP = 0.4  # IoU above which the weaker of two boxes is removed
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Detections:
     """`boxes` (N, 4) x1 y1 x2 y2, `scores` (N,), `landmarks` (N, 5, 2); pixels, best first."""
 
-    boxes: Floats
-    scores: Floats
-    landmarks: Floats
+    boxes: F32
+    scores: F32
+    landmarks: F32
 
 
 @cache
-def anchors(height: int, width: int) -> Floats:
+def anchors(height: int, width: int) -> F32:
     """Return all anchors of an input in the order of the heads, (A, 3): centre x, y, side."""
     levels = []
     for stride, sides in zip(STRIDES, SIDES, strict=True):
@@ -38,7 +37,7 @@ def anchors(height: int, width: int) -> Floats:
     return np.concatenate(levels).astype(np.float32)
 
 
-def decode(heads: Floats, prior: Floats) -> tuple[Floats, Floats]:
+def decode(heads: F32, prior: F32) -> tuple[F32, F32]:
     """Return boxes (N, 4) and landmarks (N, 5, 2) from regressions (N, 14) at anchors (N, 3)."""
     centre, side = prior[:, None, :2], prior[:, None, 2:]
     points = centre + heads[:, [0, 1, *range(4, 14)]].reshape(-1, 6, 2) * VARIANCES[0] * side
@@ -47,14 +46,14 @@ def decode(heads: Floats, prior: Floats) -> tuple[Floats, Floats]:
     return boxes.astype(np.float32), points[:, 1:].astype(np.float32)
 
 
-def suppress(boxes: Floats, scores: Floats) -> NDArray[np.intp]:
+def suppress(boxes: F32, scores: F32) -> NDArray[np.intp]:
     """Return the indices that remain after greedy non-maximum suppression, best first."""
     corners = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
     kept = cv2.dnn.NMSBoxes(corners.tolist(), scores.tolist(), 0.0, OVERLAP)
     return np.asarray(kept, np.intp).reshape(-1)
 
 
-def detect(network: RetinaFace, images: Image, threshold: float) -> list[Detections]:
+def detect(network: RetinaFace, images: U8, threshold: float) -> list[Detections]:
     """Detect faces with a score of `threshold` or more in (B, H, W, 3) uint8 BGR, sides of 32 n."""
     device = next(network.parameters()).device
     batch = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())

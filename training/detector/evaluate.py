@@ -6,18 +6,17 @@ from functools import partial
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from engines.types import F32, U8
 from training.detector.annotated import Marked
 from training.detector.detections import Detections, detect
 from training.detector.landmark_scenes import SIDES, seen
 from training.detector.matching import Errors, Recall, landmark_error, match, overlaps
 from training.detector.network import RetinaFace
-from training.detector.pictures import Image, Pictures
+from training.detector.pictures import Pictures
 from training.detector.scenes import make_scene
 
 SEED = 2  # of the scenes, different from training
-Floats = NDArray[np.float32]
 Figures = Mapping[str, object]
 
 
@@ -31,20 +30,20 @@ class Trial:
     size: int
     threshold: float
 
-    def made_up(self) -> Iterator[tuple[Image, Floats]]:
+    def made_up(self) -> Iterator[tuple[U8, F32]]:
         """Yield scenes with their pasted faces."""
         for index in range(self.scenes):
             scene = make_scene(self.pictures, self.size, SEED, index)
             yield scene.image, scene.faces
 
-    def empty(self) -> Iterator[Image]:
+    def empty(self) -> Iterator[U8]:
         """Yield backgrounds, enlarged by 3 and padded at the right and the bottom to 320 pixels."""
         for picture in self.pictures.backgrounds:
             image = np.full((320, 320, 3), (104, 117, 123), np.uint8)
             image[:300, :300] = cv2.resize(picture, (300, 300))
             yield image
 
-    def faces(self, network: RetinaFace, image: Image) -> Detections:
+    def faces(self, network: RetinaFace, image: U8) -> Detections:
         """Detect the faces of one picture with `network`."""
         (detections,) = detect(network, image[None], self.threshold)
         return detections

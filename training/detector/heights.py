@@ -16,10 +16,11 @@ import numpy as np
 
 from analysis.detection import select
 from analysis.types import Detections
+from engines.types import F32, U8
 from training.detector.closeups import HEIGHTS, SIZE, Detector, detector_of
 from training.detector.evaluate import SEED
-from training.detector.matching import Floats, match, overlaps
-from training.detector.pictures import Image, Pictures
+from training.detector.matching import match, overlaps
+from training.detector.pictures import Pictures
 from training.detector.scenes import make_scene
 from training.geometry import letterbox
 
@@ -59,20 +60,20 @@ def main() -> None:
         print(f"{rows} agreement: {agreement(found['padded'], found['cut'])}", flush=True)
 
 
-def find(detector: Detector, image: Image, way: str) -> Detections:
+def find(detector: Detector, image: U8, way: str) -> Detections:
     """Detect the faces of an RGB image with a score of at least 0.5."""
     canvas, box = letterbox(image, SIZE, WAYS[way])
     return select(detector(canvas), box, min_score=0.5, nms_iou=0.4, max_faces=100)
 
 
-def visible(faces: Floats, rows: int) -> Floats:
+def visible(faces: F32, rows: int) -> F32:
     """Return the parts of the faces (N, 4) in the upper `rows`, if at least half of a face."""
     shown = faces.copy()
     shown[:, 3] = np.minimum(shown[:, 3], rows)
     return shown[shown[:, 3] - shown[:, 1] >= VISIBLE * (faces[:, 3] - faces[:, 1])]
 
 
-def recalled(found: Detections, wanted: Floats) -> Floats:
+def recalled(found: Detections, wanted: F32) -> F32:
     """Return for each wanted box whether it was found, and its lower edge: (N, 2)."""
     hits = match(found.boxes, wanted) >= 0
     return np.column_stack([hits, wanted[:, 3]]).astype(np.float32)

@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.landmarks import eyes
+from engines.types import F32, U8
 from training.detector.annotated import Marked
-from training.detector.detections import Detections, Floats
+from training.detector.detections import Detections
 from training.detector.matching import match
 from training.detector.paste import FACE_SIZE, Placement, paste
-from training.detector.pictures import Image, Pictures
+from training.detector.pictures import Pictures
 from training.detector.scenes import backdrop
 
 SIDES = (320, 640)  # sides of the scenes: of small faces and of larger ones
@@ -19,7 +20,7 @@ EYES_SHARE = 0.166  # distance of the eyes over the side, in a photograph of `pa
 SMALLEST = 0.25  # side of a picture over the side of its cell
 
 
-def of_face(faces: Detections, points: Floats) -> Floats:
+def of_face(faces: Detections, points: F32) -> F32:
     """Return the landmarks (1, 5, 2) of the face that fits `points` (5, 2) best, or (0, 5, 2)."""
     width, height = (eyes(points) * share / EYES_SHARE / 2 for share in FACE_SIZE)
     x, y = points.mean(0)
@@ -29,8 +30,8 @@ def of_face(faces: Detections, points: Floats) -> Floats:
 
 
 def seen(
-    find: Callable[[Image], Detections], people: Marked, pictures: Pictures, size: int, seed: int
-) -> Iterator[tuple[Image, Floats, Floats]]:
+    find: Callable[[U8], Detections], people: Marked, pictures: Pictures, size: int, seed: int
+) -> Iterator[tuple[U8, F32, F32]]:
     """Yield per face of `scenes` the picture, detected landmarks and annotated landmarks."""
     for image, truth in scenes(people, pictures, size, seed):
         faces = find(image)
@@ -40,7 +41,7 @@ def seen(
 
 def scenes(
     people: Marked, pictures: Pictures, size: int, seed: int
-) -> Iterator[tuple[Image, list[NDArray[np.float32]]]]:
+) -> Iterator[tuple[U8, list[NDArray[np.float32]]]]:
     """Yield pictures of `size` pixels with four faces, turned by up to 20 degrees, and points."""
     rng, cell = np.random.default_rng(seed), size / CELLS
     for start in range(0, len(people.images), CELLS**2):

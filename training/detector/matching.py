@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from engines.types import F32
+
 EDGES = (10, 20, 40, 80, 160)  # box heights between the size bins
 EYES = (15, 25, 40)  # distances of the eyes between their bins, pixels
 EYE_BINS = ("<15", "15-25", "25-40", "40+")
 BINS = ("<10", "10-20", "20-40", "40-80", "80-160", "160+")
 
 
-def overlaps(first: Floats, second: Floats) -> Floats:
+def overlaps(first: F32, second: F32) -> F32:
     """Return the intersection over union of (N, 4) and (M, 4) as (N, M)."""
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
@@ -24,7 +25,7 @@ def overlaps(first: Floats, second: Floats) -> Floats:
     return np.asarray(shared / np.maximum(union, 1e-6), np.float32)
 
 
-def match(found: Floats, wanted: Floats, threshold: float = 0.5) -> NDArray[np.intp]:
+def match(found: F32, wanted: F32, threshold: float = 0.5) -> NDArray[np.intp]:
     """Return per wanted box the index of its found box, or -1; the closest pairs match first."""
     table, pairs = overlaps(wanted, found), np.full(len(wanted), -1)
     while table.size and table.max() >= threshold:
@@ -34,7 +35,7 @@ def match(found: Floats, wanted: Floats, threshold: float = 0.5) -> NDArray[np.i
     return pairs
 
 
-def size_bin(box: Floats) -> str:
+def size_bin(box: F32) -> str:
     """Return the name of the bin for the height of a box."""
     return BINS[int(np.searchsorted(EDGES, box[3] - box[1], "right"))]
 
@@ -46,7 +47,7 @@ class Recall:
     wanted: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     found: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
 
-    def add(self, boxes: Floats, pairs: NDArray[np.intp]) -> None:
+    def add(self, boxes: F32, pairs: NDArray[np.intp]) -> None:
         """Add wanted `boxes`; a box was found if its entry of `pairs` is not negative."""
         for box, pair in zip(boxes, pairs, strict=True):
             self.wanted[size_bin(box)] += 1
@@ -62,7 +63,7 @@ class Recall:
         }
 
 
-def landmark_error(found: Floats, wanted: Floats) -> float:
+def landmark_error(found: F32, wanted: F32) -> float:
     """Return the mean distance of points (5, 2) over that of the eyes (arXiv 1605.02686)."""
     eyes = max(float(np.linalg.norm(wanted[0] - wanted[1])), 1e-6)
     return float(np.linalg.norm(found - wanted, axis=-1).mean() / eyes)
@@ -75,7 +76,7 @@ class Errors:
     wanted: list[float] = field(default_factory=list)
     errors: list[float] = field(default_factory=list)
 
-    def add(self, found: Floats, wanted: Floats) -> None:
+    def add(self, found: F32, wanted: F32) -> None:
         """Add a face with points `wanted` (5, 2); `found` (N, 5, 2) is empty for a missed face."""
         self.wanted.append(float(np.linalg.norm(wanted[0] - wanted[1])))
         self.errors.append(landmark_error(found[0], wanted) if len(found) else np.nan)

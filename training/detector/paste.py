@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.detector.pictures import Image
+from engines.types import U8
 
 # Box of the face in a photograph of LFW: centre and size as fractions of the side.
 FACE_CENTRE = (0.5, 0.51)
@@ -63,7 +63,7 @@ def mask(kind: str, side: int) -> NDArray[np.float32]:
     return np.asarray(np.clip((1 - distance) / FEATHER, 0, 1), np.float32)
 
 
-def paste(scene: Image, photo: Image, where: Placement, kind: str = "whole") -> None:
+def paste(scene: U8, photo: U8, where: Placement, kind: str = "whole") -> None:
     """Blend the square `photo` into `scene` in place, clipped at the borders."""
     side = min(len(photo), max(4, round(where.side)))
     if side < len(photo):  # area-filtered, so that small faces do not alias

@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.types import U8
 from training.errors import TrainingError
-
-Image = NDArray[np.uint8]
 
 
 def decode_archive(path: Path, limit: int | None = None) -> NDArray[np.uint8]:
@@ -30,7 +29,7 @@ def names_in(archive: zipfile.ZipFile) -> list[str]:
     return sorted(name for name in archive.namelist() if name.endswith(".jpg"))
 
 
-def decode(data: bytes, name: str) -> Image:
+def decode(data: bytes, name: str) -> U8:
     """Decode a picture to (H, W, 3) uint8 BGR."""
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:

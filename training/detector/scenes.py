@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.types import U8
 from training.detector.degrade import degrade, tone
 from training.detector.paste import FACE_SIZE, Box, Placement, paste, shared
-from training.detector.pictures import Image, Pictures
+from training.detector.pictures import Pictures
 from training.detector.textures import relief, texture
 
 SMALLEST, LARGEST = 10.0, 600.0  # face heights, pixels
@@ -24,17 +25,17 @@ TEXTURES, SCRAPS_OF_PEOPLE = 0.25, 0.25  # shares of the cut-outs in backdrops
 class Scene:
     """`image` (S, S, 3) uint8 BGR; `faces` (N, 4) nominal boxes x1 y1 x2 y2 of visible faces."""
 
-    image: Image
+    image: U8
     faces: NDArray[np.float32]
 
 
-def pick(pictures: NDArray[np.uint8], rng: np.random.Generator) -> Image:
+def pick(pictures: NDArray[np.uint8], rng: np.random.Generator) -> U8:
     """Return a random picture, mirrored half of the time."""
     image = pictures[rng.integers(len(pictures))]
     return np.asarray(cv2.flip(image, 1)) if rng.random() < 0.5 else image
 
 
-def backdrop(pictures: Pictures, size: int, rng: np.random.Generator) -> Image:
+def backdrop(pictures: Pictures, size: int, rng: np.random.Generator) -> U8:
     """Return a backdrop (size, size, 3): one picture, a mosaic, or one colour."""
     if rng.random() < 0.08:
         return np.full((size, size, 3), rng.integers(0, 256, 3), np.uint8)
@@ -48,7 +49,7 @@ def backdrop(pictures: Pictures, size: int, rng: np.random.Generator) -> Image:
     return canvas
 
 
-def scrap(pictures: Pictures, rng: np.random.Generator) -> Image:
+def scrap(pictures: Pictures, rng: np.random.Generator) -> U8:
     """Return a part of a background, a pattern, or a photograph of people.
 
     Landscapes alone lack clothes, flags, print and limbs.
@@ -121,7 +122,7 @@ def layout(size: int, rng: np.random.Generator) -> list[Placement]:
     return []
 
 
-def letterbox(image: Image, rng: np.random.Generator) -> Box:
+def letterbox(image: U8, rng: np.random.Generator) -> Box:
     """Blacken two opposite margins in place, like the padding of an engine; return the rest."""
     size = len(image)
     low, high = (int(value * size) for value in rng.dirichlet((1, 4, 1)).cumsum()[:2])

@@ -6,12 +6,12 @@ Without them, a small detector finds faces in coins and gravel.
 import cv2
 import numpy as np
 
-from training.detector.pictures import Image
+from engines.types import U8
 
 PRINT = list("abcdeghkmnoprstuvwxyABEGHKMORSTW0123456789&@?")
 
 
-def clouds(side: int, rng: np.random.Generator) -> Image:
+def clouds(side: int, rng: np.random.Generator) -> U8:
     """Return tinted noise of four octaves, (side, side, 3)."""
     total = np.zeros((side, side), np.float32)
     roughness = rng.uniform(0.2, 1.2)
@@ -24,7 +24,7 @@ def clouds(side: int, rng: np.random.Generator) -> Image:
     return np.asarray(np.clip(image, 0, 255), np.uint8)
 
 
-def relief(image: Image, rng: np.random.Generator) -> Image:
+def relief(image: U8, rng: np.random.Generator) -> U8:
     """Light the picture from one side, as if it were the surface of a coin."""
     kernel = np.zeros((3, 3), np.float32)
     kernel[1, 0], kernel[1, 2] = -1, 1
@@ -34,7 +34,7 @@ def relief(image: Image, rng: np.random.Generator) -> Image:
     return np.repeat(np.clip(lit, 0, 255).astype(np.uint8)[..., None], 3, 2)
 
 
-def strew(image: Image, rng: np.random.Generator) -> None:
+def strew(image: U8, rng: np.random.Generator) -> None:
     """Draw discs, bars or letters of another pattern into `image`, in place."""
     side = len(image)
     fill, size = clouds(side, rng), rng.uniform(0.03, 0.25) * side
@@ -54,7 +54,7 @@ def strew(image: Image, rng: np.random.Generator) -> None:
     image[where > 0] = fill[where > 0]
 
 
-def texture(side: int, rng: np.random.Generator) -> Image:
+def texture(side: int, rng: np.random.Generator) -> U8:
     """Return a random pattern, (side, side, 3) uint8."""
     image = clouds(side, rng)
     if rng.random() < 0.7:

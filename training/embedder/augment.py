@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from analysis.crops import ARCFACE_SIZE
+from engines.types import U8
 from training.detector.degrade import degrade, jpeg
 from training.embedder.faces import SIDE
-from training.photographs import U8
 
 MEAN, DEVIATION = 127.5, 128.0
 PLAIN = 0.4  # share of the views that are neither blended nor degraded

@@ -2,18 +2,16 @@
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from engines.types import F64, U8
 from training.detector.degrade import degrade
 from training.embedder.augment import middle, normalised, tiny
 from training.embedder.faces import Faces
 from training.embedder.network import MobileFaceNet
 from training.embedder.pairs import grouping, verification
-from training.photographs import U8
 
 SEED = 2  # of the degradation
 BATCH = 32
-Floats = NDArray[np.float64]
 
 
 def evaluate(student: MobileFaceNet, teacher: MobileFaceNet, faces: Faces) -> dict[str, object]:
@@ -35,7 +33,7 @@ def evaluate(student: MobileFaceNet, teacher: MobileFaceNet, faces: Faces) -> di
     }
 
 
-def embed(network: MobileFaceNet, crops: U8) -> Floats:
+def embed(network: MobileFaceNet, crops: U8) -> F64:
     """Return embeddings of length 1, (N, 128): face plus mirror image, as in the service."""
     device = next(network.parameters()).device
     with torch.no_grad():
@@ -45,7 +43,7 @@ def embed(network: MobileFaceNet, crops: U8) -> Floats:
     return np.asarray(embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True), np.float64)
 
 
-def _similarity(ours: Floats, theirs: Floats) -> dict[str, float]:
+def _similarity(ours: F64, theirs: F64) -> dict[str, float]:
     cosines = (ours * theirs).sum(1)
     return {
         "mean": float(cosines.mean()),

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.crops import ARCFACE_SIZE, ARCFACE_TEMPLATE
+from engines.types import U8
 from training.geometry import similarity
-from training.photographs import U8, middle_faces
+from training.photographs import middle_faces
 
 MARGIN = 12  # pixels around the crop, for shifted, turned or scaled views
 SIDE = ARCFACE_SIZE + 2 * MARGIN

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.types import F64
 from offline.clustering import LeaderClustering
 
-Floats = NDArray[np.float64]
 MOST_PER_PERSON = 40  # pairs; without a limit, people with many photographs would dominate
 FALSE_ACCEPTS = (1e-2, 1e-3)
 STEPS = np.linspace(-0.2, 1.0, 1201)
@@ -19,8 +19,8 @@ CROWDS = (0.24, 0.35, 0.4, 0.45, 0.5, 0.55)  # cosines at which a crowd is group
 class Cosines(NamedTuple):
     """Cosines of pairs of faces: of the `same` person, and of two people (`other`)."""
 
-    same: Floats
-    other: Floats
+    same: F64
+    other: F64
 
     def accuracy(self, threshold: float) -> float:
         """Return the accuracy with equal weights for both kinds of pairs."""
@@ -36,7 +36,7 @@ class Cosines(NamedTuple):
         return float((self.same > np.quantile(self.other, 1 - false_accepts)).mean())
 
 
-def cosines(embeddings: Floats, people: tuple[str, ...]) -> Cosines:
+def cosines(embeddings: F64, people: tuple[str, ...]) -> Cosines:
     """Return the cosines of all pairs of two people, and of up to `MOST_PER_PERSON` per person."""
     alike = embeddings @ embeddings.T
     names = np.array(people)
@@ -45,13 +45,13 @@ def cosines(embeddings: Floats, people: tuple[str, ...]) -> Cosines:
     return Cosines(np.concatenate([_of_person(alike, names == who) for who in set(people)]), other)
 
 
-def _of_person(alike: Floats, where: NDArray[np.bool_]) -> Floats:
+def _of_person(alike: F64, where: NDArray[np.bool_]) -> F64:
     among = alike[np.ix_(where, where)]
     pairs = among[np.triu_indices(len(among), 1)]
     return pairs[:: max(1, -(-len(pairs) // MOST_PER_PERSON))]
 
 
-def verification(embeddings: Floats, people: tuple[str, ...]) -> dict[str, object]:
+def verification(embeddings: F64, people: tuple[str, ...]) -> dict[str, object]:
     """Return thresholds fitted on each half of the people and tested on the other, and rates."""
     parts = [cosines(embeddings[half], tuple(np.array(people)[half])) for half in halves(people)]
     thresholds = [part.best_threshold() for part in parts]
@@ -69,7 +69,7 @@ def verification(embeddings: Floats, people: tuple[str, ...]) -> dict[str, objec
     }
 
 
-def grouping(embeddings: Floats, people: tuple[str, ...]) -> dict[str, dict[str, float]]:
+def grouping(embeddings: F64, people: tuple[str, ...]) -> dict[str, dict[str, float]]:
     """Group the faces of a crowd like `emotions predict`, at each cosine of `CROWDS`.
 
     `own` is the share of faces in a group with a majority of their own person. `together` is the

@@ -8,11 +8,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from training.emotion.degrade import Image, Rng, as_image, change_tone, degrade, erase
+from engines.types import U8
+from training.emotion.degrade import Rng, as_image, change_tone, degrade, erase
 from training.emotion.recipe import Strength
 
 
-def view(face: Image, rng: Rng, side: int = 48, strength: Strength | None = None) -> Image:
+def view(face: U8, rng: Rng, side: int = 48, strength: Strength | None = None) -> U8:
     """Return one random view of ``face``, uint8 (side, side).
 
     Changes of light and codecs come before the frame, so that they are the same for any side.
@@ -29,7 +30,7 @@ def view(face: Image, rng: Rng, side: int = 48, strength: Strength | None = None
     return image
 
 
-def jitter_frame(face: Image, rng: Rng, side: int, strength: Strength) -> Image:
+def jitter_frame(face: U8, rng: Rng, side: int, strength: Strength) -> U8:
     """Mirror, rotate, scale and shift the square frame; borders are replicated.
 
     A scale above 1 is a looser frame (the face gets smaller), as when the box of the detector is

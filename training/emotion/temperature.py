@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.evaluation.accuracy import (
-    Floats,
     Labels,
     calibration_error,
     negative_log_likelihood,
     softmax,
 )
+from engines.types import F64
 
 
 def fit_temperature(logits: npt.NDArray[np.floating], labels: Labels) -> float:
@@ -36,6 +36,6 @@ def held_out_calibration_error(logits: npt.NDArray[np.floating], labels: Labels)
     return sum(errors) / 2
 
 
-def _likeliest(logits: npt.NDArray[np.floating], labels: Labels, grid: Floats) -> float:
+def _likeliest(logits: npt.NDArray[np.floating], labels: Labels, grid: F64) -> float:
     losses = [negative_log_likelihood(softmax(logits / each), labels) for each in grid]
     return float(grid[int(np.argmin(losses))])

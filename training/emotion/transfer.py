@@ -12,14 +12,13 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 from keras import layers, ops
 
+from engines.types import F32
 from tensorrtx import wts
 from tensorrtx.arcface.mobilefacenet import EPSILON, HEAD, STEM, Block, blocks
 from tensorrtx.layers import batch_norm
 
-F32 = npt.NDArray[np.float32]
 STATISTICS = ("gamma", "beta", "moving_mean", "moving_var")
 # Standardised faces have unit deviation; the crops that the weights were trained on had this one,
 # as (x - 127.5) / 128.

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.evaluation.accuracy import softmax
+from engines.types import F32
 
-F32 = npt.NDArray[np.float32]
 FERPLUS_COLUMNS = (
     "neutral",
     "happiness",

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from engines.types import U8
 from training.detector.annotated import Marked
 from training.detector.detections import Detections, detect
 from training.detector.evaluate import SEED
 from training.detector.landmark_scenes import SIDES, seen
 from training.detector.matching import Errors
 from training.detector.network import RetinaFace
-from training.detector.pictures import Image, Pictures
+from training.detector.pictures import Pictures
 from training.geometry import place
 
 THRESHOLD = 0.5  # lowest score of a face
@@ -22,7 +23,7 @@ def evaluate(
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Return landmark errors on annotated faces in scenes, by side of the scene."""
 
-    def find(image: Image) -> Detections:
+    def find(image: U8) -> Detections:
         return detect(detector, image[None], THRESHOLD)[0]
 
     figures = {}

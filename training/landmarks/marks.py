@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.landmarks import eyes, place_once
+from engines.types import F32, U8
 from training.detector.detections import detect
 from training.detector.network import RetinaFace
-from training.detector.pictures import Image
 from training.geometry import locate
 
 FRAME = 320  # side of the detector's input, pixels
@@ -18,10 +18,9 @@ SHARE = 0.78  # side of the photograph over that of the input
 LEAST_SCORE = 0.4
 CENTRAL = 0.2  # largest distance of the face from the middle, over the side
 PASSES = 3  # each starts from the landmarks of the one before
-F32 = NDArray[np.float32]
 
 
-def seen(detector: RetinaFace, photo: Image) -> F32 | None:
+def seen(detector: RetinaFace, photo: U8) -> F32 | None:
     """Detect landmarks (5, 2) of the face in the middle of a square photograph, pixels, or None."""
     side = round(SHARE * FRAME)
     edge = (FRAME - side) // 2
@@ -35,7 +34,7 @@ def seen(detector: RetinaFace, photo: Image) -> F32 | None:
     return np.asarray(points, np.float32)
 
 
-def marked(networks: Sequence[Path], photo: Image, guess: F32) -> F32:
+def marked(networks: Sequence[Path], photo: U8, guess: F32) -> F32:
     """Return the mean landmarks of `networks`, starting from `guess` (5, 2), pixels."""
     rgb = np.ascontiguousarray(photo[..., ::-1])
     places = []

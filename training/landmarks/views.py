@@ -2,13 +2,12 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.crops import warped
 from analysis.landmarks import SIDE, TEMPLATE, eyes, frame
+from engines.types import F64, U8
 from training.detector.annotated import Marked
 from training.detector.degrade import degrade
-from training.detector.pictures import Image
 
 MIRRORED = [1, 0, 2, 4, 3]  # the order of landmarks in a mirror
 # Deviations of a detector's errors: common shift and scatter per point (in distances of the eyes),
@@ -16,10 +15,9 @@ MIRRORED = [1, 0, 2, 4, 3]  # the order of landmarks in a mirror
 SHIFT, SCATTER, TURN, ZOOM = 0.12, 0.12, 6.0, 0.08
 SMALL, LEAST = 0.5, 0.2  # share of views from a smaller picture, and its smallest scale
 HIDDEN = 0.25  # share of views with a covered rectangle
-F64 = NDArray[np.float64]
 
 
-def view(marked: Marked, rng: np.random.Generator) -> tuple[Image, F64]:
+def view(marked: Marked, rng: np.random.Generator) -> tuple[U8, F64]:
     """Return a crop, RGB (64, 64, 3), and the offsets (5, 2) of its landmarks from `TEMPLATE`."""
     crop, moved = shown(marked, rng)
     if rng.random() < HIDDEN:
@@ -27,7 +25,7 @@ def view(marked: Marked, rng: np.random.Generator) -> tuple[Image, F64]:
     return np.ascontiguousarray(degrade(crop, rng)[..., ::-1]), moved
 
 
-def shown(marked: Marked, rng: np.random.Generator) -> tuple[Image, F64]:
+def shown(marked: Marked, rng: np.random.Generator) -> tuple[U8, F64]:
     """Return the same as `view`, but BGR and without degradation."""
     index = rng.integers(len(marked.images))
     image, points = marked.images[index], marked.points[index].astype(np.float64)
@@ -52,7 +50,7 @@ def guess(points: F64, rng: np.random.Generator) -> F64:
     return np.asarray(seen + amount * apart * off)
 
 
-def hide(crop: Image, rng: np.random.Generator) -> None:
+def hide(crop: U8, rng: np.random.Generator) -> None:
     """Cover a rectangle of up to half of each side with a colour or noise, in place."""
     height, width = rng.integers(SIDE // 8, SIDE // 2, 2)
     top, left = rng.integers(0, SIDE - height), rng.integers(0, SIDE - width)

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 
 from engines import heights
-from engines.backends.openvino.runner import Networks, OpenVinoRunner, core, options
+from engines.backends.openvino.runner import CompiledNetworks, OpenVinoRunner, core, options
 from engines.catalog import ModelSpec
 from engines.errors import EngineError
 from engines.graph.precision import wants_bfloat16
@@ -14,17 +14,17 @@ from engines.probe_inputs import probe
 from engines.types import Report
 from tensorrtx.layers import HEIGHT
 
-# Batch sizes beside 1, for networks so small that the call itself is a tenth of the time.
+# Further batch sizes, for networks so small that the call itself takes a tenth of the time.
 LARGER = {"detector": (), "landmarks": (8,), "emotion": (8,), "embedder": ()}
 
 
-def compiled(model: onnx.ModelProto, spec: ModelSpec, report: Report) -> Networks:
+def compiled(model: onnx.ModelProto, spec: ModelSpec, report: Report) -> CompiledNetworks:
     """Compile a graph for batch size 1, and for larger ones that give the same bits.
 
-    If its height is free, it is compiled for each of `heights.common`.
+    If its height is dynamic, it is compiled for each of `heights.common`.
 
     Raises:
-        EngineError: OpenVINO refuses the graph; the message quotes it.
+        EngineError: OpenVINO rejects the graph; the message has its reason.
     """
     hint = "bf16" if wants_bfloat16(model) else "f32"
     outputs = tuple(output.name for output in model.graph.output)
@@ -36,14 +36,16 @@ def compiled(model: onnx.ModelProto, spec: ModelSpec, report: Report) -> Network
         report("compile", done, len(shapes))
         blobs[shape] = _exported(model, spec, shape, hint)
     single = {shape: blob for shape, blob in blobs.items() if shape[0] == 1}
-    alone = OpenVinoRunner(Networks(hint, outputs, single))
+    alone = OpenVinoRunner(CompiledNetworks(hint, outputs, single))
     compiled = {
         shape: blob
         for shape, blob in blobs.items()
         if shape in single
-        or _same_bits(alone, OpenVinoRunner(Networks(hint, outputs, {**single, shape: blob})), spec)
+        or _same_bits(
+            alone, OpenVinoRunner(CompiledNetworks(hint, outputs, {**single, shape: blob})), spec
+        )
     }
-    return Networks(hint, outputs, compiled)
+    return CompiledNetworks(hint, outputs, compiled)
 
 
 def _heights(model: onnx.ModelProto, spec: ModelSpec) -> tuple[int, ...]:

@@ -1,8 +1,9 @@
 """OpenVINO on the CPU: faster than ONNX Runtime, above all on CPUs with bfloat16.
 
 A plan holds the network as OpenVINO exports it, compiled for batch size 1 and, for some networks,
-for a larger one or for several heights. Fixed shapes run 10 % faster than free ones, and an image
-that is always computed alone gives the same answer beside any others.
+for a larger one or for several heights. Fixed shapes run 10 % faster than dynamic ones. A network
+for a larger batch is left out unless it gives the same bits, so that an image gets the same answer
+alone and beside others.
 """
 
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from engines import cpu
-from engines.backends.openvino.runner import VERSION, Networks, OpenVinoRunner
+from engines.backends.openvino.runner import VERSION, CompiledNetworks, OpenVinoRunner
 from engines.catalog import ModelSpec, Precision
 from engines.cpu import CpuEngine
 from engines.errors import PlanDamagedError
@@ -20,9 +21,9 @@ from engines.types import Report
 if TYPE_CHECKING:
     import onnx
 
-# Increase it when `Networks` changes.
-FORM = "2"
-# Either makes bfloat16 faster than float32. Without them OpenVINO computes in float32 silently.
+# Version of our plans; increase it when `CompiledNetworks` changes.
+PLAN_VERSION = "2"
+# With either, bfloat16 is faster than float32. With neither, OpenVINO silently computes in float32.
 BFLOAT16 = {"avx512_bf16", "amx_bf16"}
 
 
@@ -38,15 +39,15 @@ class OpenVino(CpuEngine):
         return ("bf16", "fp32", "int8") if BFLOAT16 & cpu.instructions() else ("fp32", "int8")
 
     def identity(self) -> dict[str, str]:
-        """The library's version, the instructions that select its kernels, and `FORM`."""
+        """The library's version, the instructions that select its kernels, and `PLAN_VERSION`."""
         return {
             "library": f"openvino {VERSION}",
             "instructions": " ".join(sorted(cpu.instructions())),
-            "plan": FORM,
+            "plan": PLAN_VERSION,
         }
 
     def heights(self, spec: ModelSpec) -> tuple[int, ...]:
-        """Those of common formats; each is compiled, since fixed shapes run faster."""
+        """The heights of common formats; each is compiled, since fixed shapes run faster."""
         from engines import heights  # noqa: PLC0415  (a worker does not need it)
 
         return heights.common(spec)
@@ -66,7 +67,7 @@ class OpenVino(CpuEngine):
     def open(self, plan: Path, spec: ModelSpec) -> OpenVinoRunner:
         """Load a plan, in a third of the time that compiling the graph takes."""
         try:
-            return OpenVinoRunner(msgspec.msgpack.decode(plan.read_bytes(), type=Networks))
+            return OpenVinoRunner(msgspec.msgpack.decode(plan.read_bytes(), type=CompiledNetworks))
         except (msgspec.DecodeError, RuntimeError) as error:
             raise PlanDamagedError(
                 f"OpenVINO does not load {plan}; run `emotions build --force --engine openvino "

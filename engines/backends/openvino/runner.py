@@ -17,13 +17,13 @@ try:
 except ImportError as error:
     raise LibraryMissingError(
         "OpenVINO is not installed here; run `./build.sh build --engine openvino`, or install the "
-        "extra: pip install 'emotions[openvino]'"
+        "extra: pip install '.[openvino]'"
     ) from error
 
 VERSION: str = ov.__version__.partition("-")[0]
 
 
-class Networks(msgspec.Struct, frozen=True):
+class CompiledNetworks(msgspec.Struct, frozen=True):
     """Content of a plan's file: a network compiled for each shape, and how to run it.
 
     A shape is a batch size and a height. `hint` is the type that replaces float32 in computations,
@@ -36,13 +36,13 @@ class Networks(msgspec.Struct, frozen=True):
 
 
 class OpenVinoRunner(Runner):
-    """Networks that compute in the calling thread: one worker per core keeps the cores busy.
+    """Runs networks in the calling thread: one worker per core keeps all cores busy.
 
-    A lower height is loaded when it first occurs: each takes 20 MB, and many services see images of
-    one format only.
+    A network for a lower height is loaded when that height first occurs: each takes 20 MB, and many
+    services get images of only one format.
     """
 
-    def __init__(self, networks: Networks) -> None:
+    def __init__(self, networks: CompiledNetworks) -> None:
         self._networks = networks
         self._requests: dict[tuple[int, int], Any] = {}
         full = max(height for _, height in networks.compiled)
@@ -56,7 +56,7 @@ class OpenVinoRunner(Runner):
         self._requests[shape] = network.create_infer_request()
 
     def infer(self, feeds: Feeds) -> dict[str, Array]:
-        """Run a batch, in pieces of the sizes that the plan has; see `Runner.infer`."""
+        """Run a batch, in pieces of the plan's batch sizes; see `Runner.infer`."""
         rows, height = next(iter(feeds.values())).shape[:2]
         sizes = [size for size, each in self._networks.compiled if each == height and size <= rows]
         if not sizes:

@@ -35,10 +35,10 @@ def compiled(
 ) -> bytes:
     """Build a plan with an optimization profile for each of the model's batch sizes.
 
-    `capability`, as `8.9`, is for TensorRT-RTX; `timing` is the file of TensorRT's timing cache.
+    `capability`, e.g. `8.9`, is for TensorRT-RTX; `timing` is the file of TensorRT's timing cache.
 
     Raises:
-        EngineError: parser or builder refuse the graph; the message quotes them.
+        EngineError: the parser or the builder rejects the graph; the message has the reason.
     """
     builder = library.Builder(logger(library))
     network = parsed(library, builder, model)
@@ -64,7 +64,7 @@ def parsed(
     """Parse a graph into a strongly typed network.
 
     Raises:
-        EngineError: the parser refuses it.
+        EngineError: the parser rejects it.
     """
     flag = library.NetworkDefinitionCreationFlag.STRONGLY_TYPED
     network = builder.create_network(1 << int(flag))
@@ -81,7 +81,7 @@ def _add_profiles(
     network: "trt.INetworkDefinition",
     spec: ModelSpec,
 ) -> None:
-    """Add a profile of one shape for each batch size: the runner pads, so no other shape occurs."""
+    """Add a profile for each batch size; the runner pads, so no other shape occurs."""
     source = network.get_input(0)
     if network.num_inputs != 1 or source.name != spec.input_name:
         raise EngineError(f"{spec.name}: expected one input {spec.input_name!r}")
@@ -105,10 +105,10 @@ def _set_capability(library: Library, config: "trt.IBuilderConfig", capability: 
 
 
 def _set_timing_cache(config: "trt.IBuilderConfig", path: Path) -> "trt.ITimingCache":
-    """Give the builder what earlier builds measured on this kind of GPU."""
+    """Load the timings that earlier builds measured on this kind of GPU."""
     cache = config.create_timing_cache(path.read_bytes() if path.is_file() else b"")
     if not config.set_timing_cache(cache, False):
-        log.info("timing.cache.anew: %s is of another GPU or version", path)
+        log.info("timing.cache.ignored: %s is from another GPU or version", path)
         cache = config.create_timing_cache(b"")
         config.set_timing_cache(cache, False)
     return cache
@@ -121,7 +121,7 @@ def _built(
     config: "trt.IBuilderConfig",
     report: Report,
 ) -> "trt.IHostMemory | None":
-    """Build with progress reports; raise what stopped the build."""
+    """Build with progress reports; raise the exception that stopped the build, if any."""
     progress = monitor(library, report)
     config.progress_monitor = progress
     with stopped_by_ctrl_c(progress):

@@ -1,7 +1,7 @@
-"""pycuda and the CUDA driver's library, and what they know of the machine's GPUs.
+"""pycuda, the library of the CUDA driver, and the properties of the machine's GPUs.
 
-Only this module, `device` and `cuda_stream` call them. pycuda gives memory, copies and streams. It
-has no stream capture and no reset of the primary context; the driver's library does those.
+Only this module, `device` and `cuda_stream` call them. pycuda has functions for memory, copies and
+streams. The driver's library has stream capture and the reset of the primary context.
 """
 
 import contextlib
@@ -44,19 +44,18 @@ class Cuda(NamedTuple):
         return int(self.driver.Device.count())
 
     def name(self, index: int) -> str:
-        """The GPU's name, as `NVIDIA L4`."""
+        """The GPU's name, e.g. `NVIDIA L4`."""
         return str(self.driver.Device(index).name())
 
     def capability(self, index: int) -> str:
-        """The GPU's compute capability, as `8.9`."""
+        """The GPU's compute capability, e.g. `8.9`."""
         major, minor = self.driver.Device(index).compute_capability()
         return f"{major}.{minor}"
 
     def reset(self, index: int) -> None:
-        """Destroy the GPU's primary context for all its holders: the way out of a sticky error.
+        """Destroy the GPU's primary context for all its users: nothing else clears a sticky error.
 
-        The next batch of every other runner on that GPU fails, and the runner has to be opened
-        again.
+        The next batch of every other runner on that GPU fails, and the runner must be opened again.
         """
         self.library.cuDevicePrimaryCtxReset_v2(index)
 

@@ -69,7 +69,7 @@ class CudaStream:
         """Record what `work` queues on this stream instead of running it.
 
         Raises:
-            RunnerError: it cannot be captured; the stream is as it was before.
+            RunnerError: it cannot be captured; the stream is unchanged.
         """
         captured = ctypes.c_void_p()
         handle = ctypes.c_void_p(self.handle)

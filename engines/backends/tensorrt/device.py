@@ -23,7 +23,7 @@ class Device:
             self._context.push()
 
     def probe(self) -> None:
-        """Check that the context takes work.
+        """Check that the context works, by an allocation.
 
         Raises:
             RunnerError: it does not.
@@ -58,7 +58,7 @@ class Device:
 
     def close(self) -> None:
         """Release the context; never raises, since a broken context cannot be left properly."""
-        # pycuda frees pinned memory only while its context exists, and leaks it afterwards.
+        # pycuda can free pinned memory only while its context exists.
         for allocation in self._pinned:
             with contextlib.suppress(self.cuda.driver.Error):
                 allocation.free()
@@ -67,12 +67,12 @@ class Device:
             self._context.pop()
         with contextlib.suppress(self.cuda.driver.Error):
             self._context.detach()
-        # To release a primary context pycuda makes it current, and leaves it current.
+        # pycuda makes a primary context current to release it, and leaves it current.
         self.cuda.library.cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
 
 
 def healthy(cuda: Cuda, index: int) -> bool:
-    """Whether the GPU's primary context takes work: after an error in a kernel it does not."""
+    """Whether the GPU's primary context works: after an error in a kernel it does not."""
     try:
         with contextlib.closing(Device(cuda, index)) as device:
             device.probe()

@@ -1,4 +1,4 @@
-"""The engines `tensorrt` and `tensorrt-rtx`: which GPUs they use, and what their plans are for."""
+"""The engines `tensorrt` and `tensorrt-rtx`: the GPUs that they use, and their plans."""
 
 import threading
 from collections import Counter
@@ -15,19 +15,19 @@ from engines.catalog import ModelSpec, Precision
 from engines.errors import EngineError, GpuMissingError
 from engines.types import Report, Runner
 
-# Per runner. A device process has two runners of each network, in threads of their own: one copies
-# while the other computes.
+# CUDA streams per runner. A device process has two runners of each network, each in its own thread:
+# one copies while the other computes.
 STREAMS = 1
 # What TensorRT-RTX compiles for by default.
 PORTABLE = "8.0 and later"
 
 
 class TensorRT:
-    """Compiles plans for a kind of GPU, with an optimization profile per batch size.
+    """Compiles plans with an optimization profile per batch size, and runs them.
 
-    TensorRT measures kernels on the GPU while it compiles, so its plans are bound to that kind of
-    GPU. TensorRT-RTX compiles for a compute capability, on any machine, and finishes on the GPU
-    when a plan is loaded.
+    TensorRT measures kernels on the GPU while it compiles, so its plans run only on that kind of
+    GPU. TensorRT-RTX compiles for a compute capability, on any machine; the GPU's machine finishes
+    the compilation when it loads a plan.
     """
 
     suffix = ".plan"
@@ -57,7 +57,7 @@ class TensorRT:
 
     @classmethod
     def load(cls, name: str, capability: str | None = None) -> "TensorRT":
-        """Import the library of the engine `name` and look for GPUs.
+        """Import the library of the engine `name` and find the GPUs.
 
         Raises:
             GpuMissingError: the library is not installed, or TensorRT finds no GPU.
@@ -77,7 +77,7 @@ class TensorRT:
             return cls(name, library, None, capability=capability, why_no_gpu=str(missing))
 
     def like(self, *, graphs: bool, streams: int, devices: Sequence[int] = ()) -> "TensorRT":
-        """The same engine, for the same plans, that runs them in another way; for benchmarks."""
+        """The same engine with other options for running the same plans."""
         return TensorRT(
             self.name,
             self._library,
@@ -131,7 +131,7 @@ class TensorRT:
         return self._streams * spec.max_batch
 
     def heights(self, spec: ModelSpec) -> tuple[int, ...]:
-        """Only the catalog's: images of all clients share batches, and a batch has one shape."""
+        """Only the catalog's height: images of all clients share batches, which have one shape."""
         return spec.input_shape[:1]
 
     def compile(
@@ -140,7 +140,7 @@ class TensorRT:
         """Compile a graph; see `engines.backends.tensorrt.build.compiled`.
 
         Raises:
-            EngineError: the library refuses the graph; the message quotes it.
+            EngineError: the library rejects the graph; the message has the reason.
         """
         cache = None if self._portable else folder / "timing.cache"
         return compiled(

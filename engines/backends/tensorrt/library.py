@@ -17,7 +17,7 @@ OLDEST, TOO_NEW = (10, 12), (12,)
 
 
 class Library(Protocol):
-    """The names that are used here, with the types of TensorRT's own bindings."""
+    """The names that this package uses, with the types of TensorRT's own bindings."""
 
     __version__: str
     Builder: "type[trt.Builder]"
@@ -57,12 +57,12 @@ def load_library(name: str) -> Library:
 
 
 def compute_capability(library: Any, capability: str) -> Any:
-    """TensorRT-RTX's constant for a compute capability as `8.9`, None if it does not know it."""
+    """TensorRT-RTX's constant for a compute capability, e.g. `8.9`; None if it lacks one."""
     return getattr(library.ComputeCapability, "SM" + capability.replace(".", ""), None)
 
 
 def compute_capabilities(library: Any) -> list[str]:
-    """Names of the compute capabilities that TensorRT-RTX knows, as `SM89`."""
+    """Names of the compute capabilities that TensorRT-RTX supports, e.g. `SM89`."""
     return sorted(name for name in library.ComputeCapability.__members__ if name[:2] == "SM")
 
 
@@ -89,5 +89,5 @@ def logger(library: Any) -> Any:
 
 
 def subclass(methods: type, base: type) -> Any:
-    """A subclass of a library class that is known only at run time, with the methods of ours."""
+    """A subclass of `base`, a library class known only at run time, with the methods of ours."""
     return type(methods.__name__, (methods, base), {})

@@ -1,4 +1,4 @@
-"""How a batch of any size is cut into the batch sizes of a plan."""
+"""Divides a batch of any size into the batch sizes of a plan."""
 
 from typing import NamedTuple
 
@@ -11,10 +11,9 @@ class Piece(NamedTuple):
 
 
 def pieces(rows: int, sizes: tuple[int, ...]) -> list[Piece]:
-    """Cut `rows` into as many of the largest of the rising `sizes` as they fill, and a rest.
+    """Divide `rows` into full pieces of the largest of the rising `sizes`, and a rest.
 
-    The rest is padded to the next size. It is cut in two, for two streams, where that computes
-    fewer rows.
+    The rest is padded to the next size, or divided into two pieces if that computes fewer rows.
     """
     largest = sizes[-1]
     full, rest = divmod(rows, largest)

@@ -45,7 +45,7 @@ def monitor(library: Library, report: Report) -> Any:
 
 @contextlib.contextmanager
 def stopped_by_ctrl_c(progress: Monitor) -> Iterator[None]:
-    """Let Ctrl-C stop the build at its next step; an exception inside the builder can be lost."""
+    """Let Ctrl-C stop the build at its next step; the builder can lose a KeyboardInterrupt."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

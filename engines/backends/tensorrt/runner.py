@@ -1,4 +1,4 @@
-"""A TensorRT plan on one GPU: buffers made once, streams in turn, a CUDA graph per batch size."""
+"""A TensorRT plan on one GPU: fixed buffers, alternating streams, a CUDA graph per batch size."""
 
 import contextlib
 import logging
@@ -51,7 +51,9 @@ class TensorRTRunner(Runner):
         except RunnerError:
             if healthy(cuda, index):
                 raise
-            log.exception("runner.reset: GPU %d; its context is destroyed and made anew", index)
+            log.exception(
+                "runner.reset: the context of GPU %d is destroyed and created again", index
+            )
             cuda.reset(index)
             load(Device(cuda, index))
 
@@ -68,7 +70,7 @@ class TensorRTRunner(Runner):
         self._stack = contextlib.ExitStack()
         self._stack.callback(device.close)
         try:
-            device.probe()  # on a broken context TensorRT loads no plan, and gives no reason
+            device.probe()  # in a broken context TensorRT fails to load a plan without a reason
             engine = _deserialized(library, plan, spec)
             self._streams = [
                 self._stack.enter_context(contextlib.closing(Stream(device)))
@@ -83,7 +85,7 @@ class TensorRTRunner(Runner):
 
     @property
     def graphs(self) -> int:
-        """How many CUDA graphs all streams together have."""
+        """Number of CUDA graphs of all streams together."""
         return sum(stream.captured for stream in self._streams)
 
     def infer(self, feeds: Feeds) -> dict[str, Array]:
@@ -105,14 +107,14 @@ class TensorRTRunner(Runner):
             return results[0]
         return {name: np.concatenate([piece[name] for piece in results]) for name in results[0]}
 
-    def stage(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        """See `engines.types.Staging`; rows that fit one batch are written to pinned memory."""
+    def input_buffer(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """See `engines.types.InputBuffer`; rows that fit one batch are written to pinned memory."""
         if shape[0] > self._sizes[-1]:
             return np.empty(shape, dtype)
-        return self._streams[0].stage(shape[0])
+        return self._streams[0].input_buffer(shape[0])
 
     def compute(self, size: int) -> None:
-        """Run a batch size on whatever its buffers hold, to measure the engine alone."""
+        """Run a batch size on the current content of its buffers, to measure the engine alone."""
         self._streams[0].compute(size)
 
     def __exit__(self, *error: object) -> None:

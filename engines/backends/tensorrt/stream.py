@@ -48,7 +48,7 @@ class Stream:
         for profile, rows in enumerate(sizes):
             context = _context(library, engine)
             if context is None:
-                raise RunnerError("TensorRT makes no context; is the GPU's memory full?")
+                raise RunnerError("TensorRT creates no context; is the GPU's memory full?")
             self._contexts[rows] = context
             context.set_device_memory(int(scratch), engine.device_memory_size_v2)
             self._set_shape(engine, context, profile, rows)
@@ -56,7 +56,7 @@ class Stream:
 
     @property
     def captured(self) -> int:
-        """How many batch sizes have a CUDA graph."""
+        """Number of batch sizes that have a CUDA graph."""
         return len(self._graphs)
 
     def warm(self, graphs: bool) -> None:
@@ -93,8 +93,8 @@ class Stream:
             self._cuda.download(self._host[name][:rows], self._memory[name])
         self._pending = rows
 
-    def stage(self, rows: int) -> Array:
-        """The pinned memory of the first input; `submit` does not copy what it holds."""
+    def input_buffer(self, rows: int) -> Array:
+        """The pinned memory of the first input, which `submit` need not copy again."""
         return self._host[self._inputs[0]][:rows]
 
     def compute(self, size: int) -> None:
@@ -158,7 +158,7 @@ class Stream:
 
 
 def _context(library: Library, engine: "trt.ICudaEngine") -> "trt.IExecutionContext | None":
-    """A context that uses memory of ours, or None if TensorRT has no memory for it."""
+    """A context that uses our memory for activations, or None if TensorRT cannot create it."""
     strategy = library.ExecutionContextAllocationStrategy.USER_MANAGED
     rtx: Any = library
     if not hasattr(rtx, "DynamicShapesKernelSpecializationStrategy"):

@@ -1,9 +1,9 @@
-// The service, as the page sees it: an image in, its faces or a Problem out.
+// Requests to the service: an image in, its faces or a Problem out.
 
 const KEY = 'emotions-key';
 const AT_ONCE = 4; // requests under way; the service batches them
 
-// What a problem is called here; the service's own titles are HTTP's.
+// The titles of problems on this page; the service's own titles are those of HTTP.
 const TITLES = {
   corrupt_image: 'Broken image', unsupported_media: 'Not an image', too_large: 'Too large',
   unauthorized: 'Key needed', overloaded: 'Busy', shutting_down: 'Stopping',
@@ -21,17 +21,17 @@ export function setKey(key) {
   sessionStorage.setItem(KEY, key);
 }
 
-/** Send one image; gives {model, image} as the API answers. Throws a Problem. */
+/** Send one image; return {model, image} of the answer. Throws a Problem. */
 export async function analyze(blob, name, {labels, minScore}) {
   const form = new FormData();
   form.append('images', blob, name);
   const query = new URLSearchParams({min_score: minScore});
   if (labels) query.set('labels', labels);
-  const response = await ask(`v1/emotions?${query}`, {method: 'POST', body: form});
+  const response = await request(`v1/emotions?${query}`, {method: 'POST', body: form});
   try {
     const {model, images: [image]} = await response.json();
     return {model, image};
-  } catch { // cut on its way, or something in between answered with a page of its own
+  } catch { // the answer was cut off, or it is a page of a proxy
     throw new Problem(0, 'Incomplete answer',
       'The answer is incomplete, or it does not come from the service.');
   }
@@ -58,7 +58,7 @@ export function inTurn(work) {
   return (...args) => new Promise((resolve) => { waiting.push({args, resolve}); next(); });
 }
 
-async function ask(url, options) {
+async function request(url, options) {
   const key = sessionStorage.getItem(KEY);
   const headers = key ? {'X-API-Key': key} : {};
   let response;
@@ -75,9 +75,9 @@ async function ask(url, options) {
 async function problem(response) {
   const retryAfter = Number(response.headers.get('Retry-After')) || 0;
   try {
-    const told = await response.json();
-    return new Problem(response.status, TITLES[told.code] ?? told.title, told.detail, retryAfter);
-  } catch { // a proxy in between answers in its own way
+    const {code, title, detail} = await response.json();
+    return new Problem(response.status, TITLES[code] ?? title, detail, retryAfter);
+  } catch { // not the service's answer, but a proxy's
     return new Problem(response.status, `Error ${response.status}`, response.statusText, retryAfter);
   }
 }

@@ -1,4 +1,4 @@
-// The camera: its picture with live boxes, one frame at the service at a time.
+// The camera: its picture with live boxes; one frame at a time is sent to the service.
 
 import {Problem} from './api.js';
 import {boxes, cards, summary} from './faces.js';
@@ -9,7 +9,7 @@ const PAUSE_MS = 60;
 export class Camera {
   /** `keyed()` asks the person for the service's key and waits until there is one. */
   constructor(root, analyze, keep, keyed) {
-    // `turn` tells one opening from the next; it is null while the camera is closed.
+    // `turn` identifies one opening of the camera; it is null while the camera is closed.
     Object.assign(this, {root, analyze, keep, keyed, turn: null, stream: null});
     this.video = root.querySelector('video');
     this.frame = root.querySelector('.picture');
@@ -24,21 +24,21 @@ export class Camera {
     const turn = Symbol('turn');
     this.turn = turn;
     this.root.hidden = false;
-    this.say('Waiting for the camera …');
+    this.report('Waiting for the camera …');
     try {
       await this.start(turn);
     } catch (error) {
       if (this.turn !== turn) return;
       this.release();
-      this.say(reason(error), true);
+      this.report(reason(error), true);
       return;
     }
-    this.look(turn);
+    this.analyzeFrames(turn);
   }
 
   async start(turn) {
     const stream = await navigator.mediaDevices.getUserMedia({video: {facingMode: 'user'}});
-    if (this.turn !== turn) { // closed while the person was still being asked
+    if (this.turn !== turn) { // closed before the person allowed the camera
       stop(stream);
       return;
     }
@@ -62,10 +62,10 @@ export class Camera {
     document.querySelector('#camera-open').focus();
   }
 
-  async look(turn) {
+  async analyzeFrames(turn) {
     while (this.turn === turn) {
       try {
-        await this.read(turn);
+        await this.analyzeFrame(turn);
         await pause(PAUSE_MS);
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
@@ -74,28 +74,28 @@ export class Camera {
     }
   }
 
-  async read(turn) {
+  async analyzeFrame(turn) {
     const frame = await this.grab(LONGEST);
-    if (this.turn !== turn) return; // what is stopped sends nothing more
+    if (this.turn !== turn) return; // a stopped camera sends no frames
     const {image} = await this.analyze(frame, 'camera.jpg');
     if (this.turn !== turn) return;
     this.draw(image);
-    this.say(summary(image));
+    this.report(summary(image));
   }
 
   async wait(problem) {
     if (problem.status === 401) {
-      this.say('Waiting for the key …');
+      this.report('Waiting for the key …');
       await this.keyed();
     } else {
-      this.say(problem.message, true);
+      this.report(problem.message, true);
       await pause(Math.max(1, problem.retryAfter) * 1000);
     }
   }
 
   draw(image) {
     this.frame.querySelector('.boxes')?.remove();
-    // The next frame's boxes replace these, and the focus would be lost with them.
+    // Inert: the next frame's boxes replace these, and a focused box would lose the focus.
     this.frame.append(boxes(image, {mirrored: this.mirrored, inert: true}));
     this.faces.replaceChildren(...cards(image, this.grabbed ?? this.video));
   }
@@ -117,7 +117,7 @@ export class Camera {
     return new Promise((resolve) => { canvas.toBlob(resolve, 'image/jpeg', 0.9); });
   }
 
-  say(text, failed = false) {
+  report(text, failed = false) {
     this.message.textContent = text;
     this.message.classList.toggle('error', failed);
   }

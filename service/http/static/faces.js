@@ -23,7 +23,7 @@ export function summary({faces}) {
 }
 
 /** Boxes in percent of the picture, so that they follow it at whatever size it is shown.
- * Inert ones are only seen; the others wait for `link` to lead to their cards. */
+ * Inert boxes cannot be focused or clicked; `link` connects the others to their cards. */
 export function boxes({width, height, faces}, {mirrored = false, inert = false} = {}) {
   const made = faces.map((face, index) => {
     const [x1, y1, x2, y2] = face.box;
@@ -50,12 +50,12 @@ function place(button, fractions) {
   }
 }
 
-/** A list item for each face; `picture` (an image, a video or a canvas) gives the thumbnails. */
+/** A list item for each face, with a thumbnail cut from `picture` (image, video or canvas). */
 export function cards({faces}, picture) {
-  const unread = picture.naturalWidth === 0; // an image that this browser cannot decode
+  const undecoded = picture.naturalWidth === 0; // an image that this browser cannot decode
   return faces.map((face, index) => {
     const card = element('li', {className: 'face', tabIndex: -1},
-      ...(unread ? [] : [thumbnail(face, picture)]),
+      ...(undecoded ? [] : [thumbnail(face, picture)]),
       element('div', {className: 'read'},
         element('h3', {},
           element('span', {className: 'number', textContent: index + 1}),
@@ -90,7 +90,7 @@ function thumbnail({box: [x1, y1, x2, y2]}, picture) {
   return canvas;
 }
 
-/** Point from a box to its card and back, by mouse and by keyboard. */
+/** Mark a face's box and card together, by mouse or keyboard; a click on the box leads to the card. */
 export function link(root) {
   const mark = (event) => {
     const face = event.target.closest?.('[data-face]')?.dataset.face;

@@ -1,4 +1,4 @@
-// The page: what a person does, handed on to the modules that do it.
+// The page: connects its controls with the modules.
 
 import {analyze, inTurn, readiness, setKey} from './api.js';
 import {Camera} from './camera.js';
@@ -6,15 +6,15 @@ import {Result} from './result.js';
 
 const find = (selector) => document.querySelector(selector);
 const queue = inTurn(analyze);
-const locked = []; // what goes on once there is a key
+const locked = []; // functions to call once there is a key
 
 const options = () => ({labels: find('#labels').value, minScore: find('#min-score').value});
-const ask = (blob, name) => queue(blob, name, options());
+const send = (blob, name) => queue(blob, name, options());
 const keep = (blob, name) => add([new File([blob], name)]);
-const camera = new Camera(find('#camera'), ask, keep, () => new Promise(lock));
+const camera = new Camera(find('#camera'), send, keep, () => new Promise(lock));
 
 function add(files) {
-  const results = [...files].map((file) => new Result(file, file.name, ask, (text, error, model) => {
+  const results = [...files].map((file) => new Result(file, file.name, send, (text, error, model) => {
     find('#status').textContent = text;
     if (model) find('#models').textContent = `${model.detector} + ${model.emotion} on ${model.backend}`;
     if (error?.status === 401) lock(() => results.find((result) => result.blob === file).run());
@@ -60,10 +60,10 @@ document.addEventListener('drop', (event) => {
 document.addEventListener('paste', ({clipboardData}) => add(clipboardData.files));
 
 async function watch() {
-  const told = await readiness();
+  const state = await readiness();
   const pill = find('#readiness');
-  pill.classList.toggle('ready', told?.ready === true);
-  pill.textContent = told?.ready ? `ready · ${told.engine}` : told ? 'starting' : 'not reachable';
-  setTimeout(watch, told?.ready ? 30000 : 2000);
+  pill.classList.toggle('ready', state?.ready === true);
+  pill.textContent = state?.ready ? `ready · ${state.engine}` : state ? 'starting' : 'not reachable';
+  setTimeout(watch, state?.ready ? 30000 : 2000);
 }
 watch();

@@ -4,9 +4,9 @@ import {Problem} from './api.js';
 import {boxes, cards, element, link, summary} from './faces.js';
 
 export class Result {
-  /** `analyze(blob, name)` asks the service; `told(text, error)` hears how it went. */
-  constructor(blob, name, analyze, told) {
-    Object.assign(this, {blob, name, analyze, told});
+  /** `analyze(blob, name)` sends the image; `report(text, error, model)` gets the outcome. */
+  constructor(blob, name, analyze, report) {
+    Object.assign(this, {blob, name, analyze, report});
     this.url = URL.createObjectURL(blob);
     this.heading = element('h2', {textContent: name});
     this.outcome = element('p', {className: 'outcome', textContent: 'waiting …'});
@@ -24,11 +24,11 @@ export class Result {
     try {
       const {model, image} = await this.analyze(this.blob, this.name);
       await this.show(image);
-      this.told(`${this.name}: ${summary(image)}`, null, model);
+      this.report(`${this.name}: ${summary(image)}`, null, model);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       this.fail(error);
-      this.told(`${this.name}: ${error.message}`, error, null);
+      this.report(`${this.name}: ${error.message}`, error, null);
     }
   }
 
@@ -43,7 +43,7 @@ export class Result {
     const picture = element('img', {src: this.url, alt: this.name});
     const frame = element('div', {className: 'picture'}, picture);
     this.body.append(frame, element('div', {className: 'side'}));
-    await picture.decode().catch(() => {}); // what the service reads, this browser may not
+    await picture.decode().catch(() => {}); // the browser may not know this format
     const faces = image.faces.length ? cards(image, picture)
       : [element('li', {className: 'none', textContent: 'No face was found in this picture.'})];
     if (picture.naturalWidth) frame.append(boxes(image));
@@ -54,7 +54,7 @@ export class Result {
   fail(problem) {
     this.become('failed', problem.title);
     this.body.append(element('p', {className: 'message', textContent: problem.message}));
-    // The same bytes get the same answer; only these may pass.
+    // Only these errors may pass; the others would occur again.
     if ([0, 429].includes(problem.status) || problem.status >= 500) this.offer(problem.retryAfter);
   }
 
@@ -73,7 +73,7 @@ export class Result {
 }
 
 function countDown(again, seconds) {
-  again.disabled = seconds > 0; // before that the service would only refuse once more
+  again.disabled = seconds > 0; // an earlier request would be rejected, too
   again.textContent = again.disabled ? `Try again in ${seconds} s` : 'Try again';
   if (again.disabled) setTimeout(() => countDown(again, seconds - 1), 1000);
 }
@@ -91,7 +91,7 @@ function json(image) {
   return element('div', {className: 'json'}, copy, details);
 }
 
-/** Browsers give the clipboard only to https and localhost. */
+/** Copy a text; return whether it worked: browsers allow it only for https and localhost. */
 async function copied(text) {
   try {
     await navigator.clipboard.writeText(text);

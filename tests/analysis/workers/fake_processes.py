@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Protocol
 
 from analysis.errors import ServiceError
-from analysis.types import Result, Task
+from analysis.types import Input, Result
 from analysis.workers.job import Job
 from analysis.workers.types import Dispatcher, Group, Worker
 
@@ -203,7 +203,7 @@ class FakeWorker:
     def start(self, pool: Dispatcher, worker: Worker) -> None:
         self.pool, self.worker = pool, worker
 
-    def send(self, tasks: Sequence[Task]) -> bool:
+    def send(self, tasks: Sequence[Input]) -> bool:
         assert self.ready, "sent images before it was ready"
         assert not self.busy, "sent images twice"
         if self.state is State.DEAD:

@@ -14,7 +14,7 @@ import numpy as np
 
 from analysis.errors import ServiceError
 from analysis.plans import ModelPlans
-from analysis.types import Analysis, Options, Result, Source, Task
+from analysis.types import Analysis, Input, Options, Result, Source
 from analysis.workers.channel import Message
 from analysis.workers.messages import Answer, Setup
 from analysis.workers.pool import Pool
@@ -145,7 +145,7 @@ def submit(pool: Pool, loop: LoopInThread, source: Source) -> "queue.SimpleQueue
     """Submit an image; the queue gets its result."""
     answers = queue.SimpleQueue[Outcome]()
     deadline = time.monotonic() + WAIT_S
-    loop.run(lambda: pool.submit(Task(source, Options()), deadline, answers.put))
+    loop.run(lambda: pool.submit(Input(source, Options()), deadline, answers.put))
     return answers
 
 

@@ -7,15 +7,15 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.workers.batcher import Batcher, Request
+from analysis.workers.batcher import Batcher, QueuedRows
 from analysis.workers.channel import Channel
 
 NO_CHANNEL = cast(Channel, None)
 SLOTS = threading.Semaphore(1)
 
 
-def request(rows: int) -> Request:
-    return Request(np.zeros((rows, 2), np.uint8), NO_CHANNEL)
+def request(rows: int) -> QueuedRows:
+    return QueuedRows(np.zeros((rows, 2), np.uint8), NO_CHANNEL)
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=30), st.integers(1, 12))
@@ -25,7 +25,7 @@ def test_waiting_requests_are_taken_at_once_whole_and_in_order(
     batcher, requests = Batcher(largest, SLOTS), [request(rows) for rows in sizes]
     for each in requests:
         batcher.put(each)
-    taken: list[Request] = []
+    taken: list[QueuedRows] = []
     while len(taken) < len(requests):
         batch = batcher.take()
         batcher.done()
@@ -37,7 +37,7 @@ def test_waiting_requests_are_taken_at_once_whole_and_in_order(
 
 
 def test_an_idle_stream_takes_the_first_request_without_waiting_for_more() -> None:
-    batcher, taken = Batcher(100, SLOTS), list[list[Request]]()
+    batcher, taken = Batcher(100, SLOTS), list[list[QueuedRows]]()
     thread = threading.Thread(target=lambda: taken.append(batcher.take()))
     thread.start()
     only = request(1)
@@ -52,7 +52,7 @@ def test_a_request_has_the_time_when_it_was_queued() -> None:
 
 
 def test_each_request_is_taken_by_one_of_several_streams() -> None:
-    batcher, taken = Batcher(3, threading.Semaphore(2)), list[Request]()
+    batcher, taken = Batcher(3, threading.Semaphore(2)), list[QueuedRows]()
     end = 9  # rows: a batch ends with it
 
     def work() -> None:
@@ -79,7 +79,7 @@ def test_a_batch_grows_while_all_slots_of_the_device_are_taken() -> None:
     one, other = Batcher(4, slots), Batcher(4, slots)
     one.put(request(1))
     one.take()
-    taken = list[list[Request]]()
+    taken = list[list[QueuedRows]]()
     streams = [threading.Thread(target=lambda: taken.append(other.take())) for _ in range(2)]
     for stream in streams:
         stream.start()

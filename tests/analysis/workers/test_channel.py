@@ -69,7 +69,7 @@ def test_arrays_that_are_not_contiguous_arrive(channels: Channels) -> None:
 
 
 def staged(ours: Channel, rows: int, value: int) -> Array:
-    array = ours.stage((rows, 7), np.dtype(np.uint8))
+    array = ours.input_buffer((rows, 7), np.dtype(np.uint8))
     array[:] = value
     ours.send(b"", {"rows": array})
     return array
@@ -95,7 +95,7 @@ def test_a_staged_array_is_not_copied(channels: Channels, rows: int) -> None:
 
 def test_a_staged_array_that_is_not_sent_has_no_effect(channels: Channels) -> None:
     ours, theirs = channels
-    ours.stage((1000,), np.dtype(np.uint8))
+    ours.input_buffer((1000,), np.dtype(np.uint8))
     ours.send(b"alone")
     assert theirs.receive() == (b"alone", {})
     sent = {"a": np.arange(5), "b": np.full((2, 2), 0.5)}
@@ -107,7 +107,7 @@ def test_a_staged_array_that_is_not_sent_has_no_effect(channels: Channels) -> No
 def test_pieces_of_a_staged_array_may_be_sent_one_after_the_other(channels: Channels) -> None:
     """As a batch that is larger than that of the network."""
     ours, theirs = channels
-    rows = ours.stage((7, 100), np.dtype(np.uint8))
+    rows = ours.input_buffer((7, 100), np.dtype(np.uint8))
     rows[:] = np.arange(7)[:, None]
     for start in range(0, 7, 3):
         ours.send(b"", {"rows": rows[start : start + 3]})
@@ -185,12 +185,12 @@ def test_no_descriptor_is_left_open() -> None:
         for size in (100, 10_000, 1_000_000):
             ours.send(b"", {"rows": np.zeros(size)})
             theirs.receive()
-        ours.stage((2_000_000,), np.dtype(np.uint8))
-        ours.stage((9_000_000,), np.dtype(np.uint8))
+        ours.input_buffer((2_000_000,), np.dtype(np.uint8))
+        ours.input_buffer((9_000_000,), np.dtype(np.uint8))
         theirs.close()
         with pytest.raises(OSError, match="pipe"):
             ours.send(b"", {"rows": np.zeros(9_000_000, np.uint8)})
-        ours.stage((10_000_000,), np.dtype(np.uint8))
+        ours.input_buffer((10_000_000,), np.dtype(np.uint8))
     del ours, theirs
     assert descriptors() == before
 

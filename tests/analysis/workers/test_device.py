@@ -271,7 +271,7 @@ def test_processes_of_other_users_are_rejected(served: Served) -> None:
 def test_a_remote_runner_reports_its_batches(served: Served) -> None:
     device = served.connect()
     runner: RemoteRunner = device.runner("emotion")
-    staged = runner.stage((3, 48, 48), np.dtype(np.uint8))
+    staged = runner.input_buffer((3, 48, 48), np.dtype(np.uint8))
     staged[:] = np.array([1, 2, 3], np.uint8)[:, None, None]
     with runner:
         outputs = runner.infer({"faces": staged})

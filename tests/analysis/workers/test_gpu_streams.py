@@ -14,7 +14,7 @@ from analysis.workers.channel import Channel, supported
 from engines import build
 from engines.types import Array
 from tests.analysis.workers.gpu_streams import FACES, SPEC, gpu
-from tests.analysis.workers.streams import Bench, receive_reply
+from tests.analysis.workers.runner_threads import Bench, receive_reply
 from tests.engines.backends.fake_cuda import Machine
 
 pytestmark = pytest.mark.skipif(not supported(), reason="there are devices on Linux only")
@@ -69,7 +69,7 @@ import engines.backends.tensorrt.cuda
 from analysis.plans import ModelPlan
 from engines import build
 from tests.analysis.workers.gpu_streams import FACES, SPEC, gpu
-from tests.analysis.workers.streams import Bench
+from tests.analysis.workers.runner_threads import Bench
 from tests.engines.backends.fake_cuda import Machine
 machine = Machine()
 engine = gpu(machine)

@@ -13,7 +13,7 @@ import pytest
 
 from analysis.errors import CorruptImageError, InferenceError, ShuttingDownError
 from analysis.networks import open_networks
-from analysis.types import Options, Task
+from analysis.types import Input, Options
 from analysis.workers.channel import supported
 from analysis.workers.handles import ProcessDevice, ProcessWorker, ThreadWorker
 from analysis.workers.job import Job
@@ -192,7 +192,7 @@ def test_an_image_that_did_not_reach_a_killed_device_is_not_a_suspect(
             os.kill(device, signal.SIGKILL)
             os.waitid(os.P_PID, device, os.WEXITED | os.WNOWAIT)
             deadline = time.monotonic() + WAIT_S
-            return running.pool.submit(Task(plain(5), Options()), deadline, answers.put)
+            return running.pool.submit(Input(plain(5), Options()), deadline, answers.put)
 
         job = running.loop.run(kill_and_submit)
         assert value_of(answers.get(timeout=WAIT_S)) == 5

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from analysis import errors
 from analysis.errors import CorruptImageError, ServiceError
 from analysis.timing import Batch, Sample
-from analysis.types import Analysis, Detections, Options, Result, Task
+from analysis.types import Analysis, Detections, Input, Options, Result
 from analysis.workers.channel import Channel, Message, supported
 from analysis.workers.messages import (
     Answer,
@@ -28,10 +28,10 @@ from analysis.workers.messages import (
 )
 from analysis.workers.packing import (
     STAGES,
+    pack_inputs,
     pack_results,
-    pack_tasks,
+    unpack_inputs,
     unpack_results,
-    unpack_tasks,
 )
 from analysis.workers.sockets import pair
 from engines.types import Array
@@ -128,13 +128,13 @@ def test_results_do_not_share_the_memory_of_the_worker() -> None:
         assert (result.outcome.scores == value).all()
 
 
-@given(st.lists(st.builds(Task, st.binary(max_size=50) | PIXELS, OPTIONS), max_size=4))
-def test_images_arrive_as_they_were(tasks: list[Task]) -> None:
-    note, values = pack_tasks(tasks)
+@given(st.lists(st.builds(Input, st.binary(max_size=50) | PIXELS, OPTIONS), max_size=4))
+def test_images_arrive_as_they_were(tasks: list[Input]) -> None:
+    note, values = pack_inputs(tasks)
     message = sent(encode(note), values)
     images = to_process(message.note)
     assert isinstance(images, Images)
-    arrived = unpack_tasks(images, message.arrays)
+    arrived = unpack_inputs(images, message.arrays)
     for before, after in zip(tasks, arrived, strict=True):
         assert after.options == before.options
         assert type(after.source) is type(before.source)

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from analysis.errors import CorruptImageError, InferenceError
 from analysis.networks import Networks, open_networks
-from analysis.types import Options, Task
+from analysis.types import Input, Options
 from analysis.workers import messages
 from analysis.workers.channel import supported
 from analysis.workers.messages import Reconnect
-from analysis.workers.packing import pack_tasks, unpack_results
+from analysis.workers.packing import pack_inputs, unpack_results
 from analysis.workers.worker import Analyzer
 from engines.errors import PlanDamagedError, RunnerLostError
 from engines.types import Array
@@ -34,8 +34,8 @@ from tests.engines.faulty import DAMAGED, OPENED, RAISES, Faulty, read
 NETWORKS = 4
 
 
-def task(value: int) -> Task:
-    return Task(plain(value), Options())
+def task(value: int) -> Input:
+    return Input(plain(value), Options())
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def test_only_images_that_an_engine_fails_on_fail(tmp_path: Path, values: list[i
 
 def test_the_error_of_an_image_is_not_a_failure_of_an_engine(tmp_path: Path) -> None:
     with working(tmp_path) as worker:
-        results, _, failures = worker.analyze([Task(plain(1)[:-20], Options()), task(2)])
+        results, _, failures = worker.analyze([Input(plain(1)[:-20], Options()), task(2)])
     assert ([value_of(result) for result in results], failures) == ([CorruptImageError, 2], 0)
     assert lives(tmp_path) == 1
 
@@ -124,7 +124,7 @@ def test_a_worker_process_answers_and_reopens_its_networks_on_request(tmp_path: 
     with turning() as loop, running(process, loop):
         assert process.next() == "ready"
         for values in ([5, RAISES, 7], [8]):
-            note, arrays = pack_tasks([task(value) for value in values])
+            note, arrays = pack_inputs([task(value) for value in values])
             loop.run(partial(process.post, messages.encode(note), arrays))
             answer, message = process.answers.get(timeout=60)
             results = unpack_results(answer, message.arrays, [Options()] * len(values))

@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.errors import DeadlineExceededError, InferenceError, ShuttingDownError
 from analysis.image import NO_FACES
-from analysis.types import Analysis, Options, Result, Task
+from analysis.types import Analysis, Input, Options, Result
 from analysis.workers.observer import Observer
 from analysis.workers.pool import Pool
 from analysis.workers.types import Group, Worker
@@ -110,7 +110,7 @@ class World:
     def submit(self, nature: Nature = Nature.FINE, deadline: float = ALWAYS) -> Image:
         image = Image(len(self.images), nature)
         self.images.append(image)
-        task = Task(str(image.number).encode(), Options())
+        task = Input(str(image.number).encode(), Options())
         image.job = self.pool.submit(task, deadline, image.answers.append, owner=image)
         return image
 
@@ -253,5 +253,5 @@ class World:
 
     def with_worker(self, worker: FakeWorker) -> list[Image]:
         """Return the images that a worker has according to the pool."""
-        numbers = [int(bytes(job.task.source)) for job in worker.worker.jobs]
+        numbers = [int(bytes(job.input.source)) for job in worker.worker.jobs]
         return [self.images[number] for number in numbers]

@@ -166,14 +166,14 @@ def test_the_second_stream_is_filled_before_the_first_is_awaited(
 def test_rows_in_the_runners_own_memory_give_the_same_answers(runner: TensorRTRunner) -> None:
     for count in (1, 3, 16, 40):  # the last is more than its memory holds
         items = faces(count)
-        own = runner.stage(items.shape, items.dtype)
+        own = runner.input_buffer(items.shape, items.dtype)
         own[...] = items
         found = runner.infer({"faces": own})["offsets"]
         np.testing.assert_array_equal(found, runner.infer({"faces": items})["offsets"])
 
 
 def test_rows_that_fit_a_batch_go_to_pinned_memory(runner: TensorRTRunner) -> None:
-    one, other = (runner.stage((4, 64, 64, 3), np.dtype(np.uint8)) for _ in range(2))
+    one, other = (runner.input_buffer((4, 64, 64, 3), np.dtype(np.uint8)) for _ in range(2))
     assert np.shares_memory(one, other)
 
 

@@ -33,6 +33,13 @@ def test_the_logged_url_of_an_ipv6_address_can_be_opened(plans: Path) -> None:
         assert httpx.get(f"{url}/livez").json() == {"live": True}
 
 
+@pytest.mark.skipif(not ipv6(), reason="this machine has no IPv6")
+def test_an_ipv6_address_in_use_is_reported_in_brackets(plans: Path) -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
+        port = str(taken.getsockname()[1])
+        assert f"[::1]:{port}" in serve(plans, "--host", "::1", "--port", port)
+
+
 def test_a_second_sigterm_ends_at_once(plans: Path) -> None:
     request = b"POST /v1/emotions HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc"
     with serving(plans, engine=FAKE) as server:

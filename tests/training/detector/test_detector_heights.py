@@ -4,9 +4,9 @@ import pytest
 pytest.importorskip("torch", reason="torch lives in the environment for training")
 
 from analysis.types import Detections
+from engines.types import U8
 from training.detector.closeups import HEIGHTS
 from training.detector.heights import agreement, find, recalled, visible
-from training.detector.pictures import Image
 
 FACES = np.array([[10, 10, 50, 60], [100, 300, 160, 380], [200, 340, 240, 420]], np.float32)
 
@@ -33,7 +33,7 @@ def test_agreement_compares_matched_faces() -> None:
 def test_the_padding_depends_on_the_heights() -> None:
     shapes = []
 
-    def detector(canvas: Image) -> dict[str, np.ndarray]:
+    def detector(canvas: U8) -> dict[str, np.ndarray]:
         shapes.append(canvas.shape)
         none = {"scores": (0,), "boxes": (0, 4), "landmarks": (0, 5, 2)}
         return {name: np.zeros(shape, np.float32) for name, shape in none.items()}

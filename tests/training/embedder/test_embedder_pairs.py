@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from engines.types import F64
 from tests.photographs import ASTRONAUT_FILE, read
 from training.embedder.faces import MARGIN, SIDE, Faces, cut, person
-from training.embedder.pairs import MOST_PER_PERSON, Floats, cosines, grouping, halves, verification
+from training.embedder.pairs import MOST_PER_PERSON, cosines, grouping, halves, verification
 from training.geometry import arcface_crop
 
 
@@ -11,7 +12,7 @@ def faces(names: tuple[str, ...]) -> Faces:
     return Faces(np.zeros((len(names), 4, 4, 3), np.uint8), names)
 
 
-def embeddings(people: tuple[str, ...], noise: float) -> Floats:
+def embeddings(people: tuple[str, ...], noise: float) -> F64:
     rng = np.random.default_rng(0)
     centres = {who: rng.standard_normal(64) for who in people}
     rows = np.stack([centres[who] + noise * rng.standard_normal(64) for who in people])

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from engines.types import U8
 from training.emotion import degrade
 from training.emotion.augment import jitter_frame, view
-from training.emotion.degrade import Image, Rng
+from training.emotion.degrade import Rng
 from training.emotion.recipe import Strength
 
 faces = hnp.arrays(np.uint8, (48, 48))
@@ -31,14 +32,14 @@ CHANGES = (
 
 
 @given(faces, seeds, st.sampled_from([32, 40, 48]))
-def test_a_view_is_a_grey_image_of_its_side(face: Image, seed: int, side: int) -> None:
+def test_a_view_is_a_grey_image_of_its_side(face: U8, seed: int, side: int) -> None:
     result = view(face, np.random.default_rng(seed), side)
     assert result.shape == (side, side)
     assert result.dtype == np.uint8
 
 
 @given(faces, seeds)
-def test_the_seed_fixes_the_view_and_the_face_is_unchanged(face: Image, seed: int) -> None:
+def test_the_seed_fixes_the_view_and_the_face_is_unchanged(face: U8, seed: int) -> None:
     before = face.copy()
     first, again = (view(face, np.random.default_rng(seed)) for _ in range(2))
     np.testing.assert_array_equal(first, again)
@@ -46,7 +47,7 @@ def test_the_seed_fixes_the_view_and_the_face_is_unchanged(face: Image, seed: in
 
 
 @given(faces, seeds)
-def test_without_strength_a_view_is_the_face_or_its_mirror_image(face: Image, seed: int) -> None:
+def test_without_strength_a_view_is_the_face_or_its_mirror_image(face: U8, seed: int) -> None:
     result = view(face, np.random.default_rng(seed), strength=STILL)
     assert (result == face).all() or (result == face[:, ::-1]).all()
 
@@ -68,7 +69,7 @@ def test_a_large_scale_makes_the_face_small(scale: float) -> None:
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 @pytest.mark.parametrize("side", [32, 48])
-def test_a_change_keeps_shape_and_type(change: Callable[[Image, Rng], Image], side: int) -> None:
+def test_a_change_keeps_shape_and_type(change: Callable[[U8, Rng], U8], side: int) -> None:
     for seed in range(50):
         rng = np.random.default_rng(seed)
         image = rng.integers(0, 256, (side, side)).astype(np.uint8)
@@ -90,6 +91,6 @@ def test_blurring_keeps_the_mean_and_lowers_the_deviation() -> None:
 
 
 @given(faces, seeds)
-def test_an_erased_rectangle_is_at_most_a_fifth(face: Image, seed: int) -> None:
+def test_an_erased_rectangle_is_at_most_a_fifth(face: U8, seed: int) -> None:
     changed = degrade.erase(face, np.random.default_rng(seed)) != face
     assert changed.mean() <= 0.2

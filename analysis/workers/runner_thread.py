@@ -12,16 +12,16 @@ import numpy as np
 
 from analysis.plans import ModelPlan
 from analysis.timing import Batch
-from analysis.workers.batcher import Batcher, Request
+from analysis.workers.batcher import Batcher, QueuedRows
 from analysis.workers.heartbeats import Heartbeats
 from analysis.workers.messages import sendable
 from analysis.workers.remote import Reply
-from engines.types import Array, Engine, Runner, Staging
+from engines.types import Array, Engine, InputBuffer, Runner
 
 log = logging.getLogger("emotions.device")
 
 
-class Stream:
+class RunnerThread:
     """Owns a runner of one network; `ready` is set when the runner is open."""
 
     def __init__(self, engine: Engine, plan: ModelPlan, batcher: Batcher) -> None:
@@ -30,18 +30,18 @@ class Stream:
         self._input = plan.spec.input_name
 
     def start(self, heartbeats: Heartbeats, number: int) -> None:
-        """Start the thread, which opens the runner; `number` is that of its heartbeats."""
+        """Start the thread, which opens the runner and records heartbeats as thread `number`."""
         self._heartbeats, self._number = heartbeats, number
         threading.Thread(target=self._work, daemon=True, name=self._plan.spec.task).start()
 
     def _work(self) -> None:
         """Open the runner and run batches; open it again after a failure.
 
-        The requests of a batch that failed are run again, each alone on a new runner: other rows
-        may have caused the failure, or another stream that broke the GPU's context. If the runner
+        The requests of a failed batch run again, each alone on a new runner: the cause may be the
+        rows of another request, or another thread that broke the GPU's context. If the runner
         cannot be opened, the process ends.
         """
-        failed: list[Request] = []
+        failed: list[QueuedRows] = []
         try:
             while True:
                 self._heartbeats.beat(self._number)
@@ -53,10 +53,10 @@ class Stream:
             log.exception("%s cannot be opened", self._plan.spec.name)
             os._exit(1)
 
-    def _serve(self, runner: Runner, failed: list[Request]) -> list[Request]:
+    def _serve(self, runner: Runner, failed: list[QueuedRows]) -> list[QueuedRows]:
         """Run the `failed` requests one by one, and then batches.
 
-        Return at the next failure, with the requests that are to be run again.
+        Return at the next failure, with the requests to run again.
         """
         while True:
             self._heartbeats.rest(self._number)
@@ -80,7 +80,7 @@ class Stream:
         return runner.infer({self._input: join_rows(runner, parts)})
 
     def _answer(
-        self, requests: Sequence[Request], outputs: dict[str, Array], started: float
+        self, requests: Sequence[QueuedRows], outputs: dict[str, Array], started: float
     ) -> None:
         """Send each request its part of the outputs."""
         ended, first = time.monotonic(), 0
@@ -101,11 +101,11 @@ class Stream:
 def join_rows(runner: Runner, parts: Sequence[Array]) -> Array:
     """Join arrays (n, ...) into one batch (N, ...), in the runner's own memory if it has any."""
     shape = (sum(map(len, parts)), *parts[0].shape[1:])
-    if isinstance(runner, Staging):
-        return np.concatenate(parts, out=runner.stage(shape, parts[0].dtype))
+    if isinstance(runner, InputBuffer):
+        return np.concatenate(parts, out=runner.input_buffer(shape, parts[0].dtype))
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _reply(request: Request, reply: Reply, outputs: dict[str, Array]) -> None:
+def _reply(request: QueuedRows, reply: Reply, outputs: dict[str, Array]) -> None:
     with suppress(OSError):  # the worker has ended
         request.channel.send(msgspec.msgpack.encode(reply), outputs)

@@ -9,12 +9,12 @@ import numpy as np
 
 from analysis.plans import ModelPlan
 from analysis.workers import heartbeats
-from analysis.workers.batcher import Batcher, Request
+from analysis.workers.batcher import Batcher, QueuedRows
 from analysis.workers.channel import Channel, Message
 from analysis.workers.heartbeats import Heartbeats
 from analysis.workers.remote import Reply
+from analysis.workers.runner_thread import RunnerThread
 from analysis.workers.sockets import pair
-from analysis.workers.stream import Stream
 from engines.types import Array, Engine
 from tests.analysis.fakes import plans
 
@@ -32,7 +32,7 @@ class Bench:
         memory = heartbeats.allocate()
         self.beats = Heartbeats(memory)
         os.close(memory)
-        self.stream = Stream(engine, plan, self.batcher)
+        self.stream = RunnerThread(engine, plan, self.batcher)
         self.stream.start(self.beats, 1)
         assert self.stream.ready.wait(WAIT_S)
 
@@ -44,7 +44,7 @@ class Bench:
         ours, theirs = (Channel(end) for end in pair())
         for end in (ours, theirs):
             self._stack.enter_context(closing(end))
-        self.batcher.put(Request(given, theirs))
+        self.batcher.put(QueuedRows(given, theirs))
         return ours
 
 

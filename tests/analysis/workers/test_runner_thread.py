@@ -12,10 +12,10 @@ import pytest
 
 from analysis.workers.channel import supported
 from analysis.workers.remote import Reply
-from analysis.workers.stream import join_rows
-from tests.analysis.fakes import FakeRunner, Recorder, StagingRunner
+from analysis.workers.runner_thread import join_rows
+from tests.analysis.fakes import BufferedRunner, FakeRunner, Recorder
 from tests.analysis.workers.processes import until
-from tests.analysis.workers.streams import Bench, receive_reply, rows, scores
+from tests.analysis.workers.runner_threads import Bench, receive_reply, rows, scores
 from tests.engines.faulty import (
     BATCHES,
     GO,
@@ -106,7 +106,7 @@ ENDS = """
 import sys, time
 from pathlib import Path
 from contextlib import ExitStack
-from tests.analysis.workers.streams import Bench
+from tests.analysis.workers.runner_threads import Bench
 from tests.engines.faulty import DAMAGED, RAISES, Faulty
 folder = sys.argv[1]
 with ExitStack() as stack:
@@ -127,7 +127,7 @@ def test_a_runner_that_cannot_be_opened_ends_the_process(tmp_path: Path) -> None
 
 def test_a_runner_with_memory_of_its_own_gets_its_rows_in_it() -> None:
     parts = [rows(1, 2), rows(3)]
-    staging, plain = StagingRunner("emotion", Recorder()), FakeRunner("emotion", Recorder())
+    staging, plain = BufferedRunner("emotion", Recorder()), FakeRunner("emotion", Recorder())
     batch = join_rows(staging, parts)
     assert batch is staging.staged
     np.testing.assert_array_equal(batch, join_rows(plain, parts))

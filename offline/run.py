@@ -1,4 +1,4 @@
-"""What `emotions predict` is to do."""
+"""The options of `emotions predict`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from offline.tables.convert import TableFormat
 
 
-class Job(NamedTuple):
+class PredictRun(NamedTuple):
     """Options of `emotions predict`; without `out` the results go to standard output."""
 
     paths: Sequence[Path]
