@@ -14,27 +14,30 @@ ServiceError
 `service.errors` adds the errors of HTTP: keys, parameters, bodies, URLs.
 """
 
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import ClassVar
 
 
 class ServiceError(Exception):
-    """An error whose message is meant for the client."""
+    """Something failed inside; the log has the id of the request.
+
+    Base of all errors whose message is meant for the client.
+    """
 
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     code: ClassVar[str] = "internal"
     headers: ClassVar[dict[str, str]] = {}
 
 
-def codes() -> list[str]:
-    """Return the codes that a client can receive, each once."""
-    found, pending = [], [ServiceError]
+def kinds() -> Iterator[type[ServiceError]]:
+    """Yield the classes of all errors that a client can receive; each has another code."""
+    pending = [ServiceError]
     while pending:
         kind = pending.pop(0)
         pending += kind.__subclasses__()
         if "code" in vars(kind):
-            found.append(kind.code)
-    return found
+            yield kind
 
 
 class TooLargeError(ServiceError):

@@ -8,7 +8,7 @@ from fastapi.params import Security as SecurityDependency
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from analysis.document import ImageResult
-from analysis.errors import ServiceError
+from analysis.errors import ServiceError, kinds
 from service.http.accept import LINE_TYPES
 from service.http.body import IMAGE_TYPES, MSGPACK_TYPES
 from service.http.documents import FirstLine, Frames, LastLine, Problem
@@ -71,18 +71,14 @@ def _frames() -> dict[str, Any]:
 
 def _problems() -> dict[int | str, dict[str, Any]]:
     """Describe each status in the tree of errors, with its codes."""
-    kinds: dict[int, list[type[ServiceError]]] = {}
-    pending = [ServiceError]
-    while pending:
-        kind = pending.pop(0)
-        pending += kind.__subclasses__()
-        if "code" in vars(kind):
-            kinds.setdefault(int(kind.status), []).append(kind)
-    return {status: _problem(kinds[status]) for status in sorted(kinds)}
+    by_status: dict[int, list[type[ServiceError]]] = {}
+    for kind in kinds():
+        by_status.setdefault(int(kind.status), []).append(kind)
+    return {status: _problem(by_status[status]) for status in sorted(by_status)}
 
 
-def _problem(kinds: list[type[ServiceError]]) -> dict[str, Any]:
-    lines = (f"`{kind.code}`: {kind.__doc__}" for kind in kinds)
+def _problem(errors: list[type[ServiceError]]) -> dict[str, Any]:
+    lines = (f"`{error.code}`: {(error.__doc__ or '').splitlines()[0]}" for error in errors)
     return {
         "description": "\n".join(lines),
         "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},

@@ -33,8 +33,8 @@ class RequestMetrics:
         self._refused = registry.counter(
             "refused_requests", "Requests answered with a problem, by its code", ["code"]
         )
-        for code in errors.codes():  # a series that starts at 0 shows its first increase
-            self._refused.labels(code)
+        for kind in errors.kinds():  # a series that starts at 0 shows its first increase
+            self._refused.labels(kind.code)
 
     def _define_images(self, registry: Registry) -> None:
         self._images = registry.counter(

@@ -11,13 +11,12 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from analysis.errors import ServiceError
+from analysis.errors import kinds
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
 DOCS = Path(__file__).parents[2] / "docs"
 NOTE = "<!-- written by `python -m tests.docs.pages` -->"
-INTERNAL = "Something went wrong inside; the log has the request's id."
 KINDS: dict[Any, str] = {
     str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path",
     SecretStr: "list", NoneType: "",
@@ -96,16 +95,11 @@ def _exported(family: Metric) -> str:
 
 
 def errors_table() -> str:
-    """Every code that a client can be told, by status."""
-    rows = []
-    pending: list[type[ServiceError]] = [ServiceError]
-    while pending:
-        kind = pending.pop(0)
-        pending += kind.__subclasses__()
-        if "code" in vars(kind):
-            text = INTERNAL if kind is ServiceError else (kind.__doc__ or "").splitlines()[0]
-            rows.append((int(kind.status), kind.code, text))
-    lines = (f"| {status} | `{code}` | {text} |" for status, code, text in sorted(rows))
+    """Every code that a client can receive, by status."""
+    rows = sorted(
+        (int(kind.status), kind.code, (kind.__doc__ or "").splitlines()[0]) for kind in kinds()
+    )
+    lines = (f"| {status} | `{code}` | {text} |" for status, code, text in rows)
     return "\n".join(("| status | code | |", "|---|---|---|", *lines))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from analysis.errors import codes
+from analysis.errors import kinds
 from analysis.timing import Batch
 from engines import cpu
 from service.telemetry.metrics import Metrics
@@ -58,7 +58,7 @@ def test_rejected_requests_by_code(watched: Watched) -> None:
         labels["code"]: value
         for labels, value in watched.samples["emotions_refused_requests_total"]
     }
-    assert refused == dict.fromkeys(codes(), 0) | {
+    assert refused == dict.fromkeys((kind.code for kind in kinds()), 0) | {
         "corrupt_image": 1,
         "unsupported_media": 1,
         "unauthorized": 1,
