@@ -141,7 +141,7 @@ class Process(ABC):
             return
         self._failed_starts = 0 if self._opened else self._failed_starts + 1
         log.error(
-            "%s ended (%s) and is started anew%s",
+            "%s ended (%s) and is started again%s",
             self._module.rpartition(".")[2],
             "it hung" if self._hung else _cause(status),
             _advice(pause(self._failed_starts)),

@@ -100,7 +100,7 @@ async def test_a_worker_that_ends_costs_no_request_and_no_other_process(
     running.require_all_answered()
     assert set(running.readiness) == {200}
     assert faulty.restarts(reason) == before + 1
-    assert server.log.read_text().removeprefix(log).count("started anew") == 1
+    assert server.log.read_text().removeprefix(log).count("started again") == 1
     assert set(processes(server)) == {new, *others}
     assert {pid: faulty.opens()[pid] for pid in others} == {pid: opens[pid] for pid in others}
 
