@@ -63,9 +63,8 @@ class Pipeline:
         """
         if options.embeddings and not self.embeds:
             raise EmbedderMissingError(
-                "this service has no embedder; its operator adds one with "
-                "`emotions models pull w600k-mbf` and EMOTIONS_EMBEDDER=w600k-mbf, or by putting "
-                "arcface-mobilefacenet.wts into tensorrtx/arcface; then `emotions build`"
+                "this service has no plan of an embedder; its operator runs `emotions build`, and "
+                "starts the service again"
             )
         future = asyncio.get_running_loop().create_future()
         done = partial(_settle, future)

@@ -65,4 +65,4 @@ async def test_without_an_embedder_the_error_names_the_command(plans: Path, tmp_
         lines = await client.post(url, files=files * 2, headers=headers)
     for answer in (missing, lines):
         assert (answer.status_code, answer.json()["code"]) == (501, "embedder_missing")
-        assert "emotions models pull" in answer.json()["detail"]
+        assert "emotions build" in answer.json()["detail"]

@@ -22,6 +22,7 @@ from analysis.workers.process import Process
 from analysis.workers.types import Timer
 from tests.analysis.fakes import plans
 from tests.photographs import encode
+from tests.waiting import until
 
 Value = TypeVar("Value")
 Outcome = Result | ServiceError
@@ -156,10 +157,3 @@ def value_of(outcome: Outcome) -> int | type[ServiceError]:
     if not isinstance(outcome.outcome, Analysis):
         return type(outcome.outcome)
     return round(float(outcome.outcome.scores[0, 0]) * 255)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + WAIT_S
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.002)

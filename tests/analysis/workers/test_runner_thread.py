@@ -14,7 +14,6 @@ from analysis.workers.channel import supported
 from analysis.workers.remote import Reply
 from analysis.workers.runner_thread import join_rows
 from tests.analysis.fakes import BufferedRunner, FakeRunner, Recorder
-from tests.analysis.workers.processes import until
 from tests.analysis.workers.runner_threads import Bench, receive_reply, rows, scores
 from tests.engines.faulty import (
     BATCHES,
@@ -25,6 +24,7 @@ from tests.engines.faulty import (
     Faulty,
     read,
 )
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(not supported(), reason="there are devices on Linux only")
 

@@ -3,8 +3,6 @@
 import hmac
 import os
 import threading
-import time
-from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from offline.cli.main import app
 from service.http import auth
 from service.http.auth import ApiKeys
 from service.http.keys import Key, KeysError, new_key
+from tests.waiting import until
 
 
 def line(name: str, key: str) -> str:
@@ -107,14 +106,6 @@ def test_a_request_never_reads_the_file(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(Path, "stat", lambda path: pytest.fail(f"stat of {path}"))
     monkeypatch.setattr(Path, "read_text", lambda path: pytest.fail(f"read of {path}"))
     assert keys.owner("old") == "studio"
-
-
-def until(holds: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if holds():
-            return
-        time.sleep(0.01)
-    pytest.fail("it did not happen")
 
 
 @pytest.mark.parametrize("text", ["studio", "studio:abc", f"a b:{'0' * 64}", f":{'0' * 64}"])

@@ -5,8 +5,7 @@ import base64
 import json
 import re
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +19,7 @@ from service.http.app import create_app
 from service.settings import Settings
 from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, encode
 from tests.server import Server, serving
+from tests.waiting import until
 
 ASTRONAUT = ASTRONAUT_FILE.read_bytes()
 URL = "/v1/emotions"
@@ -100,15 +100,6 @@ def guarded(plans: Path, images: int, folder: Path) -> Iterator[Server]:
 
 def client(server: Server, key: str) -> httpx.Client:
     return httpx.Client(base_url=server.url, timeout=60, headers={"x-api-key": key})
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait until a condition holds: a changed file of keys takes effect after about a second."""
-    for _ in range(600):
-        if holds():
-            return
-        time.sleep(0.1)
-    pytest.fail("it did not happen")
 
 
 def test_a_key_opens_until_its_line_is_taken_out(guarded: Server, folder: Path) -> None:
