@@ -12,6 +12,7 @@ from bench.inputs.corpus import images
 from bench.measure.processes import children, command
 from tests.observability.samples import read_samples
 from tests.server import Server
+from tests.waiting import until as wait_until
 
 # A small image: the clients must cost little CPU beside the server.
 PLAIN = images()["PNG"]
@@ -38,7 +39,14 @@ def devices(server: Server) -> list[int]:
 
 @contextmanager
 def all_stopped(server: Server) -> Iterator[list[int]]:
-    """Stop the processes of workers and devices in the block, and continue them after it."""
+    """Stop the processes of workers and devices in the block, and continue them after it.
+
+    All workers are ready before: one that is stopped while it starts does not yet end with the
+    server.
+    """
+    wait_until(
+        lambda: metric(server, "emotions_workers_ready") == metric(server, "emotions_workers")
+    )
     stopped = processes(server)
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
