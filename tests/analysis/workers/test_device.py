@@ -31,7 +31,6 @@ from tests.analysis.workers.processes import (
     setup,
     started,
     turning,
-    until,
 )
 from tests.engines.faulty import (
     BATCHES,
@@ -44,6 +43,7 @@ from tests.engines.faulty import (
     WAITS,
     read,
 )
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(not supported(), reason="there are devices on Linux only")
 

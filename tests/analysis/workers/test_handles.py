@@ -32,7 +32,6 @@ from tests.analysis.workers.processes import (
     started,
     submit,
     turning,
-    until,
     value_of,
 )
 from tests.engines.faulty import (
@@ -46,6 +45,7 @@ from tests.engines.faulty import (
     Faulty,
     read,
 )
+from tests.waiting import until
 
 PLANS = plans(images=2)
 linux = pytest.mark.skipif(not supported(), reason="there are processes on Linux only")

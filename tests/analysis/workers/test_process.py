@@ -25,9 +25,9 @@ from tests.analysis.workers.processes import (
     running,
     setup,
     turning,
-    until,
 )
 from tests.engines.faulty import DEADLY, HANGS, OPENED, RAISES, read
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(not supported(), reason="there are processes on Linux only")
 WORKER = "analysis.workers.worker"
