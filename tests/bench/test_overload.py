@@ -16,6 +16,6 @@ def test_a_short_overload(server: Server, tmp_path: Path, monkeypatch: pytest.Mo
     assert [load.offered / loads[0].rate for load in loads[1:]] == pytest.approx([0.5, 2.0])
     lines = list(overload.table(loads))
     assert len(lines) == 1 + len(loads)
-    assert lines[1].split(" | ")[2] == "1.00"
+    assert "1.00" in [line.split(" | ")[2] for line in lines[1:]], "the peak is a load of the table"
     overload.draw(loads, tmp_path / "overload.png")
     assert (tmp_path / "overload.png").stat().st_size > 10_000
