@@ -1,4 +1,4 @@
-"""The segments of a JPEG file (ITU-T T.81, annex B), cut down to those that its pixels need."""
+"""The segments of a JPEG file (ITU-T T.81, annex B) that its pixels need."""
 
 import re
 import struct

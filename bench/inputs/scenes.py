@@ -24,7 +24,7 @@ def _named(*sizes: Size) -> dict[str, Size]:
     }
 
 
-# Width, height and faces of the scenes that are measured one by one, and of those that are mixed.
+# Width, height and faces of each scene: those measured alone, and those of the mixed load.
 SIZES = _named((640, 480, 1), (1920, 1080, 0), (1920, 1080, 5), (4000, 3000, 30))
 FRAMES = ((640, 480), (1920, 1080), (4000, 3000))
 MIXED = _named(*((*frame, faces) for faces in (0, 1, 5, 30) for frame in FRAMES))

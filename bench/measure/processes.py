@@ -65,7 +65,7 @@ def _sample(pid: int, usage: Usage, ended: threading.Event) -> None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time of a process and its descendants, with those that ended and were waited for."""
+    """CPU time of a process and its descendants, including ended ones that were reaped."""
     total = 0.0
     for process in tree(pid):
         with gone:

@@ -19,15 +19,20 @@ NAME = "tests.engines.poisoned:engine:x"
 RAISES, DIES, HANGS = (255, 255, 0), (255, 0, 255), (0, 255, 255)
 
 
+def take_effect(feeds: Feeds) -> None:
+    """Fail, kill this process or hang if the first pixel of an image has one of the colours."""
+    for item in feeds.get("images", ()):
+        if np.array_equal(item[0, 0], RAISES):
+            raise RunnerError("poison")
+        if np.array_equal(item[0, 0], DIES):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if np.array_equal(item[0, 0], HANGS):
+            time.sleep(1000)
+
+
 class PoisonedRunner(OnnxRuntimeRunner):
     def infer(self, feeds: Feeds) -> dict[str, Array]:
-        for item in feeds.get("images", ()):
-            if np.array_equal(item[0, 0], RAISES):
-                raise RunnerError("poison")
-            if np.array_equal(item[0, 0], DIES):
-                os.kill(os.getpid(), signal.SIGKILL)
-            if np.array_equal(item[0, 0], HANGS):
-                time.sleep(1000)
+        take_effect(feeds)
         return super().infer(feeds)
 
 

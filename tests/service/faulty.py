@@ -1,32 +1,20 @@
 """Networks without computation that record what they open, and fail on some plain colours."""
 
 import os
-import signal
-import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bench.fakes.engine import FakeEngine, FakeRunner
 from engines.catalog import ModelSpec
-from engines.errors import RunnerError
 from engines.types import Array, Feeds
-
-RAISES, DIES, HANGS = (255, 255, 0), (255, 0, 255), (0, 255, 255)
+from tests.engines.poisoned import take_effect
 
 
 class FaultyRunner(FakeRunner):
     """Fails, kills its process or hangs if the first pixel of a row has one of the colours."""
 
     def infer(self, feeds: Feeds) -> dict[str, Array]:
-        for row in feeds.get("images", ()):
-            if np.array_equal(row[0, 0], RAISES):
-                raise RunnerError("poison")
-            if np.array_equal(row[0, 0], DIES):
-                os.kill(os.getpid(), signal.SIGKILL)
-            if np.array_equal(row[0, 0], HANGS):
-                time.sleep(1000)
+        take_effect(feeds)
         return super().infer(feeds)
 
 

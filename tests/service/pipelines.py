@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from analysis.errors import ServiceError
 from analysis.types import Analysis, Options, Source
 from analysis.workers.pipeline import Pipeline
@@ -17,20 +15,11 @@ from service.factory import find_models, open_pipeline
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing
-from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, encode, group, read
+from tests.analysis.pictures import IMAGES as SOURCES
 from tests.service.topologies import TOPOLOGIES, Topology
 
-TILED, BOXES = group(3, 2)
-HOPPER = read(HOPPER_FILE)
-IMAGES = [
-    ASTRONAUT_FILE.read_bytes(),
-    HOPPER_FILE.read_bytes(),
-    encode(TILED, "JPEG", quality=95),
-    encode(np.ascontiguousarray(HOPPER[::3, ::3]), "PNG"),
-    encode(np.full((40, 300, 3), 127, np.uint8)),
-    HOPPER_FILE.read_bytes()[:9000],
-    b"not an image",
-]
+# Encoded images only.
+IMAGES = [image for image in SOURCES if isinstance(image, bytes)]
 PLAIN, EMBEDDINGS = Options(), Options(embeddings=True)
 Outcome = Analysis | ServiceError
 

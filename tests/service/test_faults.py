@@ -12,10 +12,10 @@ import httpx
 import numpy as np
 import pytest
 
+from tests.engines.poisoned import DIES, HANGS, RAISES
 from tests.photographs import encode
 from tests.server import Server, serving
 from tests.service import faulty as faults
-from tests.service.faulty import DIES, HANGS, RAISES
 from tests.service.load import (
     PATIENCE_S,
     PLAIN,

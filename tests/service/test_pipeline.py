@@ -36,12 +36,11 @@ from engines.catalog import ModelSpec
 from service.factory.pipeline import IMAGES_PER_WORKER
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing
+from tests.analysis.pictures import BOXES, HOPPER
 from tests.observability.samples import read_samples
 from tests.photographs import ASTRONAUT_FILE, encode, iou, read
 from tests.service.pipelines import (
-    BOXES,
     EMBEDDINGS,
-    HOPPER,
     IMAGES,
     Outcome,
     analyze,
