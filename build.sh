@@ -139,12 +139,12 @@ command=${1:-build}
 case $command in
   build)
     choose_engine "$@"
-    set_up "$(lock)" video
+    set_up "$(lock)" photos video
     "$VENV/bin/emotions" build "$@"
     ;;
   serve)
     choose_engine "$@"
-    set_up "$(lock)" ${EMOTIONS_OTLP_URL:+otel}
+    set_up "$(lock)" photos ${EMOTIONS_OTLP_URL:+otel}
     "$VENV/bin/emotions" build
     exec "$VENV/bin/emotions" serve "$@"
     ;;
@@ -179,6 +179,7 @@ case $command in
     set_up test
     resolve --extra build -o requirements/service.txt
     resolve --extra build --extra test -c requirements/service.txt -o requirements/test.txt
+    resolve --extra build --extra photos -c requirements/test.txt -o requirements/photos.txt
     resolve --extra build --extra video -c requirements/test.txt -o requirements/video.txt
     resolve --extra build --extra audit -c requirements/test.txt -o requirements/audit.txt
     resolve --extra build --extra fuzz -c requirements/test.txt -o requirements/fuzz.txt

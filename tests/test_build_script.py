@@ -42,11 +42,11 @@ def test_serving_builds_for_the_engine_that_serves(environment: Path, option: li
     ]
 
 
-def test_setting_up_brings_what_videos_need_and_does_it_once(environment: Path) -> None:
+def test_setting_up_brings_what_photos_and_videos_need_and_does_it_once(environment: Path) -> None:
     first = calls(environment, "build", "--engine", "onnxruntime")
     assert [line for line in first if "--require-hashes" in line] == [
         "python onnxruntime -m pip install --quiet --disable-pip-version-check --require-hashes"
-        " -r requirements/service.txt -r requirements/video.txt"
+        " -r requirements/service.txt -r requirements/photos.txt -r requirements/video.txt"
     ]
     assert calls(environment, "build", "--engine", "onnxruntime") == [
         "emotions onnxruntime build --engine onnxruntime"

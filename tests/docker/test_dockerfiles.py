@@ -79,13 +79,14 @@ def test_sets_what_the_service_knows(path: Path) -> None:
     assert set(re.findall(r"EMOTIONS_[A-Z]\w*", path.read_text())) <= known
 
 
-def installed(folder: Path, openvino: str) -> list[str]:
+def installed(folder: Path, openvino: str = "", photos: str = "") -> list[str]:
     """The locks that the image's pip is told to install, with scripts in the place of programs."""
     for name in ("python3", "pip"):
         (folder / name).write_text(f'#!/bin/sh\necho {name} "$@"\n')
         (folder / name).chmod(0o755)
     (command,) = [text for text in of(read(CPU), "RUN") if "requirements/otel.txt" in text]
-    environment = {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "OPENVINO": openvino}
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    environment = {"PATH": path, "OPENVINO": openvino, "PHOTOS": photos}
     said = subprocess.run(
         ["/bin/sh", "-c", re.sub(r"--mount=\S+", "", command)],
         env=environment,
@@ -96,19 +97,29 @@ def installed(folder: Path, openvino: str) -> list[str]:
     return re.findall(r"-r (\S+)", said)
 
 
+@BOTH
+def test_photos_are_in_the_images_unless_they_are_left_out(path: Path) -> None:
+    assert "PHOTOS=yes" in of(read(path), "ARG")
+    assert any("${PHOTOS:+-r requirements/photos.txt}" in text for text in of(read(path), "RUN"))
+
+
 def test_openvino_is_in_the_cpu_image_unless_it_is_left_out(tmp_path: Path) -> None:
     assert "OPENVINO=yes" in of(read(CPU), "ARG")
-    otel, openvino = "requirements/otel.txt", "requirements/openvino.txt"
-    assert installed(tmp_path, "yes") == [otel, openvino]
-    assert installed(tmp_path, "") == [otel]
+    otel, photos, openvino = (f"requirements/{name}.txt" for name in ("otel", "photos", "openvino"))
+    assert installed(tmp_path, "yes", "yes") == [otel, photos, openvino]
+    assert installed(tmp_path, photos="yes") == [otel, photos]
+    assert installed(tmp_path) == [otel]
 
 
-def test_the_cpu_images_locks_go_together() -> None:
-    otel, openvino = (pins(ROOT / "requirements" / f"{name}.txt") for name in ("otel", "openvino"))
+def test_the_images_locks_go_together() -> None:
+    otel, photos, openvino = (
+        pins(ROOT / "requirements" / f"{name}.txt") for name in ("otel", "photos", "openvino")
+    )
+    assert "pillow-heif" in photos
     assert "openvino" in openvino
-    assert {name: otel[name] for name in otel.keys() & openvino.keys()} == {
-        name: openvino[name] for name in otel.keys() & openvino.keys()
-    }
+    for lock in (photos, openvino):
+        shared = otel.keys() & lock.keys()
+        assert {name: otel[name] for name in shared} == {name: lock[name] for name in shared}
 
 
 def test_the_gpu_image_adds_to_the_service_and_changes_nothing() -> None:

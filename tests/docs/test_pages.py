@@ -16,6 +16,7 @@ FOLDERS = (
     "analysis|bench|client|docker|docs|engines|offline|requirements|service|tensorrtx|tests"
     "|training"
 )
+COMPLAINTS = DOCS / "complaints.md"
 HISTORY = DOCS / "LOG.md"  # it names files that are gone
 WRITTEN = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md")),
@@ -50,6 +51,14 @@ def test_names_only_modules_that_are_there(page: Path) -> None:
         path = ROOT / name.replace(".", "/")
         if (ROOT / path.relative_to(ROOT).parts[0]).is_dir():
             assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), name
+
+
+def test_every_answered_complaint_names_a_test_that_is_there() -> None:
+    rows = re.findall(r"^\|.*\| `(tests/[\w/]+\.py)(?:::(\w+))?` \|$", COMPLAINTS.read_text(), re.M)
+    answered, _ = COMPLAINTS.read_text().split("## Open")
+    assert len(rows) == answered.count("\n| ") - 1
+    for file, name in rows:
+        assert f"def {name}" in (ROOT / file).read_text(), (file, name)
 
 
 def test_every_picture_is_shown() -> None:
