@@ -6,23 +6,29 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import simplejpeg
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
-from analysis import sanitize
-from analysis.errors import CorruptImageError, TooLargeError
+from analysis import plugins, sanitize
+from analysis.colours import rgb
+from analysis.containers.container import Container
+from analysis.errors import CorruptImageError, ServiceError, TooLargeError
 from analysis.exif import ON_ITS_SIDE, orientation, turned_upright
-from analysis.sanitize import Container
+from analysis.formats import refusal
 from analysis.types import Source
 from engines.types import U8
 
 # `ImageLimits` checks the number of pixels; Pillow's own limit would only warn.
 Image.MAX_IMAGE_PIXELS = None
-# A progressive JPEG of `max_pixels` may have this many scans; a smaller one may have more.
-SCANS_OF_THE_LARGEST = 16
+# A JPEG may have this many times `max_pixels`, summed over its scans.
+JPEG_WORK = 16
 # Pillow's images with more pixels are shrunk, to save memory while networks run. An image with a
 # small face is decoded again.
 KEPT_PIXELS = 4_000_000
+# libjpeg scales its cosine transform; it takes longer for other ratios.
+DIVISORS = (1, 2, 4, 8)
 PLAIN_COLOURS = ("YCbCr", "Gray")
+# Pillow reports the orientation of these as EXIF data; that of AVIF comes from the container.
+EXIF_IN_INFO = ("WEBP", "AVIF")
 
 
 class ImageLimits(NamedTuple):
@@ -39,20 +45,32 @@ class ImageLimits(NamedTuple):
         if len(data) > self.max_bytes:
             raise TooLargeError(f"the image has {len(data)} bytes; the limit is {self.max_bytes}")
 
-    def check_pixels(self, width: int, height: int) -> None:
-        """Check the decoded size."""
-        if width * height > self.max_pixels:
+    def check_pixels(self, width: int, height: int, times: int = 1) -> None:
+        """Check the size of an image against a multiple of the limit."""
+        if width * height > times * self.max_pixels:
             raise TooLargeError(
-                f"the image has {width}x{height} pixels; the limit is {self.max_pixels} in all"
+                f"the image has {width}x{height} pixels; the limit is {times * self.max_pixels} "
+                "in all; send it smaller"
             )
 
     def check_scans(self, width: int, height: int, scans: int) -> None:
-        """Check the scans of a progressive JPEG: each takes time for all pixels in few bytes."""
-        most = SCANS_OF_THE_LARGEST * self.max_pixels // (width * height)
+        """Check the scans of a JPEG: each takes time for all pixels in few bytes."""
+        self.check_pixels(width, height, JPEG_WORK)
+        most = JPEG_WORK * self.max_pixels // max(1, width * height)
         if scans > most:
             raise TooLargeError(
                 f"the image has {scans} scans; at its size {most} are allowed; save it again"
             )
+
+    def divisor(self, width: int, height: int, streamed: bool) -> int:
+        """Return the least divisor of a JPEG's sides at which its decoded pixels fit.
+
+        A decoder keeps the coefficients of all pixels unless the JPEG is `streamed`.
+        """
+        if not streamed:
+            self.check_pixels(width, height)
+        fits = (d for d in DIVISORS if -(-width // d) * -(-height // d) <= self.max_pixels)
+        return next(fits, DIVISORS[-1])
 
 
 class Picture(NamedTuple):
@@ -81,16 +99,16 @@ def decode(data: bytes, limits: ImageLimits) -> U8:
 
 
 def open_picture(data: bytes, limits: ImageLimits, side: int | None = None) -> Picture:
-    """Decode a JPEG, PNG, WebP or BMP to upright RGB.
+    """Decode an image of any format of `analysis.formats` to upright RGB.
 
-    EXIF orientation is applied; 16-bit samples keep their high byte; grey, palette and CMYK are
-    converted; transparent pixels are blended with white, as in a browser; only the first frame of
-    an animation is decoded.
+    The orientation of EXIF or of the container is applied; samples of more than 8 bits keep their
+    high bits; other colours are converted; transparent pixels are blended with white, as in a
+    browser; only the first frame, page or picture is decoded.
 
-    Without `side` all pixels are decoded. With it, a JPEG is decoded at a half, a quarter or an
-    eighth of its size (libjpeg scales the cosine transform) if its longer side keeps at least
-    `side` pixels. Any other image of more than `KEPT_PIXELS` is decoded in full, and then divided
-    by a whole number so that its longer side keeps at least `side` pixels.
+    A JPEG is decoded at a half, a quarter or an eighth of its size if its decoded pixels would
+    otherwise exceed `max_pixels`, or if its longer side keeps at least `side` pixels. With `side`,
+    any other image of more than `KEPT_PIXELS` is decoded in full, and then divided by a whole
+    number so that its longer side keeps at least `side` pixels.
 
     Raises:
         TooLargeError: more bytes, pixels or parts than allowed; nothing was decoded.
@@ -101,12 +119,18 @@ def open_picture(data: bytes, limits: ImageLimits, side: int | None = None) -> P
     container = sanitize.read(data)
     try:
         return _turbo(container, limits, side) or _pillow(container, limits, side)
-    except TooLargeError:
+    except ServiceError:
         raise
+    except UnidentifiedImageError as error:
+        if container.kind == "TIFF":  # its directory is sound
+            raise refusal("a TIFF image with unusual samples; save it with 8 bits each") from error
+        raise _corrupt(container.kind) from error
     except Exception as error:  # decoders raise errors of many kinds
-        raise CorruptImageError(
-            f"the {container.kind} image cannot be decoded; send it whole"
-        ) from error
+        raise _corrupt(container.kind) from error
+
+
+def _corrupt(kind: str) -> CorruptImageError:
+    return CorruptImageError(f"the {kind} image cannot be decoded; send it whole")
 
 
 def _turbo(container: Container, limits: ImageLimits, side: int | None) -> Picture | None:
@@ -120,37 +144,44 @@ def _turbo(container: Container, limits: ImageLimits, side: int | None) -> Pictu
         height, width, colours, _ = simplejpeg.decode_jpeg_header(container.data)
         if colours not in PLAIN_COLOURS:
             return None
-        limits.check_pixels(width, height)
-        limits.check_scans(width, height, container.scans)
-        size = {} if side is None else _minimum_size(width, height, side)
-        pixels = simplejpeg.decode_jpeg(container.data, "RGB", **size)
+        divisor = _divisor(container, limits, width, height, side)
+        longer = "min_width" if width >= height else "min_height"
+        least = {} if divisor == 1 else {longer: -(-max(width, height) // divisor)}
+        pixels = simplejpeg.decode_jpeg(container.data, "RGB", **least)
     except ValueError:  # Pillow is more tolerant
         return None
     return _picture(pixels, width, height, container.orientation)
 
 
-def _minimum_size(width: int, height: int, side: int) -> dict[str, int]:
-    """Return simplejpeg's argument for a whole, a half, a quarter or an eighth of the size.
-
-    libjpeg takes longer for other ratios.
-    """
-    longer = max(width, height)
-    divisor = next((each for each in (8, 4, 2) if longer >= each * side), 1)
-    return {"min_width" if width >= height else "min_height": -(-longer // divisor)}
+def _divisor(
+    container: Container, limits: ImageLimits, width: int, height: int, side: int | None
+) -> int:
+    """Check the size of a JPEG; return the divisor of its sides."""
+    least = limits.divisor(width, height, container.streamed)
+    limits.check_scans(width, height, container.scans)
+    if side is None:
+        return least
+    return max(least, *(each for each in DIVISORS if max(width, height) >= each * side), 1)
 
 
 def _pillow(container: Container, limits: ImageLimits, side: int | None) -> Picture:
-    if container.kind == "WEBP":  # Pillow allocates the canvas when it opens one
-        limits.check_pixels(*sanitize.webp_size(container.data))
-    with Image.open(io.BytesIO(container.data), formats=[container.kind]) as image:
-        limits.check_pixels(*image.size)
-        limits.check_scans(*image.size, container.scans)
+    if container.size is not None:
+        limits.check_pixels(*container.size)
+    formats = [plugins.load(container.kind)]
+    with Image.open(io.BytesIO(container.data), formats=formats) as image:
+        width, height = image.size
+        if container.kind == "JPEG":
+            divisor = _divisor(container, limits, width, height, side)
+            image.draft(None, (max(1, width // divisor), max(1, height // divisor)))
+        else:
+            limits.check_pixels(width, height)
+            limits.check_scans(width, height, container.scans)
         image.load()
         turn = container.orientation
-        if container.kind == "WEBP":
+        if container.kind in EXIF_IN_INFO:
             turn = orientation(image.info.get("exif", b"").removeprefix(b"Exif\0\0"))
-        pixels = np.asarray(_rgb(image))
-        return _picture(pixels if side is None else _shrunk(pixels, side), *image.size, turn)
+        pixels = np.asarray(rgb(image))
+    return _picture(pixels if side is None else _shrunk(pixels, side), width, height, turn)
 
 
 def _picture(pixels: U8, width: int, height: int, turn: int) -> Picture:
@@ -168,15 +199,3 @@ def _shrunk(pixels: U8, side: int) -> U8:
         return pixels
     size = max(1, width // factor), max(1, height // factor)
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":  # 16-bit grey; convert() would clip it
-        wide = np.asarray(image).astype(np.uint32)
-        return Image.fromarray((wide >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGB", image.size, "white")
-        white.paste(image, mask=image)
-        return white
-    return image.convert("RGB")

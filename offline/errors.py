@@ -2,12 +2,21 @@
 
 CommandError
 ├── OutputError         the folder for the results cannot take them
+├── NothingReadError    there is no image and no video
 ├── MissingExtraError   a library that an extra installs is missing
 ├── RemoteError         the service at `--url` does not answer
 └── CameraError         the camera or stream cannot be read
 
 CorruptVideoError       one video cannot be decoded; the others can
+└── NoVideoError        a file that could hold a video holds none
 """
+
+import errno
+
+from engines.disk import DISK_FULL
+
+# What every further result would meet, too.
+OF_THE_DISK = DISK_FULL | {errno.EROFS, errno.EIO}
 
 
 class CommandError(Exception):
@@ -16,6 +25,10 @@ class CommandError(Exception):
 
 class OutputError(CommandError):
     """The folder for the results holds files that must not be mixed with them."""
+
+
+class NothingReadError(CommandError):
+    """The paths hold no image and no video."""
 
 
 class MissingExtraError(CommandError):
@@ -32,3 +45,12 @@ class CameraError(CommandError):
 
 class CorruptVideoError(Exception):
     """A file or stream without video, or a video that breaks off."""
+
+
+class NoVideoError(CorruptVideoError):
+    """A file without video, as a recording of sound in an MP4 file."""
+
+
+def ends_run(error: OSError) -> bool:
+    """Whether an error while a result is written comes from the disk, not from that result."""
+    return error.errno in OF_THE_DISK

@@ -1,67 +1,67 @@
-"""Image and video files below the paths of a command line: files, folders, patterns."""
+"""The files below the paths of a command line: files, folders, patterns."""
 
 import glob
 import os
-from collections.abc import Container, Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from offline.names import printable
+from offline.walk import Entry, Walk, is_dir
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
-VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv"}
+# Names that promise an image or a video. A file with such a name that holds neither is damaged, and
+# is reported; all other files that hold neither are only counted. The names decide nothing else.
+PROMISING = re.compile(
+    r"\.(?:jpe?g|jpe|jfif|mpo|png|webp|bmp|gif|tiff?|hei[cf]|avif|jxl"
+    r"|mp4|mov|m4v|3gp|mkv|webm|avi|mpe?g|vob|m2ts|mxf|wmv|flv|ogv)"
+)
 
 
 class FoundFile(NamedTuple):
     """A file, and its path relative to the common folder of all paths.
 
-    `error` is why a folder cannot be listed, and empty for files.
+    `error` is why a folder cannot be listed, or a link not followed. `left_out` is why a file is
+    not read, in one word. `named` is set for the paths of the command line.
     """
 
     path: Path
     name: str
     error: str = ""
-
-
-class _Entry(NamedTuple):
-    """A path as the user wrote it, and its absolute path."""
-
-    path: Path
-    place: Path
-    error: str = ""
+    left_out: str = ""
+    named: bool = False
 
     @property
-    def is_video(self) -> bool:
-        return not self.error and self.path.suffix.lower() in VIDEO_SUFFIXES
+    def suffix(self) -> str:
+        """The end of the name in lower case, or "without suffix"."""
+        return printable(self.path.suffix.lower()) or "without suffix"
+
+    @property
+    def promising(self) -> bool:
+        """Whether the user expects an image or a video here."""
+        return self.named or bool(PROMISING.fullmatch(self.suffix))
 
 
-def find_files(
-    paths: Sequence[Path], exclude: Path | None = None, *, videos: bool = False
-) -> Iterator[FoundFile]:
-    """Yield the images of `paths` in order, or the videos instead.
+def find_files(paths: Sequence[Path], exclude: Path | None = None) -> Iterator[FoundFile]:
+    """Yield the files of `paths` in order, whatever they hold.
 
-    In a folder or pattern, only files with a known suffix count. A file that `paths` name directly
-    is a video if it has the suffix of one, and an image otherwise. Each file is yielded once, even
-    if paths overlap; files below the folder `exclude` are not. A path that does not exist is
-    yielded too, so that reading it reports the error, and so is a folder that cannot be listed.
-    Folders are listed one at a time, so memory does not grow with the tree.
+    Each file is yielded once, even if paths overlap or links lead to its folder; files below the
+    folder `exclude` are not. A path that does not exist is yielded too, so that reading it reports
+    the error, and so is a folder that cannot be listed. Folders are listed one at a time, so memory
+    does not grow with the files of the tree.
     """
     named = _named(paths)
     base = _common_folder(named)
     excluded = Path(os.path.realpath(exclude)) if exclude else None
-    skip = {*named, excluded}
-    for place, path in named.items():
+    walk = Walk(named, excluded)
+    for place, (path, direct) in named.items():
         if excluded and place.is_relative_to(excluded):
             continue
-        for entry in _walk(path, place, skip) if _is_dir(path) else [_Entry(path, place)]:
-            if entry.is_video == videos:
-                name = printable(entry.place.relative_to(base).as_posix())
-                yield FoundFile(entry.path, name, entry.error)
-
-
-def has_videos(paths: Sequence[Path], exclude: Path | None = None) -> bool:
-    """Whether `find_files` finds a video."""
-    return any(True for _ in find_files(paths, exclude, videos=True))
+        if is_dir(path):
+            yield from (_found(entry, base) for entry in walk.folder(path, place))
+        else:
+            yield _found(Entry(path, place), base)._replace(named=direct)
+    yield from (_found(entry, base) for entry in walk.links())
 
 
 def common_folder(paths: Sequence[Path]) -> Path:
@@ -75,17 +75,30 @@ def all_inside(paths: Sequence[Path], folder: Path) -> bool:
     return all(place.is_relative_to(excluded) for place in _named(paths))
 
 
-def _named(paths: Sequence[Path]) -> dict[Path, Path]:
-    """Expand patterns; return each path once, by its absolute path."""
-    return {_place(found): found for path in paths for found in _expand(path)}
+def _found(entry: Entry, base: Path) -> FoundFile:
+    name = printable(entry.place.relative_to(base).as_posix())
+    return FoundFile(entry.path, name, entry.error, entry.left_out)
+
+
+_Named = dict[Path, tuple[Path, bool]]
+
+
+def _named(paths: Sequence[Path]) -> _Named:
+    """Expand patterns; return each path once, by its absolute path, and whether it is no match."""
+    found: _Named = {}
+    for path in paths:
+        for match in _expand(path):
+            place, direct = _place(match), match == path
+            found[place] = (match, direct or found.get(place, (match, False))[1])
+    return found
 
 
 def _expand(path: Path) -> Iterable[Path]:
-    """Return the files that a quoted pattern matches, or the path itself."""
+    """Return what a quoted pattern matches, as a shell does, or the path itself."""
     if not glob.has_magic(str(path)) or os.path.lexists(path):
         return [path]
-    matches = (Path(match) for match in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207
-    return [match for match in matches if _is_media(match)] or [path]
+    matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207
+    return [Path(match) for match in matches] or [path]
 
 
 def _place(path: Path) -> Path:
@@ -93,45 +106,11 @@ def _place(path: Path) -> Path:
 
     `..` is resolved: a name that contains it would lead out of the folder for the results.
     """
-    if _is_dir(path) or path.name == "..":
+    if is_dir(path) or path.name == "..":
         return Path(os.path.realpath(path))
     return Path(os.path.realpath(path.parent), path.name)
 
 
-def _common_folder(named: dict[Path, Path]) -> Path:
-    folders = (place if _is_dir(path) else place.parent for place, path in named.items())
+def _common_folder(named: _Named) -> Path:
+    folders = (place if is_dir(path) else place.parent for place, (path, _) in named.items())
     return Path(os.path.commonpath(list(folders)))
-
-
-def _walk(folder: Path, place: Path, skip: Container[Path | None]) -> Iterator[_Entry]:
-    """Walk a folder without the paths in `skip`, which are walked separately or excluded."""
-    try:
-        with os.scandir(folder) as entries:
-            listed = sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        yield _Entry(folder, place, f"cannot list the folder: {error.strerror}")
-        return
-    for entry in listed:
-        path, entry_place = folder / entry.name, place / entry.name
-        if entry_place in skip:
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(path, entry_place, skip)
-        elif _is_media(path):
-            yield _Entry(path, entry_place)
-
-
-def _is_media(path: Path) -> bool:
-    if path.suffix.lower() not in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
-        return False
-    try:
-        return path.is_file()
-    except OSError:  # without permission for the folder; reading the file reports the error
-        return True
-
-
-def _is_dir(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:
-        return False

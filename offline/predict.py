@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -9,21 +10,25 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
+from analysis.errors import UnsupportedMediaTypeError
 from analysis.types import Options
 from engines import cpu
 from offline.analyzers import open_analyzer
 from offline.analyzers.types import Analyzer
-from offline.errors import OutputError
+from offline.errors import MissingExtraError, NothingReadError, OutputError
 from offline.extras import require_pyav
-from offline.files import all_inside, common_folder, find_files, has_videos
-from offline.images import analyze_images
+from offline.files import FoundFile, all_inside, common_folder, find_files
+from offline.images import analyze_images, failed_result
 from offline.names import printable
-from offline.progress import count_results
+from offline.progress import ResultCounter, count_results
 from offline.run import PredictRun
 from offline.sinks import JsonLines, ResultsFolder
 from offline.tables.convert import check_format, convert
 from offline.tables.folder import TABLES, FolderTables
 from service.settings import Settings
+
+# The error of a video without `--out`.
+NEEDS_OUT = "videos need --out, a folder for their results"
 
 
 def predict(settings: Settings, run: PredictRun, console: Console) -> int:
@@ -32,54 +37,55 @@ def predict(settings: Settings, run: PredictRun, console: Console) -> int:
     Raises:
         EngineError: a plan is missing or does not fit.
         OutputError: `out` holds other results, all paths lie in `out`, or a link leads out of it.
-        MissingExtraError: the table format or a video needs a library that is not installed.
+        NothingReadError: there is no image and no video.
+        MissingExtraError: the table format needs a library that is not installed.
         RemoteError: the service at `url` does not answer.
         OSError: a result cannot be written.
     """
     check_format(run.table_format)
-    _check_output(run)
-    return uvloop.run(_predict(settings, run, console))
-
-
-def _check_output(run: PredictRun) -> None:
     if run.out and all_inside(run.paths, run.out):
         raise OutputError(
             f"nothing to read: {run.out} is the folder for results, and its pictures are not read; "
             "choose another --out"
         )
-    if has_videos(run.paths, run.out):
-        if run.out is None:
-            raise OutputError("videos need --out, a folder for their results")
-        require_pyav()
+    return uvloop.run(_predict(settings, run, console))
 
 
 async def _predict(settings: Settings, run: PredictRun, console: Console) -> int:
     # More threads would compete with the networks, which already use every core.
     pool = ThreadPoolExecutor(cpu.available(), thread_name_prefix="picture")
     asyncio.get_running_loop().set_default_executor(pool)
-    keep = run.out is not None
+    keep, max_bytes = run.out is not None, settings.max_image_bytes
     options = Options(settings.min_score, settings.max_faces, run.embeddings, keep)
     identify = keep and run.identities
     async with open_analyzer(settings, options, run.url, identify=identify) as analyzer:
         if run.out is None:
-            return await _predict_lines(analyzer, run, console)
-        return await predict_folder(analyzer, run, run.out, console)
+            return await _predict_lines(analyzer, run, console, max_bytes)
+        return await predict_folder(analyzer, run, run.out, console, max_bytes)
 
 
-async def _predict_lines(analyzer: Analyzer, run: PredictRun, console: Console) -> int:
+async def _predict_lines(
+    analyzer: Analyzer, run: PredictRun, console: Console, max_bytes: int
+) -> int:
     """Write JSON lines, with the paths of the command line as names."""
     found = find_files(run.paths)
     files = (file._replace(name=printable(str(file.path))) for file in found)
+    sink = JsonLines(sys.stdout.buffer)
     with count_results(console, 0, bar=False) as counter:
-        await analyze_images(analyzer, files, JsonLines(sys.stdout.buffer), counter.add)
-    return counter.failed
+        for video in await analyze_images(analyzer, files, sink, counter, max_bytes):
+            result = failed_result(video, UnsupportedMediaTypeError.code, NEEDS_OUT)
+            sink.write_result(result)
+            counter.add(result)
+    return _finish(counter)
 
 
-async def predict_folder(analyzer: Analyzer, run: PredictRun, out: Path, console: Console) -> int:
+async def predict_folder(
+    analyzer: Analyzer, run: PredictRun, out: Path, console: Console, max_bytes: int
+) -> int:
     """Write pictures, tables and videos into `out`; return how many files failed.
 
     Raises:
-        OutputError: see `predict`.
+        NothingReadError, OutputError: see `predict`.
     """
     tables = FolderTables(
         out,
@@ -92,13 +98,39 @@ async def predict_folder(analyzer: Analyzer, run: PredictRun, out: Path, console
     with closing(tables):
         total = sum(1 for file in find_files(run.paths, out) if file.name not in tables.done)
         with count_results(console, total, bar=total > 0) as counter:
-            files = find_files(run.paths, out)
-            await analyze_images(analyzer, files, ResultsFolder(out, tables), counter.add)
-    failed = counter.failed
-    if has_videos(run.paths, out):
-        from offline.videos import predict_videos  # noqa: PLC0415  (PyAV is an extra)
-
-        failed += await predict_videos(analyzer, run, out, console)
+            files, sink = find_files(run.paths, out), ResultsFolder(out, tables)
+            videos = await analyze_images(analyzer, files, sink, counter, max_bytes)
+    await _predict_videos(analyzer, videos, run, out, counter)
     convert(out, run.table_format, TABLES)
-    console.print(f"{out}: {counter.images} images, {counter.faces} faces", markup=False)
-    return failed
+    videos_too = f", {counter.videos} videos" if counter.videos else ""
+    found = f"{counter.images} images, {counter.faces} faces{videos_too}"
+    console.print(f"{out}: {found}", markup=False)
+    return _finish(counter)
+
+
+async def _predict_videos(
+    analyzer: Analyzer,
+    videos: Sequence[FoundFile],
+    run: PredictRun,
+    out: Path,
+    counter: ResultCounter,
+) -> None:
+    if not videos:
+        return
+    try:
+        require_pyav()
+    except MissingExtraError as error:
+        for video in videos:
+            counter.fail_video(video.name, str(error))
+        return
+    from offline.videos import predict_videos  # noqa: PLC0415  (PyAV is an extra)
+
+    await predict_videos(analyzer, videos, run, out, counter)
+
+
+def _finish(counter: ResultCounter) -> int:
+    """Print what was left out; return how many files failed."""
+    counter.print_left_out()
+    if not counter.found:
+        raise NothingReadError("nothing was read: there is no image and no video in these paths")
+    return counter.failed

@@ -1,5 +1,7 @@
 """Where the results of images go: JSON lines, or a folder with pictures and tables."""
 
+import math
+import os
 from collections.abc import Container
 from functools import partial
 from pathlib import Path, PurePath
@@ -8,11 +10,13 @@ from typing import Any, BinaryIO, Protocol
 from analysis.document import ImageResult
 from engines.types import U8
 from offline.drawing.annotate import annotate
-from offline.files import IMAGE_SUFFIXES
-from offline.names import output_path
-from offline.tables.folder import FolderTables
+from offline.names import ResultPaths, ignores_case, with_hash
+from offline.tables.folder import IMAGES, FolderTables
 
 PICTURES = "pictures"
+# The formats of annotated pictures by suffix, and the largest side that they can hold, in pixels.
+MAX_SIDE = {".jpg": 65500, ".webp": 16383, ".png": math.inf, ".bmp": math.inf}
+MAX_SIDE |= dict.fromkeys((".jpeg", ".jpe", ".jfif"), MAX_SIDE[".jpg"])
 # Options of JPEG, PNG and WebP, in this order; an encoder ignores those of the others.
 ENCODING: dict[str, Any] = {"quality": 90, "compress_level": 1, "method": 1}
 
@@ -22,8 +26,8 @@ class Sink(Protocol):
 
     done: Container[str]
 
-    def write_picture(self, image: U8, result: ImageResult) -> None:
-        """Write an annotated picture. Called from any thread, in any order."""
+    def write_picture(self, image: U8, result: ImageResult, original: Path) -> None:
+        """Write an annotated picture of an image file. Called from any thread, in any order."""
 
     def write_result(self, result: ImageResult) -> None:
         """Write a result. Called in the order of the images, after `write_picture`."""
@@ -37,7 +41,7 @@ class JsonLines:
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
 
-    def write_picture(self, image: U8, result: ImageResult) -> None:
+    def write_picture(self, image: U8, result: ImageResult, original: Path) -> None:
         """Write nothing: lines hold no pictures."""
 
     def write_result(self, result: ImageResult) -> None:
@@ -50,11 +54,16 @@ class ResultsFolder:
     """Writes annotated pictures below `folder / "pictures"`, and rows to `tables`."""
 
     def __init__(self, folder: Path, tables: FolderTables) -> None:
-        self._pictures, self._tables = folder / PICTURES, tables
+        self._tables = tables
+        self._paths = ResultPaths(
+            folder / PICTURES,
+            map(picture_name, tables.done),
+            fold=ignores_case(folder / IMAGES),
+        )
         self.done: Container[str] = tables.done
 
-    def write_picture(self, image: U8, result: ImageResult) -> None:
-        """Write the annotated picture in the format of the original, or as JPEG.
+    def write_picture(self, image: U8, result: ImageResult, original: Path) -> None:
+        """Write the annotated picture; see `picture_name`.
 
         A killed run may leave a truncated picture. Its image has no row yet, so the next run
         analyzes the image again and replaces the picture.
@@ -62,9 +71,12 @@ class ResultsFolder:
         Raises:
             OutputError: see `output_path`.
         """
-        known = PurePath(result.id).suffix.lower() in IMAGE_SUFFIXES
-        path = output_path(self._pictures, result.id if known else result.id + ".jpg")
-        save = partial(annotate(image, result.faces).save, path, **ENCODING)
+        picture = annotate(image, result.faces, result.width)
+        name = picture_name(result.id, max(picture.size))
+        if name != result.id and os.path.lexists(original.with_name(PurePath(name).name)):
+            name = with_hash(name)  # that name is of another original
+        path = self._paths.path(name)
+        save = partial(picture.save, path, **ENCODING)
         try:
             save()
         except FileNotFoundError:
@@ -74,3 +86,14 @@ class ResultsFolder:
     def write_result(self, result: ImageResult) -> None:
         """Write the rows."""
         self._tables.add(result)
+
+
+def picture_name(name: str, side: int = 0) -> str:
+    """Return the name of the annotated picture of an image, whose longer side has `side` pixels.
+
+    It has the name of its image and the format of that name. Other formats become JPEG, or PNG
+    where a JPEG cannot hold them, with the suffix added.
+    """
+    if side <= MAX_SIDE.get(PurePath(name).suffix.lower(), -1):
+        return name
+    return name + (".jpg" if side <= MAX_SIDE[".jpg"] else ".png")

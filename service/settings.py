@@ -25,6 +25,12 @@ class Settings(BaseSettings):
     port: int = Field(
         default=8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one"
     )
+    root_path: str = Field(
+        default="",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description="Prefix of all paths behind a proxy, e.g. /emotions; paths without the prefix "
+        "are served, too",
+    )
 
     http_processes: Count = Field(
         default=1,
@@ -94,7 +100,9 @@ class Settings(BaseSettings):
         default=32 * MEBI, description="Maximum size of an encoded image"
     )
     max_pixels: Count = Field(
-        default=64_000_000, description="Maximum number of pixels of a decoded image"
+        default=64_000_000,
+        description="Maximum number of decoded pixels of an image; a baseline JPEG of up to 16 "
+        "times as many is decoded at a smaller scale",
     )
     max_images: Count = Field(default=64, description="Maximum number of images per request")
     max_queue: Count = Field(
@@ -114,6 +122,11 @@ class Settings(BaseSettings):
         gt=0,
         description="Maximum wait for the head of a request, or for a client that does not read "
         "its answer, in seconds",
+    )
+    keep_alive_s: Count = Field(
+        default=100,
+        description="Time that an idle connection stays open after an answer, in seconds; it must "
+        "be longer than that of the balancer in front",
     )
 
     min_score: Fraction = Field(
@@ -184,6 +197,15 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Minimum level of the log lines"
     )
+
+    @field_validator("root_path", mode="before")
+    @classmethod
+    def _trim(cls, value: object) -> object:
+        """Accept `emotions` and `/emotions/` as well."""
+        if not isinstance(value, str):
+            return value
+        name = value.strip("/")
+        return f"/{name}" if name else ""
 
     @field_validator("api_keys", "url_allow", "url_networks", "cors_origins", mode="before")
     @classmethod

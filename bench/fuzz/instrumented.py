@@ -8,7 +8,7 @@ import sys
 
 import atheris
 
-INSTRUMENTED = ["analysis", "service", "starlette", "python_multipart", "PIL"]
+INSTRUMENTED = ["analysis", "service", "starlette", "email", "PIL"]
 
 
 def main() -> None:

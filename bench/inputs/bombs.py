@@ -1,15 +1,23 @@
-"""Small files that cost much to decode, or are no image, and the answer that each must get."""
+"""Small files that cost much to decode, and the answer that each must get."""
 
 import struct
+import warnings
 import zlib
 from functools import cache
 from typing import NamedTuple
 
 from PIL import Image
 
-from bench.inputs.corpus import images, saved
+from bench.inputs.corpus import HEIGHT, WIDTH, images, pixels
+from bench.inputs.photos import Tags, box, directory, tiff
+from bench.inputs.saving import saved
 
 FLOOD = 1 << 18
+# Where the picture of a GIF begins: behind its header and palette.
+GIF_PICTURE = 13 + 3 * 256
+# Numbers in the header of a JPEG XL, lowest bit first: sides of 8 pixels, and of a million.
+SMALL = "1" + "00000" + "100"
+MILLION = "11" + f"{999_999:030b}"[::-1]
 
 
 class Bomb(NamedTuple):
@@ -44,10 +52,10 @@ def bmp(width: int, height: int, compression: int = 0, body: bytes = b"") -> byt
     return b"BM" + head + info + bytes(1024) + body
 
 
-def jpeg(width: int, height: int) -> bytes:
+def jpeg(width: int, height: int, name: str = "JPEG") -> bytes:
     """A JPEG with a header that claims a larger size than its pixels have."""
-    data = bytearray(images()["JPEG"])
-    at = data.index(b"\xff\xc0") + 5
+    data = bytearray(images()[name])
+    at = data.index(b"\xff\xc2" if "progressive" in name else b"\xff\xc0") + 5
     data[at : at + 4] = struct.pack(">HH", height, width)
     return bytes(data)
 
@@ -60,12 +68,82 @@ def many_scans(side: int, times: int) -> bytes:
 
 
 def greedy_exif(entries: int) -> bytes:
-    """A PNG with an EXIF directory in which each entry claims the whole block as its value."""
+    """EXIF data in which each entry claims the whole block as its value."""
     size = 14 + 12 * entries
     rows = (struct.pack("<HHII", 0x9000 + i % 0x1000, 7, size, 0) for i in range(entries))
-    block = b"II*\0" + struct.pack("<IH", 8, entries) + b"".join(rows)
-    plain = images()["PNG"]
-    return plain[:33] + chunk(b"eXIf", block) + plain[33:]
+    return b"II*\0" + struct.pack("<IH", 8, entries) + b"".join(rows) + bytes(4)
+
+
+def gif(screen: int, side: int) -> bytes:
+    """A GIF whose header and picture claim these sides."""
+    data = bytearray(images()["GIF"])
+    data[6:10] = struct.pack("<HH", screen, screen)
+    data[GIF_PICTURE + 5 : GIF_PICTURE + 9] = struct.pack("<HH", side, side)
+    return bytes(data)
+
+
+def looping_tiff() -> bytes:
+    """A TIFF with one directory, a thumbnail's, which is also the next one."""
+    (start,) = struct.unpack_from("<I", tiff(pixels(), tags={254: 1}), 4)
+    return tiff(pixels(), tags={254: 1}, then=start)
+
+
+def greedy_tiff(entries: int) -> bytes:
+    """A TIFF with tags that each claim the whole file as their value."""
+    plain = tiff(pixels())
+    (start,) = struct.unpack_from("<I", plain, 4)
+    (count,) = struct.unpack_from("<H", plain, start)
+    rows = plain[start + 2 : start + 2 + 12 * count]
+    size = len(plain) + 12 * (count + entries)
+    rows += b"".join(struct.pack("<HHII", 40_000 + i, 7, size, 0) for i in range(entries))
+    directory = struct.pack("<H", count + entries) + rows + bytes(4)
+    return plain[:4] + struct.pack("<I", len(plain)) + plain[8:] + directory
+
+
+def tiff_with_scans(scans: int) -> bytes:
+    """A TIFF of a large size in one strip, a progressive JPEG of many scans."""
+    strip = many_scans(1000, scans)
+    strip += b"\0" * (len(strip) % 2)
+    start = 8 + len(strip)
+    values: Tags = {256: 1000, 257: 1000, 258: [8] * 3, 277: 3, 278: 1000}
+    return (
+        struct.pack("<2sHI", b"II", 42, start)
+        + strip
+        + directory({**values, 259: 7, 262: 6, 273: 8, 279: len(strip)}, start)
+    )
+
+
+def heif(name: str, width: int, height: int) -> bytes:
+    """A HEIC or AVIF whose header claims this size."""
+    data = images()[name]
+    at = data.index(b"ispe") + 8
+    return data[:at] + struct.pack(">II", width, height) + data[at + 8 :]
+
+
+def lying_heif() -> bytes:
+    """A HEIC whose pixels are more than its header says."""
+    data = saved(Image.new("RGB", (512, 512)), "HEIF")
+    at = data.index(b"ispe") + 8
+    return data[:at] + struct.pack(">II", 64, 64) + data[at + 8 :]
+
+
+def big_grid() -> bytes:
+    """A HEIC whose tiles make up a larger image than its header says."""
+    data = images()["HEIC, tiles"]
+    grid = struct.pack(">BBBBHH", 0, 0, 0, 1, WIDTH, HEIGHT)
+    return data.replace(grid, grid[:4] + struct.pack(">HH", 30_000, 30_000))
+
+
+def avif_with_exif(block: bytes) -> bytes:
+    """An AVIF with any EXIF data."""
+    image, fine = Image.fromarray(pixels()), {"quality": 95, "subsampling": "4:4:4"}
+    with warnings.catch_warnings(action="ignore"):  # Pillow reads the block, too
+        return saved(image, "AVIF", exif=block, **fine)
+
+
+def jpeg_xl(header: str) -> bytes:
+    """A JPEG XL that begins with these bits, the first one first."""
+    return b"\xff\x0a" + int(header[::-1], 2).to_bytes(64, "little")
 
 
 @cache
@@ -96,7 +174,9 @@ def bombs() -> dict[str, Bomb]:
             sound[:33] + chunk(b"teSt", b"") * FLOOD + sound[33:], "too_large"
         ),
         "PNG, pixels inflate beyond its size": Bomb(png(1, 1, bytes(1 << 26)), "ok"),
-        "PNG, EXIF entries that overlap": Bomb(greedy_exif(60_000), "ok"),
+        "PNG, EXIF entries that overlap": Bomb(
+            sound[:33] + chunk(b"eXIf", greedy_exif(60_000)) + sound[33:], "ok"
+        ),
         "BMP, run lengths": Bomb(bmp(16_000_000, 2, 1, b"\x01\0\0\0\0\1"), "unsupported_media"),
         "PNG, 0 x 0": Bomb(png(0, 0), "corrupt_image"),
         "JPEG, 0 x 0": Bomb(jpeg(0, 0), "corrupt_image"),
@@ -104,14 +184,55 @@ def bombs() -> dict[str, Bomb]:
         "WebP, lossy, 0 x 0": Bomb(
             webp(b"VP8 ", struct.pack("<I", 10) + b"\0\0\0\x9d\x01\x2a\0\0\0\0"), "corrupt_image"
         ),
-        "nothing": Bomb(b"", "unsupported_media"),
-        "GIF": Bomb(saved(Image.new("RGB", (4, 4)), "GIF"), "unsupported_media"),
-        "TIFF": Bomb(saved(Image.new("RGB", (4, 4)), "TIFF"), "unsupported_media"),
-        "JPEG 2000": Bomb(b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(64), "unsupported_media"),
-        "AVIF": Bomb(b"\0\0\0\x1cftypavif" + bytes(64), "unsupported_media"),
-        "SVG": Bomb(b'<svg xmlns="http://www.w3.org/2000/svg"/>', "unsupported_media"),
-        "PDF": Bomb(b"%PDF-1.7\n", "unsupported_media"),
-        "PostScript": Bomb(b"%!PS-Adobe-3.0 EPSF-3.0\n", "unsupported_media"),
-        "ZIP": Bomb(b"PK\x03\x04" + bytes(64), "unsupported_media"),
-        "GIF before a JPEG": Bomb(b"GIF89a" + small, "unsupported_media"),
+        "GIF before a JPEG": Bomb(b"GIF89a" + small, "corrupt_image"),
+        **_photos(),
+    }
+
+
+def _photos() -> dict[str, Bomb]:
+    plain, exif, plain_gif = pixels(), greedy_exif(4000), images()["GIF"]
+    return {
+        "JPEG, progressive, 9,000 x 9,000": Bomb(
+            jpeg(9_000, 9_000, "JPEG, progressive"), "too_large"
+        ),
+        "GIF, a screen of 65,535 x 65,535": Bomb(gif(65_535, 16), "too_large"),
+        "GIF, a picture of 65,535 x 65,535": Bomb(gif(16, 65_535), "too_large"),
+        "GIF, 262,144 comments": Bomb(
+            plain_gif[:GIF_PICTURE] + b"\x21\xfe\1.\0" * FLOOD + plain_gif[GIF_PICTURE:], "ok"
+        ),
+        "GIF, 2,097,152 blocks": Bomb(
+            plain_gif[:GIF_PICTURE] + b"\x21\xfe" + b"\1." * (FLOOD * 8), "too_large"
+        ),
+        "TIFF, 60,000 x 60,000": Bomb(tiff(plain, tags={256: 60_000, 257: 60_000}), "too_large"),
+        "TIFF, a tile of 60,000 x 60,000": Bomb(
+            tiff(plain, tile=32, tags={322: 60_000, 323: 60_000}), "too_large"
+        ),
+        "TIFF, 262,144 strips": Bomb(
+            tiff(plain, tags={273: [8] * FLOOD, 279: [1] * FLOOD}), "too_large"
+        ),
+        "TIFF, strips that overlap": Bomb(
+            tiff(plain, tags={259: 5, 278: 1, 273: [8] * 16, 279: [1000] * 16}), "corrupt_image"
+        ),
+        "TIFF, 60,000 tags": Bomb(greedy_tiff(20_000), "too_large"),
+        "TIFF, tags that overlap": Bomb(greedy_tiff(4000), "ok"),
+        "TIFF, directories in a loop": Bomb(looping_tiff(), "ok"),
+        "TIFF, many scans for its size": Bomb(tiff_with_scans(100), "too_large"),
+        "HEIC, 30,000 x 30,000": Bomb(heif("HEIC", 30_000, 30_000), "too_large"),
+        "HEIC, 30,000 x 30,000, cropped": Bomb(heif("HEIC", 30_000, 30_000), "too_large"),
+        "HEIC, larger than its header": Bomb(lying_heif(), "corrupt_image"),
+        "HEIC, tiles of 30,000 x 30,000": Bomb(big_grid(), "corrupt_image"),
+        "AVIF, 16,000 x 16,000": Bomb(heif("AVIF", 16_000, 16_000), "too_large"),
+        "AVIF, EXIF entries that overlap": Bomb(avif_with_exif(exif), "ok"),
+        "JPEG XL, 1,000,000 x 1,000,000": Bomb(
+            jpeg_xl("0" + MILLION + "000" + MILLION), "too_large"
+        ),
+        "JPEG XL, 4,096 extra channels": Bomb(
+            jpeg_xl(SMALL + "0" + "0" + "000" + "1" + "11" + "1" * 12), "too_large"
+        ),
+        "JPEG XL, compressed metadata": Bomb(
+            images()["JPEG XL, in a container"][:32]
+            + box(b"brob", b"xml " + bytes(64))
+            + images()["JPEG XL, in a container"][32:],
+            "ok",
+        ),
     }

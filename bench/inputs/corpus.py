@@ -3,13 +3,14 @@
 The fuzzers start from them, `mutations` damages them, and the soak sends them.
 """
 
-import io
 from functools import cache
 
 import numpy as np
 from PIL import Image, ImageChops, ImageCms
 
+from bench.inputs import photos
 from bench.inputs.forms import Body, as_json, as_msgpack, as_multipart
+from bench.inputs.saving import saved
 from engines.types import U8
 
 WIDTH, HEIGHT = 24, 16
@@ -19,13 +20,6 @@ def pixels(width: int = WIDTH, height: int = HEIGHT) -> U8:
     """A picture with a different colour in each corner: RGB (height, width, 3) uint8."""
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     return np.asarray(np.stack([200 * x + 20, 200 * y + 20, 220 - 180 * x * y], -1), np.uint8)
-
-
-def saved(image: Image.Image, kind: str, **options: object) -> bytes:
-    """The bytes of an image file."""
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 @cache
@@ -50,6 +44,7 @@ def images() -> dict[str, bytes]:
         "JPEG, EXIF": saved(plain, "JPEG", exif=exif.tobytes(), **fine),
         "JPEG, ICC profile": saved(plain, "JPEG", icc_profile=profile, **fine),
         "JPEG, several pictures (MPO)": saved(plain, "MPO", **animation, **fine),
+        "JPEG, gain map (Ultra HDR)": saved(plain, "JPEG", **fine) + saved(grey, "JPEG"),
         "PNG": saved(plain, "PNG"),
         "PNG, grey": saved(grey, "PNG"),
         "PNG, 16-bit grey": saved(wide, "PNG"),
@@ -63,6 +58,7 @@ def images() -> dict[str, bytes]:
         "WebP, animated": saved(plain, "WEBP", lossless=True, **animation),
         "BMP": saved(plain, "BMP"),
         "BMP, palette": saved(plain.quantize(256), "BMP"),
+        **dict(photos.files(plain, other)),
     }
 
 
@@ -88,4 +84,5 @@ def bodies() -> tuple[Body, ...]:
 
 
 def _type(name: str) -> str:
-    return f"image/{name.partition(',')[0].lower()}"
+    kind = name.partition(",")[0].lower()
+    return f"image/{'jxl' if kind == 'jpeg xl' else kind}"

@@ -20,7 +20,14 @@ TOKENS = (
 KINDS = (
     *("image/jpeg", "image/png", "image/webp", "image/bmp", "application/json"),
     *("application/msgpack", "multipart/form-data; boundary=corpus", "multipart/form-data"),
-    *("text/plain", "", 'multipart/form-data; boundary="', "application/json; charset=utf-16"),
+    *(
+        "text/plain",
+        "",
+        "application/x-www-form-urlencoded",
+        "multipart/mixed",
+        'multipart/form-data; boundary="',
+        "application/json; charset=utf-16",
+    ),
 )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import skimage
 from PIL import Image
 
-from bench.inputs.corpus import saved
+from bench.inputs.saving import saved
 from engines.types import U8
 
 # NASA's portrait of Eileen Collins; the square that holds her head.

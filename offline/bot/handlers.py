@@ -88,7 +88,7 @@ class Handlers:
             return
         labels = THREE if message.chat_id in self._three else self.analyzer.labels
         faces = restrict(result.faces, labels)
-        photo = await asyncio.to_thread(_annotated_jpeg, image, faces)
+        photo = await asyncio.to_thread(_annotated_jpeg, image, faces, result.width)
         await message.reply_photo(photo, caption=messages.caption(faces))
 
     async def failed(self, update: object, context: Context) -> None:
@@ -101,8 +101,8 @@ class Handlers:
                 log.warning("reply.failed", detail=str(error))
 
 
-def _annotated_jpeg(image: Any, faces: Sequence[Face]) -> bytes:
-    picture = annotate(image, faces)
+def _annotated_jpeg(image: Any, faces: Sequence[Face], width: int | None) -> bytes:
+    picture = annotate(image, faces, width)
     picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=JPEG_QUALITY)

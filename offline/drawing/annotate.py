@@ -17,9 +17,10 @@ MIN_LETTERS = 11
 PANEL, BAR = (16, 21, 28, 190), (255, 255, 255, 50)
 
 
-def annotate(image: U8, faces: Sequence[Face]) -> Image.Image:
+def annotate(image: U8, faces: Sequence[Face], width: int | None = None) -> Image.Image:
     """Draw `faces` on a copy of `image`, RGB uint8 (h, w, 3), enlarged if it is small.
 
+    The boxes are in pixels of an image of `width`; `image` may be a smaller copy of it.
     The size of the letters depends on the face and the picture. The bars of a face stand beside it
     if there is room; in a crowd there is no room, and only boxes and names are drawn.
     """
@@ -27,7 +28,8 @@ def annotate(image: U8, faces: Sequence[Face]) -> Image.Image:
     if scale > 1:
         image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale), np.uint8)
     picture = Image.fromarray(image)
-    areas = [_area(face, scale) for face in faces]
+    ratio = picture.width / width if width else scale
+    areas = [_area(face, ratio) for face in faces]
     drawing = _Drawing(picture, areas)
     for draw in (drawing.box, drawing.name, drawing.bars):  # names and bars lie above all boxes
         for face, area in zip(faces, areas, strict=True):
@@ -35,7 +37,7 @@ def annotate(image: U8, faces: Sequence[Face]) -> Image.Image:
     return picture
 
 
-def _area(face: Face, scale: int) -> Area:
+def _area(face: Face, scale: float) -> Area:
     x1, y1, x2, y2 = (value * scale for value in face.box)
     return Area(x1, y1, x2 - x1, y2 - y1)
 

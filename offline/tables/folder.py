@@ -11,7 +11,7 @@ from offline.tables.csv_file import read_rows, reopen
 from offline.tables.people import ResumableClustering
 from offline.tables.rows import FACE, Row, face_row, image_row
 
-TABLES = ("faces.csv", "images.csv")
+_, IMAGES = TABLES = ("faces.csv", "images.csv")
 BASE = "base.txt"
 
 

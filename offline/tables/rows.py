@@ -12,7 +12,7 @@ BOX = ("x1", "y1", "x2", "y2")
 LANDMARKS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
 # The columns of the detector and of the landmark network.
 FACE = ("face", *BOX, "score", *LANDMARKS)
-TEXT_COLUMNS = {"file", "emotion", "embedding", "error", "detail"}
+TEXT_COLUMNS = {"file", "timecode", "emotion", "embedding", "error", "detail"}
 INTEGER_COLUMNS = {"face", "identity", "width", "height", "faces", "frame", "track"}
 DIGITS = 6
 

@@ -9,6 +9,7 @@ from analysis.document import ImageResult
 from engines.types import U8
 from offline.analyzers.types import CONCURRENCY
 from offline.concurrency import OrderedTasks, in_thread
+from offline.video.damage import Damage
 from offline.video.output import VideoOutput
 from offline.video.people import Person
 from offline.video.reading import Frame
@@ -36,13 +37,15 @@ async def analyze_video(
     *,
     columns: Columns = DEFAULT,
     limit: int = CONCURRENCY,
+    damage: Damage | None = None,
 ) -> list[Person]:
     """Write `video.mp4`, `faces.csv`, `frames.csv`, `timeline.png` and `report.html` into `out`.
 
-    The folder appears when it is complete. Up to `limit` frames are analyzed at once.
+    The folder appears when it is complete. Up to `limit` frames are analyzed at once. `damage` is
+    that of the frames; the report shows it.
 
     Raises:
-        CorruptVideoError: the frames cannot be decoded, or not to the end.
+        CorruptVideoError: no frame can be decoded.
         RemoteError, ServiceError: see `Analyzer.analyze_frame`.
     """
     part = out.with_name(f".part-{out.name}")
@@ -56,7 +59,7 @@ async def analyze_video(
                 report(result)
 
             await analyze_frames(analyzer, f"{name}:", frames, deliver, limit)
-        people = await in_thread(output.finish)
+        people = await in_thread(output.finish, damage.lines() if damage else [])
         shutil.rmtree(out, ignore_errors=True)
         part.rename(out)
         return people

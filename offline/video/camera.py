@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from offline.errors import CorruptVideoError
+from offline.video.damage import Damage
 from offline.video.reading import Frame, read_frames
 
 SILENT_S = 10.0
@@ -69,7 +70,9 @@ class _Camera:
 
     def __exit__(self, *error: object) -> None:
         self._ended = True
-        self._thread.join(SILENT_S)
+        # The garbage collector may end an abandoned generator in the thread of the camera.
+        if threading.current_thread() is not self._thread:
+            self._thread.join(SILENT_S)
 
     def wait_after(self, number: int) -> Frame | None:
         """Wait for a frame later than `number`; None at the end."""
@@ -85,12 +88,14 @@ class _Camera:
             return None
 
     def _read(self, source: str) -> None:
-        opened = input_of(source)
+        opened, damage = input_of(source), Damage()
         try:
-            for frame in read_frames(opened.source, None, opened.demuxer, opened.options):
+            for frame in read_frames(opened.source, None, opened.demuxer, opened.options, damage):
                 self._put(frame)
                 if self._ended or self._stop.is_set():
                     break
+            if damage.end:
+                raise CorruptVideoError(damage.end)
         except CorruptVideoError as error:
             self._error = error
         self._put(None)

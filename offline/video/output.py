@@ -65,10 +65,10 @@ class VideoOutput:
             return faces
         return [face.model_copy(update={"embedding": None}) for face in faces]
 
-    def finish(self) -> list[Person]:
+    def finish(self, defects: Sequence[str] = ()) -> list[Person]:
         """Group the tracks into people, write `faces.csv`, timeline and report; after the block.
 
-        Returns the people of the report.
+        `defects` are lines for the report. Returns the people of the report.
         """
         people = group_tracks(self._tracker.tracks, self._same_person)
         self._tables.finish({t.number: person.number for person in people for t in person.tracks})
@@ -80,5 +80,6 @@ class VideoOutput:
         cards = [Card(person, self._portraits.of(person)) for person in shown]
         counted = "people" if identities else "tracks, not grouped by person"
         summary = f"{self._frames} frames, {self._seconds:.1f} s, {len(shown)} {counted}"
-        write_report(self._folder / REPORT, self._name, cards, self._labels, summary, noun=noun)
+        report = self._folder / REPORT
+        write_report(report, self._name, cards, self._labels, summary, noun=noun, defects=defects)
         return shown

@@ -29,11 +29,19 @@ class Card(NamedTuple):
 
 
 def write_report(
-    path: Path, title: str, cards: Sequence[Card], labels: Sequence[str], summary: str, *, noun: str
+    path: Path,
+    title: str,
+    cards: Sequence[Card],
+    labels: Sequence[str],
+    summary: str,
+    *,
+    noun: str,
+    defects: Sequence[str] = (),
 ) -> None:
     """Write the report; it needs `timeline.png` beside it and nothing from elsewhere.
 
     `noun` is the title of a card. If there are many people, only `longest_seen` have cards.
+    `defects` are lines about the video.
     """
     shown = {person.number for person in longest_seen([card.person for card in cards])}
     items = "".join(_item(card, labels, noun) for card in cards if card.person.number in shown)
@@ -41,10 +49,11 @@ def write_report(
     if len(shown) < len(cards):
         summary = f"{summary}; this page shows the {len(shown)} longest seen, faces.csv has all"
     name = html.escape(title)
+    lines = "".join(f"<p>{html.escape(line)}</p>" for line in (summary, *defects))
     path.write_text(
         f"<!doctype html><html lang=en><meta charset=utf-8>"
         f'<meta name=viewport content="width=device-width"><title>{name}</title>'
-        f"<style>{STYLE}</style><h1>{name}</h1><p>{html.escape(summary)}</p>"
+        f"<style>{STYLE}</style><h1>{name}</h1>{lines}"
         f'<img class=timeline src="timeline.png" alt="Emotions over time">'
         f"<ul>{items}</ul></html>\n",
         encoding="utf-8",

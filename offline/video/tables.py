@@ -33,7 +33,7 @@ class VideoTables:
     def __init__(self, folder: Path, name: str, labels: Sequence[str], columns: Columns) -> None:
         self._folder, self._name, self._labels, self._columns = (folder, name, labels, columns)
         self._open = ExitStack()
-        head = ("file", "frame", "time")
+        head = ("file", "frame", "time", "timecode")
         last = ("embedding",) if columns.embeddings else ()
         self._faces = self._table(PART, (*head, "track", *FACE, *labels, "emotion", *last))
         self._frames = self._table("frames.csv", (*head, "faces", *labels, "emotion"))
@@ -46,7 +46,12 @@ class VideoTables:
 
     def add(self, frame: Frame, result: ImageResult, tracks: Sequence[Track]) -> None:
         """Write a frame and its faces, each with its track."""
-        head = {"file": self._name, "frame": frame.number, "time": round(frame.time, 3)}
+        head = {
+            "file": self._name,
+            "frame": frame.number,
+            "time": round(frame.time, 3),
+            "timecode": frame.timecode,
+        }
         for i, (track, face) in enumerate(zip(tracks, result.faces, strict=True)):
             self._faces.writerow(self._face_row(i, face) | head | {"track": track.number})
         self._frames.writerow(image_row(result, self._labels) | head)

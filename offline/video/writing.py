@@ -7,10 +7,12 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from engines.types import U8
 
 TICKS_PER_SECOND = 90_000
+PIXELS = "yuv420p"
 QUALITY = "23"  # x264's constant rate factor; 23 is its default
 
 
@@ -26,7 +28,9 @@ class VideoWriter:
         """Add a frame, RGB uint8 (h, w, 3), at `time` seconds."""
         stream = self._stream = self._stream or self._open(image)
         even = image[: stream.height, : stream.width]
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24").reformat(
+            format=PIXELS, dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+        )
         # The clock of a camera may jump back.
         self._ticks = max(self._ticks + 1, round(time * TICKS_PER_SECOND))
         frame.pts, frame.time_base = self._ticks, Fraction(1, TICKS_PER_SECOND)
@@ -42,7 +46,10 @@ class VideoWriter:
         height, width = image.shape[:2]
         # yuv420p stores colours at half the size, so both sides must be even.
         stream.height, stream.width = height - height % 2, width - width % 2
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = PIXELS
+        # Without tags, players disagree about the colours.
+        stream.colorspace, stream.color_range = Colorspace.ITU709, ColorRange.MPEG
+        stream.color_primaries, stream.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
         stream.codec_context.time_base = Fraction(1, TICKS_PER_SECOND)
         return stream
 

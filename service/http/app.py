@@ -16,6 +16,7 @@ from service.http.auth import ApiKeys
 from service.http.emotions import Emotions, EmotionsRoute
 from service.http.fetch import Fetcher
 from service.http.images import RequestAnalyzer
+from service.http.paths import Paths
 from service.http.urls import Allowed
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -101,6 +102,7 @@ def _application(settings: Settings, tracing: Tracing, emotions: EmotionsRoute) 
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs else None,
+        redirect_slashes=False,  # `Paths` ignores slashes
         telemetry=tracing.telemetry,
         routes=[emotions],
     )
@@ -113,9 +115,10 @@ def _install(app: FastAPI) -> None:
     app.include_router(routes.probes)
     if not state.keys.required:
         openapi.make_keys_optional(app)
-    pages.install(app, docs=settings.docs)
+    pages.install(app, settings.root_path, docs=settings.docs)
     headers.install(app, settings.cors_origins)
     app.add_middleware(TelemetryMiddleware, metrics=state.metrics, tracing=state.tracing)
+    app.add_middleware(Paths, root_path=settings.root_path)
     problems.install(app)
 
 

@@ -15,7 +15,10 @@ HEADERS = {
 }
 RAW_HEADERS = tuple((name.lower().encode(), value.encode()) for name, value in HEADERS.items())
 # Headers that a web page of another origin may send and read.
-ALLOWED = ("Authorization", "X-API-Key", "Content-Type", "X-Request-ID", "X-Request-Deadline-Ms")
+ALLOWED = (
+    *("Authorization", "X-API-Key", "Content-Type", "Content-Encoding"),
+    *("X-Request-ID", "X-Request-Deadline-Ms"),
+)
 EXPOSED = ("X-Request-ID", "Retry-After")
 
 
@@ -46,4 +49,6 @@ def install(app: FastAPI, origins: tuple[str, ...]) -> None:
             allow_methods=("GET", "POST"),
             allow_headers=ALLOWED,
             expose_headers=EXPOSED,
+            # A page of a public site may use a service in the local network if its origin is named.
+            allow_private_network="*" not in origins,
         )

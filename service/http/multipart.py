@@ -1,77 +1,145 @@
-"""Reads the files of a form (multipart/form-data) that is in memory."""
+"""Splits forms and other multipart bodies into their parts (RFC 2046, 5.1; RFC 7578).
 
-import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from typing import IO
+Beyond forms of browsers, programs send what libraries for mail make: lines that end in LF, folded
+headers, parts in base64, parts within parts. Starlette's parser reads none of these.
+"""
 
-from fastapi import Request
-from python_multipart.exceptions import ParseError
-from python_multipart.multipart import parse_options_header
-from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+import binascii
+import re
+from collections.abc import Iterator
+from email.message import Message
+from email.parser import HeaderParser
+from typing import NamedTuple
 
 from service.errors import InvalidRequestError
-from service.http.types import EncodedImage, too_many_images
+from service.http import base64_text
+from service.http.media import is_image, media_type
 
-FIELD = "images"
-MAX_FIELDS = 16
-# Other requests run between two slices. A slice with the worst parts and boundaries takes about
-# 30 ms of CPU (`docs/LOG.md`).
-SLICE_BYTES = 64 << 10
+# `email` takes quadratic time for headers, and fails on numbers of more than 4,300 digits.
+MAX_HEAD = 4 << 10
+MAX_TYPE = 1 << 10
+# White space after a boundary, as some gateways add it.
+MAX_LINE = 1 << 10
+MAX_BOUNDARY = 256
+MAX_DEPTH = 3
+TYPE = "content-type"
+CHARSETS = ("utf-8", "utf8", "us-ascii")
+# The first line of a body is its delimiter; not all clients name the boundary in the content type.
+_FIRST_LINE = re.compile(rb"--([^\r\n]{1,%d}?)[ \t]*\r?\n" % MAX_BOUNDARY)
 
 
-async def read_files(request: Request, body: bytes, max_images: int) -> list[EncodedImage]:
-    """Read the files in the field `images`; a file without a name gets its index as its name.
+class Part(NamedTuple):
+    """A part: the names of its field and file, and its decoded bytes."""
+
+    field: str | None
+    filename: str | None
+    data: bytes
+
+
+def read_parts(content_type: str, body: bytes) -> Iterator[Part]:
+    """Yield the parts of a body with this content type, and the parts within them.
 
     Raises:
-        TooLargeError: there are more than `max_images` files.
-        InvalidRequestError: the form is malformed or cut off.
+        InvalidRequestError: the body is malformed or cut off.
     """
-    _require_utf8(request)
-    parser = MultiPartParser(
-        request.headers, _slices(body), max_files=max_images, max_fields=MAX_FIELDS
-    )
-    parser.spool_max_size = len(body) + 1  # never on disk: images show faces of people
-    form = await _parse(parser, max_images)
-    opened = parser._files_to_close_on_error  # noqa: SLF001  (also those of unfinished parts)
-    try:
-        return await _files(form, opened)
-    finally:
-        for file in opened:
-            file.close()
-
-
-async def _slices(body: bytes) -> AsyncGenerator[bytes, None]:
-    for start in range(0, len(body), SLICE_BYTES):
-        if start:
-            await asyncio.sleep(0)
-        yield body[start : start + SLICE_BYTES]
-
-
-async def _parse(parser: MultiPartParser, max_images: int) -> FormData:
-    try:
-        return await parser.parse()
-    except MultiPartException as error:
-        if "Too many files" in error.message:
-            raise too_many_images(max_images) from error
-        raise InvalidRequestError(f"the form cannot be read: {error.message}") from error
-    except (ParseError, KeyError, UnicodeError) as error:
-        raise InvalidRequestError(
-            "the form cannot be read; send valid multipart/form-data"
-        ) from error
-
-
-async def _files(form: FormData, opened: Sequence[IO[bytes]]) -> list[EncodedImage]:
-    """Return the files; a file that was opened but is not in the form is cut off."""
-    if len(opened) > sum(isinstance(part, UploadFile) for _, part in form.multi_items()):
-        raise InvalidRequestError("the form is cut off; send it whole")
-    parts = [part for part in form.getlist(FIELD) if isinstance(part, UploadFile)]
-    return [EncodedImage(p.filename or str(i), await p.read()) for i, p in enumerate(parts)]
-
-
-def _require_utf8(request: Request) -> None:
-    """Reject encodings other than UTF-8 (RFC 7578): JSON cannot represent all names in some."""
-    _, given = parse_options_header(request.headers["content-type"])
-    charset = given.get(b"charset", b"utf-8").lower()
-    if charset not in {b"utf-8", b"utf8", b"us-ascii"}:
+    if len(content_type) > MAX_TYPE:
+        raise InvalidRequestError(f"the content type has more than {MAX_TYPE} characters")
+    headers = Message()
+    headers[TYPE] = content_type
+    given = _parameters(headers, TYPE)
+    if given.get("charset", CHARSETS[0]).lower() not in CHARSETS:
         raise InvalidRequestError("file names in a form must be UTF-8; send no other charset")
+    yield from _parts(_boundary(given, body), body, None, MAX_DEPTH)
+
+
+def _parts(boundary: bytes, body: bytes, outer: str | None, depth: int) -> Iterator[Part]:
+    """Yield the parts in a body; one without a field belongs to that of the form around it."""
+    for head, content in _split(body, boundary):
+        headers = _headers(head)
+        names = _parameters(headers, "content-disposition")
+        field = names.get("name", outer)
+        if media_type(headers.get(TYPE, "")).startswith("multipart/"):
+            if depth == 0:
+                raise InvalidRequestError("the form has too many forms within forms")
+            inner = _boundary(_parameters(headers, TYPE), content)
+            yield Part(field, None, b"")  # so that the reader counts it
+            yield from _parts(inner, content, field, depth - 1)
+        else:
+            yield Part(field, names.get("filename"), _decode(headers, content))
+
+
+def _boundary(given: dict[str, str], body: bytes) -> bytes:
+    """Return the boundary that the content type names, or else the first line of the body."""
+    boundary = given.get("boundary", "").encode()
+    if not boundary and (line := _FIRST_LINE.match(body)):
+        boundary = line[1]
+    if not 0 < len(boundary) <= MAX_BOUNDARY:
+        raise InvalidRequestError(
+            "the content type names no boundary; let the HTTP library set `Content-Type`"
+        )
+    return boundary
+
+
+def _split(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the head and the content of each part; what precedes and follows them is ignored."""
+    mark = b"--" + boundary
+    at = 0 if body.startswith(mark) else body.find(b"\n" + mark) + 1
+    if not body.startswith(mark, at):
+        raise InvalidRequestError(
+            "the boundary of the content type is not in the body; let the HTTP library set "
+            "`Content-Type`"
+        )
+    at += len(mark)
+    line = body[at : at + MAX_LINE].partition(b"\n")[0]
+    end_of_line = b"\r\n" if line.endswith(b"\r") else b"\n"
+    while not body.startswith(b"--", at):
+        begin = body.find(end_of_line, at)
+        end = body.find(end_of_line + mark, begin)
+        if begin < 0 or end < 0:
+            raise InvalidRequestError("the form is cut off; send it whole")
+        if body[at:begin].strip(b" \t"):
+            raise InvalidRequestError("a line of the form begins with its boundary, but is longer")
+        head = body.find(end_of_line * 2, begin, end)
+        if not 0 <= head - begin <= MAX_HEAD:
+            raise InvalidRequestError(
+                f"a part of the form has no headers, or more than {MAX_HEAD} bytes of them"
+            )
+        yield body[begin:head], body[head + 2 * len(end_of_line) : end]
+        at = end + len(end_of_line + mark)
+
+
+def _headers(head: bytes) -> Message:
+    try:
+        text = head.decode()
+    except UnicodeDecodeError:
+        text = head.decode("latin-1")
+    return HeaderParser().parsestr(text.strip())
+
+
+def _parameters(headers: Message, header: str) -> dict[str, str]:
+    """Return the parameters of a header, also those in the extended form `name*=` (RFC 8187)."""
+    found = headers.get_params([], header)
+    return {name.lower(): _text(value) for name, value in reversed(found)}
+
+
+def _text(value: str | tuple[str | None, str | None, str]) -> str:
+    if isinstance(value, str):
+        return value
+    charset, _, text = value
+    if (charset or "").lower() == "iso-8859-1":
+        return text
+    return text.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def _decode(headers: Message, content: bytes) -> bytes:
+    """Decode the transfer encoding of a part; bytes of an image are not encoded, whatever it is."""
+    encoding = headers.get("content-transfer-encoding", "").strip().lower()
+    if encoding in ("", "7bit", "8bit", "binary") or is_image(content):
+        return content
+    if encoding == "base64":
+        return base64_text.decode(content.decode("latin-1"), "a part of the form")
+    if encoding == "quoted-printable":
+        return binascii.a2b_qp(content)
+    raise InvalidRequestError(
+        f"content transfer encoding {encoding[:64]!r}; send the bytes of the file"
+    )

@@ -10,15 +10,19 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from analysis.document import ImageResult
 from analysis.errors import ServiceError, kinds
 from service.http.accept import LINE_TYPES
-from service.http.body import IMAGE_TYPES, MSGPACK_TYPES
 from service.http.documents import FirstLine, Frames, LastLine, Problem
-from service.http.multipart import FIELD
+from service.http.forms import FIELD
+from service.http.media import IMAGE_TYPES, MSGPACK_TYPES, URLENCODED
 from service.http.parameters import openapi_parameters
 from service.http.urls import MAX_LENGTH
 
 ANSWER = (
     "The results in the order of the request: one document or, if `Accept` prefers it, JSON Lines "
     "that are sent one by one"
+)
+BODY = (
+    "The bytes decide what a body is; content types are only needed where they leave a choice. The "
+    "body may be compressed: `Content-Encoding` is `gzip`, `deflate` or `zstd`."
 )
 LINES = (
     "Each line is one of these: first the models; then one result per image, in the order of the "
@@ -31,6 +35,11 @@ _FORM = {
     "type": "object",
     "required": [FIELD],
     "properties": {FIELD: {"type": "array", "minItems": 1, "items": _BINARY}},
+}
+_TEXT_FORM = {
+    "type": "object",
+    "required": [FIELD],
+    "properties": {FIELD: {"type": "string", "contentEncoding": "base64"}},
 }
 # The two ways to send a key. They are for the description only; `auth.authorize` checks the key.
 SECURITY: list[SecurityDependency] = [
@@ -116,10 +125,13 @@ ANALYZE: dict[str, Any] = {
     "openapi_extra": {
         "parameters": openapi_parameters(),
         "requestBody": {
+            "description": BODY,
             "required": True,
             "content": {
                 "multipart/form-data": {"schema": _FORM},
                 **{kind: {"schema": _BINARY} for kind in IMAGE_TYPES},
+                "application/octet-stream": {"schema": _BINARY},
+                URLENCODED: {"schema": _TEXT_FORM},
                 "application/json": {"schema": _frames()},
                 MSGPACK_TYPES[0]: {"schema": _frames()},
             },

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -16,7 +16,7 @@ STRICT = (
     "script-src 'self'",
     "style-src 'self'",
     "connect-src 'self'",
-    "base-uri 'none'",
+    "base-uri 'self'",
     "form-action 'none'",
     "frame-ancestors 'none'",
 )
@@ -54,27 +54,28 @@ class Files(StaticFiles):
         return response
 
 
-def install(app: FastAPI, docs: bool) -> None:
+def install(app: FastAPI, root_path: str, *, docs: bool) -> None:
     """Serve the page at `/` and, with `docs`, Swagger UI at `/docs`."""
-    files = Files(directory=STATIC)
-
-    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
-    async def page(request: Request) -> Response:
-        if docs:
-            return await files.get_response("index.html", request.scope)
-        text = (STATIC / "index.html").read_text()
-        return HTMLResponse(text.replace(DOCS_LINK, ""), headers=HEADERS)
-
-    app.mount("/static", files, name="static")
+    app.mount("/static", Files(directory=STATIC), name="static")
+    index = _html("index.html", root_path)
+    _serve(app, "/", index if docs else index.replace(DOCS_LINK, ""), HEADERS)
     if docs:
-        _install_docs(app, files)
+        policy = HEADERS | {"Content-Security-Policy": DOCS_POLICY}
+        _serve(app, "/docs", _html("docs.html", root_path), policy)
+        app.mount("/swagger", Files(packages=[SWAGGER]), name="swagger")
 
 
-def _install_docs(app: FastAPI, files: Files) -> None:
-    @app.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
+def _html(name: str, root_path: str) -> str:
+    """Return a page; its links are relative, below a prefix to the prefix."""
+    text = (STATIC / name).read_text()
+    return text.replace("<head>", f'<head>\n  <base href="{root_path}/">') if root_path else text
+
+
+def _serve(app: FastAPI, path: str, text: str, headers: dict[str, str]) -> None:
+    @app.api_route(path, methods=["GET", "HEAD"], include_in_schema=False)
     async def page(request: Request) -> Response:
-        response = await files.get_response("docs.html", request.scope)
-        response.headers["Content-Security-Policy"] = DOCS_POLICY
-        return response
-
-    app.mount("/swagger", Files(packages=[SWAGGER]), name="swagger")
+        if path != "/" and request.scope["raw_path"].endswith(b"/"):
+            # The links of the page are relative to its parent. A relative location holds for
+            # every host, scheme and prefix.
+            return RedirectResponse(f"..{path}")
+        return HTMLResponse(text, headers=headers)

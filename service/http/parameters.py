@@ -1,16 +1,18 @@
 """Query parameters and the deadline header of a request, and their description for OpenAPI."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.errors import InvalidRequestError
+from service.http import names
 
 MAX_FACES: Final = 1000
 DEADLINE: Final = "X-Request-Deadline-Ms"
-# Longer names from a client are cut in messages.
-NAME_LENGTH = 64
+# A header with "deadline" in its name that is this similar to ours is a misspelling of it.
+SIMILARITY: Final = 0.65
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -54,9 +56,9 @@ def parse_query(request: Request) -> Query:
     given = request.query_params.multi_items()
     values = dict(given)
     if len(values) < len(given):
-        names = [name for name, _ in given]
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise InvalidRequestError(f"{repeated:.{NAME_LENGTH}}: give it once")
+        sent = [name for name, _ in given]
+        repeated = next(name for name in sent if sent.count(name) > 1)
+        raise InvalidRequestError(f"{repeated:.{names.MAX_LENGTH}}: give it once")
     return _validate(Query, values)
 
 
@@ -79,13 +81,38 @@ def time_limit(request: Request, maximum_s: float) -> float:
     """Return the time limit of the request in seconds: its header, but at most `maximum_s`.
 
     Raises:
-        InvalidRequestError: the header is not a whole number of at least 1.
+        InvalidRequestError: the header is misspelt, repeated, or not a whole number of at least 1.
     """
-    value = request.headers.get(DEADLINE)
-    if value is None:
+    values = request.headers.getlist(DEADLINE)
+    if not values:
+        _reject_misspelt_deadline(request)
         return maximum_s
-    given_ms = _validate(Header, {DEADLINE: value}).deadline_ms
+    if len(values) > 1:
+        raise InvalidRequestError(f"{DEADLINE}: give it once")
+    given_ms = _validate(Header, {DEADLINE: values[0]}).deadline_ms
     return maximum_s if given_ms is None else min(given_ms, maximum_s * 1000) / 1000
+
+
+def _reject_misspelt_deadline(request: Request) -> None:
+    """Reject a header that resembles the deadline's; proxies add headers, so others are ignored."""
+    for raw, _ in request.headers.raw:
+        if b"deadline" in raw:
+            name = raw.decode("latin-1")
+            if names.nearest(name, [DEADLINE], SIMILARITY):
+                raise InvalidRequestError(
+                    f"{name:.{names.MAX_LENGTH}}: unknown header; did you mean {DEADLINE}?"
+                )
+
+
+def unknown_field(name: str, place: str, known: Iterable[str]) -> InvalidRequestError:
+    """Return the error of an unknown name in a body: a misspelt one, or a misplaced option."""
+    known = list(known)
+    option = None if names.nearest(name, known) else names.nearest(name, Query.model_fields)
+    if option is None:
+        return InvalidRequestError(names.unknown(name, place, known))
+    return InvalidRequestError(
+        f"{name:.{names.MAX_LENGTH}}: unknown {place}; send it as a query parameter, ?{option}=…"
+    )
 
 
 def _validate(model: type[Model], values: dict[str, str]) -> Model:
@@ -93,11 +120,16 @@ def _validate(model: type[Model], values: dict[str, str]) -> Model:
         return model.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0])[:NAME_LENGTH]
+        name = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
-            known = ", ".join(model.model_fields)
-            raise InvalidRequestError(f"{name}: unknown parameter; known are {known}") from error
+            raise InvalidRequestError(_unknown_parameter(name)) from error
         raise InvalidRequestError(f"{name}: {first['msg']}") from error
+
+
+def _unknown_parameter(name: str) -> str:
+    if not names.nearest(name, Query.model_fields) and names.nearest(name, [DEADLINE, "deadline"]):
+        return f"{name:.{names.MAX_LENGTH}}: unknown parameter; send it as a header, {DEADLINE}: …"
+    return names.unknown(name, "parameter", Query.model_fields)
 
 
 def openapi_parameters() -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from analysis.errors import ServiceError
-from service.errors import InvalidRequestError
+from service.errors import InvalidRequestError, MethodError, NotFoundError
 from service.http.documents import Problem
 from service.http.headers import HEADERS, RAW_HEADERS
 from service.telemetry.stats import current_stats
@@ -19,6 +19,7 @@ MEDIA_TYPE = "application/problem+json"
 # The status of nginx for a client that disconnected. Only the metrics see it.
 CLIENT_CLOSED_REQUEST = 499
 INTERNAL = (500, "internal", "internal error; the log has the details under this request's id")
+NO_PATH = "no such path; images go to POST /v1/emotions, health checks to GET /livez or /readyz"
 log = structlog.get_logger("emotions.http")
 
 
@@ -96,10 +97,22 @@ async def _validation_error(request: Request, error: Exception) -> Response:
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
+    """Answer an error of Starlette's router, which knows two: 404 and 405."""
     if not isinstance(error, HTTPException):
         raise error
-    code = HTTPStatus(error.status_code).name.lower()
-    return _answer(request, error.status_code, code, error.detail, dict(error.headers or {}))
+    if error.status_code != MethodError.status:
+        return await _service_error(request, NotFoundError(NO_PATH))
+    allowed = {"Allow": _allowed(error)}
+    if request.method == "OPTIONS":  # health checks of HAProxy; preflights without CORS
+        return Response(status_code=HTTPStatus.NO_CONTENT, headers=allowed)
+    detail = f"{request.method} is not possible here; use {allowed['Allow']}"
+    return _answer(request, MethodError.status, MethodError.code, detail, allowed)
+
+
+def _allowed(error: HTTPException) -> str:
+    """Return the methods of a path; each with GET also has HEAD, on a route of its own."""
+    methods = set((error.headers or {}).get("Allow", "").split(", "))
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
 async def _client_disconnect(_: Request, __: Exception) -> Response:

@@ -24,6 +24,8 @@ async def analyze() -> None:
     raise NotImplementedError("only for OpenAPI; `emotions.EmotionsRoute` matches first")
 
 
+# Balancers and monitors send HEAD. It has routes of its own, so that OpenAPI describes only GET.
+@api.head("/models", dependencies=[Depends(authorize)], include_in_schema=False)
 @api.get("/models", dependencies=[Depends(authorize)], summary="The models in use")
 async def list_models(request: Request) -> ModelCards:
     """List each model with its plan and how far that is from the reference."""
@@ -49,12 +51,14 @@ def _card(model: FoundModel, models: FoundModels) -> ModelCard:
     )
 
 
+@probes.head("/livez", include_in_schema=False)
 @probes.get("/livez", summary="The process answers")
 async def livez() -> dict[str, bool]:
     """Report that the process is alive, whatever its engines do."""
     return {"live": True}
 
 
+@probes.head("/readyz", include_in_schema=False)
 @probes.get("/readyz", summary="Requests are served", responses={503: {"model": Readiness}})
 async def readyz(request: Request, response: Response) -> Readiness:
     """Report whether every network is warmed up, and which engine runs them."""
@@ -68,6 +72,7 @@ async def readyz(request: Request, response: Response) -> Readiness:
     )
 
 
+@probes.head("/metrics", response_class=Response, include_in_schema=False)
 @probes.get("/metrics", summary="Prometheus metrics", response_class=Response)
 async def metrics(request: Request) -> Response:
     """Export the metrics in the text format of Prometheus."""

@@ -79,6 +79,9 @@ def _serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        # Nothing depends on the address or the scheme of the client, so nobody can forge them.
+        proxy_headers=False,
+        timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=int(settings.deadline_s) + GRACE_S,
     )
     server = Server(config)

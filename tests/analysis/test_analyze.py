@@ -27,6 +27,7 @@ from tests.analysis.pictures import (
     BOXES,
     HOPPER,
     IMAGES,
+    LIMITS,
     PLAIN,
     TILED,
     equal,
@@ -144,6 +145,21 @@ def test_a_large_photograph_gives_the_faces_of_all_its_pixels(found: Networks, s
     assert (small.width, small.height) == (2560, 2560)
     assert iou(list(small.faces.boxes[0]), list(whole.faces.boxes[0])) > 0.9
     assert np.abs(small.scores[0] - whole.scores[0]).max() < 0.1
+
+
+def test_a_jpeg_beyond_the_pixel_limit_gives_its_faces(found: Networks) -> None:
+    """Also if the face is small, and if the pixels are requested: fewer are returned."""
+    image = np.full((6400, 6400, 3), 127, np.uint8)
+    assert image.size // 3 > LIMITS.max_pixels
+    image[1000:1660, 2000:2660] = cv2.resize(ASTRONAUT[20:240, 110:330], (660, 660))
+    data = encode(image, "JPEG")
+    small, kept = faces(found, data), faces(found, data, Options(keep_image=True))
+    for analysis in (small, kept):
+        assert (analysis.width, analysis.height) == (6400, 6400)
+        (box,) = analysis.faces.boxes
+        assert iou(list(box), [2204, 1117, 2489, 1471]) > 0.7
+    assert kept.image is not None
+    assert kept.image.shape == (3200, 3200, 3)
 
 
 def test_a_plan_that_cannot_be_opened_is_an_error(plans: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 from analysis.errors import kinds
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
+from tests.docs.robustness import robustness_page
 
 DOCS = Path(__file__).parents[2] / "docs"
 NOTE = "<!-- written by `python -m tests.docs.pages` -->"
@@ -57,7 +58,7 @@ def _names(kind: Any) -> Iterator[str]:
 
 def _default(field: FieldInfo) -> str:
     value = field.default
-    if value in (None, (), PydanticUndefined):
+    if value in (None, "", (), PydanticUndefined):
         return ""
     if isinstance(value, Path):
         return "`engines/plans`"
@@ -114,6 +115,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "metrics.md": metrics_page,
     "api.md": api_page,
+    "robustness.md": robustness_page,
 }
 
 if __name__ == "__main__":

@@ -170,6 +170,46 @@ def test_a_client_that_does_not_read_is_disconnected(impatient: Server) -> None:
         assert read(client).count(b"HTTP/1.1 200 OK") < 1000
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        LIVE,
+        HEAD.replace(b"emotions", b"emotions?no=1") + KIND + b"content-length: 9\r\n\r\n",
+        LIVE.replace(b"livez", b"openapi.json") * 200,
+    ],
+    ids=["answered", "answered before the end of its body", "answered faster than it is read"],
+)
+def test_an_idle_connection_stays_open(impatient: Server, first: bytes) -> None:
+    """Balancers send the next request on it, up to a minute later."""
+    last = LIVE.replace(b"host: x", b"host: x\r\nconnection: close")
+    with connect(impatient) as client:
+        client.sendall(first)
+        time.sleep(PATIENCE_S / 2)
+        client.sendall(b"123456789" if b"no=1" in first else b"")
+        answers = read_answers(client, first.count(b"HTTP/1.1"))
+        time.sleep(4 * PATIENCE_S)
+        client.sendall(last)
+        answers += read(client)
+    assert answers.endswith(b'{"live":true}')
+
+
+def read_answers(client: socket.socket, count: int) -> bytes:
+    """Return all answers, each with a body in JSON."""
+    received = b""
+    while received.count(b"HTTP/1.1 ") < count or not received.endswith(b"}"):
+        received += client.recv(1 << 16)
+    return received
+
+
+def test_an_idle_connection_is_closed_after_a_while(plans: Path) -> None:
+    with (
+        serving(plans, engine="bench.fakes:instant:1", keep_alive_s="1") as running,
+        connect(running) as client,
+    ):
+        client.sendall(LIVE)
+        assert read(client).endswith(b'{"live":true}')
+
+
 def test_an_upgrade_is_not_needed(impatient: Server) -> None:
     request = LIVE.replace(
         b"host: x", b"host: x\r\nconnection: upgrade, close\r\nupgrade: websocket"

@@ -1,6 +1,9 @@
 """Every request is answered with faces or with a typed problem."""
 
+import gzip
 import json
+import zlib
+from types import ModuleType
 
 import msgspec
 import pytest
@@ -18,7 +21,7 @@ JPEG = images()["JPEG"]
 MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
 # A deadline of a millisecond is too short for an answer.
 LATE, DEADLINE = 504, "x-request-deadline-ms"
-EXPECTED = {200, 400, 401, 404, 405, 413, 415, 422, 501}
+EXPECTED = {200, 400, 401, 403, 404, 405, 413, 415, 422, 501}
 
 texts = st.text(max_size=20) | st.sampled_from(["images", "data", "id", "url", "", "\0"])
 encoded = st.sampled_from(["", "?", "AAAA", "/9j/", "iVBORw0KGgo="])
@@ -228,9 +231,35 @@ def test_parts_that_look_like_boundaries_cost_no_more(fake_ask: Ask, filler: byt
     assert check(fake_ask(content, kind(MULTIPART))).status == 415
 
 
-def test_a_compressed_body_is_not_inflated(fake_ask: Ask) -> None:
-    headers = kind("image/jpeg") | {b"content-encoding": b"gzip"}
-    assert check(fake_ask(b"\x1f\x8b\x08" + bytes(100), headers)).status == 415
+codings = st.sampled_from(
+    [b"gzip", b"deflate", b"zstd", b"identity", b"br", b"gzip, zstd", b"\xff"]
+)
+
+
+@given(content=st.binary(), coding=codings | st.binary(max_size=20))
+def test_any_content_encoding(fake_ask: Ask, content: bytes, coding: bytes) -> None:
+    check(fake_ask(content, kind("image/jpeg") | {b"content-encoding": coding}))
+
+
+@given(cut=st.integers(1), coding=st.sampled_from([(b"gzip", gzip), (b"deflate", zlib)]))
+def test_a_compressed_body_that_is_cut_off(
+    fake_ask: Ask, cut: int, coding: tuple[bytes, ModuleType]
+) -> None:
+    name, module = coding
+    content = module.compress(JPEG)
+    headers = kind("image/jpeg") | {b"content-encoding": name}
+    assert check(fake_ask(content, headers)).status == 200
+    assert check(fake_ask(content[: cut % len(content)], headers)).status == 400
+
+
+fields = st.sampled_from([b"images", b"images[]", b"%69mages", b"image", b"x", b"_charset_", b""])
+field_values = st.sampled_from([b"/9j/", b"data:;base64,", b"%2B%2f", b"http:", b"https://a.b"])
+
+
+@given(pairs=st.lists(st.tuples(fields, field_values | st.binary(max_size=20)), max_size=6))
+def test_any_urlencoded_form(fake_ask: Ask, pairs: list[tuple[bytes, bytes]]) -> None:
+    content = b"&".join(name + b"=" + value for name, value in pairs)
+    check(fake_ask(content, kind("application/x-www-form-urlencoded")))
 
 
 def test_the_corpus_itself_is_answered(fake_ask: Ask) -> None:

@@ -16,6 +16,9 @@ import offline.cli.main
 from engines import catalog_writer
 from offline.cli.plans import select_models
 from service.settings import Settings
+from tests.cases import Case
+from tests.offline import containers
+from tests.offline.helpers import read_table
 from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, read
 
 ROOT = Path(__file__).parents[2]
@@ -116,6 +119,52 @@ def test_predict_writes_a_line_per_image_and_reports_broken_ones(tmp_path: Path)
     assert [Path(line["id"]).name for line in lines] == ["a.png", "b.jpg", "d.JPG"]
     assert [len(line["faces"]) for line in lines] == [1, 0, 1]
     assert lines[1]["error"]["code"] == "corrupt_image"
+
+
+WITHOUT_OUT, WITHOUT_PYAV = "videos need --out", "videos need PyAV"
+BESIDE_A_VIDEO = {
+    WITHOUT_OUT: Case(
+        "three JPEGs beside a `.MOV`, without `--out`",
+        "the images are read",
+        "3 images with a face; `videos need --out`; exit status 1",
+    ),
+    WITHOUT_PYAV: Case(
+        "three JPEGs beside a `.MOV`, with `--out` but without PyAV",
+        "the images are read",
+        "3 images with a face; `videos need PyAV`; exit status 1",
+    ),
+}
+
+
+@pytest.mark.parametrize(("reason", "case"), BESIDE_A_VIDEO.items())
+def test_a_video_does_not_cost_the_images_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str, case: Case
+) -> None:
+    photographs, out = tmp_path / "in", tmp_path / "out"
+    photographs.mkdir()
+    for number in range(3):
+        (photographs / f"IMG_{number}.JPG").write_bytes(HOPPER_FILE.read_bytes())
+    containers.make(photographs / "IMG_0.MOV", "-c:v mpeg4 -f mov")
+    monkeypatch.setitem(sys.modules, "av", None)
+    option: list[str | Path] = ["--out", out] if reason == WITHOUT_PYAV else []
+    output = emotions("predict", photographs, *option, status=1)
+    assert f"IMG_0.MOV: {reason}" in output
+    assert "1 of the files could not be analyzed" in output
+    if option:
+        faces = [row["faces"] for row in read_table(out / "images.csv")]
+    else:
+        lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+        assert lines.pop()["error"]["code"] == "unsupported_media"
+        faces = [str(len(line["faces"])) for line in lines]
+    images = f"{faces.count('1')} images with a face"
+    assert f"{images}; `{reason}`; exit status 1" == case.happens
+
+
+def test_nothing_to_read_is_not_a_success(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no image")
+    output = emotions("predict", tmp_path, status=1)
+    assert "left out: 1 file (1 .txt)" in output
+    assert "emotions: nothing was read" in output
 
 
 def test_export_needs_weights_that_fit(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from offline.errors import OutputError
 from offline.files import common_folder, find_files
-from offline.names import MAX_NAME_BYTES, output_path, printable
+from offline.names import MAX_NAME_BYTES, ResultPaths, output_path, printable
 
 # Parts of names that look like escapes, or need them.
 PARTS = ("\\", r"\x", r"\u", "e9", "00e9", "5c", "é", "\n", "\x85", "\u2028", "\udce9", "\udcc3")
@@ -79,8 +80,9 @@ def test_each_file_is_found_once(tmp_path: Path) -> None:
     again = [h / "a.jpg", h / "sub", h / "sub" / ".." / "b.jpg", tmp_path / "link", h / "*.jpg"]
     for paths in ([h, *again], [*again, h]):
         names = [file.name for file in find_files(paths)]
-        assert sorted(names) == ["a.jpg", "b.jpg", "sub/c.jpg"]
-    assert [file.name for file in find_files([h, h / "notes.txt"])][-1] == "notes.txt"
+        assert sorted(names) == ["a.jpg", "b.jpg", "notes.txt", "sub/c.jpg"]
+    named = {file.name: file.named for file in find_files([h, h / "a.jpg", h / "b.*"])}
+    assert named == {"a.jpg": True, "b.jpg": False, "notes.txt": False, "sub/c.jpg": False}
 
 
 def test_a_folder_that_cannot_be_listed_is_yielded_with_its_error(closed: Path) -> None:
@@ -88,7 +90,6 @@ def test_a_folder_that_cannot_be_listed_is_yielded_with_its_error(closed: Path) 
     folder, image = find_files([closed])
     assert "cannot list the folder" in folder.error
     assert (image.name, image.error) == ("z.jpg", "")
-    assert list(find_files([closed], videos=True)) == []
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may list every folder")
@@ -174,7 +175,57 @@ def test_names_that_escapes_make_too_long_are_cut_and_stay_different(tmp_path: P
         touch(path)
 
 
+@given(
+    st.lists(
+        st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1), unique=True
+    )
+)
+def test_no_two_names_share_a_path_where_case_does_not_count(names: list[str]) -> None:
+    names = [printable(name) for name in names if name not in {".", ".."}]
+    paths = ResultPaths(Path("out"), fold=True)
+    found = {unicodedata.normalize("NFD", str(paths.path(name)).lower()) for name in names}
+    assert len(found) == len(names)
+
+
+def test_results_keep_their_names_where_they_can() -> None:
+    names = ["A.jpg", "a.jpg", "B.JPG"]
+    plain, folded = (ResultPaths(Path("out"), ["b.jpg"], fold=fold) for fold in (False, True))
+    assert [plain.path(name).name for name in names] == names
+    first, second, third = (folded.path(name).name for name in names)
+    assert first == names[0]
+    assert re.fullmatch(r"a-[0-9a-f]{16}\.jpg", second)
+    assert re.fullmatch(r"B-[0-9a-f]{16}\.JPG", third)
+
+
+def test_the_results_are_not_read_through_a_link(tmp_path: Path) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    touch(photos / "a.jpg", out / "pictures" / "a.jpg", tmp_path / "more" / "b.jpg")
+    (photos / "results").symlink_to(out)
+    (photos / "pictures").symlink_to(out / "pictures")
+    (photos / "all").symlink_to(tmp_path / "more")
+    assert [file.name for file in find_files([photos], out)] == ["a.jpg", "all/b.jpg"]
+
+
+def test_a_named_file_is_not_read_again_through_a_link(tmp_path: Path) -> None:
+    touch(tmp_path / "photos" / "a.jpg", tmp_path / "more" / "b.jpg")
+    (tmp_path / "photos" / "link").symlink_to(tmp_path / "more")
+    paths = [tmp_path / "photos", tmp_path / "more" / "b.jpg"]
+    assert [file.name for file in find_files(paths)] == ["photos/a.jpg", "more/b.jpg"]
+
+
+def test_a_folder_behind_a_link_keeps_its_own_name(tmp_path: Path) -> None:
+    touch(tmp_path / "z" / "a.jpg")
+    (tmp_path / "a").symlink_to("z")
+    assert [file.name for file in find_files([tmp_path])] == ["z/a.jpg"]
+
+
 def test_a_pattern_without_a_match_is_a_path(tmp_path: Path) -> None:
     touch(tmp_path / "broken.jpg", tmp_path / "more" / "naïve, 1.JPG")
     found = find_files([tmp_path / "**" / "*.[jJ]*", tmp_path / "no.jpg"])
     assert [file.name for file in found] == ["broken.jpg", "more/naïve, 1.JPG", "no.jpg"]
+
+
+def test_a_pattern_matches_folders_as_in_a_shell(tmp_path: Path) -> None:
+    touch(tmp_path / "2024-05" / "a.jpg", tmp_path / "2024-06" / "b.jpg", tmp_path / "c.jpg")
+    names = [file.name for file in find_files([tmp_path / "2024-*"])]
+    assert names == ["2024-05/a.jpg", "2024-06/b.jpg"]

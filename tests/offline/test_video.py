@@ -14,7 +14,6 @@ from rich.console import Console
 
 from analysis.document import ImageResult
 from engines.types import U8
-from offline.errors import OutputError
 from offline.predict import predict
 from offline.run import PredictRun
 from offline.video.analyze import analyze_video
@@ -166,9 +165,11 @@ def test_time_starts_at_the_first_frame(tmp_path: Path) -> None:
     assert [frame.time for frame in read_frames(path, fps=2)] == pytest.approx([0, 0.5], abs=1e-3)
 
 
-def test_videos_need_a_folder(settings: Settings, clip: Path) -> None:
-    with pytest.raises(OutputError, match="--out"):
-        predict(settings, PredictRun([clip]), QUIET)
+def test_videos_need_a_folder(
+    settings: Settings, clip: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert predict(settings, PredictRun([clip]), QUIET) == 1
+    assert b"need --out" in capsysbinary.readouterr().out
 
 
 def test_videos_of_telephones_are_turned_upright(tmp_path: Path) -> None:

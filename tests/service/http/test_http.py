@@ -109,8 +109,8 @@ def problem(answer: httpx.Response, status: int, code: str) -> str:
     [
         (BROKEN, "image/jpeg", 422, "corrupt_image"),
         (b"hello", "image/jpeg", 415, "unsupported_media"),
-        (ASTRONAUT, "text/plain", 415, "unsupported_media"),
-        (ASTRONAUT, "", 415, "unsupported_media"),
+        (b"hello", "text/plain", 415, "unsupported_media"),
+        (b"hello", "", 415, "unsupported_media"),
         (b"", "image/jpeg", 400, "no_images"),
         (b'{"images": []}', "application/json", 400, "no_images"),
         (b'{"images": [{"data": "?"}]}', "application/json", 400, "invalid_request"),

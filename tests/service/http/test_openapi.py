@@ -25,7 +25,7 @@ def test_the_committed_document_is_current(plans: Path) -> None:
 
 def test_every_status_of_the_error_tree_is_documented(plans: Path) -> None:
     responses = document(plans)["paths"]["/v1/emotions"]["post"]["responses"]
-    errors = "400 401 403 413 415 422 424 429 500 501 503 504"
+    errors = "400 401 403 404 405 408 413 415 422 424 429 431 500 501 503 504"
     assert {*responses} == {"200", *errors.split()}
     assert "corrupt_image" in responses["422"]["description"]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from service.errors import InvalidRequestError
-from service.http.parameters import DEADLINE, parse_query, time_limit
+from service.http.parameters import DEADLINE, parse_query, time_limit, unknown_field
 
 LONGEST_S = 60.0
 
@@ -75,12 +75,27 @@ async def test_values_are_parsed_like_fastapi_does(text: str, deadline: str | No
     assert str(refused.value) == f"{first['loc'][1]}: {first['msg']}"
 
 
-@pytest.mark.parametrize("name", ["min_scor", "x", "X-Request-Deadline-Ms", "deadline_ms", ""])
-def test_an_unknown_parameter_is_named_with_those_that_are_known(name: str) -> None:
+KNOWN = "known are min_score, max_faces, embeddings, labels"
+HEADER = f"send it as a header, {DEADLINE}: …"
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        ("min_scor", f"did you mean min_score? {KNOWN}"),
+        ("MinScore", f"did you mean min_score? {KNOWN}"),
+        ("embedding", f"did you mean embeddings? {KNOWN}"),
+        ("x", KNOWN),
+        ("", KNOWN),
+        (DEADLINE, HEADER),
+        ("deadline_ms", HEADER),
+        ("deadline", HEADER),
+    ],
+)
+def test_an_unknown_parameter_is_named_with_the_nearest_one(name: str, fix: str) -> None:
     with pytest.raises(InvalidRequestError) as refused:
-        parse_query(request(f"min_score=0.5&{name}=1"))
-    known = "min_score, max_faces, embeddings, labels"
-    assert str(refused.value) == f"{name}: unknown parameter; known are {known}"
+        parse_query(request(f"max_faces=5&{name}=1"))
+    assert str(refused.value) == f"{name}: unknown parameter; {fix}"
 
 
 @pytest.mark.parametrize("text", ["labels=sad&labels=happy", "labels=sad&min_score=1&labels=sad"])
@@ -94,6 +109,9 @@ def test_a_long_name_is_not_repeated_whole() -> None:
         with pytest.raises(InvalidRequestError) as refused:
             parse_query(request(text))
         assert len(str(refused.value)) < 200
+    with pytest.raises(InvalidRequestError) as refused:
+        raise unknown_field("x" * 9999, "key", ["images"])
+    assert len(str(refused.value)) < 200
 
 
 def test_a_time_limit_beyond_the_service_s_is_cut() -> None:

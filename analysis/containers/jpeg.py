@@ -4,6 +4,7 @@ import re
 import struct
 from typing import NamedTuple
 
+from analysis.containers.container import Container
 from analysis.errors import TooLargeError
 from analysis.exif import UPRIGHT, orientation
 
@@ -11,6 +12,8 @@ from analysis.exif import UPRIGHT, orientation
 MAX_SEGMENTS = 4096
 # Progressive files have about ten.
 MAX_SCANS = 1000
+# Frames whose scans refine all pixels, so that a decoder keeps the coefficients of the whole image.
+PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 # Tables, frames and scans; JFIF's and Adobe's segments name the colours of the samples.
 NEEDED = frozenset([*range(0xC0, 0xD0), 0xDB, 0xDD, 0xE0, 0xEE])
 WITHOUT_LENGTH = frozenset([0x01, *range(0xD0, 0xDA)])
@@ -19,35 +22,30 @@ MARKER = re.compile(rb"\xff[^\x00\xff]")
 MARKER_AMONG_SAMPLES = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
-class Jpeg(NamedTuple):
-    """The bytes that a decoder needs, the EXIF orientation, and the number of scans."""
-
-    data: bytes
-    orientation: int
-    scans: int
-
-
 class _Segment(NamedTuple):
     marker: int
     begin: int
     end: int
 
 
-def strip(data: bytes) -> Jpeg:
+def strip(data: bytes) -> Container:
     """Keep the tables, frames and scans of a JPEG file up to its end.
 
     Raises:
         TooLargeError: more segments or scans than any image needs.
         EOFError, struct.error: the file ends before its image.
     """
-    turn, at, kept = UPRIGHT, 2, [data[:2]]
+    turn, at, kept, progressive = UPRIGHT, 2, [data[:2]], False
     for _ in range(MAX_SEGMENTS):
         marker, begin, at = _segment(data, at, MARKER)
         if marker == SCAN:
             end, scans = _end_of_scans(data, at)
-            return Jpeg(b"".join([*kept, data[begin:end]]), turn, scans)
+            streamed = not progressive and scans == 1
+            image = b"".join([*kept, data[begin:end]])
+            return Container("JPEG", image, turn, scans=scans, streamed=streamed)
         if marker in NEEDED:
             kept.append(data[begin:at])
+            progressive |= marker in PROGRESSIVE
         elif marker == EXIF and data[begin + 4 : begin + 10] == b"Exif\0\0" and turn == UPRIGHT:
             turn = orientation(data[begin + 10 : at])
     raise TooLargeError(f"the JPEG image has more than {MAX_SEGMENTS} segments; save it again")

@@ -1,0 +1,52 @@
+"""Turns the pixels of a decoder into RGB of 8 bits per sample."""
+
+import numpy as np
+from PIL import Image, ImageCms
+from PIL.TiffImagePlugin import TiffImageFile
+
+from analysis.containers.tiff import COLOURS
+from engines.types import Array
+
+# The full scale of samples without a stated one is the least of these that none exceeds.
+SCALES = (1.0, 255.0, 65535.0)
+
+
+def rgb(image: Image.Image) -> Image.Image:
+    """Convert to RGB: transparent pixels are blended with white, as in a browser."""
+    if image.mode.startswith("I;16"):  # convert() would clip it
+        samples = np.asarray(image) >> 8
+        return _grey(255 - samples if _is_negative(image) else samples)
+    if image.mode in {"I", "F"}:
+        return _grey(_scaled(image))
+    if image.mode == "LAB":
+        return _from_lab(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image)
+        return white
+    return image.convert("RGB")
+
+
+def _is_negative(image: Image.Image) -> bool:
+    """Whether zero means white in a TIFF; Pillow inverts samples of up to 8 bits itself."""
+    return isinstance(image, TiffImageFile) and image.tag_v2.get(COLOURS) == 0
+
+
+def _from_lab(image: Image.Image) -> Image.Image:
+    """Convert CIE L*a*b* under D50, TIFF's usual white."""
+    lab, srgb = (ImageCms.createProfile(each) for each in ("LAB", "sRGB"))
+    return ImageCms.buildTransform(lab, srgb, "LAB", "RGB").apply(image)
+
+
+def _grey(samples: Array) -> Image.Image:
+    return Image.fromarray(samples.astype(np.uint8)).convert("RGB")
+
+
+def _scaled(image: Image.Image) -> Array:
+    """Scale floats or wide integers to 0 to 255; what is no number is black."""
+    samples = np.array(image, np.float32)
+    samples[~np.isfinite(samples)] = 0
+    most = float(samples.max())
+    samples *= 255 / next((each for each in SCALES if most <= each), most)
+    return samples.clip(0, 255, out=samples)

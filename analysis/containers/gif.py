@@ -1,0 +1,59 @@
+"""The blocks of a GIF file (GIF89a, sections 18 to 26) that its first picture needs."""
+
+import struct
+
+from analysis.containers.container import Container
+from analysis.errors import TooLargeError
+
+MAX_BLOCKS = 1 << 20
+EXTENSION, PICTURE = 0x21, 0x2C
+CONTROL = 0xF9
+# The bits of a control extension that say whether a colour is transparent. The others say what
+# happens before the second picture: Pillow prepares for it when it opens the file.
+TRANSPARENCY = 1
+TRAILER = b";"
+
+
+def strip(data: bytes) -> Container:
+    """Keep the header, the palettes, the transparent colour and the first picture.
+
+    Raises:
+        TooLargeError: more blocks than any image needs.
+        EOFError, struct.error, IndexError: the file ends before its first picture does.
+    """
+    width, height, flags = struct.unpack_from("<HHB", data, 6)
+    at = 13 + _palette(flags)
+    head, control = data[:at], b""
+    for _ in range(MAX_BLOCKS):
+        if data[at] == PICTURE:
+            left, top, *size, flags = struct.unpack_from("<HHHHB", data, at + 1)
+            end = _end(data, at + 11 + _palette(flags))
+            whole = max(width, left + size[0]), max(height, top + size[1])
+            return Container("GIF", head + control + data[at:end] + TRAILER, size=whole)
+        if data[at] != EXTENSION:
+            raise EOFError
+        if data[at + 1] == CONTROL:
+            block = bytearray(data[at : at + 8])
+            block[3] &= TRANSPARENCY
+            control = bytes(block)
+        at = _end(data, at + 2)
+    raise _too_many()
+
+
+def _palette(flags: int) -> int:
+    """Return the number of bytes of a palette."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _end(data: bytes, at: int) -> int:
+    """Return the end of a chain of blocks; each begins with its length, and the last is empty."""
+    for _ in range(MAX_BLOCKS):
+        length = data[at]
+        at += 1 + length
+        if not length:
+            return at
+    raise _too_many()
+
+
+def _too_many() -> TooLargeError:
+    return TooLargeError(f"the GIF image has more than {MAX_BLOCKS} blocks; save it again")

@@ -1,0 +1,55 @@
+"""Files of formats that the service does not read."""
+
+from functools import cache
+
+import numpy as np
+
+from bench.inputs.corpus import pixels
+from bench.inputs.photos import box, directory, tiff
+
+
+def raw() -> bytes:
+    """A TIFF as cameras write it: a thumbnail, whose directory refers to that of the sensor."""
+    thumbnail = tiff(pixels(), tags={254: 1, 330: 0})
+    sensor = directory({256: 24, 257: 16, 262: 32803}, len(thumbnail))
+    return tiff(pixels(), tags={254: 1, 330: len(thumbnail)}) + sensor
+
+
+def ftyp(*brands: bytes) -> bytes:
+    """The start of an ISO base media file, of the first brand and compatible with all."""
+    return box(b"ftyp", brands[0] + bytes(4) + b"".join(brands)) + bytes(64)
+
+
+@cache
+def others() -> dict[str, bytes]:
+    """Files of formats that are not read, by description."""
+    return {
+        "camera RAW (DNG)": tiff(pixels(), tags={50706: 0x0401}),
+        "camera RAW (NEF, ARW)": raw(),
+        "camera RAW (CR2)": b"II*\0\x10\0\0\0CR\2\0" + bytes(64),
+        "camera RAW (CR3)": ftyp(b"crx ", b"isom"),
+        "camera RAW (RAF, ORF, RW2)": b"FUJIFILMCCD-RAW 0201" + bytes(64),
+        "TIFF, LZMA": tiff(pixels(), tags={259: 34925}),
+        "TIFF, 64-bit samples": tiff(np.zeros((4, 4))),
+        "HEIF, AVC or VVC": ftyp(b"avci", b"mif1"),
+        "JPEG 2000": b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(64),
+        "JPEG XR": b"II\xbc\1" + bytes(64),
+        "Photoshop": b"8BPS\0\1" + bytes(64),
+        "icon": b"\0\0\1\0\1\0" + bytes(64),
+        "Netpbm": b"P6\n4 4\n255\n" + bytes(48),
+        "QOI": b"qoif" + bytes(64),
+        "OpenEXR, Radiance": b"v/1\1" + bytes(64),
+        "SVG": b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>',
+        "PDF": b"%PDF-1.7\n",
+        "PostScript": b"%!PS-Adobe-3.0 EPSF-3.0\n",
+        "ZIP": b"PK\x03\x04" + bytes(64),
+        "HTML": b"<!DOCTYPE html><html></html>",
+        "base64 text": b"data:image/png;base64,iVBORw0KGgo=",
+        "film (MP4, MOV)": ftyp(b"isom", b"avc1"),
+        "film (Matroska, WebM)": b"\x1aE\xdf\xa3" + bytes(64),
+        "film (AVI)": b"RIFF\0\0\0\0AVI LIST" + bytes(64),
+        "film (MPEG-TS)": (b"G" + bytes(187)) * 3,
+        "film (MXF)": b"\x06\x0e\x2b\x34" + bytes(64),
+        "text": b"Hello, world",
+        "nothing": b"",
+    }

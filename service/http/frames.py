@@ -1,0 +1,134 @@
+"""Reads the images of a JSON or MessagePack body."""
+
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from types import ModuleType
+from typing import Annotated, Any, NamedTuple, cast
+
+import msgspec
+
+from service.errors import InvalidRequestError
+from service.http import base64_text
+from service.http.documents import Frame, Frames
+from service.http.parameters import unknown_field
+from service.http.types import EncodedImage, ImageUrl, RequestImage, too_many_images
+from service.http.urls import parse
+
+# JSON with more braces per image has too many images and is not parsed. An image is one object; the
+# other braces are for ids and URLs.
+BRACES = 64
+_UTF8_BOM = b"\xef\xbb\xbf"
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*?)`( - at `[^`]*`)?", re.DOTALL)
+_NO_BYTES = re.compile(r"at `\$\.images\[\d+\]\.data`$")
+
+
+class _Format(NamedTuple):
+    """A format: decoders of its bodies, and its decoder of one value.
+
+    `strict` is fast and takes only what the schema has. `loose` leaves the data of images encoded.
+    """
+
+    strict: Callable[[bytes], Frames]
+    loose: Callable[[bytes], Frames]
+    decode: Callable[..., Any]
+
+
+def read_json(body: bytes, max_images: int) -> list[RequestImage]:
+    """Read JSON, also with a byte order mark or in UTF-16 and UTF-32.
+
+    Raises:
+        TooLargeError: there are more than `max_images`.
+        InvalidRequestError: the body has another form.
+    """
+    if body.count(b"{") > BRACES * (max_images + 1):
+        raise too_many_images(max_images)
+    if body.startswith(_UTF8_BOM):
+        body = body.removeprefix(_UTF8_BOM)
+    elif b"\0" in body[:4]:
+        try:
+            body = body.decode(json.detect_encoding(body)).encode()
+        except UnicodeError as error:
+            raise InvalidRequestError("the body is not UTF-8; send JSON in UTF-8") from error
+    return _read(_formats(max_images)[0], body, max_images)
+
+
+def read_msgpack(body: bytes, max_images: int) -> list[RequestImage]:
+    """Read MessagePack; errors as `read_json`."""
+    return _read(_formats(max_images)[1], body, max_images)
+
+
+@cache
+def _formats(max_images: int) -> tuple[_Format, _Format]:
+    """Return decoders that reject a list that is too long, in MessagePack by its length prefix."""
+    raw = ("data", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET)
+    loose = msgspec.defstruct("LooseFrame", [raw], bases=(Frame,), forbid_unknown_fields=True)
+    bodies = _limited(Frame, max_images), _limited(loose, max_images)
+    return _format(msgspec.json, *bodies), _format(msgspec.msgpack, *bodies)
+
+
+def _format(module: ModuleType, strict: type[Frames], loose: type[Frames]) -> _Format:
+    return _Format(module.Decoder(strict).decode, module.Decoder(loose).decode, module.decode)
+
+
+def _limited(frame: type[msgspec.Struct], max_images: int) -> type[Frames]:
+    limited = Annotated[list[frame], msgspec.Meta(max_length=max_images)]  # type: ignore[valid-type]
+    made = msgspec.defstruct(
+        "Frames", [("images", limited)], bases=(Frames,), forbid_unknown_fields=True
+    )
+    return cast("type[Frames]", made)
+
+
+def _read(format_: _Format, body: bytes, max_images: int) -> list[RequestImage]:
+    try:
+        frames = _decode(format_, body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        if "`array` of length <=" in str(error):
+            raise too_many_images(max_images) from error
+        if unknown := _UNKNOWN.fullmatch(str(error)):
+            known = ["data", "url", "id"] if unknown[2] else ["images"]
+            raise unknown_field(unknown[1], "key", known) from error
+        raise InvalidRequestError(f"the body is not a list of images: {error}") from error
+    return [_image(format_, frame, i) for i, frame in enumerate(frames)]
+
+
+def _decode(format_: _Format, body: bytes) -> list[Frame]:
+    """Decode strictly; only if the data of an image is not as in the schema, decode loosely."""
+    try:
+        return format_.strict(body).images
+    except msgspec.ValidationError as error:
+        if not _NO_BYTES.search(str(error)):
+            raise
+    return format_.loose(body).images
+
+
+def _image(format_: _Format, frame: Frame, index: int) -> RequestImage:
+    name = str(index) if frame.id is None else frame.id
+    where = f"images[{index}]"
+    if isinstance(frame.url, str):
+        if frame.url[:5].lower() == "data:":
+            return EncodedImage(name, base64_text.decode(frame.url, f"{where}.url"))
+        return ImageUrl(name, parse(frame.url))
+    if isinstance(frame.data, bytes):
+        return EncodedImage(name, frame.data)
+    return EncodedImage(name, _data(format_, frame.data, f"{where}.data"))
+
+
+def _data(format_: _Format, value: object, where: str) -> bytes:
+    """Decode the data of an image that may be bytes, or base64 in any form."""
+    try:
+        found: bytes = format_.decode(value, type=bytes)
+    except msgspec.ValidationError:
+        return base64_text.decode(_text(format_, value, where), where)
+    return found
+
+
+def _text(format_: _Format, value: object, where: str) -> str:
+    try:
+        text: str = format_.decode(value, type=str)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidRequestError(f"{where}: {error}") from error
+    if text[:4].lower() == "http":
+        raise InvalidRequestError(f"{where} is a URL; send it as `url`")
+    return text

@@ -1,0 +1,130 @@
+"""Base64 is read as programs write it; what is not base64 is refused with its position."""
+
+import base64
+import json
+import textwrap
+from contextlib import suppress
+from urllib.parse import quote, unquote_to_bytes
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.errors import InvalidRequestError
+from service.http.base64_text import decode, unescape
+from tests.cases import Case
+from tests.server import Server
+from tests.service.http.rows import PHOTO, Row, check, typed
+
+TEXT = base64.b64encode(PHOTO).decode()
+URL_SAFE = base64.urlsafe_b64encode(PHOTO).decode()
+DATA_URL = f"data:image/jpeg;base64,{TEXT}"
+READ, ONE_FACE = "read", "read; 1 face"
+REFUSED, INVALID = "an error that says where", "400 `invalid_request`"
+
+
+def in_json(name: str, happens: str, data: str, key: str = "data") -> Row:
+    case = Case(name, READ if happens == ONE_FACE else REFUSED, happens)
+    return typed(case, "application/json", json.dumps({"images": [{key: data}]}).encode())
+
+
+def packed(data: object) -> bytes:
+    return msgspec.msgpack.encode({"images": [{"data": data}]})
+
+
+ROWS = [
+    in_json("base64 in `data`", ONE_FACE, TEXT),
+    in_json("a newline at the end, as `base64` prints it", ONE_FACE, TEXT + "\n"),
+    in_json("lines of 76 characters with CRLF (MIME)", ONE_FACE,
+            "\r\n".join(textwrap.wrap(TEXT, 76))),
+    in_json("lines of 64 characters with LF (PEM)", ONE_FACE, "\n".join(textwrap.wrap(TEXT, 64))),
+    in_json("spaces and tabs around it", ONE_FACE, f"\t {TEXT} "),
+    in_json("the URL-safe alphabet", ONE_FACE, URL_SAFE),
+    in_json("no padding", ONE_FACE, TEXT.rstrip("=")),
+    in_json("the URL-safe alphabet without padding (JWT)", ONE_FACE, URL_SAFE.rstrip("=")),
+    in_json("a data URL, as browsers make it", ONE_FACE, DATA_URL),
+    in_json("a data URL with parameters", ONE_FACE, f"data:image/jpeg;name=a.jpg;base64,{TEXT}"),
+    in_json("a data URL without a type", ONE_FACE, f"data:;base64,{TEXT}"),
+    in_json("a data URL of another type", ONE_FACE, f"DATA:text/plain;BASE64,{TEXT}"),
+    in_json("a data URL with escapes", ONE_FACE, f"data:image/jpeg;base64,{quote(TEXT, safe='')}"),
+    in_json("a data URL in `url`", ONE_FACE, DATA_URL, key="url"),
+    typed(
+        Case("base64 with `\\/` and `\\u002b`, as PHP and .NET write JSON", READ, ONE_FACE),
+        "application/json",
+        json.dumps({"images": [{"data": DATA_URL}]})
+        .replace("/", "\\/")
+        .replace("+", "\\u002b")
+        .encode(),
+    ),
+    typed(Case("bytes in MessagePack", READ, ONE_FACE), "application/msgpack", packed(PHOTO)),
+    typed(Case("base64 in MessagePack", READ, ONE_FACE), "application/msgpack", packed(TEXT)),
+    typed(
+        Case("a data URL beside bytes in MessagePack", READ, "read; 2 faces"),
+        "application/msgpack",
+        msgspec.msgpack.encode({"images": [{"data": PHOTO}, {"data": DATA_URL}]}),
+    ),
+    in_json("another character in it", f"{INVALID}, names `images[0].data`, `'*' at offset 12`",
+            f"{TEXT[:12]}*{TEXT[12:]}"),
+    in_json("another character in a data URL", f"{INVALID}, names `'\\x00' at offset 27`",
+            f"{DATA_URL[:27]}\0{DATA_URL[27:]}"),
+    in_json("an umlaut", f"{INVALID}, names `'\\xe4' at offset 4`", f"{TEXT[:4]}ä"),
+    in_json("an escape in a data URL for another character", f"{INVALID}, names `'*' at offset 27`",
+            f"data:image/jpeg;base64,{TEXT[:4]}%2A"),
+    in_json("padding in the middle", f"{INVALID}, names `'=' at offset 3`", f"AAA={TEXT}"),
+    in_json("cut off within a byte", f"{INVALID}, names `ends within a byte`", "AAAAA"),
+    in_json("Python's `str` of bytes", f"{INVALID}, names `\"'\" at offset 1`", str(TEXT.encode())),
+    in_json("a data URL without base64", f"{INVALID}, names `data URL without base64`",
+            "data:image/png,%89PNG"),
+    in_json("a URL in `data`", f"{INVALID}, names `send it as `", "https://example.com/a.jpg"),
+    in_json("a file name in `data`", f"{INVALID}, names `'.' at offset 5`", "photo.jpg"),
+    in_json("nothing in `data`", "415 `unsupported_media`", ""),
+    in_json("an empty data URL", "415 `unsupported_media`", "data:;base64,"),
+    typed(
+        Case("a list of bytes in `data`", REFUSED, f"{INVALID}, names `images[0].data`"),
+        "application/json",
+        json.dumps({"images": [{"data": [*PHOTO[:9]]}]}).encode(),
+    ),
+]  # fmt: skip
+BASE64 = [row.case for row in ROWS]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[case.input for case in BASE64])
+def test_base64_as_clients_make_it(server: Server, row: Row) -> None:
+    check(server, row)
+
+
+@given(data=st.binary(), width=st.integers(1, 99), prefix=st.sampled_from(["", "data:;base64,"]))
+def test_any_bytes_survive_every_form(data: bytes, width: int, prefix: str) -> None:
+    for encoded in (base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode()):
+        for text in (encoded, encoded.rstrip("="), "\r\n".join(textwrap.wrap(encoded, width))):
+            assert decode(prefix + text, "it") == data
+        if prefix:
+            assert decode(prefix + quote(encoded, safe=""), "it") == data
+
+
+@given(text=st.text() | st.text("AZ+/-_= \n,;:%2b"))
+def test_any_text_is_decoded_or_refused(text: str) -> None:
+    with suppress(InvalidRequestError):
+        assert isinstance(decode(text, "it"), bytes)
+
+
+@given(before=st.binary(max_size=9), wrong=st.characters(exclude_categories=[]), after=st.binary())
+def test_the_position_is_that_of_the_first_wrong_character(
+    before: bytes, wrong: str, after: bytes
+) -> None:
+    start = base64.b64encode(before).decode().rstrip("=")
+    if wrong.isascii() and (wrong.isalnum() or wrong in "+/-_=" or wrong.isspace()):
+        return
+    if wrong == ":":  # `data:` begins a data URL
+        return
+    with pytest.raises(InvalidRequestError) as refused:
+        decode(start + wrong + base64.b64encode(after).decode(), "it")
+    assert str(refused.value) == f"it is not base64: {wrong!a} at offset {len(start)}"
+
+
+@given(value=st.binary())
+def test_escapes_are_those_of_urls(value: bytes) -> None:
+    escaped = quote(value, safe=b"+/=\r\n ").encode()
+    assert unescape(escaped) == value
+    assert unescape(escaped.lower()) == unquote_to_bytes(escaped.lower())

@@ -1,0 +1,95 @@
+"""An option without effect is an error that names it and the nearest right one."""
+
+import base64
+import json
+
+import pytest
+
+from tests.cases import Case
+from tests.server import Server
+from tests.service.http.rows import PHOTO, Row, check
+
+TEXT = base64.b64encode(PHOTO).decode()
+INVALID = "400 `invalid_request`"
+NAMED, READ = "an error that names it", "read; 1 face"
+FORM = {"content-type": "multipart/form-data; boundary=b"}
+
+
+def query(name: str, text: str, *named: str) -> Row:
+    return Row(_case(f"`?{text}`{name}", named), PHOTO, query=text)
+
+
+def headers(name: str, value: str, *named: str) -> Row:
+    return Row(_case(f"the header `{name}: {value}`", named), PHOTO, {name: value})
+
+
+def in_json(name: str, body: object, *named: str) -> Row:
+    return Row(_case(name, named), json.dumps(body).encode())
+
+
+def in_form(field: str, value: str, *named: str) -> Row:
+    content = (
+        b'--b\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n\r\n%b\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n--b--\r\n'
+    ) % (PHOTO, field.encode(), value.encode())
+    return Row(_case(f"`-F {field}={value}` beside a file", named), content, FORM)
+
+
+def _case(name: str, named: tuple[str, ...]) -> Case:
+    if not named:
+        return Case(name, "valid", READ)
+    return Case(name, NAMED, f"{INVALID}, names {', '.join(f'`{each}`' for each in named)}")
+
+
+IMAGES = [{"data": TEXT}]
+ROWS = [
+    query("", "embedding=true", "embedding:", "did you mean embeddings?"),
+    query("", "minscore=0.9", "minscore:", "did you mean min_score?"),
+    query("", "min-score=0.9", "min-score:", "did you mean min_score?"),
+    query("", "Min_Score=0.9", "Min_Score:", "did you mean min_score?"),
+    query("", "maxFaces=1", "maxFaces:", "did you mean max_faces?"),
+    query("", "label=happy", "label:", "did you mean labels?"),
+    query("", "threshold=0.9", "threshold:", "known are min_score, max_faces, embeddings, labels"),
+    query("", "deadline_ms=100", "deadline_ms:", "X-Request-Deadline-Ms"),
+    query("", "X-Request-Deadline-Ms=100", "send it as a header, X-Request-Deadline-Ms"),
+    query(", twice", "labels=sad&labels=happy", "labels:", "once"),
+    query(", without a value", "embeddings", "embeddings:", "boolean"),
+    query("", "embeddings=maybe", "embeddings:", "boolean"),
+    *(query("", f"embeddings={value}") for value in ("false", "False", "0", "no", "off")),
+    query("", "min_score=0,5", "min_score:", "number"),
+    query("", "labels=glad", "labels:", "happy"),
+    in_form("embeddings", "true", "embeddings:", "send it as a query parameter, ?embeddings="),
+    in_form("minScore", "0.9", "minScore:", "?min_score="),
+    in_form("csrf_token", "x", "csrf_token:", "known are images"),
+    in_json("`embeddings` beside `images` in JSON", {"embeddings": True, "images": IMAGES},
+            "embeddings:", "?embeddings="),
+    in_json("`max_faces` in an image of JSON", {"images": [{"data": TEXT, "max_faces": 1}]},
+            "max_faces:", "?max_faces="),
+    in_json("`image` instead of `images`", {"image": IMAGES}, "image:", "did you mean images?"),
+    in_json("`imgs` instead of `images`", {"imgs": IMAGES}, "imgs:", "did you mean images?"),
+    in_json("`Data` instead of `data`", {"images": [{"Data": TEXT}]}, "did you mean data?"),
+    in_json("`name` instead of `id`", {"images": [{"data": TEXT, "name": "a"}]},
+            "name:", "known are data, url, id"),
+    in_json("neither `data` nor `url`", {"images": [{"id": "a"}]}, "either"),
+    in_json("both `data` and `url`", {"images": [{"data": TEXT, "url": "https://a.b"}]}, "either"),
+    headers("X-Request-Deadline", "100", "x-request-deadline:", "X-Request-Deadline-Ms"),
+    headers("X-Deadline-Ms", "100", "x-deadline-ms:", "X-Request-Deadline-Ms"),
+    headers("X-Request-Deadline-Ms", "0.5", "X-Request-Deadline-Ms:"),
+    headers("X-Request-Deadline-Ms", "60000"),
+    headers("X-Request-Start", "t=1"),
+    headers("Finagle-Ctx-com.twitter.finagle.Deadline", "1 2"),
+]  # fmt: skip
+OPTIONS = [row.case for row in ROWS]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[case.input for case in OPTIONS])
+def test_no_option_is_ignored(server: Server, row: Row) -> None:
+    check(server, row)
+
+
+def test_a_deadline_sent_twice_is_refused(server: Server) -> None:
+    name = "X-Request-Deadline-Ms"
+    with server.client() as client:
+        answer = client.post("/v1/emotions", content=PHOTO, headers=[(name, "1000"), (name, "9")])
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == f"{name}: give it once"
