@@ -18,16 +18,11 @@ TOKENS = (
     *(b"\x93", b"\xdd\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff", b"\xc1", b"\xd9\xff", b"\xa1\xff"),
 )
 KINDS = (
-    *("image/jpeg", "image/png", "image/webp", "image/bmp", "application/json"),
-    *("application/msgpack", "multipart/form-data; boundary=corpus", "multipart/form-data"),
-    *(
-        "text/plain",
-        "",
-        "application/x-www-form-urlencoded",
-        "multipart/mixed",
-        'multipart/form-data; boundary="',
-        "application/json; charset=utf-16",
-    ),
+    *("image/jpeg", "image/png", "image/webp", "image/bmp", "image/gif", "image/tiff"),
+    *("image/heic", "image/avif", "image/jxl", "application/json", "application/msgpack"),
+    *("multipart/form-data; boundary=corpus", "multipart/form-data", "multipart/mixed"),
+    *("application/x-www-form-urlencoded", "text/plain", ""),
+    *('multipart/form-data; boundary="', "application/json; charset=utf-16"),
 )
 
 

@@ -54,7 +54,9 @@ def mix(rng: random.Random) -> list[Call]:
     calls = [_image(photograph), *(_image(photograph, ".5&max_faces=1") for _ in range(3))]
     calls += [Call(post(body), 200) for body in bodies()]
     calls += [_image(photograph, accept="application/jsonl"), _image(photograph[:-100], status=422)]
-    small = [bomb for bomb in bombs().values() if 0 < len(bomb.data) < LARGEST]
+    # How many scans are too many for a size depends on the settings of the service.
+    alike = [bomb for name, bomb in bombs().items() if "for its size" not in name]
+    small = [bomb for bomb in alike if 0 < len(bomb.data) < LARGEST]
     calls += [_image(bomb.data, status=STATUSES[bomb.code]) for bomb in small]
     calls += [_image(images()["PNG"], "2", status=400), Call(request(path="/nothing"), 404)]
     calls += [Call(request(path=p, method="GET"), 200) for p in ("/readyz", "/v1/models", "/")]

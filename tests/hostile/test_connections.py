@@ -144,13 +144,6 @@ def test_bytes_that_are_not_http_get_a_problem(impatient: Server, request_: byte
     assert 400 <= status(exchange(impatient, request_)) < 500
 
 
-@pytest.mark.parametrize("encoding", [b"gzip", b"br", b"x"])
-def test_a_compressed_body_is_not_decompressed(impatient: Server, encoding: bytes) -> None:
-    packed = b"\x1f\x8b\x08" + bytes(100)
-    head = HEAD + KIND + b"content-encoding: " + encoding + b"\r\nconnection: close\r\n"
-    assert status(exchange(impatient, head + b"content-length: 103\r\n\r\n" + packed)) == 415
-
-
 def test_pipelined_requests_are_answered_in_order(impatient: Server) -> None:
     last = SOUND.replace(b"host: x", b"host: x\r\nconnection: close")
     answers = exchange(impatient, SOUND + LIVE + SOUND + b"\r\n" + last)

@@ -44,5 +44,17 @@ def test_generated_clients_can_send_a_key(plans: Path, keys: str, optional: list
             assert operation.get("security") == expected, path
 
 
+def in_order_of(old: Any, new: Any) -> Any:
+    """Return `new` with its keys in the order that they have in `old`, so that diffs are small."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [*(key for key in old if key in new), *(key for key in new if key not in old)]
+        return {key: in_order_of(old.get(key), new[key]) for key in keys}
+    if isinstance(old, list) and isinstance(new, list):
+        olds = [*old, *[None] * len(new)]
+        return [in_order_of(*pair) for pair in zip(olds, new, strict=False)]
+    return new
+
+
 if __name__ == "__main__":
-    COMMITTED.write_text(json.dumps(document(Settings().plans), indent=1) + "\n")
+    current = in_order_of(json.loads(COMMITTED.read_text()), document(Settings().plans))
+    COMMITTED.write_text(json.dumps(current, indent=1) + "\n")

@@ -168,7 +168,7 @@ def test_problems_of_the_request_keep_their_status(server: Server) -> None:
         ((BROKEN,), 422, "corrupt_image"),
         ((), 400, "no_images"),
     ):
-        files = [("images", ("0", data)) for data in images] or [("other", ("0", b""))]
+        files = [("images", ("0", data)) for data in images] or [("images", ("", b""))]
         with server.client() as client:
             answer = client.post(URL, files=files, headers=LINES)
         assert (answer.status_code, answer.json()["code"]) == (status, code)
