@@ -5,13 +5,15 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.inputs.forms import Body
+from bench.inputs.forms import Body, as_json, as_msgpack
 from bench.inputs.scenes import MIXED, SIZES, scene
 from bench.load import mix
 from bench.load.client import Reply, fetch, request
 from bench.load.loops import closed_loop, open_loop
 from bench.load.mix import FORMS, post, requests
 from bench.load.result import Answer, Result, latencies
+from service.http.frames import read_json, read_msgpack
+from service.http.types import EncodedImage, RequestImage
 from tests.bench.fake_server import BUSY, HANG_UP, OK, SILENCE, fake
 from tests.server import Server
 
@@ -66,6 +68,16 @@ def test_an_answer_after_the_end_counts_for_the_latency_alone() -> None:
 def test_percentiles_are_medians_over_the_rounds() -> None:
     rounds = [Result(answers=[Answer(200, seconds, 0)]) for seconds in (0.01, 0.03, 0.02)]
     assert latencies(rounds, 50, 99) == "20, 20"
+
+
+@pytest.mark.parametrize(("encode", "decode"), [(as_json, read_json), (as_msgpack, read_msgpack)])
+def test_bodies_have_the_bytes_of_their_images(
+    encode: Callable[[list[bytes]], Body], decode: Callable[[bytes, int], list[RequestImage]]
+) -> None:
+    assert decode(encode([b"one", b"two"]).content, 2) == [
+        EncodedImage("0", b"one"),
+        EncodedImage("1", b"two"),
+    ]
 
 
 def test_the_mix_has_every_photograph_in_every_form(monkeypatch: pytest.MonkeyPatch) -> None:
