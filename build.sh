@@ -194,6 +194,9 @@ case $command in
     resolve_types 10 tensorrt-cu12-bindings==10.16.1.11
     resolve_types 11 tensorrt-cu13-bindings==11.4.0.106
     ;;
+  help | -h | --help)
+    sed -n '2,/^set /s/^# \?//p' "$(basename "${BASH_SOURCE[0]}")"
+    ;;
   *)
     say "no command '$command'; there are: build, serve, test, audit, fuzz, docs, test-training, lock"
     exit 2

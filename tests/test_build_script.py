@@ -58,3 +58,11 @@ def test_what_is_there_already_is_not_installed_again(environment: Path) -> None
     said = calls(environment, "build", "--engine", "tensorrt-rtx")
     (installed,) = [line for line in said if "--require-hashes" in line]
     assert installed.endswith("--require-hashes -r requirements/tensorrt-rtx.txt")
+
+
+@pytest.mark.parametrize("option", ["help", "-h", "--help"])
+def test_help_lists_the_commands_and_installs_nothing(environment: Path, option: str) -> None:
+    said = calls(environment, option)
+    assert said[0].startswith("Sets up the project and runs it.")
+    assert any(line.startswith("  ./build.sh serve") for line in said)
+    assert not any("pip install" in line for line in said)

@@ -30,8 +30,10 @@ class Cuda(NamedTuple):
 
             cuda = cls(driver, ctypes.CDLL("libcuda.so.1"))
             driver.init()
-        except (ImportError, OSError) as error:
-            raise GpuMissingError(f"pycuda and an NVIDIA driver are needed: {error}") from error
+        except ImportError as error:
+            raise GpuMissingError("no GPU can be used: pycuda is not installed") from error
+        except OSError as error:
+            raise GpuMissingError("no GPU can be used: there is no NVIDIA driver") from error
         except Exception as error:  # pycuda's errors cannot be named where it is not installed
             raise GpuMissingError(f"the CUDA driver does not start: {error}") from error
         if not driver.Device.count():
