@@ -47,6 +47,7 @@ def _scaled(image: Image.Image) -> Array:
     """Scale floats or wide integers to 0 to 255; what is no number is black."""
     samples = np.array(image, np.float32)
     samples[~np.isfinite(samples)] = 0
+    samples.clip(0, None, out=samples)
     most = float(samples.max())
     samples *= 255 / next((each for each in SCALES if most <= each), most)
-    return samples.clip(0, 255, out=samples)
+    return samples

@@ -119,13 +119,13 @@ def open_picture(data: bytes, limits: ImageLimits, side: int | None = None) -> P
     container = sanitize.read(data)
     try:
         return _turbo(container, limits, side) or _pillow(container, limits, side)
-    except ServiceError:
+    except (ServiceError, KeyboardInterrupt, SystemExit):
         raise
     except UnidentifiedImageError as error:
         if container.kind == "TIFF":  # its directory is sound
             raise refusal("a TIFF image with unusual samples; save it with 8 bits each") from error
         raise _corrupt(container.kind) from error
-    except Exception as error:  # decoders raise errors of many kinds
+    except BaseException as error:  # of many kinds; a panic in Rust is no Exception
         raise _corrupt(container.kind) from error
 
 

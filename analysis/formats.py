@@ -11,13 +11,13 @@ from analysis.errors import UnsupportedMediaTypeError
 
 READ = "the formats are JPEG, PNG, WebP, BMP, GIF, TIFF, HEIC, AVIF and JPEG XL"
 RAW = "a camera RAW file; export it as JPEG"
-FILM = "a film, not an image; `emotions predict` reads films"
+VIDEO = "a video, not an image; `emotions predict` reads videos"
 # The first bytes of the formats that are read, without those of ISO base media files.
 SIGNATURES = (
     (rb"\xff\xd8\xff", "JPEG"),
     (rb"\x89PNG\r\n\x1a\n", "PNG"),
     (rb"RIFF....WEBP", "WEBP"),
-    (rb"BM", "BMP"),
+    (rb"BM.{12}[\x0c(48@l|]\0\0\0", "BMP"),  # with the size of a header: a text may begin with BM
     (rb"GIF8[79]a", "GIF"),
     (rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
 )
@@ -39,10 +39,10 @@ REFUSED = (
     (rb"PK\x03\x04|\x1f\x8b|Rar!|7z\xbc\xaf|\x28\xb5\x2f\xfd", "an archive; send the images in it"),
     (
         rb"RIFF....AVI |\x1aE\xdf\xa3|FLV\x01|\0\0\x01[\xb3\xba]|\x30\x26\xb2\x75\x8e\x66\xcf\x11",
-        FILM,
+        VIDEO,
     ),
-    (rb"(?-i:....(moov|mdat|wide|free|skip)|OggS)|\x06\x0e\x2b\x34", FILM),
-    (rb"(G.{187}){2}G|....(G.{191}){2}G", FILM),
+    (rb"(?-i:....(moov|mdat|wide|free|skip)|OggS)|\x06\x0e\x2b\x34", VIDEO),
+    (rb"(G.{187}){2}G|....(G.{191}){2}G", VIDEO),
 )
 TIFF = re.compile(rb"II\*\0|MM\0\*|II\+\0|MM\0\+")
 FLAGS = re.DOTALL | re.IGNORECASE
@@ -97,4 +97,4 @@ def _by_brand(data: bytes) -> str:
             raise refusal(REFUSED_BRANDS[brand])
     if brands[0] in ANY_CODEC:
         return "HEIC"
-    raise refusal(FILM)
+    raise refusal(VIDEO)

@@ -51,6 +51,6 @@ class NoVideoError(CorruptVideoError):
     """A file without video, as a recording of sound in an MP4 file."""
 
 
-def ends_run(error: OSError) -> bool:
+def ends_run(error: Exception) -> bool:
     """Whether an error while a result is written comes from the disk, not from that result."""
-    return error.errno in OF_THE_DISK
+    return isinstance(error, OSError) and error.errno in OF_THE_DISK

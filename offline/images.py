@@ -69,7 +69,7 @@ async def _analyze(
     if content.kind is Kind.IMAGE:
         return file, await _analyze_image(analyzer, file, content.data, sink)
     if content.kind is Kind.OTHER and file.promising:
-        detail = f"neither an image nor a video: {describe(content.data)}"
+        detail = describe(content.data)
         return file, failed_result(file, UnsupportedMediaTypeError.code, detail)
     return file, content.kind
 

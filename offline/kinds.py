@@ -82,20 +82,21 @@ def kind_of(head: bytes) -> Kind:
 
 def describe(head: bytes) -> str:
     """Say what a file of another kind is, and which images can be read."""
+    if not head:
+        return "the file is empty"
     try:
         sniff(head)
     except UnsupportedMediaTypeError as error:
-        return str(error)
-    return "not an image"
+        return f"neither an image nor a video: {error}"
+    return "neither an image nor a video"
 
 
 def _is_image(head: bytes) -> bool:
     try:
-        kind = sniff(head)
+        sniff(head)
     except UnsupportedMediaTypeError:
         return False
-    # A text may begin with "BM". The header of a bitmap has less than 256 bytes.
-    return kind != "BMP" or head[15:18] == b"\x00\x00\x00"
+    return True
 
 
 def _is_video(head: bytes) -> bool:

@@ -71,11 +71,11 @@ async def _predict_lines(
     found = find_files(run.paths)
     files = (file._replace(name=printable(str(file.path))) for file in found)
     sink = JsonLines(sys.stdout.buffer)
-    with count_results(console, 0, bar=False) as counter:
-        for video in await analyze_images(analyzer, files, sink, counter, max_bytes):
-            result = failed_result(video, UnsupportedMediaTypeError.code, NEEDS_OUT)
-            sink.write_result(result)
-            counter.add(result)
+    counter = ResultCounter(console)
+    for video in await analyze_images(analyzer, files, sink, counter, max_bytes):
+        result = failed_result(video, UnsupportedMediaTypeError.code, NEEDS_OUT)
+        sink.write_result(result)
+        counter.add(result)
     return _finish(counter)
 
 
@@ -97,14 +97,12 @@ async def predict_folder(
     )
     with closing(tables):
         total = sum(1 for file in find_files(run.paths, out) if file.name not in tables.done)
-        with count_results(console, total, bar=total > 0) as counter:
+        with count_results(console, total, "files") as counter:
             files, sink = find_files(run.paths, out), ResultsFolder(out, tables)
             videos = await analyze_images(analyzer, files, sink, counter, max_bytes)
     await _predict_videos(analyzer, videos, run, out, counter)
     convert(out, run.table_format, TABLES)
-    videos_too = f", {counter.videos} videos" if counter.videos else ""
-    found = f"{counter.images} images, {counter.faces} faces{videos_too}"
-    console.print(f"{out}: {found}", markup=False)
+    console.print(f"{out}: {counter}", markup=False)
     return _finish(counter)
 
 

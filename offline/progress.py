@@ -11,6 +11,7 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TimeRemainingColumn,
 )
 from rich.text import Text
@@ -24,13 +25,14 @@ NAMED_KINDS = 8
 class ResultCounter:
     """Counts results, prints their errors, and advances a bar if there is one.
 
-    `done` counts the images that an earlier run has analyzed; `left_out` counts other files by
-    kind.
+    `done` counts the images and videos that an earlier run has analyzed; `left_out` counts other
+    files by kind.
     """
 
-    def __init__(self, console: Console, bar: Progress | None, total: int | None) -> None:
-        self.console, self._bar = console, bar
-        self._task = bar.add_task("images", total=total) if bar else None
+    def __init__(
+        self, console: Console, bar: Progress | None = None, task: TaskID | None = None
+    ) -> None:
+        self.console, self._bar, self._task = console, bar, task
         self.images = self.videos = self.faces = self.failed = self.done = 0
         self.left_out: Counter[str] = Counter()
 
@@ -64,6 +66,14 @@ class ResultCounter:
         """How many images and videos there are, failed ones and those of earlier runs included."""
         return self.images + self.done + self.videos
 
+    def __str__(self) -> str:
+        counts = [f"{self.images} images", f"{self.faces} faces"]
+        if self.videos:
+            counts.append(f"{self.videos} videos")
+        if self.done:
+            counts.append(f"{self.done} files done before")
+        return ", ".join(counts)
+
     def print_left_out(self) -> None:
         """Print how many files were left out, by kind."""
         if self.left_out:
@@ -81,18 +91,18 @@ def by_kind(counts: "Counter[str]") -> str:
 
 
 @contextmanager
-def count_results(console: Console, total: int | None, *, bar: bool) -> Iterator[ResultCounter]:
-    """Count the results of the block, with a bar if `bar` is set; `total` may be unknown."""
-    if not bar:
-        yield ResultCounter(console, None, total)
+def count_results(console: Console, total: int | None, noun: str) -> Iterator[ResultCounter]:
+    """Count the results of the block, with a bar; `total` is how many `noun` come, if known."""
+    if total == 0:
+        yield ResultCounter(console)
         return
     columns = (BarColumn(), MofNCompleteColumn(), _RateColumn(), TimeRemainingColumn())
     with Progress(
         *columns, console=console, speed_estimate_period=10, refresh_per_second=4
     ) as progress:
-        yield ResultCounter(console, progress, total)
+        yield ResultCounter(console, progress, progress.add_task(noun, total=total))
 
 
 class _RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed or 0:.1f} images/s")
+        return Text(f"{task.speed or 0:.1f} {task.description}/s")

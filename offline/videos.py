@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import av
 from rich.console import Console
 
 from analysis.errors import ServiceError
@@ -44,7 +45,7 @@ async def predict_videos(
     for file in files:
         folder = paths.path(file.name)
         try:
-            damage = Damage()
+            damage = None
             if not (run.resume and exists(folder)):
                 damage = await _predict_video(analyzer, file, run, folder, counter.console)
             convert(folder, run.table_format, TABLES)
@@ -56,7 +57,7 @@ async def predict_videos(
                 counter.leave_out("without video")
         except (CorruptVideoError, ServiceError) as error:
             counter.fail_video(file.name, str(error))
-        except OSError as error:
+        except (OSError, av.error.FFmpegError) as error:
             if ends_run(error):
                 raise
             counter.fail_video(file.name, f"cannot write the results: {error.strerror or error}")
@@ -66,7 +67,7 @@ async def _predict_video(
     analyzer: Analyzer, file: FoundFile, run: PredictRun, folder: Path, console: Console
 ) -> Damage:
     columns, damage = Columns(run.embeddings, run.identities), Damage()
-    with count_results(console, count_frames(file.path, run.fps), bar=True) as counter:
+    with count_results(console, count_frames(file.path, run.fps), "frames") as counter:
         frames = read_frames(file.path, run.fps, damage=damage)
         people = await analyze_video(
             analyzer, file.name, frames, folder, counter.add, columns=columns, damage=damage
@@ -76,8 +77,14 @@ async def _predict_video(
     return damage
 
 
-def _count(file: FoundFile, damage: Damage, counter: ResultCounter) -> None:
-    """Count a video whose folder is complete; it has failed if a part of the video is missing."""
+def _count(file: FoundFile, damage: Damage | None, counter: ResultCounter) -> None:
+    """Count a video whose folder is complete; it has failed if a part of the video is missing.
+
+    `damage` is None for a video of an earlier run.
+    """
+    if damage is None:
+        counter.done += 1
+        return
     lines = "; ".join(damage.lines())
     if damage.incomplete:
         counter.fail_video(file.name, lines)

@@ -84,7 +84,7 @@ async def _write_lines(live: LiveAnalyzer) -> None:
 
 
 async def _write_recording(live: LiveAnalyzer, source: str, folder: Path, console: Console) -> None:
-    with count_results(console, None, bar=True) as counter:
+    with count_results(console, None, "frames") as counter:
         people = await analyze_video(
             live, source, live.frames(), folder, counter.add, limit=CONCURRENCY
         )

@@ -97,7 +97,7 @@ class Settings(BaseSettings):
         description="Maximum size of all request bodies and fetched images in memory together",
     )
     max_image_bytes: Count = Field(
-        default=32 * MEBI, description="Maximum size of an encoded image"
+        default=64 * MEBI, description="Maximum size of an encoded image"
     )
     max_pixels: Count = Field(
         default=64_000_000,

@@ -6,7 +6,10 @@ from math import prod
 
 from analysis.containers.boxes import boxes
 from analysis.containers.container import Container
+from analysis.formats import BRANDS, refusal
 
+# Major brands that decoders know.
+KNOWN_BRANDS = frozenset([*BRANDS, b"mif1", b"msf1"])
 # Boxes that hold pixels or say where they are; libheif leaves tiles grey that are missing.
 ESSENTIAL = (b"meta", b"mdat", b"moov")
 # The type of an entry of a list of items, behind its version, flags, number and protection
@@ -20,9 +23,14 @@ def heic(data: bytes) -> Container:
     """Check that a HEIC file is whole, and find its largest image.
 
     Raises:
+        UnsupportedMediaTypeError: it holds only a sequence, which is a video.
         EOFError: it is not whole.
     """
-    return Container("HEIC", data, size=_largest(data))
+    kinds = {box.kind for box in boxes(data)}
+    if b"moov" in kinds and b"meta" not in kinds:
+        raise refusal("a HEIC sequence without a still image; export one as JPEG")
+    size = _largest(data)
+    return Container("HEIC", _with_known_brand(data, b"heic"), size=size)
 
 
 def avif(data: bytes) -> Container:
@@ -35,7 +43,12 @@ def avif(data: bytes) -> Container:
         EOFError: the file is not whole.
     """
     size = _largest(data)
-    return Container("AVIF", EXIF.sub(b"skip", data), size=size)
+    return Container("AVIF", EXIF.sub(b"skip", _with_known_brand(data, b"avif")), size=size)
+
+
+def _with_known_brand(data: bytes, brand: bytes) -> bytes:
+    """Name the format in the major brand: decoders do not look at the compatible ones."""
+    return data if data[8:12] in KNOWN_BRANDS else data[:8] + brand + data[12:]
 
 
 def _largest(data: bytes) -> tuple[int, int] | None:

@@ -47,6 +47,6 @@ def rate_of(stream: av.VideoStream) -> float:
     return float(stream.guessed_rate or DEFAULT_RATE)
 
 
-def timestamp(frame: av.VideoFrame) -> int | None:
-    """Return when a frame is displayed, in the time base of its stream; None if nothing says so."""
-    return frame.dts if frame.pts is None else frame.pts
+def timestamp(data: "av.VideoFrame | av.Packet[av.stream.Stream]") -> int | None:
+    """Return when data is displayed, in the time base of its stream; None if nothing says so."""
+    return data.dts if data.pts is None else data.pts

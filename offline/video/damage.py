@@ -22,12 +22,13 @@ class Gap(NamedTuple):
 
     def __str__(self) -> str:
         lost = f"{self.packets} packet{'s' if self.packets > 1 else ''} lost"
+        if not self.packets:
+            lost = "no frames"
         if self.start is None:
             return f"{lost} before the first frame"
         if self.end is None:
             return f"{lost} after {self.start:.2f} s"
-        between = f"between {self.start:.2f} and {self.end:.2f} s"
-        return f"{lost} {between}" if self.packets else f"no frames {between}"
+        return f"{lost} between {self.start:.2f} and {self.end:.2f} s"
 
 
 class Damage:
@@ -85,12 +86,14 @@ class Damage:
             self._close(last, time)
         elif self._lost and self._late > DELAYED_FRAMES:
             self._close(self._lost_at, time)
-        elif leap > max(PAUSE_FRAMES * duration, PAUSE_S):
+        elif leap > _shortest_pause(duration):
             self.pauses.append(Gap(0, last, time))
 
-    def finish(self) -> None:
-        """Record the packets lost at the end."""
-        if self._lost and self._time is not None:
+    def finish(self, rest: float = 0.0) -> None:
+        """Record what is lost at the end: packets, or the `rest` seconds after the last frame."""
+        if self._time is None:
+            return
+        if self._lost or rest > _shortest_pause(self._due - self._time):
             self._close(self._time, None)
 
     def _close(self, start: float | None, end: float | None) -> None:
@@ -107,3 +110,8 @@ class Damage:
             noun = "frame is" if len(self.distorted) == 1 else "frames are"
             lines.append(f"{len(self.distorted)} {noun} distorted, from {self.distorted[0]:.2f} s")
         return [*lines, *([self.end] if self.end else []), *self.remarks]
+
+
+def _shortest_pause(duration: float) -> float:
+    """Return the seconds without frames that are reported, where one lasts `duration`."""
+    return max(PAUSE_FRAMES * duration, PAUSE_S)

@@ -11,6 +11,7 @@ import numpy as np
 from offline.video.clock import timestamp
 from offline.video.damage import Damage
 from offline.video.packets import Packet, Packets
+from offline.video.streams import open_container
 
 
 class Decoder:
@@ -23,16 +24,31 @@ class Decoder:
         self._container, self._stream, self._damage = container, stream, damage
         self._pending = 0  # packets that have given neither a frame nor an error
         self._last: av.VideoFrame | None = None
+        self._packets_end: int | None = None  # in the time base of the stream
+
+    @property
+    def rest(self) -> float:
+        """Seconds of packets after the end of the last frame, which gave none."""
+        start = timestamp(self._last) if self._last else None
+        if start is None or self._last is None or self._packets_end is None:
+            return 0.0
+        ticks = self._packets_end - start - (self._last.duration or 0)
+        return float(ticks * (self._stream.time_base or 0))
 
     def frames(self) -> Iterator[av.VideoFrame]:
         """Yield the frames in the order of display."""
         yield from self._frames()
         if self._pending > 0 and self._last and Path(self._container.name).is_file():
             with suppress(av.error.FFmpegError):
-                yield from self._frames_after(self._last)
+                for frame in self._frames_after(self._last):
+                    self._last = frame
+                    yield frame
 
     def _frames(self) -> Iterator[av.VideoFrame]:
         for packet in Packets(self._container, self._stream, self._damage):
+            start = timestamp(packet)
+            if start is not None and not packet.is_discard:
+                self._packets_end = start + (packet.duration or 0)
             yield from self._decode(packet)
         flush: Packet = av.Packet()
         if self._stream.time_base:
@@ -58,7 +74,7 @@ class Decoder:
         """
         time = timestamp(last)
         for same in (_same_picture, _same_time) if time is not None else ():
-            with av.open(self._container.name) as container:
+            with open_container(self._container.name) as container:
                 stream = next(s for s in container.streams.video if s.index == self._stream.index)
                 again = Decoder(container, stream, Damage())
                 stream.codec_context.thread_count = 1

@@ -8,7 +8,7 @@ import av
 from offline.video.filters import Chain, Filter, layout
 
 DEINTERLACE = Filter("bwdif", "mode=send_frame:deint=interlaced")
-MIN_HEIGHT = 4  # bwdif's
+MIN_SIDE = 4  # of frames that bwdif takes
 # The field order of a container (FFmpeg's AVFieldOrder: TT, BB, TB, BT) as FFmpeg reads it.
 FIELD_ORDERS = {2: "tff", 3: "bff", 4: "tff", 5: "bff"}
 
@@ -27,25 +27,28 @@ class Deinterlacer:
     def push(self, frame: av.VideoFrame | None) -> Iterator[tuple[av.VideoFrame, av.VideoFrame]]:
         """Take a frame, None at the end; yield each frame as it was and without fields.
 
-        Every frame comes out once, in order, at most one frame later.
+        Every frame comes out once, in order, at most one frame later; with its fields if FFmpeg
+        cannot deinterlace it.
         """
-        if self._chain and (frame is None or layout(frame) != self._layout):
-            yield from self._pull(self._chain, None)
+        if frame is not None:
+            self._waiting.append(frame)
+        try:
+            if self._chain and (frame is None or layout(frame) != self._layout):
+                yield from self._pull(self._chain, None)
+                self._chain = None
+            if frame is not None and not self._chain and self._is_interlaced(frame):
+                self._chain, self._layout = Chain(frame, self._filters(frame)), layout(frame)
+            if self._chain:
+                yield from self._pull(self._chain, frame)
+                return
+        except av.error.FFmpegError:
             self._chain = None
-        if frame is None:
-            return
-        if not self._chain and self._is_interlaced(frame):
-            self._chain, self._layout = Chain(frame, self._filters(frame)), layout(frame)
-        if self._chain:
-            yield from self._pull(self._chain, frame)
-        else:
-            yield frame, frame
+        while self._waiting:
+            yield (same := self._waiting.popleft()), same
 
     def _pull(
         self, chain: Chain, frame: av.VideoFrame | None
     ) -> Iterator[tuple[av.VideoFrame, av.VideoFrame]]:
-        if frame is not None:
-            self._waiting.append(frame)
         for shown in chain.push(frame):
             yield self._waiting.popleft(), shown
 
@@ -55,4 +58,5 @@ class Deinterlacer:
         return [Filter("setfield", self._order), DEINTERLACE]
 
     def _is_interlaced(self, frame: av.VideoFrame) -> bool:
-        return frame.height >= MIN_HEIGHT and bool(frame.interlaced_frame or self._order)
+        large = min(frame.width, frame.height) >= MIN_SIDE
+        return large and bool(frame.interlaced_frame or self._order)

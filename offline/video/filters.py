@@ -1,5 +1,6 @@
 """Chains of FFmpeg's filters."""
 
+import errno
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
@@ -15,9 +16,15 @@ class Filter(NamedTuple):
 
 
 class Chain:
-    """Filters in a row, for frames of one size and pixel format."""
+    """Filters in a row, for frames of one size and pixel format.
+
+    Raises:
+        FFmpegError: FFmpeg cannot convert the format.
+    """
 
     def __init__(self, frame: av.VideoFrame, filters: Sequence[Filter]) -> None:
+        if _aborts(frame):
+            raise av.error.NotImplementedError(errno.ENOSYS, "unknown pixel format")
         graph = av.filter.Graph()
         source = graph.add("buffer", _arguments(frame))
         nodes = [graph.add(item.name, item.options) for item in filters]
@@ -37,6 +44,12 @@ class Chain:
 def layout(frame: av.VideoFrame) -> tuple[object, ...]:
     """What a chain is built for; frames with another layout need another chain."""
     return frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range
+
+
+def _aborts(frame: av.VideoFrame) -> bool:
+    """Whether swscale would end the process: an assertion of FFmpeg 8 fails for these formats."""
+    name = frame.format.name
+    return name.startswith("yaf32") or (name.startswith("bayer") and frame.height % 2 == 1)
 
 
 def _arguments(frame: av.VideoFrame) -> str:

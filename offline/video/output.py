@@ -15,7 +15,7 @@ from offline.video.report import Card, write_report
 from offline.video.tables import Columns, VideoTables
 from offline.video.timeline import draw_timeline
 from offline.video.tracking import Tracker
-from offline.video.writing import open_video
+from offline.video.writing import MAX_SIDE, open_video
 
 # People who are in the picture for less time are not in the report: most are false detections.
 MIN_SECONDS = 0.5
@@ -53,7 +53,9 @@ class VideoOutput:
         """Write a frame and its faces, with the smoothed scores of their tracks."""
         tracks = self._tracker.update(self._tracked(result.faces), frame.time)
         faces = [t.smoothed(face) for t, face in zip(tracks, result.faces, strict=True)]
-        self._video.write(np.asarray(annotate(frame.image, faces)), frame.time)
+        picture = annotate(frame.image, faces)
+        picture.thumbnail((MAX_SIDE, MAX_SIDE))  # others stay as they are
+        self._video.write(np.asarray(picture), frame.time)
         self._tables.add(frame, result.model_copy(update={"faces": faces}), tracks)
         for track, face in zip(tracks, faces, strict=True):
             self._portraits.add(track, face, frame.image)

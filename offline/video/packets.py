@@ -6,6 +6,7 @@ from typing import TypeAlias
 import av
 from av.stream import Discard
 
+from offline.video.clock import timestamp
 from offline.video.damage import Damage
 
 Packet: TypeAlias = "av.Packet[av.stream.Stream]"
@@ -14,7 +15,7 @@ Packet: TypeAlias = "av.Packet[av.stream.Stream]"
 # they are wrong.
 GENPTS = 0x1
 # Rounding, and last frames without a duration, make sound files shorter than they state.
-TOLERANCE_S = 0.5
+TOLERANCE_S = 0.25
 # Formats that interleave the packets of all streams, and state one duration for all of them.
 INTERLEAVED = ("matroska", "flv")
 
@@ -58,7 +59,7 @@ class Packets:
         self._end(error)
 
     def _reach(self, packet: Packet) -> None:
-        ticks = packet.dts if packet.pts is None else packet.pts
+        ticks = timestamp(packet)
         if ticks is not None:
             end = float((ticks + (packet.duration or 0)) * packet.time_base)
             self._reached = max(self._reached, end)
@@ -77,6 +78,8 @@ class Packets:
             return float(stream.frames * base)
         if base and stream.duration is not None and self._format in ("mov", "mxf"):
             return float(stream.duration * base)
-        if self._container.duration and stream.duration is None and self._format in INTERLEAVED:
+        # libav estimates a duration only if it knows the bit rate of the video.
+        stated = stream.duration is None or not stream.codec_context.bit_rate
+        if self._container.duration and stated and self._format in INTERLEAVED:
             return self._container.duration / av.time_base
         return None

@@ -9,11 +9,12 @@ import numpy as np
 
 from engines.types import U8
 from offline.video.colour import standard_colours
+from offline.video.cropping import Cropping
 from offline.video.fields import Deinterlacer
 from offline.video.filters import Chain, Filter, layout
 from offline.video.orientation import orient
 
-SQUARE = Fraction(1)
+SQUARE, WHOLE = Fraction(1), Cropping()
 # Pixels that are wider or higher than this are a mistake in the file.
 MAX_ASPECT = 4
 
@@ -42,12 +43,12 @@ class Shown:
 class Converter:
     """Turns the decoded frames of a stream into pictures as a player shows them.
 
-    Frames are deinterlaced, turned upright, stretched to square pixels and tone-mapped, as each
-    one needs. All pictures have the size of the first one.
+    Frames are deinterlaced, cropped, turned upright, stretched to square pixels and tone-mapped, as
+    each one needs. All pictures have the size of the first one.
     """
 
     def __init__(self, stream: av.VideoStream) -> None:
-        self._deinterlacer, self._screen = Deinterlacer(stream), Screen()
+        self._deinterlacer, self._screen = Deinterlacer(stream), Screen(Cropping.of(stream))
         codec = stream.codec_context
         # The container's shape of pixels counts; without one, the codec's, which may change.
         stated = stream.sample_aspect_ratio != codec.sample_aspect_ratio
@@ -66,7 +67,8 @@ class Converter:
 class Screen:
     """Shows frames at the size of the first one."""
 
-    def __init__(self) -> None:
+    def __init__(self, cropping: Cropping = WHOLE) -> None:
+        self._cropping = cropping
         self._size: Size | None = None
         self._chain: Chain | None = None
         self._key: tuple[object, ...] = ()
@@ -83,14 +85,18 @@ class Screen:
     def _filters(
         self, frame: av.VideoFrame, pixel: Fraction, turns: list[Filter], colours: str
     ) -> list[Filter]:
-        size = Size(max(1, round(frame.width * pixel)), frame.height)
+        width, height = self._cropping.size(frame)
+        size = Size(max(1, round(width * pixel)), height)
         if any(turn.name == "transpose" for turn in turns):
             size = Size(size.height, size.width)
         self._size = whole = self._size or size
         inner = _fit(size, whole)
-        scale = Filter("scale", f"{inner.width}:{inner.height}{colours}")
-        margins = Filter("pad", f"{whole.width}:{whole.height}:-1:-1")
-        return [*turns, scale, Filter("format", "rgb24"), *([margins] if inner != whole else [])]
+        filters = [*self._cropping.filters(frame), *turns]
+        filters.append(Filter("scale", f"{inner.width}:{inner.height}{colours}"))
+        filters.append(Filter("format", "rgb24"))
+        if inner != whole:
+            filters.append(Filter("pad", f"{whole.width}:{whole.height}:-1:-1"))
+        return filters
 
 
 def _pixel(aspect: Fraction | None) -> Fraction:

@@ -13,7 +13,7 @@ from offline.video.clock import Clock, rate_of
 from offline.video.damage import Damage
 from offline.video.decoding import Decoder
 from offline.video.picture import Converter, Shown
-from offline.video.streams import choose_stream, remarks
+from offline.video.streams import choose_stream, open_container, remarks
 from offline.video.timecode import Timecodes
 
 # The first box of files whose index is often at the end (ISO/IEC 14496-12, QuickTime).
@@ -50,7 +50,7 @@ def read_frames(
         CorruptVideoError: the source cannot be opened, or no frame of it can be decoded.
     """
     try:
-        with av.open(str(source), format=demuxer, options=options) as container:
+        with open_container(source, demuxer, options) as container:
             yield from _read(container, fps, damage or Damage())
     except av.error.FFmpegError as error:
         reason = _missing_part(Path(source)) or error.strerror
@@ -60,12 +60,12 @@ def read_frames(
 def count_frames(path: Path, fps: float | None) -> int | None:
     """Estimate how many frames `read_frames` will yield; None if the file lacks the figures."""
     try:
-        with av.open(str(path)) as container:
+        with open_container(path) as container:
             stream = choose_stream(container)
             rate = rate_of(stream)
             seconds = (container.duration or 0) / av.time_base
             total = stream.frames or round(seconds * rate)
-            return round(total * min(1.0, fps / rate)) if fps else total or None
+            return round(total * min(1.0, fps / rate if fps else 1.0)) or None
     except (av.error.FFmpegError, CorruptVideoError):
         return None
 
@@ -80,7 +80,8 @@ def _read(
     sampler, converter = _Sampler(fps, rate_of(stream)), Converter(stream)
     timecodes = Timecodes(container, stream)
     number, shown_any = 0, False
-    for decoded in chain(Decoder(container, stream, damage).frames(), (None,)):
+    decoder = Decoder(container, stream, damage)
+    for decoded in chain(decoder.frames(), (None,)):
         for shown in converter.push(decoded):
             time = clock.time_of(shown.frame)
             damage.add_frame(time, clock.duration, distorted=shown.frame.is_corrupt)
@@ -88,7 +89,7 @@ def _read(
                 shown_any = True
                 yield Frame(number, time, image, timecodes.at(shown.frame, time))
             number += 1
-    damage.finish()
+    damage.finish(decoder.rest)
     if not shown_any:
         raise CorruptVideoError(_reason(stream, number))
 

@@ -78,7 +78,7 @@ class Timecodes:
 
     def at(self, frame: av.VideoFrame, time: float) -> str:
         """Return the label of a frame that is `time` seconds after the first one."""
-        return self.count(time, frame.metadata.get("timecode", ""))
+        return self.count(time, _of_frame(frame))
 
     def count(self, time: float, own: str) -> str:
         """Return the label at `time`; `own` is what the frame states, or empty."""
@@ -92,6 +92,13 @@ class Timecodes:
 
     def _parse(self, label: str) -> Timecode | None:
         return Timecode.parse(label, round(self._pace))
+
+
+def _of_frame(frame: av.VideoFrame) -> str:
+    try:
+        return frame.metadata.get("timecode", "")
+    except UnicodeDecodeError:  # an author in EXIF, for example, may have any encoding
+        return ""
 
 
 def _tag(container: av.container.InputContainer, stream: av.VideoStream) -> str:

@@ -13,6 +13,7 @@ from engines.types import U8
 
 TICKS_PER_SECOND = 90_000
 PIXELS = "yuv420p"
+MAX_SIDE = 16384  # x264's, pixels
 QUALITY = "23"  # x264's constant rate factor; 23 is its default
 
 

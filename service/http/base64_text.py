@@ -25,7 +25,7 @@ def decode(text: str, where: str) -> bytes:
             which counts an escape of a data URL as one.
     """
     start = _start(text, where)
-    with suppress(msgspec.ValidationError):
+    with suppress(msgspec.ValidationError, UnicodeEncodeError):
         return _strict(text[start:])
     encoded = text.encode("ascii", "replace")  # keeps the offsets
     if start and "%" in text:

@@ -3,8 +3,8 @@
 from fastapi import Request
 
 from analysis.errors import TooLargeError, UnsupportedMediaTypeError
-from service.errors import NoImagesError
-from service.http import frames
+from service.errors import InvalidRequestError, NoImagesError
+from service.http import base64_text, frames
 from service.http.compression import MAGIC, Reserve, coding_of, decompress
 from service.http.forms import FIELD, read_form, read_urlencoded
 from service.http.media import Form, form_of, media_type, refusal
@@ -22,7 +22,7 @@ async def read_images(
         UnsupportedMediaTypeError: the body has no supported form, or the content encoding is not
             supported.
         InvalidRequestError: the body does not have the form that it begins with or that its
-            content type names.
+            content type names, or its transfer is compressed.
         NoImagesError: the body has no image.
     """
     coding = coding_of(request)
@@ -43,8 +43,10 @@ async def _read(request: Request, reserve: Reserve, max_bytes: int) -> bytes:
     error = TooLargeError(
         f"the body is larger than {max_bytes} bytes; send fewer or smaller images"
     )
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > max_bytes:
+    length = request.headers.get("content-length")
+    if length is None:
+        _reject_transfer_coding(request)
+    elif length.isdecimal() and int(length) > max_bytes:
         raise error
     chunks, size = [], 0
     async for chunk in request.stream():
@@ -54,6 +56,14 @@ async def _read(request: Request, reserve: Reserve, max_bytes: int) -> bytes:
             raise error
         reserve(len(chunk))
     return b"".join(chunks)  # no copy if there is only one
+
+
+def _reject_transfer_coding(request: Request) -> None:
+    coding = request.headers.get("transfer-encoding", "chunked")
+    if coding.lower() != "chunked":
+        raise InvalidRequestError(
+            f"transfer encoding {coding[:64]!r}; compress with Content-Encoding instead"
+        )
 
 
 def _reject_compressed(body: bytes) -> None:
@@ -70,6 +80,8 @@ async def _parse(content_type: str, body: bytes, max_images: int) -> list[Reques
     match form_of(kind, body):
         case Form.IMAGE:
             return [EncodedImage("0", body)]
+        case Form.BASE64:
+            return [EncodedImage("0", base64_text.decode(body.decode("latin-1"), "the body"))]
         case Form.MULTIPART:
             return await read_form(content_type, body, max_images)
         case Form.URLENCODED:
@@ -78,7 +90,8 @@ async def _parse(content_type: str, body: bytes, max_images: int) -> list[Reques
             return frames.read_json(body, max_images)
         case Form.MSGPACK:
             return frames.read_msgpack(body, max_images)
+    shown = repr(kind[:64]) if kind else "missing"
     raise UnsupportedMediaTypeError(
-        f"{refusal(body)}; the content type is {kind[:64] or 'missing'!r}; send an image, or "
+        f"{refusal(body)}; the content type is {shown}; send an image, or "
         "images in multipart/form-data, application/json or application/msgpack"
     )

@@ -7,7 +7,7 @@ from urllib.parse import unquote_plus
 
 from service.errors import InvalidRequestError
 from service.http import base64_text, urls
-from service.http.media import is_image
+from service.http.media import is_base64, is_image
 from service.http.multipart import Part, read_parts
 from service.http.parameters import unknown_field
 from service.http.types import EncodedImage, ImageUrl, RequestImage, too_many_images
@@ -69,12 +69,19 @@ def _has_image(part: Part) -> bool:
 def _image(part: Part, index: int) -> RequestImage:
     """Return the image of a part: a file, or the text of a base64, a data URL or a URL."""
     name = _base_name(part.filename or "") or str(index)
-    if part.filename is not None or is_image(part.data) or not part.data.isascii():
+    if _is_file(part):
         return EncodedImage(name, part.data)
     text = part.data.decode()
     if _WEB.match(text):
         return ImageUrl(name, urls.parse(text.strip()))
     return EncodedImage(name, base64_text.decode(text, f"{FIELD}[{index}]"))
+
+
+def _is_file(part: Part) -> bool:
+    """Return whether a part has bytes, not text; some apps send base64 with the name of a file."""
+    if is_image(part.data) or not part.data.isascii():
+        return True
+    return part.filename is not None and not is_base64(part.data)
 
 
 def _base_name(filename: str) -> str:

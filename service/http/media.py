@@ -4,6 +4,7 @@ Content types are often those of a library or of a tool: `curl -d` names a form,
 text, and many clients nothing at all.
 """
 
+import binascii
 import re
 from enum import Enum, auto
 
@@ -17,10 +18,14 @@ IMAGE_TYPES = (
 )
 MSGPACK_TYPES = ("application/msgpack", "application/x-msgpack", "application/vnd.msgpack")
 URLENCODED = "application/x-www-form-urlencoded"
-# Byte order marks and white space before JSON; zeros are part of UTF-16 and UTF-32.
-_BEFORE_JSON = b"\xef\xbb\xbf\xfe\xff\0 \t\r\n"
+# JSON may begin with a byte order mark and white space; zeros are part of UTF-16 and UTF-32.
+_JSON = re.compile(rb"\0{0,2}(?:\xef\xbb\xbf|\xfe\xff|\xff\xfe)?[\0 \t\r\n]{0,64}\{")
 # A map with the one key `images`.
 _MSGPACK = b"\x81\xa6images"
+_DATA_URL = re.compile(rb"\s*data:[^,]{0,255};base64,", re.IGNORECASE)
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+# So many bytes of base64 show whether it is an image.
+_HEAD = 4096
 _FIRST_FIELD = re.compile(rb"[\w.\-%\[\]]{1,64}=")
 
 
@@ -32,6 +37,7 @@ class Form(Enum):
     URLENCODED = auto()
     JSON = auto()
     MSGPACK = auto()
+    BASE64 = auto()
     UNKNOWN = auto()
 
 
@@ -54,21 +60,34 @@ def is_image(data: bytes) -> bool:
     return refusal(data) is None
 
 
+def is_base64(data: bytes) -> bool:
+    """Return whether `data` is an image as base64 text, or begins like a data URL."""
+    if _DATA_URL.match(data):
+        return True
+    start = data[:_HEAD].translate(_URL_SAFE, b" \t\r\n")
+    try:
+        head = binascii.a2b_base64(start[: len(start) & ~3], strict_mode=True)
+    except binascii.Error:
+        return False
+    return is_image(head)
+
+
 def form_of(kind: str, body: bytes) -> Form:
     """Return the form of a body with the media type `kind`."""
-    found = _by_bytes(body)
-    if found is None:
-        return Form.IMAGE if is_image(body) else _by_type(kind, body)
-    return found
+    return _by_bytes(body) or _by_type(kind, body)
 
 
 def _by_bytes(body: bytes) -> Form | None:
-    """Return the form that the first bytes show; no image has them."""
-    if body[:64].translate(None, _BEFORE_JSON).startswith(b"{"):
+    """Return the form that the first bytes show, or None if they fit several."""
+    if _JSON.match(body):
         return Form.JSON
     if body.startswith(b"--"):
         return Form.MULTIPART
-    return Form.MSGPACK if body.startswith(_MSGPACK) else None
+    if body.startswith(_MSGPACK):
+        return Form.MSGPACK
+    if is_image(body):
+        return Form.IMAGE
+    return Form.BASE64 if is_base64(body) else None
 
 
 def _by_type(kind: str, body: bytes) -> Form:

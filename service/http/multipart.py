@@ -23,7 +23,8 @@ MAX_LINE = 1 << 10
 MAX_BOUNDARY = 256
 MAX_DEPTH = 3
 TYPE = "content-type"
-CHARSETS = ("utf-8", "utf8", "us-ascii")
+# Of the names of files; those that are not UTF-8 are read as Latin-1.
+CHARSETS = ("utf-8", "utf8", "us-ascii", "iso-8859-1", "windows-1252")
 # The first line of a body is its delimiter; not all clients name the boundary in the content type.
 _FIRST_LINE = re.compile(rb"--([^\r\n]{1,%d}?)[ \t]*\r?\n" % MAX_BOUNDARY)
 
@@ -48,7 +49,9 @@ def read_parts(content_type: str, body: bytes) -> Iterator[Part]:
     headers[TYPE] = content_type
     given = _parameters(headers, TYPE)
     if given.get("charset", CHARSETS[0]).lower() not in CHARSETS:
-        raise InvalidRequestError("file names in a form must be UTF-8; send no other charset")
+        raise InvalidRequestError(
+            "file names in a form must be UTF-8 or Latin-1; send no other charset"
+        )
     yield from _parts(_boundary(given, body), body, None, MAX_DEPTH)
 
 
@@ -118,7 +121,10 @@ def _headers(head: bytes) -> Message:
 
 def _parameters(headers: Message, header: str) -> dict[str, str]:
     """Return the parameters of a header, also those in the extended form `name*=` (RFC 8187)."""
-    found = headers.get_params([], header)
+    try:
+        found = headers.get_params([], header)
+    except (TypeError, ValueError) as error:  # `email` sorts the parts of a value by their numbers
+        raise InvalidRequestError(f"the header {header} of the form is malformed") from error
     return {name.lower(): _text(value) for name, value in reversed(found)}
 
 

@@ -13,6 +13,15 @@ MAX_FACES: Final = 1000
 DEADLINE: Final = "X-Request-Deadline-Ms"
 # A header with "deadline" in its name that is this similar to ours is a misspelling of it.
 SIMILARITY: Final = 0.65
+# A field of a form or a key of JSON that is this similar to a parameter is a misplaced parameter.
+MISPLACED: Final = 0.75
+# What a value must be.
+WANTED: Final = {
+    "min_score": "a number from 0 to 1, such as 0.9",
+    "max_faces": f"a whole number from 1 to {MAX_FACES}",
+    "embeddings": "true or false",
+    DEADLINE: "a whole number of milliseconds, at least 1",
+}
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -34,6 +43,13 @@ class Query(BaseModel):
 
 
 NO_QUERY: Final = Query()
+# Query parameters by the headers that they are sent as by mistake.
+HEADERS: Final = {
+    f"{start}{spelling}".encode(): name
+    for name in Query.model_fields
+    for start in ("", "x-")
+    for spelling in (name, name.replace("_", "-"))
+}
 
 
 class Header(BaseModel):
@@ -71,9 +87,13 @@ def choose_labels(labels: str | None, known: tuple[str, ...]) -> tuple[str, ...]
     if labels is None:
         return known
     chosen = tuple(label.strip() for label in labels.split(","))
-    unknown = [label for label in chosen if label not in known]
-    if unknown or len(set(chosen)) < len(chosen):
-        raise InvalidRequestError(f"labels: give each once, out of {', '.join(known)}")
+    for label in chosen:
+        if label not in known:
+            raise InvalidRequestError(
+                f"labels: {names.unknown(label or '(empty)', 'label', known)}"
+            )
+        if chosen.count(label) > 1:
+            raise InvalidRequestError(f"labels: {label}: give it once")
     return chosen
 
 
@@ -81,11 +101,12 @@ def time_limit(request: Request, maximum_s: float) -> float:
     """Return the time limit of the request in seconds: its header, but at most `maximum_s`.
 
     Raises:
-        InvalidRequestError: the header is misspelt, repeated, or not a whole number of at least 1.
+        InvalidRequestError: the header is misspelt, repeated, or not a whole number of at least 1;
+            or an option is sent as a header.
     """
+    _reject_lost_headers(request)
     values = request.headers.getlist(DEADLINE)
     if not values:
-        _reject_misspelt_deadline(request)
         return maximum_s
     if len(values) > 1:
         raise InvalidRequestError(f"{DEADLINE}: give it once")
@@ -93,26 +114,32 @@ def time_limit(request: Request, maximum_s: float) -> float:
     return maximum_s if given_ms is None else min(given_ms, maximum_s * 1000) / 1000
 
 
-def _reject_misspelt_deadline(request: Request) -> None:
-    """Reject a header that resembles the deadline's; proxies add headers, so others are ignored."""
+def _reject_lost_headers(request: Request) -> None:
+    """Reject a header that resembles an option; proxies add headers, so others are ignored."""
     for raw, _ in request.headers.raw:
-        if b"deadline" in raw:
+        if raw in HEADERS:
+            raise _misplaced(raw.decode(), "header", HEADERS[raw])
+        if b"deadline" in raw and raw != DEADLINE.lower().encode():
             name = raw.decode("latin-1")
-            if names.nearest(name, [DEADLINE], SIMILARITY):
+            if name == "deadline" or names.nearest(name, [DEADLINE], SIMILARITY):
                 raise InvalidRequestError(
                     f"{name:.{names.MAX_LENGTH}}: unknown header; did you mean {DEADLINE}?"
                 )
 
 
-def unknown_field(name: str, place: str, known: Iterable[str]) -> InvalidRequestError:
-    """Return the error of an unknown name in a body: a misspelt one, or a misplaced option."""
-    known = list(known)
-    option = None if names.nearest(name, known) else names.nearest(name, Query.model_fields)
-    if option is None:
-        return InvalidRequestError(names.unknown(name, place, known))
+def _misplaced(name: str, place: str, option: str) -> InvalidRequestError:
     return InvalidRequestError(
         f"{name:.{names.MAX_LENGTH}}: unknown {place}; send it as a query parameter, ?{option}=…"
     )
+
+
+def unknown_field(name: str, place: str, known: Iterable[str]) -> InvalidRequestError:
+    """Return the error of an unknown name in a body: a misspelt one, or a misplaced option."""
+    known = list(known)
+    option = names.nearest(name, Query.model_fields, MISPLACED)
+    if option is None or names.nearest(name, known):
+        return InvalidRequestError(names.unknown(name, place, known))
+    return _misplaced(name, place, option)
 
 
 def _validate(model: type[Model], values: dict[str, str]) -> Model:
@@ -123,7 +150,9 @@ def _validate(model: type[Model], values: dict[str, str]) -> Model:
         name = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
             raise InvalidRequestError(_unknown_parameter(name)) from error
-        raise InvalidRequestError(f"{name}: {first['msg']}") from error
+        raise InvalidRequestError(
+            f"{name}: give {WANTED[name]}, not {first['input']!r:.{names.MAX_LENGTH}}"
+        ) from error
 
 
 def _unknown_parameter(name: str) -> str:

@@ -10,7 +10,12 @@ from PIL import Image
 
 from analysis import plugins, sanitize
 from analysis.decode import ImageLimits, decode, open_picture
-from analysis.errors import ServiceError, TooLargeError, UnsupportedMediaTypeError
+from analysis.errors import (
+    CorruptImageError,
+    ServiceError,
+    TooLargeError,
+    UnsupportedMediaTypeError,
+)
 from bench.inputs.bombs import png
 from bench.inputs.photos import tiff
 from bench.inputs.saving import saved
@@ -192,6 +197,27 @@ def test_a_decoder_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
     plugins.load.cache_clear()
 
 
+def test_a_panic_of_a_decoder_is_a_damaged_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyO3, with which the decoder of JPEG XL is bound, raises panics as BaseException."""
+    data = encode(SMALL, "JXL")
+
+    def panics() -> str:
+        raise BaseException("index out of bounds")
+
+    plugins.load.cache_clear()
+    monkeypatch.setitem(plugins.LOADERS, "JPEG XL", panics)
+    with pytest.raises(CorruptImageError, match="cannot be decoded"):
+        decode(data, LIMITS)
+
+
+@pytest.mark.parametrize(("kind", "brand"), [("HEIF", b"heic"), ("AVIF", b"avif")])
+@pytest.mark.parametrize("major", [b"miaf", b"mif1", b"mif2", b"MiHB"])
+def test_a_compatible_brand_suffices(kind: str, brand: bytes, major: bytes) -> None:
+    data = encode(SMALL, kind)
+    found = decode(data[:8] + major + data[12:16] + brand + data[20:], LIMITS)
+    assert close(found, SMALL, most=8)
+
+
 def test_samples_of_unusual_kinds_are_scaled_by_the_least_full_scale() -> None:
     for samples in (
         np.array([[0, 0.5, 1]], np.float32),
@@ -200,7 +226,7 @@ def test_samples_of_unusual_kinds_are_scaled_by_the_least_full_scale() -> None:
     ):
         pixels = decode(saved(Image.fromarray(samples), "TIFF"), LIMITS)
         assert pixels[0, :, 0].tolist() in ([0, 127, 255], [0, 128, 255])
-    nothing = np.array([[np.nan, np.inf, -1]], np.float32)
+    nothing = np.array([[np.nan, np.inf, -3e38]], np.float32)
     assert decode(saved(Image.fromarray(nothing), "TIFF"), LIMITS).max() == 0
 
 

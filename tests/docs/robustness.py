@@ -58,7 +58,7 @@ TABLES: dict[str, Iterable[Case]] = {
         test_broken.MIDDLE_OF_GROUP,
     ),
     "times": _cases(test_time.TIMES),
-    "pictures": cases.PICTURE,
+    "pictures": [*cases.PICTURE, *test_broken.SIZES.values()],
     "fields": cases.FIELDS,
 }
 

@@ -62,7 +62,7 @@ FORMATS = [Case(name, EXPECTED.get(name, "its pixels"), "as expected") for name 
 # What the error of each other format says, at least in part.
 TIFF = "a TIFF image with"
 RAW = "a camera RAW file; export it as JPEG"
-FILM = "a film, not an image; `emotions predict` reads films"
+VIDEO = "a video, not an image; `emotions predict` reads videos"
 OTHERS = [
     Case(name, expected, f"415 `unsupported_media`: {says}")
     for name, expected, says in (
@@ -74,6 +74,11 @@ OTHERS = [
         ("TIFF, LZMA", "its pixels", f"{TIFF} compression 34925; save it with LZW or Deflate"),
         ("TIFF, 64-bit samples", "an error", f"{TIFF} unusual samples; save it with 8 bits each"),
         ("HEIF, AVC or VVC", "its pixels", "a HEIF image without HEVC; export it as JPEG"),
+        (
+            "HEIC, a sequence alone",
+            "its first picture",
+            "a HEIC sequence without a still image; export one as JPEG",
+        ),
         ("JPEG 2000", "its pixels", "a JPEG 2000 image; save it as JPEG"),
         ("JPEG XR", "its pixels", "a JPEG XR image; save it as JPEG"),
         ("Photoshop", "its picture", "a Photoshop document; export it as JPEG or PNG"),
@@ -91,12 +96,13 @@ OTHERS = [
         ("ZIP", "an error", "an archive; send the images in it"),
         ("HTML", "an error", "a web page, not an image; send the image itself"),
         ("base64 text", "an error", "an image as base64 text; send its bytes"),
-        ("film (MP4, MOV)", "an error", FILM),
-        ("film (Matroska, WebM)", "an error", FILM),
-        ("film (AVI)", "an error", FILM),
-        ("film (MPEG-TS)", "an error", FILM),
-        ("film (MXF)", "an error", FILM),
+        ("video (MP4, MOV)", "an error", VIDEO),
+        ("video (Matroska, WebM)", "an error", VIDEO),
+        ("video (AVI)", "an error", VIDEO),
+        ("video (MPEG-TS)", "an error", VIDEO),
+        ("video (MXF)", "an error", VIDEO),
         ("text", "an error", "not an image"),
+        ("text that begins with BM", "an error", "not an image"),
         ("nothing", "an error", "no bytes at all"),
     )
 ]

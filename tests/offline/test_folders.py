@@ -255,8 +255,9 @@ def test_paths_of_the_command_line(case: Case, names: list[str], tmp_path: Path)
 
 
 def test_errors_name_what_a_file_is(tmp_path: Path) -> None:
-    fill(tmp_path, HERE)
-    outcome(tmp_path / "out", tmp_path / "b.txt", tmp_path / "c.pdf")
-    text, document = (row["detail"] for row in read_table(tmp_path / "out" / "images.csv"))
+    fill(tmp_path, {**HERE, "e.mov": b""})
+    outcome(tmp_path / "out", *(tmp_path / name for name in ("b.txt", "c.pdf", "e.mov")))
+    text, document, empty = (row["detail"] for row in read_table(tmp_path / "out" / "images.csv"))
     assert "neither an image nor a video" in text
     assert "PDF" in document
+    assert empty == "the file is empty"

@@ -29,7 +29,7 @@ MAX_BYTES = 100
 
 
 def counter() -> ResultCounter:
-    return ResultCounter(Console(quiet=True), None, None)
+    return ResultCounter(Console(quiet=True))
 
 
 async def lines_of(*files: FoundFile) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@
 from tests.cases import Case
 from tests.offline.video import (
     test_colour,
+    test_cropping,
     test_faces,
     test_fields,
     test_geometry,
@@ -18,6 +19,7 @@ from tests.offline.video import (
 MODULES = (
     test_orientation,
     test_geometry,
+    test_cropping,
     test_fields,
     test_colour,
     test_picture,
@@ -42,6 +44,7 @@ def _name(module: object) -> str:
 
 FIELDS: list[Case] = [
     used("`width`, `height`, `coded_width`, `coded_height`", "the cropped size", test_picture),
+    used("side data: frame cropping", "only that part is shown", test_cropping),
     used("`sample_aspect_ratio`, `display_aspect_ratio`", "pixels become square", test_geometry),
     used("`displaymatrix`, `rotation`; EXIF", "turned and mirrored", test_orientation),
     used("`field_order`, `interlaced_frame`, `top_field_first`", "deinterlaced", test_fields),
@@ -52,7 +55,11 @@ FIELDS: list[Case] = [
     harmless("mastering display, content light level", "203 cd/m2 is white", test_picture),
     used("`codec_tag_string`: `dvh1`, `dvhe`, `dav1`", "false colours are said", test_streams),
     used("`index`, `DISPOSITION:default`, `attached_pic`", "the stream to show", test_streams),
-    used("`TAG:timecode`, GOP timecode, `timecode` of a frame", "a column", test_timecode),
+    used(
+        "`TAG:timecode`, GOP timecode, `timecode` of a frame",
+        "a column, counted at the rate of the video",
+        test_timecode,
+    ),
     harmless("`film_grain`", "is drawn, as in ffmpeg", test_picture),
     harmless("stereo 3D", "both pictures are analyzed, as stored", test_picture),
     harmless("pan and scan, SEI user data", "the whole picture counts", test_picture),

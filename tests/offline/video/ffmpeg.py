@@ -32,7 +32,7 @@ def ffmpeg(*arguments: object, data: bytes = b"") -> bytes:
     return subprocess.run(command, input=data, check=True, capture_output=True).stdout
 
 
-def film(path: Path, *arguments: object, frames: int = 2, image: U8 = PORTRAIT) -> Path:
+def video(path: Path, *arguments: object, frames: int = 2, image: U8 = PORTRAIT) -> Path:
     """Write a video that shows an image of the portrait's size."""
     ffmpeg(*STILL, *arguments, path, data=image.tobytes() * frames)
     return path

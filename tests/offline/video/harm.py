@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.cases import Case
-from tests.offline.video.films import make
+from tests.offline.video.moving import make
 
 Harm = Callable[[bytes], bytes]
 

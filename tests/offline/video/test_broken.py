@@ -17,8 +17,9 @@ from offline.video.reading import read_frames
 from offline.videos import predict_videos
 from tests.cases import Case
 from tests.offline.helpers import FakeAnalyzer, read_table
-from tests.offline.video.films import FRAMES, MPEG2, X264, decoded_by_ffmpeg
+from tests.offline.video.ffmpeg import ffmpeg
 from tests.offline.video.harm import Damaged, Sample, cut, middle, named
+from tests.offline.video.moving import FRAMES, MPEG2, X264, decoded_by_ffmpeg
 
 START = "the frames from the next group on; nothing is lost"
 UNTIL_THERE = "the frames until there, and a report"
@@ -45,12 +46,14 @@ def broken(name: str, file: str, options: str, share: float = 0.7) -> Sample:
     return Sample(Case(name, UNTIL_THERE, BROKEN_OFF), file, options, cut(share))
 
 
+HEVC = "-c:v libx265 -preset ultrafast -x265-params log-level=error"
 FASTSTART = f"{X264} -movflags faststart"
 FRAGMENTS = f"{X264} -movflags frag_keyframe+empty_moov"
 BROKEN = [
     broken("MP4 with its index in front, cut off at 70 %", "f.mp4", FASTSTART),
     broken("fragmented MP4, cut off at 70 %", "g.mp4", FRAGMENTS),
     broken("Matroska, cut off at 70 %", "h.mkv", X264),
+    broken("HEVC in Matroska, cut off at 70 %", "h5.mkv", HEVC),
     broken("WebM, cut off at 70 %", "v.webm", "-c:v libvpx -deadline realtime"),
     broken("MXF, cut off at 70 %", "m.mxf", MPEG2),
     broken("AVI, cut off at 70 %", "j.avi", "-c:v mjpeg"),
@@ -94,6 +97,9 @@ STATED_BY_NOBODY = [
         ("MPEG-2 in PS", "m.mpg", MPEG2),
         ("raw H.264", "r.h264", X264),
         ("raw DV", "r.dv", "-s 720x576 -pix_fmt yuv420p -c:v dvvideo"),
+        ("live Matroska, H.264", "h.mkv", f"{X264} -live 1"),
+        ("live Matroska, HEVC", "h5.mkv", f"{HEVC} -live 1"),
+        ("live Matroska, MPEG-2", "m.mkv", f"{MPEG2} -live 1"),
     )
 ]
 
@@ -147,12 +153,12 @@ def test_a_broadcast_may_be_joined_anywhere(damaged: Damaged, sample: Sample) ->
     assert damage.lines() == []
 
 
-async def analyze(path: Path, out: Path) -> tuple[ResultCounter, str]:
+async def analyze(path: Path, out: Path, *, resume: bool = False) -> tuple[ResultCounter, str]:
     """Analyze a video without networks; return the counts and what is printed."""
     output = io.StringIO()
-    counter = ResultCounter(Console(file=output, width=200), None, None)
+    counter = ResultCounter(Console(file=output, width=200))
     files = [FoundFile(path, path.name, named=True)]
-    await predict_videos(FakeAnalyzer(), files, PredictRun([path]), out, counter)
+    await predict_videos(FakeAnalyzer(), files, PredictRun([path], resume=resume), out, counter)
     return counter, output.getvalue()
 
 
@@ -192,3 +198,34 @@ def test_a_camera_that_breaks_off_gives_its_frames_and_the_reason(
     assert next(frames).image.any()
     with pytest.raises(CorruptVideoError, match="breaks off"):
         list(frames)
+
+
+SIZES = {
+    "17000x16": Case(
+        "a picture wider or higher than 16,384 pixels",
+        "analyzed",
+        "analyzed; `video.mp4` is smaller",
+    ),
+    "1x600": Case("a picture one pixel wide", "an error", "failed; the other files are read"),
+}
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_size_that_x264_rejects_ends_no_run(size: str, tmp_path: Path) -> None:
+    path, out = tmp_path / "odd.nut", tmp_path / "out"
+    raw = ("-f", "rawvideo", "-pix_fmt", "gray", "-s", size, "-i", "-", "-c:v", "rawvideo")
+    ffmpeg(*raw, path, data=bytes(17000 * 16))
+    counter, output = await analyze(path, out)
+    assert (counter.videos, counter.failed) == (1, size == "1x600")
+    if counter.failed:
+        assert "odd.nut: cannot write the results" in output
+    else:
+        *_, frame = read_frames(out / "videos" / path.name / "video.mp4")
+        assert frame.image.shape == (14, 16384, 3)
+
+
+async def test_a_resumed_run_counts_videos_as_done(damaged: Damaged, tmp_path: Path) -> None:
+    path = damaged(ONE_FRAME)
+    await analyze(path, tmp_path)
+    counter, output = await analyze(path, tmp_path, resume=True)
+    assert (counter.videos, counter.done, counter.found, output) == (0, 1, 1, "")

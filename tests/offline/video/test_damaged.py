@@ -14,8 +14,8 @@ from offline.video.damage import Damage
 from offline.video.decoding import Decoder
 from offline.video.reading import read_frames
 from tests.cases import Case
-from tests.offline.video.films import FRAMES, MPEG2, X264, decoded_by_ffmpeg
 from tests.offline.video.harm import Damaged, Harm, Sample, middle, named
+from tests.offline.video.moving import FRAMES, MPEG2, X264, decoded_by_ffmpeg
 
 REST = "the other frames, and a report"
 LOST = "as many frames as ffmpeg decodes; the lost packets are reported; failed"
@@ -61,10 +61,8 @@ def test_damage_costs_what_ffmpeg_cannot_decode(damaged: Damaged, sample: Sample
     assert (happens, happens == LOST) == (sample.case.happens, damage.incomplete)
     words = {LOST: " lost be", PAUSE: "no frames between", DISTORTED: "distorted, from"}
     assert words[happens] in "\n".join(damage.lines())
-    for gap in (*damage.gaps, *damage.pauses):
-        assert gap.start is None or any(
-            (one.time, other.time) == (gap.start, gap.end) for one, other in pairwise(frames)
-        )
+    times = [None, *(frame.time for frame in frames), None]
+    assert {(gap.start, gap.end) for gap in damage.gaps + damage.pauses} <= {*pairwise(times)}
 
 
 @pytest.mark.parametrize("threads", [1, 16])
@@ -102,6 +100,13 @@ def test_every_lost_packet_is_in_a_gap(events: list[float | None], joined: bool)
     lost_packets *= begun
     assert sum(gap.packets for gap in damage.gaps) == lost_packets
     assert all((gap.start or 0) <= (gap.end or time) <= time for gap in damage.gaps)
+
+
+def test_packets_without_frames_at_the_end_are_a_gap() -> None:
+    damage = Damage()
+    damage.add_frame(0.0, 0.04, distorted=False)
+    damage.finish(rest=0.5)
+    assert (damage.lines(), damage.incomplete) == (["no frames after 0.00 s"], True)
 
 
 def test_many_gaps_are_counted() -> None:

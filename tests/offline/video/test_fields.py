@@ -3,12 +3,15 @@
 from pathlib import Path
 from typing import NamedTuple
 
+import av
 import numpy as np
 import pytest
 
 from engines.types import U8
+from offline.video.fields import Deinterlacer
+from offline.video.streams import choose_stream, open_container
 from tests.cases import Case
-from tests.offline.video.ffmpeg import decode, difference, ffmpeg, film, shown, shown_by_ffmpeg
+from tests.offline.video.ffmpeg import decode, difference, ffmpeg, shown, shown_by_ffmpeg, video
 from tests.photographs import ASTRONAUT_FILE
 
 DEINTERLACED = "deinterlaced; as many frames as before"
@@ -73,8 +76,19 @@ def test_a_single_frame_is_not_lost(tmp_path: Path) -> None:
     assert len(shown(tmp_path / "one.mov")) == 1
 
 
+def test_frames_that_cannot_be_deinterlaced_pass(tmp_path: Path) -> None:
+    path = moving(tmp_path / "mjpeg.mov", INTERLACED[7])
+    with open_container(path) as container:
+        deinterlacer = Deinterlacer(choose_stream(container))
+    formats = ("yuv420p", "yuv420p", "rgb96le", "rgb96le", "yuv420p")
+    frames = [*(av.VideoFrame(16, 16, name) for name in formats), av.VideoFrame(2, 16, "yuv420p")]
+    pairs = [pair for frame in (*frames, None) for pair in deinterlacer.push(frame)]
+    assert [before for before, _ in pairs] == frames
+    assert [before is after for before, after in pairs] == [False, False, True, True, False, True]
+
+
 PROGRESSIVE = [
-    Case("`repeat_pict` (3:2 pulldown of film)", "each frame once", "untouched, each frame once"),
+    Case("`repeat_pict` (3:2 pulldown of cinema)", "each frame once", "untouched, each frame once"),
     Case("progressive frames, `interlaced_frame=0`", "untouched", "untouched"),
     Case("progressive frames beside interlaced ones", "untouched", "untouched, in order"),
 ]
@@ -83,7 +97,7 @@ PROGRESSIVE = [
 def test_progressive_frames_are_untouched_beside_interlaced_ones(tmp_path: Path) -> None:
     mpeg2 = ("-c:v", "mpeg2video", "-q:v", "2", *YUV)
     fields = moving(tmp_path / "fields.ts", INTERLACED[3])
-    whole = film(tmp_path / "whole.ts", "-vf", "scale=720:576,setsar=1", *mpeg2, frames=3)
+    whole = video(tmp_path / "whole.ts", "-vf", "scale=720:576,setsar=1", *mpeg2, frames=3)
     path = tmp_path / "joined.ts"
     path.write_bytes(b"".join(file.read_bytes() for file in (whole, fields, whole)))
     flags = [frame.interlaced_frame for frame in decode(path)]
@@ -95,7 +109,7 @@ def test_progressive_frames_are_untouched_beside_interlaced_ones(tmp_path: Path)
 
 def test_pulldown_is_not_interlaced(tmp_path: Path) -> None:
     pulldown = ("-c:v", "libx264", "-x264-params", "pulldown=32", *YUV)
-    path = film(tmp_path / "film.mkv", "-r", "24000/1001", *pulldown, frames=5)
+    path = video(tmp_path / "pulldown.mkv", "-r", "24000/1001", *pulldown, frames=5)
     images, theirs = shown(path), shown_by_ffmpeg(path)
     assert not any(frame.interlaced_frame for frame in decode(path))
     assert all(difference(a, b) < 1 for a, b in zip(images, theirs, strict=True))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.cases import Case
-from tests.offline.video.ffmpeg import HEIGHT, WIDTH, X264, YUV, decode, ffmpeg, film, shown
+from tests.offline.video.ffmpeg import HEIGHT, WIDTH, X264, YUV, decode, ffmpeg, shown, video
 
 
 class Aspect(NamedTuple):
@@ -43,7 +43,7 @@ CODECS = {
 def test_pixels_are_square(aspect: Aspect, suffix: str, tmp_path: Path) -> None:
     codec, colours = CODECS[suffix]
     sar = f"setsar={aspect.pixel.replace(':', '/')}"
-    path = film(tmp_path / f"wide.{suffix}", "-vf", sar, "-c:v", codec, "-pix_fmt", colours)
+    path = video(tmp_path / f"wide.{suffix}", "-vf", sar, "-c:v", codec, "-pix_fmt", colours)
     assert {image.shape for image in shown(path)} == {(HEIGHT, aspect.width, 3)}
 
 
@@ -55,14 +55,14 @@ CONFLICT = Case(
 
 
 def test_the_containers_shape_of_pixels_counts(tmp_path: Path) -> None:
-    coded = film(tmp_path / "coded.mp4", "-vf", "setsar=8/9", *X264, *YUV)
+    coded = video(tmp_path / "coded.mp4", "-vf", "setsar=8/9", *X264, *YUV)
     ffmpeg("-i", coded, "-c", "copy", "-aspect", "2:1", tmp_path / "stated.mp4")
     assert shown(tmp_path / "stated.mp4")[0].shape == (HEIGHT, 2 * HEIGHT, 3)
 
 
 def joined(path: Path, *parts: tuple[str, ...]) -> Path:
     """Write broadcasts one after the other into one file, each made with other arguments."""
-    files = [film(path.with_name(f"{i}.ts"), *part) for i, part in enumerate(parts)]
+    files = [video(path.with_name(f"{i}.ts"), *part) for i, part in enumerate(parts)]
     path.write_bytes(b"".join(file.read_bytes() for file in files))
     return path
 

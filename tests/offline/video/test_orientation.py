@@ -18,9 +18,9 @@ from tests.offline.video.ffmpeg import (
     YUV,
     difference,
     ffmpeg,
-    film,
     shown,
     shown_by_ffmpeg,
+    video,
 )
 
 
@@ -103,7 +103,7 @@ SEI = Case("display orientation in the H.264 stream, mirrored or not", "upright"
 
 @pytest.mark.parametrize("flip", ["", ":flip=horizontal"])
 def test_an_orientation_in_the_h264_stream_counts(flip: str, tmp_path: Path) -> None:
-    path = film(tmp_path / "plain.mp4", *X264, *YUV)
+    path = video(tmp_path / "plain.mp4", *X264, *YUV)
     orientation = f"h264_metadata=display_orientation=insert:rotate=90{flip}"
     ffmpeg("-i", path, "-c", "copy", "-bsf:v", orientation, tmp_path / "sei.ts")
     ours, theirs = shown(tmp_path / "sei.ts"), shown_by_ffmpeg(tmp_path / "sei.ts")

@@ -1,12 +1,15 @@
 """Pictures of videos are those that ffmpeg shows."""
 
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple, cast
 
+import av
 import pytest
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
+from offline.video.picture import Screen
 from offline.video.writing import open_video
 from tests.cases import Case
 from tests.offline.video.ffmpeg import (
@@ -17,9 +20,9 @@ from tests.offline.video.ffmpeg import (
     YUV,
     decode,
     difference,
-    film,
     shown,
     shown_by_ffmpeg,
+    video,
 )
 
 HORIZONTAL_ALPHA = "format=rgba,geq=r='r(X,Y)':g='g(X,Y)':b='b(X,Y)':a=X"
@@ -102,10 +105,27 @@ COLOURS = [
 
 @pytest.mark.parametrize("sample", COLOURS, ids=lambda sample: sample.file)
 def test_colours_are_those_of_ffmpeg(sample: Sample, tmp_path: Path) -> None:
-    path = film(tmp_path / sample.file, *sample.arguments)
+    path = video(tmp_path / sample.file, *sample.arguments)
     ours, theirs = shown(path), shown_by_ffmpeg(path)
     assert len(ours) == len(theirs) > 0
     assert all(difference(a, b) < CLOSE for a, b in zip(ours, theirs, strict=True))
+
+
+REFUSED = {
+    pixels: Case(f"`pix_fmt={pixels}`: {name}", "an error", "an error; the other files are read")
+    for pixels, name in (
+        ("rgb96le", "swscale cannot convert it"),
+        ("yaf32le", "swscale would end the process"),
+        ("bayer_rggb8", "with an odd number of lines, swscale would end the process"),
+    )
+}
+
+
+@pytest.mark.parametrize("pixels", REFUSED)
+def test_a_format_that_cannot_be_converted_is_an_error(pixels: str) -> None:
+    frame = av.VideoFrame(16, 5, pixels)
+    with pytest.raises(av.error.FFmpegError):
+        Screen().show(frame, Fraction(1))
 
 
 class Beside(NamedTuple):
@@ -138,7 +158,7 @@ SIDE_DATA = [
 
 @pytest.mark.parametrize("sample", SIDE_DATA, ids=lambda sample: sample.kind)
 def test_other_side_data_is_harmless(sample: Beside, tmp_path: Path) -> None:
-    path = film(tmp_path / sample.file, *sample.arguments)
+    path = video(tmp_path / sample.file, *sample.arguments)
     assert cast("Mapping[str, object]", decode(path)[0].side_data).get(sample.kind)
     ours, theirs = shown(path), shown_by_ffmpeg(path)
     assert all(difference(a, b) < CLOSE for a, b in zip(ours, theirs, strict=True))
@@ -157,4 +177,9 @@ def test_the_annotated_copy_states_its_colours(tmp_path: Path) -> None:
     assert difference(theirs, PORTRAIT) < 6
 
 
-CASES = [*(sample.case for sample in COLOURS), *(sample.case for sample in SIDE_DATA), COPY]
+CASES = [
+    *(sample.case for sample in COLOURS),
+    *REFUSED.values(),
+    *(sample.case for sample in SIDE_DATA),
+    COPY,
+]

@@ -5,11 +5,13 @@ from typing import NamedTuple
 
 import av
 import pytest
+from PIL import Image
 
 from offline.errors import CorruptVideoError
+from offline.video.reading import count_frames, read_frames
 from offline.video.streams import choose_stream, remarks
 from tests.cases import Case
-from tests.offline.video.ffmpeg import PORTRAIT, STILL, ffmpeg, film, shown, shown_by_ffmpeg
+from tests.offline.video.ffmpeg import PORTRAIT, STILL, ffmpeg, shown, shown_by_ffmpeg, video
 
 SOURCE = ("-f", "lavfi", "-t", "0.2", "-i", "testsrc2=s=320x240:r=10")
 
@@ -86,11 +88,47 @@ DOLBY = Case(
 
 def test_dolby_vision_without_a_base_layer_is_reported(tmp_path: Path) -> None:
     x265 = ("-c:v", "libx265", "-x265-params", "log-level=error", "-tag:v", "dvh1")
-    path = film(tmp_path / "dolby.mp4", *x265, "-strict", "unofficial")
+    path = video(tmp_path / "dolby.mp4", *x265, "-strict", "unofficial")
     with av.open(str(path)) as container:
         (line,) = remarks(container, choose_stream(container))
     assert "Dolby Vision" in line
     assert len(shown(path)) == 2
 
 
-CASES = [*(several.case for several in SEVERAL), SONG, DOLBY]
+NAME = Case("a file named `10:30.mkv`", "read", "read; the name is no protocol")
+TEXT = Case("titles and comments that are not UTF-8", "read", "read")
+TAG = Case("`codec_tag_string` of any bytes", "read", "read")
+
+
+@pytest.mark.parametrize("file", ["latin.avi", "latin.mkv", "latin.mov"])
+def test_titles_may_have_any_encoding(file: str, tmp_path: Path) -> None:
+    for stream in ("", ":s:v"):
+        path = video(tmp_path / file, "-c:v", "mpeg4", f"-metadata{stream}", "title=caf\udce9")
+        assert count_frames(path, None) == len(list(read_frames(path))) == 2
+
+
+@pytest.mark.parametrize("name", ["10:30.mkv", "pipe:0.mkv", "%03d.mkv", "\udce9.mkv"])
+def test_a_file_may_have_any_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video(tmp_path / "plain.mkv", "-c:v", "ffv1").rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert count_frames(Path(name), None) == len(list(read_frames(Path(name)))) == 2
+
+
+def test_exif_may_have_any_encoding(tmp_path: Path) -> None:
+    still, exif = tmp_path / "still.jpg", Image.Exif()
+    exif[0x013B] = b"Ren\xe9"  # Artist
+    Image.fromarray(PORTRAIT).save(still, exif=exif)
+    ffmpeg("-i", still, "-c", "copy", tmp_path / "exif.mov")
+    assert len(list(read_frames(tmp_path / "exif.mov"))) == 1
+
+
+def test_a_codec_tag_may_have_any_value(tmp_path: Path) -> None:
+    path = tmp_path / "bayer.nut"
+    raw = ("-f", "rawvideo", "-pix_fmt", "bayer_rggb8", "-s", "16x16", "-i", "-")
+    ffmpeg(*raw, "-c:v", "rawvideo", path, data=bytes(2 * 16 * 16))
+    assert len(list(read_frames(path))) == 2
+
+
+CASES = [*(several.case for several in SEVERAL), SONG, DOLBY, NAME, TEXT, TAG]

@@ -19,7 +19,7 @@ from offline.video.writing import open_video
 from tests.cases import Case
 from tests.offline.helpers import FakeAnalyzer, read_table
 from tests.offline.video.ffmpeg import ffmpeg
-from tests.offline.video.films import FRAMES, MPEG2, X264, decoded_by_ffmpeg, make, picture
+from tests.offline.video.moving import FRAMES, MPEG2, X264, decoded_by_ffmpeg, make, picture
 
 STEADY = tuple(i / 25 for i in range(FRAMES))
 PAUSE_S = 20.0
@@ -105,7 +105,7 @@ TIMES = [
         *("n.mpg", MPEG2, tuple(i * 1.001 / 30 for i in range(60)), "30000/1001"),
     ),
     sample(
-        "film at 23.976 with pulldown flags (`repeat_pict`)",
+        "cinema at 23.976 with pulldown flags (`repeat_pict`)",
         *("t.ts", f"{X264} -x264-params pulldown=32:pic-struct=1"),
         *(tuple(i * 1.001 / 24 for i in range(48)), "24000/1001"),
     ),

@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.errors import InvalidRequestError
@@ -57,6 +57,16 @@ ROWS = [
         .replace("+", "\\u002b")
         .encode(),
     ),
+    in_json("a data URL with a character set", ONE_FACE,
+            f"data:image/jpeg;charset=utf-8;base64,{TEXT}"),
+    in_json("spaces around a data URL in `url`", ONE_FACE, f" {DATA_URL}\n", key="url"),
+    typed(Case("base64 as the whole body (API gateways)", READ, ONE_FACE), "image/jpeg",
+          base64.encodebytes(PHOTO)),
+    typed(Case("a data URL as the whole body", READ, ONE_FACE), "text/plain", DATA_URL.encode()),
+    typed(Case("a data URL of another type as the whole body", READ, ONE_FACE), "text/plain",
+          f"data:application/octet-stream;base64,{TEXT}".encode()),
+    typed(Case("base64 as the whole body, damaged", REFUSED, f"{INVALID}, names `the body`"),
+          "image/jpeg", f"{TEXT[:9000]}!{TEXT[9000:]}".encode()),
     typed(Case("bytes in MessagePack", READ, ONE_FACE), "application/msgpack", packed(PHOTO)),
     typed(Case("base64 in MessagePack", READ, ONE_FACE), "application/msgpack", packed(TEXT)),
     typed(
@@ -109,6 +119,7 @@ def test_any_text_is_decoded_or_refused(text: str) -> None:
         assert isinstance(decode(text, "it"), bytes)
 
 
+@example(before=b"", wrong="\ud800", after=b"")
 @given(before=st.binary(max_size=9), wrong=st.characters(exclude_categories=[]), after=st.binary())
 def test_the_position_is_that_of_the_first_wrong_character(
     before: bytes, wrong: str, after: bytes

@@ -20,6 +20,7 @@ from service.errors import InvalidRequestError
 from service.http.compression import CODINGS, MAX_STREAMS, MAX_WINDOW, decompress
 from service.settings import Settings
 from tests.cases import Case
+from tests.hostile.test_connections import exchange
 from tests.server import Server
 from tests.service.http.rows import PHOTO, URL, Row, check
 from tests.service.in_process import client_of
@@ -103,14 +104,35 @@ ROWS = [
             window_log=24)).compressobj().compress(random.Random(0).randbytes(1 << 18)),
         "413 `too_large`, names `8 MiB`"),
 ]  # fmt: skip
-COMPRESSED = [row.case for row in ROWS]
+# A transfer coding is that of a connection: proxies remove it, and browsers never send it.
+TRANSFER = [
+    (Case(f"`Transfer-Encoding: {name}, chunked`", REFUSED, INVALID), name, pack)
+    for name, pack in PACKERS.items()
+]
+COMPRESSED = [*(row.case for row in ROWS), *(case for case, *_ in TRANSFER)]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=[case.input for case in COMPRESSED])
+@pytest.mark.parametrize("row", ROWS, ids=[row.case.input for row in ROWS])
 def test_compressed_bodies(server: Server, row: Row) -> None:
     answer = check(server, row)
     if row.headers.get("content-encoding") in ("br", "compress", "gzip, gzip"):
         assert answer.headers["accept-encoding"] == "gzip, deflate, zstd"
+
+
+@pytest.mark.parametrize(("case", "name", "pack"), TRANSFER, ids=PACKERS)
+def test_compressed_transfers(
+    server: Server, case: Case, name: str, pack: Callable[[bytes], bytes]
+) -> None:
+    content = pack(PHOTO)
+    answer = exchange(
+        server,
+        b"POST /v1/emotions HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
+        b"transfer-encoding: %b, chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
+        % (name.encode(), len(content), content),
+    )
+    problem = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert f"{problem['status']} `{problem['code']}`" == case.happens
+    assert "Content-Encoding" in problem["detail"]
 
 
 def unpack(name: str, content: bytes, reserve: Callable[[int], None] = lambda size: None) -> bytes:

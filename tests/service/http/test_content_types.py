@@ -5,11 +5,17 @@ import json
 
 import msgspec
 import pytest
+from PIL import Image
 
+from analysis import plugins
+from bench.inputs.saving import saved
 from tests.cases import Case
 from tests.server import Server
 from tests.service.http.rows import PHOTO, Row, check, typed
 
+plugins.load("JPEG XL")
+# Its third byte is that of a brace.
+JPEG_XL = saved(Image.new("RGB", (240, 240)), "JXL")
 JSON = json.dumps({"images": [{"data": base64.b64encode(PHOTO).decode()}]})
 PACKED = msgspec.msgpack.encode({"images": [{"data": PHOTO}]})
 READ, ONE_FACE = "read", "read; 1 face"
@@ -54,6 +60,8 @@ ROWS = [
         "application/octet-stream",
     )),
     Row(Case("MessagePack without a content type", READ, ONE_FACE), PACKED),
+    typed(Case("a JPEG XL that begins with `\\xff\\n{`", READ, "read; 0 faces"), "image/jxl",
+          JPEG_XL),
     refused("text as `text/plain`", "text/plain", b"hello", f"{UNSUPPORTED}, names `text/plain`"),
     refused("text as `image/jpeg`", "image/jpeg", b"hello", UNSUPPORTED),
     refused("text without a content type", "", b"hello", f"{UNSUPPORTED}, names `missing`"),

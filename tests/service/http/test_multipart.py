@@ -37,6 +37,7 @@ PIECES = st.sampled_from(
         *(b"--b", b"--", b"\r\n", b"\n", b"\r", b": ", b";", b'"', b"=", b"*", b"\xff", b"\0"),
         *(b"--b\r\n", b"\r\n--b--", b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"),
         *(b"Content-Disposition: form-data; name=images; filename*0*=utf-8''%ff; filename*1=a",),
+        *(b"Content-Disposition: form-data; name=images", b"; filename*=a", b"; filename*0=b"),
         b"Content-Transfer-Encoding: base64\r\n\r\n",
     ]
 )

@@ -16,6 +16,9 @@ from tests.service.load import PLAIN, metric
 KEPT = ("http://emotions;", "http://emotions;")
 REMOVED = ("http://emotions;", "http://emotions/;")
 UNBUFFERED = ("proxy_read_timeout", "proxy_request_buffering off;\n proxy_read_timeout")
+# nginx's default before version 1.29.7; it reads chunks in answers all the same.
+NEW_PROTOCOL = ("proxy_http_version 1.1;", "proxy_http_version 1.1;")
+OLD_PROTOCOL = ("proxy_http_version 1.1;", "proxy_http_version 1.0;")
 URL = "/emotions/v1/emotions"
 PNG = {"content-type": "image/png"}
 
@@ -65,13 +68,16 @@ def test_a_body_of_twenty_megabytes(
     assert answer.json()["images"][0]["width"] == 2600
 
 
-def test_lines_arrive_before_the_last_image_is_done(plans: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", [NEW_PROTOCOL, OLD_PROTOCOL], ids=["HTTP/1.1", "HTTP/1.0"])
+def test_lines_arrive_before_the_last_image_is_done(
+    plans: Path, tmp_path: Path, change: tuple[str, str]
+) -> None:
     """The whole answer would fit into one of nginx's buffers."""
     image = encode(np.zeros((1000, 1000, 3), np.uint8), "PNG")
     files = [("images", (str(number), image)) for number in range(20)]
     with (
         serving(plans, engine="bench.fakes:instant:1", workers="1") as slow,
-        nginx(tmp_path, upstream(slow), REMOVED) as url,
+        nginx(tmp_path, upstream(slow), REMOVED, change) as url,
         httpx.stream(
             "POST", url + URL, files=files, headers={"accept": "application/jsonl"}, timeout=60
         ) as answer,

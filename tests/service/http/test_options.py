@@ -27,6 +27,11 @@ def in_json(name: str, body: object, *named: str) -> Row:
     return Row(_case(name, named), json.dumps(body).encode())
 
 
+def twice(name: str, text: str) -> Row:
+    named = name.split("`")[1]
+    return Row(_case(name, (named, "twice")), text.replace("IMAGE", f'"data": "{TEXT}"').encode())
+
+
 def in_form(field: str, value: str, *named: str) -> Row:
     content = (
         b'--b\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n\r\n%b\r\n'
@@ -53,13 +58,22 @@ ROWS = [
     query("", "deadline_ms=100", "deadline_ms:", "X-Request-Deadline-Ms"),
     query("", "X-Request-Deadline-Ms=100", "send it as a header, X-Request-Deadline-Ms"),
     query(", twice", "labels=sad&labels=happy", "labels:", "once"),
-    query(", without a value", "embeddings", "embeddings:", "boolean"),
-    query("", "embeddings=maybe", "embeddings:", "boolean"),
+    query(", without a value", "embeddings", "embeddings:", "give true or false, not ''"),
+    query("", "embeddings=maybe", "embeddings:", "give true or false, not 'maybe'"),
+    query("", "embeddings=true&"),
+    query("", "&"),
     *(query("", f"embeddings={value}") for value in ("false", "False", "0", "no", "off")),
-    query("", "min_score=0,5", "min_score:", "number"),
-    query("", "labels=glad", "labels:", "happy"),
+    query("", "min_score=0,9", "min_score:", "a number from 0 to 1, such as 0.9, not '0,9'"),
+    query("", "min_score=50", "min_score:", "a number from 0 to 1"),
+    query("", "max_faces=0", "max_faces:", "a whole number from 1 to 1000"),
+    query("", "max_faces=1.5", "max_faces:", "a whole number from 1 to 1000"),
+    query("", "labels=Happy", "labels:", "Happy: unknown label; did you mean happy?"),
+    query("", "labels=anger", "labels:", "did you mean angry?"),
+    query("", "labels=joy", "labels:", "known are angry, disgust, fear, happy"),
+    query("", "labels=sad,sad", "labels:", "sad: give it once"),
     in_form("embeddings", "true", "embeddings:", "send it as a query parameter, ?embeddings="),
     in_form("minScore", "0.9", "minScore:", "?min_score="),
+    in_form("MAX_FILE_SIZE", "9", "MAX_FILE_SIZE:", "known are images"),
     in_form("csrf_token", "x", "csrf_token:", "known are images"),
     in_json("`embeddings` beside `images` in JSON", {"embeddings": True, "images": IMAGES},
             "embeddings:", "?embeddings="),
@@ -72,9 +86,18 @@ ROWS = [
             "name:", "known are data, url, id"),
     in_json("neither `data` nor `url`", {"images": [{"id": "a"}]}, "either"),
     in_json("both `data` and `url`", {"images": [{"data": TEXT, "url": "https://a.b"}]}, "either"),
+    twice("`images` twice in JSON", '{"images": [{IMAGE}], "images": [{IMAGE}]}'),
+    twice("`images` and an empty `images` in JSON", '{"images": [{IMAGE}], "images": []}'),
+    twice("`data` twice in an image of JSON", '{"images": [{IMAGE, IMAGE}]}'),
+    twice("`id` twice in an image of JSON", '{"images": [{IMAGE, "id": "a", "id": "b"}]}'),
+    Row(_case("ids of JSON that resemble keys", ()), json.dumps({"images": [
+        {"data": TEXT, "id": 'data: "data": "id"'}]}).encode()),
     headers("X-Request-Deadline", "100", "x-request-deadline:", "X-Request-Deadline-Ms"),
     headers("X-Deadline-Ms", "100", "x-deadline-ms:", "X-Request-Deadline-Ms"),
-    headers("X-Request-Deadline-Ms", "0.5", "X-Request-Deadline-Ms:"),
+    headers("Deadline", "100", "deadline:", "X-Request-Deadline-Ms"),
+    headers("X-Request-Deadline-Ms", "0.5", "X-Request-Deadline-Ms:", "a whole number of"),
+    headers("Embeddings", "true", "embeddings:", "?embeddings="),
+    headers("X-Min-Score", "0.9", "x-min-score:", "?min_score="),
     headers("X-Request-Deadline-Ms", "60000"),
     headers("X-Request-Start", "t=1"),
     headers("Finagle-Ctx-com.twitter.finagle.Deadline", "1 2"),
