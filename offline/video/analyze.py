@@ -59,7 +59,7 @@ async def analyze_video(
                 report(result)
 
             await analyze_frames(analyzer, f"{name}:", frames, deliver, limit)
-        people = await in_thread(output.finish, damage.lines() if damage else [])
+        people = await in_thread(output.finish, damage or Damage())
         shutil.rmtree(out, ignore_errors=True)
         part.rename(out)
         return people

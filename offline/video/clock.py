@@ -7,8 +7,9 @@ import av
 DEFAULT_RATE = 25  # frames per second of a stream that does not state its rate
 # ffmpeg's -dts_delta_threshold: in broadcast formats, a longer step is no pause, but a new clock.
 NEW_CLOCK_S = 10.0
-# Timestamps that go back further than reordered frames do come from a new clock in every format.
-BACKWARDS_S = 1.0
+# Steps back that are longer come from a new clock: in broadcast formats as in ffmpeg, in others
+# where no reordered frame can go back so far.
+BACK_IN_BROADCASTS_S, BACK_S = 0.1, 1.0
 
 
 class Clock:
@@ -22,6 +23,7 @@ class Clock:
         self._base = float(stream.time_base or 0)
         self._interval = 1 / rate_of(stream)
         self._longest = NEW_CLOCK_S if jumps else math.inf
+        self._back = BACK_IN_BROADCASTS_S if jumps else BACK_S
         self._zero: float | None = None  # the timestamp of time 0, seconds
         self._time = 0.0
         self.duration = 0.0  # of the last frame, seconds
@@ -34,7 +36,7 @@ class Clock:
         if self._zero is None:
             self._zero = seconds or 0.0
         time = next_time if seconds is None else seconds - self._zero
-        if not -BACKWARDS_S <= time - self._time <= self._longest:
+        if not -self._back <= time - self._time <= self._longest:
             self._zero += time - next_time
             time = next_time
         self._time = max(self._time, time)

@@ -50,6 +50,7 @@ class Damage:
         self._frames = 0
         self._time: float | None = None  # of the last frame
         self._due = 0.0  # when the next frame comes if none is missing
+        self._distorted = False
 
     @property
     def incomplete(self) -> bool:
@@ -66,8 +67,12 @@ class Damage:
         """Discard the packets lost since the last gap."""
         self._lost = 0
 
-    def add_frame(self, time: float, duration: float, *, distorted: bool) -> None:
-        """Record a frame, seconds; packets lost before it belong to the next leap in time."""
+    def add_frame(self, time: float, duration: float, *, distorted: bool, key: bool) -> None:
+        """Record a frame, seconds; packets lost before it belong to the next leap in time.
+
+        Frames copy from those before them, so a distorted frame may distort all frames up to the
+        next key frame.
+        """
         if self._time is None and self._lost and not self.joined:
             self._close(None, time)
         elif self._time is None:
@@ -76,7 +81,8 @@ class Damage:
             self._add_gap(self._time, time, duration)
         self._frames += 1
         self._time, self._due = time, time + duration
-        if distorted:
+        self._distorted = distorted or (self._distorted and not key)
+        if self._distorted:
             self.distorted.append(time)
 
     def _add_gap(self, last: float, time: float, duration: float) -> None:
@@ -107,8 +113,9 @@ class Damage:
         if rest := gaps[SHOWN:]:
             lines.append(f"{len(rest)} more gaps, {sum(gap.packets for gap in rest)} packets lost")
         if self.distorted:
-            noun = "frame is" if len(self.distorted) == 1 else "frames are"
-            lines.append(f"{len(self.distorted)} {noun} distorted, from {self.distorted[0]:.2f} s")
+            noun = "frame" if len(self.distorted) == 1 else "frames"
+            span = f"from {self.distorted[0]:.2f} to {self.distorted[-1]:.2f} s"
+            lines.append(f"{len(self.distorted)} {noun} may be distorted, {span}")
         return [*lines, *([self.end] if self.end else []), *self.remarks]
 
 

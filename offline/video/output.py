@@ -8,6 +8,7 @@ import numpy as np
 
 from analysis.document import Face, ImageResult
 from offline.drawing.annotate import annotate
+from offline.video.damage import Damage
 from offline.video.people import Person, group_tracks
 from offline.video.portraits import Portraits
 from offline.video.reading import Frame
@@ -20,11 +21,21 @@ from offline.video.writing import MAX_SIDE, open_video
 # People who are in the picture for less time are not in the report: most are false detections.
 MIN_SECONDS = 0.5
 REPORT = "report.html"
+# What a video lacks, a line each; only a video that lacks a part has it.
+INCOMPLETE = "incomplete.txt"
 
 
 def exists(folder: Path) -> bool:
     """Whether the folder of a video is there; it appears only when it is complete."""
     return (folder / REPORT).exists()
+
+
+def missing_parts(folder: Path) -> str:
+    """Return what the video of a folder lacks; nothing if it is complete."""
+    try:
+        return "; ".join((folder / INCOMPLETE).read_text(encoding="utf-8").splitlines())
+    except FileNotFoundError:
+        return ""
 
 
 class VideoOutput:
@@ -67,10 +78,10 @@ class VideoOutput:
             return faces
         return [face.model_copy(update={"embedding": None}) for face in faces]
 
-    def finish(self, defects: Sequence[str] = ()) -> list[Person]:
+    def finish(self, damage: Damage) -> list[Person]:
         """Group the tracks into people, write `faces.csv`, timeline and report; after the block.
 
-        `defects` are lines for the report. Returns the people of the report.
+        The report shows `damage`. Returns the people of the report.
         """
         people = group_tracks(self._tracker.tracks, self._same_person)
         self._tables.finish({t.number: person.number for person in people for t in person.tracks})
@@ -83,5 +94,8 @@ class VideoOutput:
         counted = "people" if identities else "tracks, not grouped by person"
         summary = f"{self._frames} frames, {self._seconds:.1f} s, {len(shown)} {counted}"
         report = self._folder / REPORT
-        write_report(report, self._name, cards, self._labels, summary, noun=noun, defects=defects)
+        lines = damage.lines()
+        write_report(report, self._name, cards, self._labels, summary, noun=noun, defects=lines)
+        if damage.incomplete:
+            (self._folder / INCOMPLETE).write_text("\n".join(lines), encoding="utf-8")
         return shown

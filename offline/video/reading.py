@@ -84,7 +84,8 @@ def _read(
     for decoded in chain(decoder.frames(), (None,)):
         for shown in converter.push(decoded):
             time = clock.time_of(shown.frame)
-            damage.add_frame(time, clock.duration, distorted=shown.frame.is_corrupt)
+            distorted, key = shown.frame.is_corrupt, shown.frame.key_frame
+            damage.add_frame(time, clock.duration, distorted=bool(distorted), key=bool(key))
             if sampler.takes(time) and (image := _image(shown, damage)) is not None:
                 shown_any = True
                 yield Frame(number, time, image, timecodes.at(shown.frame, time))

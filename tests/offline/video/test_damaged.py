@@ -59,7 +59,7 @@ def test_damage_costs_what_ffmpeg_cannot_decode(damaged: Damaged, sample: Sample
     assert FRAMES / 2 < len(frames) <= FRAMES
     happens = LOST if damage.gaps else PAUSE if damage.pauses else DISTORTED
     assert (happens, happens == LOST) == (sample.case.happens, damage.incomplete)
-    words = {LOST: " lost be", PAUSE: "no frames between", DISTORTED: "distorted, from"}
+    words = {LOST: " lost be", PAUSE: "no frames between", DISTORTED: "may be distorted, from"}
     assert words[happens] in "\n".join(damage.lines())
     times = [None, *(frame.time for frame in frames), None]
     assert {(gap.start, gap.end) for gap in damage.gaps + damage.pauses} <= {*pairwise(times)}
@@ -95,7 +95,7 @@ def test_every_lost_packet_is_in_a_gap(events: list[float | None], joined: bool)
             lost_packets += begun or not joined
         else:
             time, begun = time + step, True
-            damage.add_frame(time, 0.04, distorted=False)
+            damage.add_frame(time, 0.04, distorted=False, key=True)
     damage.finish()
     lost_packets *= begun
     assert sum(gap.packets for gap in damage.gaps) == lost_packets
@@ -104,7 +104,7 @@ def test_every_lost_packet_is_in_a_gap(events: list[float | None], joined: bool)
 
 def test_packets_without_frames_at_the_end_are_a_gap() -> None:
     damage = Damage()
-    damage.add_frame(0.0, 0.04, distorted=False)
+    damage.add_frame(0.0, 0.04, distorted=False, key=True)
     damage.finish(rest=0.5)
     assert (damage.lines(), damage.incomplete) == (["no frames after 0.00 s"], True)
 
@@ -112,7 +112,7 @@ def test_packets_without_frames_at_the_end_are_a_gap() -> None:
 def test_many_gaps_are_counted() -> None:
     damage = Damage()
     for i in range(10):
-        damage.add_frame(float(i), 0.04, distorted=False)
+        damage.add_frame(float(i), 0.04, distorted=False, key=True)
         damage.lose()
     damage.finish()
     assert damage.lines()[:2] == [
