@@ -43,6 +43,8 @@ def predict(settings: Settings, run: PredictRun, console: Console) -> int:
         OSError: a result cannot be written.
     """
     check_format(run.table_format)
+    if run.out and run.out.exists() and not run.out.is_dir():
+        raise OutputError(f"{run.out} is a file; --out takes a folder")
     if run.out and all_inside(run.paths, run.out):
         raise OutputError(
             f"nothing to read: {run.out} is the folder for results, and its pictures are not read; "

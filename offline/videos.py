@@ -17,7 +17,7 @@ from offline.tables.convert import convert
 from offline.tables.folder import IMAGES
 from offline.video.analyze import analyze_video
 from offline.video.damage import Damage
-from offline.video.output import exists
+from offline.video.output import exists, missing_parts
 from offline.video.reading import count_frames, read_frames
 from offline.video.tables import TABLES, Columns
 
@@ -45,11 +45,13 @@ async def predict_videos(
     for file in files:
         folder = paths.path(file.name)
         try:
-            damage = None
-            if not (run.resume and exists(folder)):
+            if run.resume and exists(folder):
+                convert(folder, run.table_format, TABLES)
+                _count_earlier(file, missing_parts(folder), counter)
+            else:
                 damage = await _predict_video(analyzer, file, run, folder, counter.console)
-            convert(folder, run.table_format, TABLES)
-            _count(file, damage, counter)
+                convert(folder, run.table_format, TABLES)
+                _count(file, damage, counter)
         except NoVideoError as error:
             if file.named:
                 counter.fail_video(file.name, str(error))
@@ -77,14 +79,16 @@ async def _predict_video(
     return damage
 
 
-def _count(file: FoundFile, damage: Damage | None, counter: ResultCounter) -> None:
-    """Count a video whose folder is complete; it has failed if a part of the video is missing.
-
-    `damage` is None for a video of an earlier run.
-    """
-    if damage is None:
+def _count_earlier(file: FoundFile, missing: str, counter: ResultCounter) -> None:
+    """Count a video of an earlier run; a missing part is reported again."""
+    if missing:
+        counter.fail_video(file.name, missing)
+    else:
         counter.done += 1
-        return
+
+
+def _count(file: FoundFile, damage: Damage, counter: ResultCounter) -> None:
+    """Count a video whose folder is complete; it has failed if a part of the video is missing."""
     lines = "; ".join(damage.lines())
     if damage.incomplete:
         counter.fail_video(file.name, lines)

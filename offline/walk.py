@@ -1,9 +1,12 @@
 """The files below a folder, also behind links, each once."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+# Tables that this project writes: a folder with a pair of them has results, and no originals.
+TABLES = ({"faces.csv", "images.csv"}, {"faces.csv", "frames.csv"})
 
 
 class Entry(NamedTuple):
@@ -70,6 +73,9 @@ class Walk:
             reason = f"cannot list the folder: {error.strerror}"
             yield Entry(folder.path, folder.place, reason)
             return
+        if folder.real not in self._skip and _has_results(listed):
+            yield Entry(folder.path, folder.place, left_out="results")
+            return
         for entry in listed:
             at = _At(*(parent / entry.name for parent in folder))
             if at.real in self._skip or at.real == self._excluded:
@@ -98,6 +104,11 @@ class Walk:
         if not (self._excluded and target.is_relative_to(self._excluded)):
             self._links.append(link._replace(real=target))
         return None
+
+
+def _has_results(listed: "Sequence[os.DirEntry[str]]") -> bool:
+    names = {entry.name for entry in listed}
+    return any(tables <= names for tables in TABLES)
 
 
 def is_dir(path: Path) -> bool:

@@ -36,6 +36,8 @@ async def open_remote(
         MissingExtraError: the client is not installed.
         RemoteError: the service does not answer, or it rejects the key.
     """
+    if not url.startswith(("http://", "https://")):
+        raise RemoteError(f"--url {url}: write http://{url}")
     try:
         from emotions_client import AsyncClient  # noqa: PLC0415  (a distribution of its own)
     except ImportError as error:

@@ -41,14 +41,16 @@ def predict(
     run = PredictRun(paths, out, table_format, resume, embeddings, url, fps, identities)
     try:
         failed = prediction.predict(settings, run, console)
+    except BrokenPipeError:  # of standard output; typer handles it
+        raise
     except OSError as error:
-        print_line(f"emotions: {error}")
+        print_line(f"emotions: {error.filename or out}: {error.strerror}")
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         print_line("emotions: stopped" + (f"; continue with --out {out} --resume" if out else ""))
         raise typer.Exit(INTERRUPTED) from None
     if failed:
-        print_line(f"emotions: {failed} of the files could not be analyzed")
+        print_line(f"emotions: {failed} of the files could not be analyzed, or not completely")
         raise typer.Exit(1)
 
 

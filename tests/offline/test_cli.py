@@ -1,6 +1,7 @@
 """The `emotions` command, as it is typed."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from tests.offline.helpers import read_table
 from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, read
 
 ROOT = Path(__file__).parents[2]
-SHARED = ROOT / "shared" / "weights"
+SHARED = ROOT.parent / "shared" / "weights"
 needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="the reference weights are not here")
 
 
@@ -149,7 +150,7 @@ def test_a_video_does_not_cost_the_images_beside_it(
     option: list[str | Path] = ["--out", out] if reason == WITHOUT_PYAV else []
     output = emotions("predict", photographs, *option, status=1)
     assert f"IMG_0.MOV: {reason}" in output
-    assert "1 of the files could not be analyzed" in output
+    assert "1 of the files could not be analyzed, or not completely" in output
     if option:
         faces = [row["faces"] for row in read_table(out / "images.csv")]
     else:
@@ -165,6 +166,24 @@ def test_nothing_to_read_is_not_a_success(tmp_path: Path) -> None:
     output = emotions("predict", tmp_path, status=1)
     assert "left out: 1 file (1 .txt)" in output
     assert "emotions: nothing was read" in output
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "advice"),
+    [
+        ("--out", "a.jpg", "a.jpg is a file; --out takes a folder"),
+        ("--out", "a.jpg/b", "a.jpg/b: Not a directory"),
+        ("--url", "localhost:8000", "write http://localhost:8000"),
+    ],
+)
+def test_a_wrong_option_is_named_with_its_remedy(
+    tmp_path: Path, option: str, value: str, advice: str
+) -> None:
+    shutil.copy(HOPPER_FILE, tmp_path / "a.jpg")
+    given = tmp_path / value if option == "--out" else value
+    output = emotions("predict", tmp_path, option, given, status=1)
+    assert advice in output.replace("\n", "")
+    assert "Errno" not in output
 
 
 def test_export_needs_weights_that_fit(tmp_path: Path) -> None:

@@ -78,6 +78,19 @@ FILES: dict[Case, Files] = {
         ".thumbnails/IMG_1.JPG": JPEG,
     },
     Case(
+        "results of an earlier run, in a folder below",
+        "they are no originals",
+        "read: a.jpg; left out: 2 files (2 results); exit status 0",
+    ): {
+        "a.jpg": JPEG,
+        "out/images.csv": b"",
+        "out/faces.csv": b"",
+        "out/pictures/a.jpg": JPEG,
+        "webcam/2026/frames.csv": b"",
+        "webcam/2026/faces.csv": b"",
+        "webcam/2026/video.mp4": VIDEO,
+    },
+    Case(
         "an `.mp4` with sound alone, an `.mp3`",
         "they are counted",
         "read: a.jpg; left out: 2 files (1 .mp3, 1 without video); exit status 0",

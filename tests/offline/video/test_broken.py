@@ -174,6 +174,14 @@ async def test_a_broken_video_fails_and_keeps_its_folder(damaged: Damaged, tmp_p
         assert "of 2.0 s" in text
 
 
+async def test_a_resumed_run_reports_a_broken_video_again(damaged: Damaged, tmp_path: Path) -> None:
+    path = damaged(BROKEN[0])
+    await analyze(path, tmp_path)
+    counter, output = await analyze(path, tmp_path, resume=True)
+    assert (counter.videos, counter.failed, counter.done) == (1, 1, 0)
+    assert "breaks off after 1." in output
+
+
 async def test_a_video_without_frames_fails_and_leaves_nothing(
     damaged: Damaged, tmp_path: Path
 ) -> None:

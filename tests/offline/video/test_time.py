@@ -47,14 +47,14 @@ def sample(
     return Sample(case, file, lambda path: make(path, options, rate=rate), times)
 
 
-def joined(name: str, file: str, *options: str) -> Sample:
+def joined(name: str, file: str, *options: str, frames: int = FRAMES) -> Sample:
     """Recordings one after the other in one file."""
 
     def write(path: Path) -> None:
         parts = [make(path.with_name(f"{i}-{file}"), part) for i, part in enumerate(options)]
         path.write_bytes(b"".join(part.read_bytes() for part in parts))
 
-    times = tuple(i / 25 for i in range(FRAMES * len(options)))
+    times = tuple(i / 25 for i in range(frames * len(options)))
     return Sample(Case(name, CONTINUED, CONTINUED), file, write, times)
 
 
@@ -136,6 +136,12 @@ TIMES = [
     ),
     joined("the same recording twice in MPEG-TS", "s.ts", MPEG2, MPEG2),
     joined("the same recording twice in MPEG-PS", "s.mpg", MPEG2, MPEG2),
+    joined(
+        "the same recording of 0.4 s twice in MPEG-TS",
+        "t.ts",
+        *[f"{MPEG2} -frames:v 10"] * 2,
+        frames=10,
+    ),
 ]
 
 
