@@ -42,7 +42,7 @@ async def open_remote(
         from emotions_client import AsyncClient  # noqa: PLC0415  (a distribution of its own)
     except ImportError as error:
         raise MissingExtraError(
-            "--url needs the client; `pip install ./client` installs it"
+            "--url needs the client; `.venv/bin/pip install ./client` installs it"
         ) from error
     async with AsyncClient(url, key=_first_key(settings)) as client:
         models = await _models(client, url)
