@@ -13,13 +13,15 @@ SCALES = (1.0, 255.0, 65535.0)
 
 def rgb(image: Image.Image) -> Image.Image:
     """Convert to RGB: transparent pixels are blended with white, as in a browser."""
+    negative = _is_negative(image)
     if image.mode.startswith("I;16"):  # convert() would clip it
-        samples = np.asarray(image) >> 8
-        return _grey(255 - samples if _is_negative(image) else samples)
+        return _grey(np.asarray(image) >> 8, negative)
     if image.mode in {"I", "F"}:
-        return _grey(_scaled(image))
+        return _grey(_scaled(image), negative)
     if image.mode == "LAB":
         return _from_lab(image)
+    if image.mode == "La":  # it has no other way
+        image = image.convert("LA")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGB", image.size, "white")
@@ -39,8 +41,9 @@ def _from_lab(image: Image.Image) -> Image.Image:
     return ImageCms.buildTransform(lab, srgb, "LAB", "RGB").apply(image)
 
 
-def _grey(samples: Array) -> Image.Image:
-    return Image.fromarray(samples.astype(np.uint8)).convert("RGB")
+def _grey(samples: Array, negative: bool) -> Image.Image:
+    shades = samples.astype(np.uint8)
+    return Image.fromarray(255 - shades if negative else shades).convert("RGB")
 
 
 def _scaled(image: Image.Image) -> Array:

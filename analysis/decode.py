@@ -11,6 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from analysis import plugins, sanitize
 from analysis.colours import rgb
 from analysis.containers.container import Container
+from analysis.containers.tiff import UNUSUAL
 from analysis.errors import CorruptImageError, ServiceError, TooLargeError
 from analysis.exif import ON_ITS_SIDE, orientation, turned_upright
 from analysis.formats import refusal
@@ -43,14 +44,16 @@ class ImageLimits(NamedTuple):
     def check_bytes(self, data: bytes) -> None:
         """Check the encoded size."""
         if len(data) > self.max_bytes:
-            raise TooLargeError(f"the image has {len(data)} bytes; the limit is {self.max_bytes}")
+            raise TooLargeError(
+                f"the image has {len(data):,} bytes; the limit is {self.max_bytes:,} bytes"
+            )
 
     def check_pixels(self, width: int, height: int, times: int = 1) -> None:
         """Check the size of an image against a multiple of the limit."""
         if width * height > times * self.max_pixels:
             raise TooLargeError(
-                f"the image has {width}x{height} pixels; the limit is {times * self.max_pixels} "
-                "in all; send it smaller"
+                f"the image has {width:,} x {height:,} pixels; the limit is "
+                f"{times * self.max_pixels:,} pixels; send it smaller"
             )
 
     def check_scans(self, width: int, height: int, scans: int) -> None:
@@ -59,7 +62,7 @@ class ImageLimits(NamedTuple):
         most = JPEG_WORK * self.max_pixels // max(1, width * height)
         if scans > most:
             raise TooLargeError(
-                f"the image has {scans} scans; at its size {most} are allowed; save it again"
+                f"the image has {scans:,} scans; at its size {most:,} are allowed; save it again"
             )
 
     def divisor(self, width: int, height: int, streamed: bool) -> int:
@@ -123,7 +126,7 @@ def open_picture(data: bytes, limits: ImageLimits, side: int | None = None) -> P
         raise
     except UnidentifiedImageError as error:
         if container.kind == "TIFF":  # its directory is sound
-            raise refusal("a TIFF image with unusual samples; save it with 8 bits each") from error
+            raise refusal(UNUSUAL) from error
         raise _corrupt(container.kind) from error
     except BaseException as error:  # of many kinds; a panic in Rust is no Exception
         raise _corrupt(container.kind) from error

@@ -30,7 +30,16 @@ REFUSED = (
     (rb"P[1-7]\s", "a Netpbm image; save it as PNG"),
     (rb"qoif", "a QOI image; save it as PNG"),
     (rb"v/1\x01|#\?RADIANCE", "an image with floating-point colours; export it as JPEG"),
-    (rb"\0\0[\x01\x02]\0", "an icon; save it as PNG"),
+    (rb"\0\0[\x01\x02]\0(?!\0\0)|icns", "an icon; save it as PNG"),
+    # Colours or greys, plain or as run lengths; or a palette.
+    (
+        rb".(\0[\x02\x03\n\v]\0{5}|\x01[\x01\t].{5}).{8}[\x08\x0f\x10\x18\x20]",
+        "a TGA image; save it as PNG",
+    ),
+    (rb"\n[\x00\x02-\x05]\x01[\x01\x02\x04\x08]", "a PCX image; save it as PNG"),
+    (rb"DDS \x7c\0\0\0", "a DDS texture; save it as PNG"),
+    (rb"gimp xcf", "a GIMP document; export it as JPEG or PNG"),
+    (rb".{128}DICM", "a DICOM file; export its pictures as PNG"),
     (rb"%PDF", "a PDF document; export its pages as JPEG"),
     (rb"%!PS|\xc5\xd0\xd3\xc6", "a PostScript document; export its pages as JPEG"),
     (rb"\s*(<\?xml.*?|<!--.*?)?<svg\b", "a drawing (SVG); export it as PNG"),

@@ -30,7 +30,7 @@ def read(data: bytes) -> Container:
     try:
         return READERS[kind](data)
     except (struct.error, IndexError, EOFError) as error:
-        raise CorruptImageError(f"the {kind} image ends before its end; send it whole") from error
+        raise CorruptImageError(f"the {kind} image is cut off; send the whole file") from error
 
 
 def _webp(data: bytes) -> Container:

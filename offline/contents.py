@@ -34,7 +34,8 @@ def read_content(path: Path, max_bytes: int) -> Content:
         size = os.fstat(file.fileno()).st_size
         if size > max_bytes:
             raise TooLargeError(
-                f"the image has {size} bytes; the limit is {max_bytes} (EMOTIONS_MAX_IMAGE_BYTES)"
+                f"the image has {size:,} bytes; the limit is {max_bytes:,} bytes "
+                "(EMOTIONS_MAX_IMAGE_BYTES)"
             )
         return Content(kind, head + file.read(max(0, size - len(head))))
 

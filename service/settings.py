@@ -4,14 +4,23 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from analysis.close_up import CloseUps
 from engines.catalog import Precision
 from engines.plan import DEFAULT_FOLDER
+from service import names
 
 MEBI = 1 << 20
-Fraction = Annotated[float, Field(ge=0, le=1)]
+# A variable that is this similar to a setting is a misspelling of it.
+SIMILARITY = 0.75
+KUBERNETES = (
+    "Kubernetes sets this variable for a Service named emotions; set enableServiceLinks: false in "
+    "the specification of the Pod, or rename the Service"
+)
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 List = Annotated[tuple[str, ...], NoDecode]
 
@@ -84,9 +93,8 @@ class Settings(BaseSettings):
         description="Run the networks in a device process that batches the rows of all workers; "
         "by default only on GPUs, one process per GPU",
     )
-    batch_limit_s: float | None = Field(
+    batch_limit_s: Seconds | None = Field(
         default=None,
-        gt=0,
         description="Maximum time to run one batch or to decode one image before the process "
         "is replaced, in seconds; by default a third of deadline_s, at least 5",
     )
@@ -109,17 +117,14 @@ class Settings(BaseSettings):
         default=512,
         description="Maximum number of images under way, from admission to the answer",
     )
-    deadline_s: float = Field(
-        default=30.0, gt=0, description="Maximum time per request, in seconds"
-    )
+    deadline_s: Seconds = Field(default=30.0, description="Maximum time per request, in seconds")
 
     max_connections: Count = Field(
         default=4096,
         description="Maximum number of open connections; each uses a file descriptor",
     )
-    patience_s: float = Field(
+    patience_s: Seconds = Field(
         default=10.0,
-        gt=0,
         description="Maximum wait for the head of a request, or for a client that does not read "
         "its answer, in seconds",
     )
@@ -169,8 +174,8 @@ class Settings(BaseSettings):
         default=(),
         description="Networks that are not public but may be fetched from, e.g. 10.1.0.0/16",
     )
-    url_timeout_s: float = Field(
-        default=10.0, gt=0, description="Maximum time to fetch one image, in seconds"
+    url_timeout_s: Seconds = Field(
+        default=10.0, description="Maximum time to fetch one image, in seconds"
     )
     url_max_redirects: int = Field(
         default=3, ge=0, description="Maximum number of redirects to follow per URL"
@@ -198,6 +203,13 @@ class Settings(BaseSettings):
         default="info", description="Minimum level of the log lines"
     )
 
+    @field_validator("port", mode="before")
+    @classmethod
+    def _reject_service_link(cls, value: object) -> object:
+        if isinstance(value, str) and value.startswith("tcp://"):
+            raise PydanticCustomError("kubernetes", KUBERNETES)
+        return value
+
     @field_validator("root_path", mode="before")
     @classmethod
     def _trim(cls, value: object) -> object:
@@ -214,6 +226,26 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def misspelt(kind: type[BaseSettings] = Settings) -> list[str]:
+    """Describe each variable of the environment that resembles a setting of `kind` but is none.
+
+    Others are ignored: Kubernetes sets variables for a Service that is named emotions.
+    """
+    prefix = kind.model_config.get("env_prefix", "")
+    given = (
+        name.upper().removeprefix(prefix)
+        for name in EnvSettingsSource(kind).env_vars
+        if name.upper().startswith(prefix)
+    )
+    unknown = (name for name in given if name.lower() not in kind.model_fields)
+    found = ((name, names.nearest(name, kind.model_fields, SIMILARITY)) for name in unknown)
+    return [
+        f"{prefix}{name} is unknown and has no effect; did you mean {prefix}{setting.upper()}?"
+        for name, setting in found
+        if setting and not name.startswith("BOT_")
+    ]
 
 
 def explain(kind: type[BaseSettings], error: ValidationError) -> str:

@@ -37,4 +37,4 @@ def boxes(data: bytes) -> Iterator[Box]:
             return
         yield Box(kind, begin, end)
         at = end
-    raise TooLargeError(f"the image has more than {MAX_BOXES} boxes; save it again")
+    raise TooLargeError(f"the image has more than {MAX_BOXES:,} boxes; save it again")

@@ -56,4 +56,4 @@ def _end(data: bytes, at: int) -> int:
 
 
 def _too_many() -> TooLargeError:
-    return TooLargeError(f"the GIF image has more than {MAX_BLOCKS} blocks; save it again")
+    return TooLargeError(f"the GIF image has more than {MAX_BLOCKS:,} blocks; save it again")

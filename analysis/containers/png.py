@@ -30,4 +30,4 @@ def strip(data: bytes) -> Container:
             turn = orientation(data[begin + 8 : at - 4])
         if name == b"IEND":
             return Container("PNG", b"".join(kept), turn)
-    raise TooLargeError(f"the PNG image has more than {MAX_CHUNKS} chunks; save it again")
+    raise TooLargeError(f"the PNG image has more than {MAX_CHUNKS:,} chunks; save it again")

@@ -19,7 +19,8 @@ MAX_PAGES = 64
 MAX_TAGS = 4096
 # Places of strips or tiles, or colours of a palette.
 MAX_VALUES = 1 << 16
-SUBFILE, WIDTH, HEIGHT, COMPRESSION, COLOURS = 254, 256, 257, 259, 262
+SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, COLOURS = 254, 256, 257, 258, 259, 262
+PLANES, SAMPLE_FORMAT = 284, 339
 ROWS_PER_STRIP, TILE_WIDTH, TILE_HEIGHT = 278, 322, 323
 # Offsets and sizes of strips, and of tiles.
 PARTS = ((273, 279), (324, 325))
@@ -31,6 +32,9 @@ NEEDED = frozenset([*SAMPLES, 273, 278, 279, *range(322, 326), 347, *range(529, 
 NOT_A_PAGE = 0b101
 SENSOR_COLOURS = (32803, 34892)
 UNCOMPRESSED, JPEG = 1, 7
+SEPARATE = 2
+UNSIGNED, SIGNED = 1, 2
+UNUSUAL = "a TIFF image with unusual samples; save it with 8 bits each"
 # None, CCITT, LZW, JPEG, Deflate (two numbers), PackBits and Zstandard.
 COMPRESSIONS = (UNCOMPRESSED, 2, 3, 4, 5, JPEG, 8, 32946, 32773, 50000)
 SCAN = b"\xff\xda"
@@ -56,7 +60,7 @@ def strip(data: bytes) -> Container:
     """Keep the first page of full size, and of its tags those that its pixels need.
 
     Raises:
-        UnsupportedMediaTypeError: a camera RAW file, or a compression that is not read.
+        UnsupportedMediaTypeError: a camera RAW file, or a compression or samples that are not read.
         TooLargeError: more tags, strips or tiles than any image needs.
         CorruptImageError: the strips or tiles overlap.
         EOFError, struct.error: the file is damaged or incomplete.
@@ -66,6 +70,7 @@ def strip(data: bytes) -> Container:
     compression = file.number(page, COMPRESSION, UNCOMPRESSED)
     if compression not in COMPRESSIONS:
         raise refusal(f"a TIFF image with compression {compression}; save it with LZW or Deflate")
+    _check_samples(file, page, compression)
     _check_parts(file, page, compression)
     width, height = file.number(page, WIDTH, 0), file.number(page, HEIGHT, 0)
     rows = min(file.number(page, ROWS_PER_STRIP, height), height)
@@ -111,10 +116,26 @@ def _check_parts(file: "_File", page: Directory, compression: int) -> None:
         raise EOFError
 
 
+def _check_samples(file: "_File", page: Directory, compression: int) -> None:
+    """Reject samples of which Pillow makes other pixels than the file has."""
+    bits = set(file.numbers(page, BITS)) or {1}
+    kinds = set(file.numbers(page, SAMPLE_FORMAT)) or {UNSIGNED}
+    plain, wide = compression == UNCOMPRESSED, 32 in bits
+    planes = file.number(page, PLANES, 1) == SEPARATE
+    if (
+        not bits <= {1, 2, 4, 8, 16, 32}  # 12 bits would be dark
+        or (SIGNED in kinds and not wide)  # taken for unsigned
+        or (UNSIGNED in kinds and wide)  # taken for signed
+        or (wide and not plain and file.big_endian)  # its bytes are swapped once too often
+        or (planes and plain and 16 in bits)  # its bytes are taken for samples
+    ):
+        raise refusal(UNUSUAL)
+
+
 def _check_values(tag: int, entry: _Entry) -> None:
     if entry.length > MAX_VALUES:
         raise TooLargeError(
-            f"tag {tag} of the TIFF image has more than {MAX_VALUES} values; save it again"
+            f"tag {tag} of the TIFF image has more than {MAX_VALUES:,} values; save it again"
         )
 
 
@@ -123,7 +144,8 @@ class _File:
 
     def __init__(self, data: bytes) -> None:
         self._data, self.end = data, len(data)
-        self._order, big = "<" if data[:2] == b"II" else ">", b"+" in data[2:4]
+        self.big_endian, big = data[:2] == b"MM", b"+" in data[2:4]
+        self._order = ">" if self.big_endian else "<"
         self._offset, self._count, self._head = ("Q", "Q", "HHQ") if big else ("I", "H", "HHI")
         self._word = 8 if big else 4
 
@@ -150,7 +172,7 @@ class _File:
         """Return the tags of a directory, the first of each number, and the end of the tags."""
         (count,) = self._read(self._count, at)
         if count > MAX_TAGS:
-            raise TooLargeError(f"the TIFF image has more than {MAX_TAGS} tags; save it again")
+            raise TooLargeError(f"the TIFF image has more than {MAX_TAGS:,} tags; save it again")
         found: Directory = {}
         at += struct.calcsize("<" + self._count)
         head = struct.calcsize("<" + self._head)

@@ -127,6 +127,32 @@ def lying_heif() -> bytes:
     return data[:at] + struct.pack(">II", 64, 64) + data[at + 8 :]
 
 
+@cache
+def lying_avif() -> bytes:
+    """An AVIF whose pixels are more than its header says."""
+    data = saved(Image.new("L", (3000, 3000)), "AVIF", speed=10)
+    at = data.index(b"ispe") + 8
+    return data[:at] + struct.pack(">II", 64, 64) + data[at + 8 :]
+
+
+def lying_alpha() -> bytes:
+    """An AVIF of which the second item alone, the alpha channel, is that of `lying_avif`."""
+    small, large = saved(Image.new("RGBA", (64, 64)), "AVIF"), lying_avif()
+    begin, length = struct.unpack_from(">II", large, large.index(b"iloc") + 18)
+    entry = small.index(b"iloc") + 18 + 14
+    place = struct.pack(">II", len(small) + 8, length)
+    hidden = box(b"mdat", large[begin : begin + length])
+    return small[:entry] + place + small[entry + 8 :] + hidden
+
+
+def avif_of(data: bytes) -> bytes:
+    """An AVIF of any AV1 data."""
+    small = images()["AVIF"]
+    entry = small.index(b"iloc") + 18
+    place = struct.pack(">II", len(small) + 8, len(data))
+    return small[:entry] + place + small[entry + 8 :] + box(b"mdat", data)
+
+
 def big_grid() -> bytes:
     """A HEIC whose tiles make up a larger image than its header says."""
     data = images()["HEIC, tiles"]
@@ -220,8 +246,13 @@ def _photos() -> dict[str, Bomb]:
         "HEIC, 30,000 x 30,000": Bomb(heif("HEIC", 30_000, 30_000), "too_large"),
         "HEIC, 30,000 x 30,000, cropped": Bomb(heif("HEIC", 30_000, 30_000), "too_large"),
         "HEIC, larger than its header": Bomb(lying_heif(), "corrupt_image"),
+        "HEIC, 2,000 items": Bomb(images()["HEIC"] + box(b"free", b"infe\2" * 2000), "too_large"),
         "HEIC, tiles of 30,000 x 30,000": Bomb(big_grid(), "corrupt_image"),
         "AVIF, 16,000 x 16,000": Bomb(heif("AVIF", 16_000, 16_000), "too_large"),
+        "AVIF, larger than its header": Bomb(lying_avif(), "too_large"),
+        "AVIF, alpha larger than its header": Bomb(lying_alpha(), "too_large"),
+        "AVIF, no AV1 data": Bomb(avif_of(bytes(64)), "corrupt_image"),
+        "AVIF, 262,144 empty units": Bomb(avif_of(b"\x12\0" * FLOOD), "too_large"),
         "AVIF, EXIF entries that overlap": Bomb(avif_with_exif(exif), "ok"),
         "JPEG XL, 1,000,000 x 1,000,000": Bomb(
             jpeg_xl("0" + MILLION + "000" + MILLION), "too_large"

@@ -66,11 +66,21 @@ def _tiff(plain: Image.Image, other: Image.Image) -> Files:
     yield "TIFF, 16-bit grey", saved(Image.fromarray(wide), "TIFF")
     yield "TIFF, 16-bit grey, white is zero", tiff(65535 - wide, tags={262: 0})
     yield "TIFF, floating-point grey", saved(Image.fromarray(wide / np.float32(65535)), "TIFF")
+    floats = np.float32(1) - wide / np.float32(65535)
+    yield "TIFF, floating-point grey, white is zero", tiff(floats, tags={262: 0, 339: 3})
+    yield "TIFF, grey, premultiplied alpha", _with_alpha(np.asarray(grey))
     yield "TIFF, palette", saved(plain.quantize(256), "TIFF")
     yield "TIFF, CMYK", saved(plain.convert("CMYK"), "TIFF")
     yield "TIFF, YCbCr", saved(plain.convert("YCbCr"), "TIFF")
     yield "TIFF, LAB", saved(lab, "TIFF")
     yield "TIFF, alpha", saved(opaque(plain), "TIFF", compression="tiff_lzw")
+
+
+def _with_alpha(grey: Array) -> bytes:
+    """A TIFF of a grey and an opaque premultiplied alpha per pixel."""
+    pairs = np.stack([grey, np.full_like(grey, 255)], -1).reshape(len(grey), -1)
+    tags: Tags = {256: grey.shape[1], 258: [8, 8], 277: 2, 338: 1}
+    return tiff(pairs, tags=tags)
 
 
 def _heic(plain: Image.Image, other: Image.Image) -> Files:

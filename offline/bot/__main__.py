@@ -3,12 +3,14 @@
 import logging
 import sys
 
+import structlog
+
 from analysis.types import Options
 from engines.errors import EngineError
 from offline.analyzers import open_analyzer
 from offline.bot.settings import BotSettings, BotSettingsError, from_environment
 from offline.errors import CommandError
-from service.settings import Settings
+from service.settings import Settings, misspelt
 from service.telemetry.logs import configure
 
 try:
@@ -26,6 +28,8 @@ def main() -> None:
     except BotSettingsError as error:
         sys.exit(f"emotions-bot: {error}")
     configure(settings)
+    for warning in misspelt(BotSettings) + misspelt():
+        structlog.get_logger("emotions.bot").warning("setting.unknown", reason=warning)
     logging.getLogger("telegram.ext").addFilter(_without_start_errors)
     options = Options(settings.min_score, settings.max_faces, keep_image=True)
     analyzer = open_analyzer(settings, options, bot.url)

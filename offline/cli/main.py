@@ -5,11 +5,20 @@ from typing import Annotated
 import typer
 
 from offline.cli import build, evaluate, export, keys, models, predict
-from offline.cli.console import report_errors
+from offline.cli.console import print_line, report_errors
 from offline.cli.options import EngineName, settings_with
+from service.settings import misspelt
 
 HELP = "Find faces and their emotions: an HTTP service, and commands for files and cameras."
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=HELP)
+
+
+@app.callback()
+def start(context: typer.Context) -> None:
+    """Warn of misspelt settings; the service logs them itself."""
+    if context.invoked_subcommand != "serve":
+        for warning in misspelt():
+            print_line(f"emotions: {warning}")
 
 
 @app.command()

@@ -86,11 +86,19 @@ def assemble(
     state.admission, state.fetcher, state.tracing = admission, fetcher, tracing
     state.metrics, state.all_metrics = metrics, MultiprocessMetrics(metrics, replica)
     state.max_connections = replica.part_of(settings.max_connections)
-    state.keys = ApiKeys(
-        (key.get_secret_value() for key in settings.api_keys), settings.api_keys_file
-    )
+    state.keys = _keys(settings)
     _install(app)
     return app
+
+
+def check(settings: Settings) -> None:
+    """Check the API keys and the allowed URLs, before processes are forked that need them.
+
+    Raises:
+        EngineError: they are malformed; the message names the fix.
+    """
+    _keys(settings)
+    _allowed(settings)
 
 
 def _application(settings: Settings, tracing: Tracing, emotions: EmotionsRoute) -> FastAPI:
@@ -139,11 +147,20 @@ def _admission(
 
 def _fetcher(settings: Settings) -> Fetcher:
     return Fetcher(
-        Allowed(settings.url_allow, settings.url_networks),
+        _allowed(settings),
         max_bytes=settings.max_image_bytes,
         timeout_s=settings.url_timeout_s,
         max_redirects=settings.url_max_redirects,
     )
+
+
+def _allowed(settings: Settings) -> Allowed:
+    return Allowed(settings.url_allow, settings.url_networks)
+
+
+def _keys(settings: Settings) -> ApiKeys:
+    given = (key.get_secret_value() for key in settings.api_keys)
+    return ApiKeys(given, settings.api_keys_file)
 
 
 @asynccontextmanager

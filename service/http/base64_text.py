@@ -12,6 +12,11 @@ from service.errors import InvalidRequestError
 _SPACES = string.whitespace.encode()
 _ALPHABET = f"{string.ascii_letters}{string.digits}+/-_=".encode()
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
+# Text of at most so many characters is no image; messages repeat it.
+_SHORT = 128
+_FILE_NAME = re.compile(
+    r"(?:.*\\)?(.+\.(?:jpe?g|png|webp|bmp|gif|tiff?|hei[cf]|avif|jxl))\s*", re.IGNORECASE
+)
 _DATA_URL = re.compile(r"\s*data:([^,]*),", re.IGNORECASE)
 
 
@@ -39,7 +44,7 @@ def decode(text: str, where: str) -> bytes:
     if b"=" in digits:
         raise _stops(text, start + content.index(b"="), where)
     if len(digits) % 4 == 1:
-        raise InvalidRequestError(f"{where} is not base64: it ends within a byte; send it whole")
+        raise _error(text, where, "it ends within a byte; send it whole")
     return _strict(digits.decode() + "=" * (-len(digits) % 4))
 
 
@@ -72,4 +77,17 @@ def _start(text: str, where: str) -> int:
 
 
 def _stops(text: str, offset: int, where: str) -> InvalidRequestError:
-    return InvalidRequestError(f"{where} is not base64: {text[offset]!a} at offset {offset}")
+    return _error(text, where, f"{text[offset]!a} at offset {offset}")
+
+
+def _error(text: str, where: str, reason: str) -> InvalidRequestError:
+    """Return the error of text that is not base64, with the fix if the text is short."""
+    if len(text) > _SHORT:
+        return InvalidRequestError(f"{where} is not base64: {reason}")
+    if name := _FILE_NAME.fullmatch(text):
+        return InvalidRequestError(
+            f"{where} is a file name, not a file; curl sends the file with -F images=@{name[1]}"
+        )
+    return InvalidRequestError(
+        f"{where} is text that is not base64, {text!a}: {reason}; send the bytes of the file"
+    )

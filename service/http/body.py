@@ -7,8 +7,12 @@ from service.errors import InvalidRequestError, NoImagesError
 from service.http import base64_text, frames
 from service.http.compression import MAGIC, Reserve, coding_of, decompress
 from service.http.forms import FIELD, read_form, read_urlencoded
-from service.http.media import Form, form_of, media_type, refusal
+from service.http.media import URLENCODED, Form, form_of, media_type, refusal
 from service.http.types import EncodedImage, RequestImage
+
+# How JPEG, PNG, GIF and WebP begin without the bytes that `curl -d` removes.
+FILES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF")
+STRIPPED = (b"\r", b"\n", b"\0")
 
 
 async def read_images(
@@ -75,8 +79,18 @@ def _reject_compressed(body: bytes) -> None:
             )
 
 
+def _reject_stripped(kind: str, body: bytes) -> None:
+    """Reject a file that `curl -d` has sent without its line breaks and zeros."""
+    if kind == URLENCODED and body.startswith(FILES) and not any(byte in body for byte in STRIPPED):
+        raise InvalidRequestError(
+            "the image has no line breaks and no zeros, which `curl -d` removes; send it with "
+            "`curl --data-binary`"
+        )
+
+
 async def _parse(content_type: str, body: bytes, max_images: int) -> list[RequestImage]:
     kind = media_type(content_type)
+    _reject_stripped(kind, body)
     match form_of(kind, body):
         case Form.IMAGE:
             return [EncodedImage("0", body)]

@@ -11,13 +11,13 @@ from analysis.document import ImageResult, Schema
 class Frame(msgspec.Struct, forbid_unknown_fields=True):
     """One image of a JSON or MessagePack request: its bytes (base64 in JSON), or its URL."""
 
-    data: bytes | msgspec.UnsetType = msgspec.UNSET
-    url: str | msgspec.UnsetType = msgspec.UNSET
+    data: bytes | None = None
+    url: str | None = None
     id: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.data is msgspec.UNSET) == (self.url is msgspec.UNSET):
-            raise ValueError("give an image either `data` or `url`")
+        if (self.data is None) == (self.url is None):
+            raise ValueError("give an image either data or url")
 
 
 class Frames(msgspec.Struct, forbid_unknown_fields=True):

@@ -113,7 +113,7 @@ class Fetcher:
     def _check_size(self, size: int) -> None:
         if size > self._max_bytes:
             raise TooLargeError(
-                f"the image has {size} bytes or more; the limit is {self._max_bytes}"
+                f"the image has {size:,} bytes or more; the limit is {self._max_bytes:,} bytes"
             )
 
 

@@ -10,7 +10,13 @@ from service.http import base64_text, urls
 from service.http.media import is_base64, is_image
 from service.http.multipart import Part, read_parts
 from service.http.parameters import unknown_field
-from service.http.types import EncodedImage, ImageUrl, RequestImage, too_many_images
+from service.http.types import (
+    EncodedImage,
+    ImageUrl,
+    InvalidImage,
+    RequestImage,
+    too_many_images,
+)
 
 FIELD = "images"
 # A form may have more parts than images: empty inputs, and the character set.
@@ -71,10 +77,13 @@ def _image(part: Part, index: int) -> RequestImage:
     name = _base_name(part.filename or "") or str(index)
     if _is_file(part):
         return EncodedImage(name, part.data)
-    text = part.data.decode()
-    if _WEB.match(text):
-        return ImageUrl(name, urls.parse(text.strip()))
-    return EncodedImage(name, base64_text.decode(text, f"{FIELD}[{index}]"))
+    text, where = part.data.decode(), f"{FIELD}[{index}]"
+    try:
+        if _WEB.match(text):
+            return ImageUrl(name, urls.parse(text.strip(), where))
+        return EncodedImage(name, base64_text.decode(text, where))
+    except InvalidRequestError as error:
+        return InvalidImage(name, str(error))
 
 
 def _is_file(part: Part) -> bool:

@@ -15,7 +15,13 @@ from service.errors import InvalidRequestError
 from service.http import base64_text
 from service.http.documents import Frame, Frames
 from service.http.parameters import unknown_field
-from service.http.types import EncodedImage, ImageUrl, RequestImage, too_many_images
+from service.http.types import (
+    EncodedImage,
+    ImageUrl,
+    InvalidImage,
+    RequestImage,
+    too_many_images,
+)
 from service.http.urls import parse
 
 # JSON with more braces per image has too many images and is not parsed. An image is one object; the
@@ -24,9 +30,23 @@ BRACES = 64
 # Keys are searched behind at most so many quotes: a body could have millions.
 MAX_QUOTES = 1 << 15
 _UTF8_BOM = b"\xef\xbb\xbf"
-_KEYS = re.compile(rb'"(images|data|url|id)"\s*:')
+_KEYS = re.compile(rb'"(images|data|url|id)"\s*:(?!\s*null)')
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*?)`( - at `[^`]*`)?", re.DOTALL)
 _NO_BYTES = re.compile(r"at `\$\.images\[\d+\]\.data`$")
+# The place in a message of msgspec.
+_PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
+_NULLS = (msgspec.Raw(b"null"), msgspec.Raw(b"\xc0"))
+
+
+class LooseFrame(Frame, forbid_unknown_fields=True):
+    """A frame whose data are still encoded."""
+
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.data is msgspec.UNSET or self.data in _NULLS:
+            self.data = None  # type: ignore[assignment]
+        super().__post_init__()
 
 
 class _Format(NamedTuple):
@@ -96,9 +116,7 @@ def read_msgpack(body: bytes, max_images: int) -> list[RequestImage]:
 @cache
 def _formats(max_images: int) -> tuple[_Format, _Format]:
     """Return decoders that reject a list that is too long, in MessagePack by its length prefix."""
-    raw = ("data", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET)
-    loose = msgspec.defstruct("LooseFrame", [raw], bases=(Frame,), forbid_unknown_fields=True)
-    bodies = _limited(Frame, max_images), _limited(loose, max_images)
+    bodies = _limited(Frame, max_images), _limited(LooseFrame, max_images)
     return _format(msgspec.json, *bodies), _format(msgspec.msgpack, *bodies)
 
 
@@ -125,8 +143,17 @@ def _read(format_: _Format, body: bytes, max_images: int) -> list[RequestImage]:
         if unknown := _UNKNOWN.fullmatch(str(error)):
             known = ["data", "url", "id"] if unknown[2] else ["images"]
             raise unknown_field(unknown[1], "key", known) from error
-        raise InvalidRequestError(f"the body is not a list of images: {error}") from error
+        raise _unreadable(str(error)) from error
     return [_image(format_, frame, i) for i, frame in enumerate(frames)]
+
+
+def _unreadable(message: str) -> InvalidRequestError:
+    """Return the error of a body of another form, with an example of the right one."""
+    found = _PLACE.search(message)
+    where = (found and found[1]) or "the body"
+    problem = _PLACE.sub("", message).replace("`", "").replace(" | ", " or ")
+    example = '"id": "…", "data": "…"' if where.endswith(".id") else '"data": "…"'
+    return InvalidRequestError(f'{where}: {problem}; send {{"images": [{{{example}}}]}}')
 
 
 def _decode(format_: _Format, body: bytes) -> list[Frame]:
@@ -141,15 +168,20 @@ def _decode(format_: _Format, body: bytes) -> list[Frame]:
 
 def _image(format_: _Format, frame: Frame, index: int) -> RequestImage:
     name = str(index) if frame.id is None else frame.id
-    where = f"images[{index}]"
-    if isinstance(frame.url, str):
-        url = frame.url.strip()
-        if url[:5].lower() == "data:":
-            return EncodedImage(name, base64_text.decode(url, f"{where}.url"))
-        return ImageUrl(name, parse(url))
     if isinstance(frame.data, bytes):
         return EncodedImage(name, frame.data)
-    return EncodedImage(name, _data(format_, frame.data, f"{where}.data"))
+    try:
+        if frame.url is not None:
+            return _from_url(name, frame.url.strip(), f"images[{index}].url")
+        return EncodedImage(name, _data(format_, frame.data, f"images[{index}].data"))
+    except InvalidRequestError as error:
+        return InvalidImage(name, str(error))
+
+
+def _from_url(name: str, url: str, where: str) -> RequestImage:
+    if url[:5].lower() == "data:":
+        return EncodedImage(name, base64_text.decode(url, where))
+    return ImageUrl(name, parse(url, where))
 
 
 def _data(format_: _Format, value: object, where: str) -> bytes:

@@ -15,12 +15,12 @@ from analysis.errors import (
 )
 from analysis.types import Analysis, Options
 from analysis.workers.pipeline import Pipeline
-from service.errors import FetchError, UrlRefusedError
+from service.errors import FetchError, InvalidRequestError, UrlRefusedError
 from service.http.admission import Reservation
 from service.http.cancellation import cancel_at
 from service.http.fetch import Budget, Fetcher
 from service.http.throughput import Throughput
-from service.http.types import EncodedImage, RequestImage
+from service.http.types import EncodedImage, InvalidImage, RequestImage
 from service.telemetry.request_metrics import RequestMetrics
 from service.telemetry.stats import current_stats, timed
 
@@ -31,6 +31,7 @@ IMAGE_ERRORS = (
     UnsupportedMediaTypeError,
     CorruptImageError,
     InferenceError,
+    InvalidRequestError,
     UrlRefusedError,
     FetchError,
 )
@@ -133,6 +134,8 @@ class RequestAnalyzer:
     async def _data(self, image: RequestImage, budget: Budget) -> bytes:
         if isinstance(image, EncodedImage):
             return image.data
+        if isinstance(image, InvalidImage):
+            raise InvalidRequestError(image.reason)
         with timed("fetch"):
             return await self._fetcher.fetch(image.url, budget)
 

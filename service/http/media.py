@@ -1,4 +1,6 @@
-"""Finds out what a body is: its bytes decide, and its content type only where they leave a choice.
+"""Finds out what a body is.
+
+Its bytes decide. Its content type matters only if the bytes fit several kinds of body.
 
 Content types are often those of a library or of a tool: `curl -d` names a form, `sendBeacon` plain
 text, and many clients nothing at all.
@@ -19,7 +21,7 @@ IMAGE_TYPES = (
 MSGPACK_TYPES = ("application/msgpack", "application/x-msgpack", "application/vnd.msgpack")
 URLENCODED = "application/x-www-form-urlencoded"
 # JSON may begin with a byte order mark and white space; zeros are part of UTF-16 and UTF-32.
-_JSON = re.compile(rb"\0{0,2}(?:\xef\xbb\xbf|\xfe\xff|\xff\xfe)?[\0 \t\r\n]{0,64}\{")
+_JSON = re.compile(rb"\0{0,2}(?:\xef\xbb\xbf|\xfe\xff|\xff\xfe)?[\0 \t\r\n]{0,64}[{\[]")
 # A map with the one key `images`.
 _MSGPACK = b"\x81\xa6images"
 _DATA_URL = re.compile(rb"\s*data:[^,]{0,255};base64,", re.IGNORECASE)

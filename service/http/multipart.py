@@ -12,7 +12,6 @@ from email.parser import HeaderParser
 from typing import NamedTuple
 
 from service.errors import InvalidRequestError
-from service.http import base64_text
 from service.http.media import is_image, media_type
 
 # `email` takes quadratic time for headers, and fails on numbers of more than 4,300 digits.
@@ -30,7 +29,7 @@ _FIRST_LINE = re.compile(rb"--([^\r\n]{1,%d}?)[ \t]*\r?\n" % MAX_BOUNDARY)
 
 
 class Part(NamedTuple):
-    """A part: the names of its field and file, and its decoded bytes."""
+    """A part: the names of its field and file, and its bytes, which may be base64."""
 
     field: str | None
     filename: str | None
@@ -138,12 +137,13 @@ def _text(value: str | tuple[str | None, str | None, str]) -> str:
 
 
 def _decode(headers: Message, content: bytes) -> bytes:
-    """Decode the transfer encoding of a part; bytes of an image are not encoded, whatever it is."""
+    """Decode the transfer encoding of a part; bytes of an image are not encoded, whatever it is.
+
+    Base64 stays: forms may have it in any part, and its error is that of one image.
+    """
     encoding = headers.get("content-transfer-encoding", "").strip().lower()
-    if encoding in ("", "7bit", "8bit", "binary") or is_image(content):
+    if encoding in ("", "7bit", "8bit", "binary", "base64") or is_image(content):
         return content
-    if encoding == "base64":
-        return base64_text.decode(content.decode("latin-1"), "a part of the form")
     if encoding == "quoted-printable":
         return binascii.a2b_qp(content)
     raise InvalidRequestError(

@@ -21,8 +21,8 @@ ANSWER = (
     "that are sent one by one"
 )
 BODY = (
-    "The bytes decide what a body is; content types are only needed where they leave a choice. The "
-    "body may be compressed: `Content-Encoding` is `gzip`, `deflate` or `zstd`."
+    "The bytes decide what a body is; the content type matters only if they fit several kinds of "
+    "body. The body may be compressed: `Content-Encoding` is `gzip`, `deflate` or `zstd`."
 )
 LINES = (
     "Each line is one of these: first the models; then one result per image, in the order of the "
@@ -72,7 +72,9 @@ def _frames() -> dict[str, Any]:
     frames: dict[str, Any] = components[name]
     frame = components["Frame"]
     # `Frame` checks this in code; its types cannot express it.
-    frame["oneOf"] = [{"required": ["data"]}, {"required": ["url"]}]
+    frame["oneOf"] = [
+        {"required": [name], "properties": {name: {"type": "string"}}} for name in ("data", "url")
+    ]
     frame["properties"]["url"] |= {"format": "uri", "maxLength": MAX_LENGTH}
     frames["properties"]["images"]["items"] = frame
     return frames

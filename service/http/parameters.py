@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final, TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from service import names
 from service.errors import InvalidRequestError
-from service.http import names
 
 MAX_FACES: Final = 1000
 DEADLINE: Final = "X-Request-Deadline-Ms"
@@ -82,18 +82,18 @@ def choose_labels(labels: str | None, known: tuple[str, ...]) -> tuple[str, ...]
     """Return the labels in the parameter, in its order, by default all.
 
     Raises:
-        InvalidRequestError: a label is unknown or repeated.
+        InvalidRequestError: a label is empty, unknown or repeated.
     """
     if labels is None:
         return known
     chosen = tuple(label.strip() for label in labels.split(","))
     for label in chosen:
+        if not label:
+            raise InvalidRequestError(f"labels: a name is empty; known are {', '.join(known)}")
         if label not in known:
-            raise InvalidRequestError(
-                f"labels: {names.unknown(label or '(empty)', 'label', known)}"
-            )
+            raise InvalidRequestError(f"labels: {names.unknown(label, 'label', known)}")
         if chosen.count(label) > 1:
-            raise InvalidRequestError(f"labels: {label}: give it once")
+            raise InvalidRequestError(f"labels: {label} is given twice; give it once")
     return chosen
 
 

@@ -14,10 +14,10 @@ from analysis.workers.replica import Replica, replicas
 from engines.errors import EngineError
 from engines.types import Engine
 from service.factory import FoundModels, device_count, find_models
-from service.http.app import make_app
+from service.http.app import check, make_app
 from service.http.processes import Supervisor
 from service.http.protocol import Connection
-from service.settings import Settings
+from service.settings import Settings, misspelt
 from service.telemetry.logs import configure
 
 log = structlog.get_logger("emotions.server")
@@ -35,20 +35,17 @@ def run(settings: Settings, engine: Engine | None = None) -> None:
         EngineError: the address is taken, or a plan is missing; the message names the fix.
     """
     configure(settings)
+    for warning in misspelt():
+        log.warning("setting.unknown", reason=warning)
     with _listen(settings.host, settings.port) as listener:
         models = find_models(settings, engine)
         host, port = listener.getsockname()[:2]
-        log.info(
-            "serving",
-            url=f"http://{_address(host, port)}",
-            engine=models.engine.name,
-            reason=models.reason,
-        )
         _raise_file_limit()
         count = settings.http_processes
         if count == 1:
             _serve(settings, models, listener)
             return
+    check(settings)
     # Each process has a socket of its own. With a shared one, the process that wakes up first
     # would take all connections.
     listeners = [_listen(host, port, shared=True) for _ in range(count)]
@@ -71,8 +68,12 @@ def _serve(
     settings: Settings, models: FoundModels, listener: socket.socket, replica: Replica | None = None
 ) -> None:
     """Run one HTTP process; `replica` is set if there are several."""
+    app = make_app(settings, models, replica=replica)
+    if replica is None or replica.number == 0:
+        url = f"http://{_address(*listener.getsockname()[:2])}"
+        log.info("serving", url=url, engine=models.engine.name, reason=models.reason)
     config = uvicorn.Config(
-        make_app(settings, models, replica=replica),
+        app,
         loop="uvloop",
         http=Connection,
         ws="none",

@@ -21,7 +21,14 @@ class ImageUrl(NamedTuple):
     url: httpx.URL
 
 
-RequestImage = EncodedImage | ImageUrl
+class InvalidImage(NamedTuple):
+    """A malformed image of a request: the id of its result, and what is wrong."""
+
+    id: str
+    reason: str
+
+
+RequestImage = EncodedImage | ImageUrl | InvalidImage
 
 
 def too_many_images(limit: int) -> TooLargeError:

@@ -90,8 +90,8 @@ def public(address: IPv4Address | IPv6Address) -> bool:
     return address.is_global and not special
 
 
-def parse(text: str) -> httpx.URL:
-    """Parse a URL.
+def parse(text: str, where: str) -> httpx.URL:
+    """Parse a URL; `where` names it in messages.
 
     Raises:
         InvalidRequestError: `text` is not an absolute URL.
@@ -104,7 +104,7 @@ def parse(text: str) -> httpx.URL:
             raise httpx.InvalidURL("no host")
     except (httpx.InvalidURL, ValueError) as error:
         raise InvalidRequestError(
-            f"url: give an absolute URL, https://…, of at most {MAX_LENGTH} characters"
+            f"{where}: give an absolute URL, https://…, of at most {MAX_LENGTH} characters"
         ) from error
     return url
 

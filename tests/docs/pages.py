@@ -34,7 +34,8 @@ def settings_page() -> str:
         NOTE, "", "# Settings", "",
         "All are variables of the environment. The options of the command line (`emotions serve",
         "--help`) come first, then the environment, then the default. A setting that is wrong ends",
-        "the command with a sentence that names it.", "",
+        "the command with a sentence that names it. A misspelt variable is logged, with the",
+        "nearest setting.", "",
         "| variable | takes | default | |", "|---|---|---|---|", *rows, "",
     ))  # fmt: skip
 

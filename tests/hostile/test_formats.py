@@ -40,6 +40,8 @@ EXPECTED = {
     "TIFF, 16 bits": "the high byte of each sample",
     "TIFF, 16-bit grey": "the high byte of each sample",
     "TIFF, 16-bit grey, white is zero": "inverted",
+    "TIFF, floating-point grey, white is zero": "inverted",
+    "TIFF, grey, premultiplied alpha": "composited on white",
     "TIFF, floating-point grey": "the full scale is 1, or 255 or 65,535 if a sample exceeds it",
     "TIFF, palette": "the colours of the palette",
     "TIFF, CMYK": "converted to RGB",
@@ -61,6 +63,8 @@ EXPECTED = {
 FORMATS = [Case(name, EXPECTED.get(name, "its pixels"), "as expected") for name in corpus.images()]
 # What the error of each other format says, at least in part.
 TIFF = "a TIFF image with"
+UNUSUAL = f"{TIFF} unusual samples; save it with 8 bits each"
+LOSSLESS = "a lossless JPEG or JPEG-LS image; save it as plain JPEG or as PNG"
 RAW = "a camera RAW file; export it as JPEG"
 VIDEO = "a video, not an image; `emotions predict` reads videos"
 OTHERS = [
@@ -72,17 +76,43 @@ OTHERS = [
         ("camera RAW (CR3)", "its picture", RAW),
         ("camera RAW (RAF, ORF, RW2)", "its picture", RAW),
         ("TIFF, LZMA", "its pixels", f"{TIFF} compression 34925; save it with LZW or Deflate"),
-        ("TIFF, 64-bit samples", "an error", f"{TIFF} unusual samples; save it with 8 bits each"),
+        *(
+            (f"TIFF, {samples}", "its pixels, or an error", UNUSUAL)
+            for samples in (
+                "64-bit samples",
+                "16-bit floats",
+                "32-bit unsigned grey",
+                "32-bit grey, big-endian, Deflate",
+                "12 bits",
+                "10, 14 or 24 bits",
+                "signed samples",
+                "16 bits, planes",
+            )
+        ),
+        ("JPEG, 12 bits", "its pixels", "a JPEG image with 12 bits per sample; save it with 8"),
+        ("JPEG, lossless", "its pixels", LOSSLESS),
+        ("JPEG-LS", "its pixels", LOSSLESS),
         ("HEIF, AVC or VVC", "its pixels", "a HEIF image without HEVC; export it as JPEG"),
         (
             "HEIC, a sequence alone",
             "its first picture",
             "a HEIC sequence without a still image; export one as JPEG",
         ),
+        (
+            "AVIF, a sequence alone",
+            "its first picture",
+            "an AVIF sequence without a still image; export one as JPEG",
+        ),
         ("JPEG 2000", "its pixels", "a JPEG 2000 image; save it as JPEG"),
         ("JPEG XR", "its pixels", "a JPEG XR image; save it as JPEG"),
         ("Photoshop", "its picture", "a Photoshop document; export it as JPEG or PNG"),
         ("icon", "an error", "an icon; save it as PNG"),
+        ("icon (ICNS)", "an error", "an icon; save it as PNG"),
+        ("TGA", "its pixels", "a TGA image; save it as PNG"),
+        ("PCX", "its pixels", "a PCX image; save it as PNG"),
+        ("DDS", "an error", "a DDS texture; save it as PNG"),
+        ("GIMP", "its picture", "a GIMP document; export it as JPEG or PNG"),
+        ("DICOM", "its pictures", "a DICOM file; export its pictures as PNG"),
         ("Netpbm", "its pixels", "a Netpbm image; save it as PNG"),
         ("QOI", "its pixels", "a QOI image; save it as PNG"),
         (

@@ -1,4 +1,4 @@
-"""The bytes of a body decide what it is; its content type only where they leave a choice."""
+"""The bytes of a body decide what it is; its content type only if they fit several kinds."""
 
 import base64
 import json
@@ -10,6 +10,7 @@ from PIL import Image
 from analysis import plugins
 from bench.inputs.saving import saved
 from tests.cases import Case
+from tests.photographs import encode, group
 from tests.server import Server
 from tests.service.http.rows import PHOTO, Row, check, typed
 
@@ -22,6 +23,8 @@ READ, ONE_FACE = "read", "read; 1 face"
 INVALID = "400 `invalid_request`"
 UNSUPPORTED = "415 `unsupported_media`"
 CURL = "application/x-www-form-urlencoded"
+SEND = 'send {"images": [{"data": "…"}]}'
+PHOTO_OF = {name: encode(group(1, 1)[0], name) for name in ("JPEG", "PNG", "WEBP")}
 
 
 def read(name: str, content_type: str, content: bytes = PHOTO) -> Row:
@@ -72,7 +75,20 @@ ROWS = [
     refused("nothing, whatever the type", "application/json", b"", "400 `no_images`"),
     refused("JSON that is cut off", "application/json", JSON[:99].encode(), INVALID),
     refused("JSON in UTF-16 that is cut off", "", JSON.encode("utf-16")[:-1], INVALID),
-    refused("a list in JSON", "application/json", b"[]", f"{INVALID}, names `object`"),
+    refused("a list in JSON", CURL, b'[{"data": ""}]',
+            f"{INVALID}, names `the body: Expected object, got array; {SEND}`"),
+    refused("text in the place of an image in JSON", "application/json", b'{"images": ["/9j/"]}',
+            f"{INVALID}, names `images[0]: Expected object, got str; {SEND}`"),
+    refused("a number as the id in JSON", "application/json",
+            b'{"images": [{"data": "", "id": 5}]}',
+            f'{INVALID}, names `images[0].id: Expected str or null, got int; send {{"images": '
+            '[{"id": "…", "data": "…"}]}`'),
+    *(refused(f"a {name} that curl `-d` sends", CURL, PHOTO_OF[name].translate(None, b"\r\n\0"),
+              f"{INVALID}, names `--data-binary`") for name in PHOTO_OF),
+    read("`url: null` beside `data` in JSON", "", JSON.replace(
+        '"data"', '"url": null, "data"').encode()),
+    read("`url: null` beside `data` in MessagePack", "", msgspec.msgpack.encode(
+        {"images": [{"data": PHOTO, "url": None}]})),
     refused("JSON with a name in Latin-1", "application/json",
             b'{"images": [{"id": "\xe4", "data": ""}]}', INVALID),
 ]  # fmt: skip

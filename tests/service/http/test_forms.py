@@ -168,6 +168,18 @@ ROWS = [
             part(NAME.replace("images", "imgs"), TEXT.encode())),
     refused("text that is no base64", "where it stops", "`images[0]`, `'!' at offset 14`",
             part(NAME, b"see attachment!")),
+    *(refused(f"`{text}` as text{by}", "the fix", "`text that is not base64`",
+              part(NAME, text.encode())) for text, by in (
+        ("[object File]", ", as browsers send an object"), ("undefined", ""),
+    )),
+    *(refused(f"`{text}` as text{by}", "the fix", f"`images[0] is a file name`, `{fix}`",
+              part(NAME, text.encode())) for text, by, fix in (
+        ("a.jpg", " (curl `-F images=a.jpg`)", "-F images=@a.jpg"),
+        ("/home/me/My face.JPEG", "", "-F images=@/home/me/My face.JPEG"),
+        ("C:\\fakepath\\a.jpg", ", as browsers name a file", "-F images=@a.jpg"),
+    )),
+    refused("a URL without a host", "which image", "`images[0]: give an absolute URL`",
+            part(NAME, b"https://")),
     refused("an unknown transfer encoding", "its name", "`x-uuencode`",
             part(f"{FILE}\nContent-Transfer-Encoding: x-uuencode", b"begin 644 a.jpg")),
     refused("`filename*` beside `filename*0`", "an error", "`content-disposition`",

@@ -55,6 +55,8 @@ def test_pages_and_the_api_below_a_prefix(
             assert answer.status_code == 200
             assert not answer.history
         assert client.get("/emotions/metrics/").status_code == 404
+        for path in ("/metrics", "//metrics", "/%6detrics"):
+            assert client.get(f"/emotions{path}").status_code == 403
 
 
 @pytest.mark.parametrize("change", [KEPT, UNBUFFERED], ids=["buffered", "unbuffered"])

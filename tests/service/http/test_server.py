@@ -67,11 +67,40 @@ def test_a_missing_plan_is_an_error_that_names_the_command(tmp_path: Path) -> No
     assert "emotions build --engine onnxruntime --precision fp32 retinaface-mnet025" in error
 
 
-def serve(plans: Path, *options: str) -> str:
+@pytest.mark.parametrize("processes", ["1", "2"])
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("URL_ALLOW", "images.example.com"), ("API_KEYS_FILE", "/nothing"), ("API_KEYS", "a b:c")],
+)
+def test_a_service_that_cannot_start_does_not_log_its_address(
+    plans: Path, processes: str, setting: str, value: str
+) -> None:
+    wrong = {f"EMOTIONS_{setting}": value, "EMOTIONS_HTTP_PROCESSES": processes}
+    error = serve(plans, "--port", "0", **wrong)
+    assert "serving" not in error
+    assert value.partition(" ")[0] in error or setting in error
+
+
+def test_a_port_that_kubernetes_sets_is_explained(plans: Path) -> None:
+    error = serve(plans, EMOTIONS_PORT="tcp://10.0.0.1:80")
+    assert "emotions: EMOTIONS_PORT: Kubernetes sets this variable" in error
+    assert "enableServiceLinks: false" in error
+
+
+def test_a_misspelt_setting_is_logged_once(plans: Path) -> None:
+    with serving(plans, engine=FAKE, min_scoer="0.3", http_processes="2") as server:
+        lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    (line,) = [line for line in lines if line["event"] == "setting.unknown"]
+    assert line["level"] == "warning"
+    assert line["reason"].endswith("did you mean EMOTIONS_MIN_SCORE?")
+
+
+def serve(plans: Path, *options: str, **variables: str) -> str:
     """Return what a server that cannot start prints: one error, and no traceback."""
     ended = subprocess.run(
         [sys.executable, "-m", "offline.cli", "serve", *options],
-        env={"EMOTIONS_PLANS": str(plans), "EMOTIONS_ENGINE": "onnxruntime", "PATH": ""},
+        env={"EMOTIONS_PLANS": str(plans), "EMOTIONS_ENGINE": "onnxruntime", "PATH": ""}
+        | variables,
         capture_output=True,
         text=True,
         timeout=60,

@@ -101,7 +101,7 @@ def test_a_network_named_explicitly_may_be_reached(address: IPv4Address) -> None
     ],
 )
 def test_allowed_urls(url: str) -> None:
-    ALLOWED.check(parse(url))
+    ALLOWED.check(parse(url, "it"))
 
 
 @pytest.mark.parametrize(
@@ -125,26 +125,26 @@ def test_allowed_urls(url: str) -> None:
 )
 def test_refused_urls(url: str) -> None:
     with pytest.raises(UrlRefusedError, match="EMOTIONS_URL_ALLOW"):
-        ALLOWED.check(parse(url))
+        ALLOWED.check(parse(url, "it"))
 
 
 def test_nothing_is_fetched_unless_it_is_turned_on() -> None:
     with pytest.raises(UrlRefusedError, match="fetches no URLs"):
-        Allowed([]).check(parse("https://images.example.com/"))
+        Allowed([]).check(parse("https://images.example.com/", "it"))
 
 
 @pytest.mark.parametrize(
     "text", ["", "x", "/a.jpg", "https://", "https://[::1", f"https://a/{'x' * 5000}", "data:,x"]
 )
 def test_malformed_urls_are_rejected(text: str) -> None:
-    with pytest.raises(InvalidRequestError, match="url: "):
-        parse(text)
+    with pytest.raises(InvalidRequestError, match="it: give an absolute URL"):
+        parse(text, "it")
 
 
 @given(st.text())
 def test_any_text_is_a_url_or_a_typed_error(text: str) -> None:
     with suppress(InvalidRequestError):
-        assert isinstance(parse(text), httpx.URL)
+        assert isinstance(parse(text, "it"), httpx.URL)
 
 
 @pytest.mark.parametrize(
