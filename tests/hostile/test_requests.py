@@ -216,7 +216,7 @@ FILE = b'--corpus\r\ncontent-disposition: form-data; name="images"; filename="f"
     ("part", "status"),
     [
         (FILE, 413),
-        (FILE.replace(b'; filename="f"', b""), 400),
+        (FILE.replace(b'; filename="f"', b""), 413),
         (b"--corpus\r\n" + b"x: y\r\n" * 10 + b"\r\n\r\n", 400),
     ],
 )

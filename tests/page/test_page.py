@@ -70,7 +70,7 @@ def test_several_images_each_with_its_own_outcome(server: Server, open_page: Ope
     results = page.locator(".result")
     expect(results.nth(0).locator(".face")).to_have_count(count, timeout=SEEN_MS)
     expect(results.nth(0).locator(".box")).to_have_count(count)
-    expect(results.nth(1)).to_contain_text(re.compile("Broken image.*send it whole"))
+    expect(results.nth(1)).to_contain_text(re.compile("Broken image.*send the whole file"))
     expect(results.nth(2)).to_contain_text(re.compile("Not an image.*the formats are JPEG, PNG"))
     expect(results.nth(3)).to_contain_text("No face was found")
 
