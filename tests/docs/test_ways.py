@@ -71,6 +71,7 @@ def request(plans: Path, found: Calls) -> None:
     server = uvicorn.Server(config)
     with socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen()  # a client may connect before the server has started
         url = "http://{}:{}".format(*listener.getsockname())
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
