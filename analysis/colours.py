@@ -1,4 +1,4 @@
-"""Turns the pixels of a decoder into RGB of 8 bits per sample."""
+"""Converts the pixels of a decoder to RGB with 8 bits per sample."""
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -7,12 +7,12 @@ from PIL.TiffImagePlugin import TiffImageFile
 from analysis.containers.tiff import COLOURS
 from engines.types import Array
 
-# The full scale of samples without a stated one is the least of these that none exceeds.
+# Full scales of wide samples. A file does not state its own: it is the least that none exceeds.
 SCALES = (1.0, 255.0, 65535.0)
 
 
 def rgb(image: Image.Image) -> Image.Image:
-    """Convert to RGB: transparent pixels are blended with white, as in a browser."""
+    """Convert to RGB of 8 bits; transparent pixels are blended with white, as in a browser."""
     negative = _is_negative(image)
     if image.mode.startswith("I;16"):  # convert() would clip it
         return _grey(np.asarray(image) >> 8, negative)
@@ -20,7 +20,7 @@ def rgb(image: Image.Image) -> Image.Image:
         return _grey(_scaled(image), negative)
     if image.mode == "LAB":
         return _from_lab(image)
-    if image.mode == "La":  # it has no other way
+    if image.mode == "La":  # Pillow converts it to LA only
         image = image.convert("LA")
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -47,7 +47,7 @@ def _grey(samples: Array, negative: bool) -> Image.Image:
 
 
 def _scaled(image: Image.Image) -> Array:
-    """Scale floats or wide integers to 0 to 255; what is no number is black."""
+    """Scale floats or wide integers to 0 to 255; negative and non-finite samples become 0."""
     samples = np.array(image, np.float32)
     samples[~np.isfinite(samples)] = 0
     samples.clip(0, None, out=samples)

@@ -115,7 +115,7 @@ def open_picture(data: bytes, limits: ImageLimits, side: int | None = None) -> P
 
     Raises:
         TooLargeError: more bytes, pixels or parts than allowed; nothing was decoded.
-        UnsupportedMediaTypeError: the first bytes are those of no supported format.
+        UnsupportedMediaTypeError: the format, or the form of its samples, is not supported.
         CorruptImageError: the format is supported, but the image is damaged.
     """
     limits.check_bytes(data)
@@ -128,7 +128,7 @@ def open_picture(data: bytes, limits: ImageLimits, side: int | None = None) -> P
         if container.kind == "TIFF":  # its directory is sound
             raise refusal(UNUSUAL) from error
         raise _corrupt(container.kind) from error
-    except BaseException as error:  # of many kinds; a panic in Rust is no Exception
+    except BaseException as error:  # decoders raise many kinds; a panic in Rust is not an Exception
         raise _corrupt(container.kind) from error
 
 

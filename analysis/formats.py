@@ -55,8 +55,6 @@ REFUSED = (
 )
 TIFF = re.compile(rb"II\*\0|MM\0\*|II\+\0|MM\0\+")
 FLAGS = re.DOTALL | re.IGNORECASE
-
-
 # Brands of ISO base media files (ISO 14496-12, 4.3), and what they announce.
 BRANDS = {
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm"), "HEIC"),

@@ -1,4 +1,4 @@
-"""Loads the decoders of Pillow that few images need, with the first image that needs them.
+"""Loads the Pillow decoders that few images need, when the first such image arrives.
 
 HEIC and JPEG XL have libraries of their own, which are an extra of the package. Decoders use one
 thread each: the workers already use all cores.
@@ -7,6 +7,7 @@ thread each: the workers already use all cores.
 from collections.abc import Callable
 from functools import cache
 
+from analysis.errors import UnsupportedMediaTypeError
 from analysis.formats import refusal
 
 
@@ -43,11 +44,11 @@ def _jpeg_xl() -> str:
         from pillow_jxl import JpegXLImagePlugin  # noqa: PLC0415
     except ImportError as error:
         raise _missing("JPEG XL", "pillow-jxl-plugin") from error
-    JpegXLImagePlugin.DECODE_THREADS = 0
+    JpegXLImagePlugin.DECODE_THREADS = 0  # no thread besides the caller's
     return "JXL"
 
 
-def _missing(kind: str, package: str) -> Exception:
+def _missing(kind: str, package: str) -> UnsupportedMediaTypeError:
     return refusal(f"{kind} needs {package}: ./build.sh installs it, or pip install '.[photos]'")
 
 

@@ -54,8 +54,8 @@ class Analysis(NamedTuple):
 
     width, height: of the whole upright image, in pixels; scores: (K, 7) float32, a softmax over
     the emotion network's labels; embeddings: (K, D) float32, L2-normalised, or None if not
-    requested; image: the upright pixels, RGB uint8, or None if not requested: (height, width, 3),
-    or fewer in proportion if the image is a JPEG beyond the pixel limit.
+    requested; image: the upright pixels, RGB (height, width, 3) uint8, or None if not
+    requested; a JPEG beyond the pixel limit has fewer pixels, in proportion.
     """
 
     width: int

@@ -15,8 +15,8 @@ import errno
 
 from engines.disk import DISK_FULL
 
-# What every further result would meet, too.
-OF_THE_DISK = DISK_FULL | {errno.EROFS, errno.EIO}
+# Every further result would fail with these errors, too.
+DISK_ERRORS = DISK_FULL | {errno.EROFS, errno.EIO}
 
 
 class CommandError(Exception):
@@ -53,4 +53,4 @@ class NoVideoError(CorruptVideoError):
 
 def ends_run(error: Exception) -> bool:
     """Whether an error while a result is written comes from the disk, not from that result."""
-    return isinstance(error, OSError) and error.errno in OF_THE_DISK
+    return isinstance(error, OSError) and error.errno in DISK_ERRORS

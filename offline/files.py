@@ -84,7 +84,7 @@ _Named = dict[Path, tuple[Path, bool]]
 
 
 def _named(paths: Sequence[Path]) -> _Named:
-    """Expand patterns; return each path once, by its absolute path, and whether it is no match."""
+    """Expand patterns; return paths by absolute path, each with whether the user wrote it."""
     found: _Named = {}
     for path in paths:
         for match in _expand(path):

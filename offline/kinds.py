@@ -81,7 +81,7 @@ def kind_of(head: bytes) -> Kind:
 
 
 def describe(head: bytes) -> str:
-    """Say what a file of another kind is, and which images can be read."""
+    """Return what a file of another kind is, and which images can be read."""
     if not head:
         return "the file is empty"
     try:

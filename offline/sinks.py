@@ -74,7 +74,7 @@ class ResultsFolder:
         picture = annotate(image, result.faces, result.width)
         name = picture_name(result.id, max(picture.size))
         if name != result.id and os.path.lexists(original.with_name(PurePath(name).name)):
-            name = with_hash(name)  # that name is of another original
+            name = with_hash(name)  # another original has that name
         path = self._paths.path(name)
         save = partial(picture.save, path, **ENCODING)
         try:

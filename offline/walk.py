@@ -32,8 +32,8 @@ class _At(NamedTuple):
 class Walk:
     """Walks folders without the paths in `skip`, which are walked separately, and `excluded`.
 
-    Links to folders are followed after all else, so that files have the name of their own place
-    where it is walked, too. Each folder is listed once, so loops end.
+    Links to folders are followed last: a file that is also found without a link keeps the name of
+    its own place. Each folder is listed once, so loops end.
     """
 
     def __init__(self, skip: Collection[Path], excluded: Path | None) -> None:
@@ -81,13 +81,13 @@ class Walk:
             if at.real in self._skip or at.real == self._excluded:
                 continue
             try:
-                found = self._look(entry, at)
+                found = self._classify(entry, at)
             except OSError:  # without permission; reading the file reports the error
                 found = Entry(at.path, at.place)
             if found:
                 yield found
 
-    def _look(self, entry: "os.DirEntry[str]", at: _At) -> _At | Entry | None:
+    def _classify(self, entry: "os.DirEntry[str]", at: _At) -> _At | Entry | None:
         if entry.name.startswith("."):
             return Entry(at.path, at.place, left_out="hidden")
         if entry.is_symlink() and not at.path.exists():

@@ -229,9 +229,10 @@ class Settings(BaseSettings):
 
 
 def misspelt(kind: type[BaseSettings] = Settings) -> list[str]:
-    """Describe each variable of the environment that resembles a setting of `kind` but is none.
+    """Describe each variable of the environment that resembles a setting of `kind` but is not one.
 
-    Others are ignored: Kubernetes sets variables for a Service that is named emotions.
+    Others are ignored: Kubernetes sets variables for a Service that is named emotions, and the bot
+    checks its own.
     """
     prefix = kind.model_config.get("env_prefix", "")
     given = (

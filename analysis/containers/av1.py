@@ -1,6 +1,6 @@
 """The sizes of the pictures in AV1 data (AV1 specification, 5.3 to 5.5).
 
-A decoder allocates the size of the sequence header, whatever the container claims.
+A decoder allocates memory for the size in the sequence header, whatever the container claims.
 """
 
 from collections.abc import Iterable, Iterator
@@ -8,10 +8,10 @@ from itertools import chain
 
 from analysis.errors import TooLargeError
 
-# Open bitstream units of all pictures of a file. One has a few; each tile may have its own.
+# The most open bitstream units (OBUs) per file. A picture has a few, or one per tile.
 MAX_UNITS = 1 << 14
 SEQUENCE_HEADER = 1
-# More bytes than a sequence header has up to its size.
+# More bytes than a sequence header needs up to its width and height.
 ENOUGH = 512
 # The highest level without a tier (5.5.1).
 LAST_WITHOUT_TIER = 7
@@ -34,7 +34,7 @@ def sizes(pictures: Iterable[bytes]) -> Iterator[tuple[int, int]]:
 
 
 def _units(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the type and the first bytes of each unit, up to data that are no unit (5.3)."""
+    """Yield the type and the first bytes of each unit, up to bytes that are not a unit (5.3)."""
     at = 0
     while at < len(data) and not data[at] & 0x80:
         head = data[at]
@@ -81,26 +81,26 @@ def _size(bits: _Bits) -> tuple[int, int]:
 
 
 def _skip_operating_points(bits: _Bits) -> None:
-    delays = _decoder_model(bits) if bits.read(1) else 0
+    delay_bits = _decoder_model(bits) if bits.read(1) else 0
     displayed = bits.read(1)
     for _ in range(bits.read(5) + 1):
         bits.read(12)
         if bits.read(5) > LAST_WITHOUT_TIER:
             bits.read(1)
-        if delays and bits.read(1):
-            bits.read(2 * delays + 1)
+        if delay_bits and bits.read(1):
+            bits.read(2 * delay_bits + 1)
         if displayed and bits.read(1):
             bits.read(4)
 
 
 def _decoder_model(bits: _Bits) -> int:
-    """Read timing and the decoder model (5.5.3, 5.5.4); return the bits of a delay, or 0."""
+    """Read timing and the decoder model (5.5.3, 5.5.4); return the bits per delay, or 0."""
     bits.read(64)
     if bits.read(1):  # pictures at equal intervals: a number after as many zeros as it has bits
         zeros = next((n for n in range(MAX_ZEROS) if bits.read(1)), MAX_ZEROS)
         bits.read(zeros % MAX_ZEROS)
     if not bits.read(1):
         return 0
-    delays = bits.read(5) + 1
+    delay_bits = bits.read(5) + 1
     bits.read(42)
-    return delays
+    return delay_bits

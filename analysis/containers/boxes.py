@@ -18,7 +18,7 @@ class Box(NamedTuple):
 
 
 def boxes(data: bytes) -> Iterator[Box]:
-    """Yield the outer boxes of a file up to its end, or to data that are no box.
+    """Yield the outer boxes of a file up to its end, or up to bytes that are not a box.
 
     Raises:
         TooLargeError: more boxes than any image needs.

@@ -8,8 +8,8 @@ from analysis.errors import TooLargeError
 MAX_BLOCKS = 1 << 20
 EXTENSION, PICTURE = 0x21, 0x2C
 CONTROL = 0xF9
-# The bits of a control extension that say whether a colour is transparent. The others say what
-# happens before the second picture: Pillow prepares for it when it opens the file.
+# The bit of a control extension for a transparent colour. The other bits are about the next
+# picture, for which Pillow would prepare when it opens the file.
 TRANSPARENCY = 1
 TRAILER = b";"
 

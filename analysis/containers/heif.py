@@ -1,6 +1,6 @@
 """HEIC and AVIF files: what a decoder must not see, and whether they are whole.
 
-libheif rejects a picture that is larger than its header claims; libavif decodes it first, so that
+libheif rejects a picture that is larger than its header claims; libavif decodes it first, so
 its size is read from the AV1 data.
 """
 
@@ -21,9 +21,9 @@ KNOWN_BRANDS = frozenset([*BRANDS, b"mif1", b"msf1"])
 # libheif's limit.
 MAX_ITEMS = 1000
 ITEM = re.compile(rb"infe[\2\3]")
-# Boxes that hold pixels or say where they are; libheif leaves tiles grey that are missing.
+# Boxes with pixels or with their places; libheif leaves missing tiles grey.
 ESSENTIAL = (b"meta", b"mdat", b"moov")
-# The type of an entry of a list of items, behind its version, flags, number and protection
+# The type of an entry of a list of items, after its version, flags, number and protection
 # (ISO 14496-12, 8.11.6).
 EXIF = re.compile(rb"(?<=infe\x02.{7})Exif|(?<=infe\x03.{9})Exif", re.DOTALL)
 # A size of an image or of a part of it (ISO 23008-12, 6.5.3).
@@ -86,12 +86,12 @@ def _payloads(data: bytes) -> Iterator[bytes]:
 
 
 def _claimed(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield all sizes in the header: that of the image may be the size of a part of it."""
+    """Yield all sizes in the header: a crop may make the image smaller than what is decoded."""
     for box in boxes(data):
         if box.end > len(data):
             if box.kind in ESSENTIAL:
                 raise EOFError
-            return  # data of a maker behind the image
+            return  # the maker of a camera may append other data
         if box.kind == b"meta":
             found = SIZE.finditer(data, box.begin, box.end)
             yield from (struct.unpack(">II", each[1]) for each in found)

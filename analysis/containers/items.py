@@ -6,7 +6,7 @@ from analysis.containers.boxes import boxes
 from analysis.errors import CorruptImageError, TooLargeError
 
 MAX_EXTENTS = 1 << 14
-# Where offsets count from: the begin of the file, or that of the box `idat`.
+# Construction methods: offsets count from the beginning of the file, or of the box `idat`.
 IN_FILE, IN_IDAT = 0, 1
 Item = tuple[int, tuple[tuple[int, int], ...]]
 
@@ -32,7 +32,7 @@ def payloads(data: bytes, meta: bytes) -> Iterator[bytes]:
 
 
 def _items(table: bytes) -> Iterator[Item]:
-    """Yield how the offsets of each item count, and its extents: offset and length."""
+    """Yield the construction method of each item, and its extents: offset and length."""
     numbers = _Numbers(table)
     version, _ = numbers.read(1), numbers.read(3)
     offset, length = divmod(numbers.read(1), 16)

@@ -14,13 +14,14 @@ from analysis.errors import TooLargeError
 NAKED = b"\xff\x0a"
 # Alpha, depth and the like; each takes as much memory as a colour.
 MAX_EXTRA_CHANNELS = 4
-# The first bit of the number before each part.
+# The bit that marks the last part, in the number before it.
 LAST_PART = 0x80
 RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 # The forms of a number: a constant and the bits that are added to it.
 Forms = tuple[tuple[int, int], ...]
 DIMENSION: Forms = ((1, 9), (1, 13), (1, 18), (1, 30))
 EXTRA_CHANNELS: Forms = ((0, 0), (1, 0), (2, 4), (1, 12))
+PREVIEW: Forms = ((1, 6), (65, 8), (321, 10), (1345, 12))
 
 
 def strip(data: bytes) -> Container:
@@ -115,6 +116,3 @@ class _Bits:
             self.number(((1, 0), (1001, 0), (1, 8), (1, 10)))
             self.number(((0, 0), (0, 3), (0, 16), (0, 32)))
             self.read(1)
-
-
-PREVIEW: Forms = ((1, 6), (65, 8), (321, 10), (1345, 12))

@@ -1,8 +1,9 @@
 """The page of a TIFF file (TIFF 6.0, section 2; BigTIFF) that is decoded, and the tags it needs.
 
-Pillow reads the values of all tags in Python, and libtiff reads a strip as often as a table of
-strips has it. The tables are therefore checked here, and the chosen page gets a new directory at
-the end of the file, with only the tags that its pixels need. Their values stay in place.
+Pillow reads the values of all tags in Python, and libtiff reads a strip each time that a
+table of strips lists it. The tables are therefore checked here, and the chosen page gets a new
+directory at the end of the file, with only the tags that its pixels need. Their values stay in
+place.
 """
 
 import struct
@@ -38,7 +39,7 @@ UNUSUAL = "a TIFF image with unusual samples; save it with 8 bits each"
 # None, CCITT, LZW, JPEG, Deflate (two numbers), PackBits and Zstandard.
 COMPRESSIONS = (UNCOMPRESSED, 2, 3, 4, 5, JPEG, 8, 32946, 32773, 50000)
 SCAN = b"\xff\xda"
-# Sizes of the types of values, and the letters of those that hold whole numbers.
+# Sizes of the types of values in bytes, and `struct`'s letters of those that hold whole numbers.
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 SIZES |= {16: 8, 17: 8, 18: 8}
 LETTERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
@@ -57,7 +58,7 @@ Directory = dict[int, _Entry]
 
 
 def strip(data: bytes) -> Container:
-    """Keep the first page of full size, and of its tags those that its pixels need.
+    """Keep the first page of full size, with only the tags that its pixels need.
 
     Raises:
         UnsupportedMediaTypeError: a camera RAW file, or a compression or samples that are not read.
@@ -83,9 +84,9 @@ def strip(data: bytes) -> Container:
     return Container(
         "TIFF",
         kept,
-        turn if turn in TURNS else UPRIGHT,
-        (max(width, across), max(height, down)),  # a tile may be larger than the image
-        -(-scans * across * down // (width * height)),
+        orientation=turn if turn in TURNS else UPRIGHT,
+        size=(max(width, across), max(height, down)),  # a tile may be larger than the image
+        scans=-(-scans * across * down // (width * height)),
     )
 
 
@@ -117,7 +118,7 @@ def _check_parts(file: "_File", page: Directory, compression: int) -> None:
 
 
 def _check_samples(file: "_File", page: Directory, compression: int) -> None:
-    """Reject samples of which Pillow makes other pixels than the file has."""
+    """Reject samples that Pillow decodes to wrong pixels."""
     bits = set(file.numbers(page, BITS)) or {1}
     kinds = set(file.numbers(page, SAMPLE_FORMAT)) or {UNSIGNED}
     plain, wide = compression == UNCOMPRESSED, 32 in bits

@@ -2,7 +2,7 @@
 
 Each target runs in a process of its own. Inputs that fail are kept in `build/fuzz`;
 `--replay FILE --target NAME` runs one again. Prints executions, covered edges of the Python code
-(this project's, Starlette's, Pillow's and of `email`; compiled decoders count none) and
+(this project's, Starlette's, Pillow's and `email`'s; compiled decoders count none) and
 failures.
 """
 

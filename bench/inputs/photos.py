@@ -1,4 +1,4 @@
-"""Small images of the formats of cameras, scanners and phones, beside JPEG."""
+"""Small images of the formats of cameras, scanners and phones, besides JPEG."""
 
 import io
 import struct

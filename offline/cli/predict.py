@@ -44,7 +44,8 @@ def predict(
     except BrokenPipeError:  # of standard output; typer handles it
         raise
     except OSError as error:
-        print_line(f"emotions: {error.filename or out}: {error.strerror}")
+        place = error.filename or out or "standard output"
+        print_line(f"emotions: {place}: {error.strerror or error}")
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         print_line("emotions: stopped" + (f"; continue with --out {out} --resume" if out else ""))

@@ -11,7 +11,8 @@ from offline.tables.csv_file import read_rows, reopen
 from offline.tables.people import ResumableClustering
 from offline.tables.rows import FACE, Row, face_row, image_row
 
-_, IMAGES = TABLES = ("faces.csv", "images.csv")
+IMAGES = "images.csv"
+TABLES = ("faces.csv", IMAGES)
 BASE = "base.txt"
 
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 SHOWN = 5
 # A decoder returns up to this many frames from before an error after it (threads, reordering).
 DELAYED_FRAMES = 32
-# The shortest pause that is reported, if at most one in `RARE` frames is followed by one: others
-# have a variable rate.
+# The shortest pause that is reported. Pauses are reported if at most one in `RARE` frames is
+# followed by one; with more, the frame rate is variable.
 PAUSE_FRAMES, PAUSE_S, RARE = 4, 0.2, 20
 
 

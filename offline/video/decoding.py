@@ -28,7 +28,7 @@ class Decoder:
 
     @property
     def rest(self) -> float:
-        """Seconds of packets after the end of the last frame, which gave none."""
+        """Seconds of packets after the end of the last frame, which gave no frame."""
         start = timestamp(self._last) if self._last else None
         if start is None or self._last is None or self._packets_end is None:
             return 0.0

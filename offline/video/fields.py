@@ -14,7 +14,7 @@ FIELD_ORDERS = {2: "tff", 3: "bff", 4: "tff", 5: "bff"}
 
 
 class Deinterlacer:
-    """Deinterlaces the frames that are interlaced. Others pass, and cost nothing before that."""
+    """Deinterlaces interlaced frames. Others pass, at no cost before the first interlaced one."""
 
     def __init__(self, stream: av.VideoStream) -> None:
         codec = stream.codec_context

@@ -52,7 +52,10 @@ def _filters(matrix: tuple[int, ...]) -> list[Filter]:
 
 
 def _clockwise(matrix: tuple[int, ...]) -> int | None:
-    """Return the angle in degrees, 0 to 359; None if the matrix is degenerate."""
+    """Return the angle in degrees, 0 to 359; None if the matrix is degenerate.
+
+    Follow `av_display_rotation_get` in FFmpeg's libavutil/display.c.
+    """
     a, b, _, c, d = matrix[:5]
     if not math.hypot(a, c) or not math.hypot(b, d):
         return None

@@ -21,7 +21,7 @@ from offline.video.writing import MAX_SIDE, open_video
 # People who are in the picture for less time are not in the report: most are false detections.
 MIN_SECONDS = 0.5
 REPORT = "report.html"
-# What a video lacks, a line each; only a video that lacks a part has it.
+# The defects of a video that lacks a part, a line each. Other videos have no such file.
 INCOMPLETE = "incomplete.txt"
 
 
@@ -31,7 +31,7 @@ def exists(folder: Path) -> bool:
 
 
 def missing_parts(folder: Path) -> str:
-    """Return what the video of a folder lacks; nothing if it is complete."""
+    """Return the defects of the video of a folder; empty if it lacks no part."""
     try:
         return "; ".join((folder / INCOMPLETE).read_text(encoding="utf-8").splitlines())
     except FileNotFoundError:

@@ -20,7 +20,7 @@ MAX_ASPECT = 4
 
 
 class Size(NamedTuple):
-    """Of a picture, in square pixels."""
+    """The size of a picture, in square pixels."""
 
     width: int
     height: int
@@ -55,7 +55,7 @@ class Converter:
         self._shape: av.VideoStream | av.VideoCodecContext = stream if stated else codec
 
     def push(self, frame: av.VideoFrame | None) -> Iterator[Shown]:
-        """Take the next frame; yield those that are ready, None yields the rest.
+        """Take the next frame; yield those that are ready. None yields the rest.
 
         Every frame comes out once, in order. A deinterlacer delays by a frame.
         """

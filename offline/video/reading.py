@@ -120,7 +120,7 @@ def _missing_part(path: Path) -> str | None:
     if not start:
         return "the file is empty"
     if start[4:] in MOVIE_BOXES:
-        return "its index (moov) cannot be found: it is cut off, or its recording has not ended"
+        return "its index (moov) is missing; the file is cut off, or its recording has not ended"
     return None
 
 

@@ -67,8 +67,9 @@ class Timecode(NamedTuple):
 class Timecodes:
     """The timecode of each frame of a stream; empty where the file has none.
 
-    The file states the first frame's, as a tag. If it does not, the frames do, in their metadata:
-    each one (H.264, HEVC), or the first of each group (MPEG-2), of which the first one counts.
+    A tag of the file states that of the first frame. Without a tag, the frames state it in their
+    metadata: each frame (H.264, HEVC), or the first one of each group (MPEG-2). Of the groups, the
+    first one counts.
     """
 
     def __init__(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:

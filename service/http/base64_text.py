@@ -12,7 +12,7 @@ from service.errors import InvalidRequestError
 _SPACES = string.whitespace.encode()
 _ALPHABET = f"{string.ascii_letters}{string.digits}+/-_=".encode()
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
-# Text of at most so many characters is no image; messages repeat it.
+# Text of at most this many characters is not an image; messages quote it.
 _SHORT = 128
 _FILE_NAME = re.compile(
     r"(?:.*\\)?(.+\.(?:jpe?g|png|webp|bmp|gif|tiff?|hei[cf]|avif|jxl))\s*", re.IGNORECASE
@@ -27,7 +27,7 @@ def decode(text: str, where: str) -> bytes:
 
     Raises:
         InvalidRequestError: not base64; the message has the offset of the first wrong character,
-            which counts an escape of a data URL as one.
+            which counts an escape in a data URL as one.
     """
     start = _start(text, where)
     with suppress(msgspec.ValidationError, UnicodeEncodeError):

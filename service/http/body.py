@@ -7,7 +7,7 @@ from service.errors import InvalidRequestError, NoImagesError
 from service.http import base64_text, frames
 from service.http.compression import MAGIC, Reserve, coding_of, decompress
 from service.http.forms import FIELD, read_form, read_urlencoded
-from service.http.media import URLENCODED, Form, form_of, media_type, refusal
+from service.http.media import URLENCODED, Form, form_of, media_type, why_no_image
 from service.http.types import EncodedImage, RequestImage
 
 # How JPEG, PNG, GIF and WebP begin without the bytes that `curl -d` removes.
@@ -106,6 +106,6 @@ async def _parse(content_type: str, body: bytes, max_images: int) -> list[Reques
             return frames.read_msgpack(body, max_images)
     shown = repr(kind[:64]) if kind else "missing"
     raise UnsupportedMediaTypeError(
-        f"{refusal(body)}; the content type is {shown}; send an image, or "
+        f"{why_no_image(body)}; the content type is {shown}; send an image, or "
         "images in multipart/form-data, application/json or application/msgpack"
     )

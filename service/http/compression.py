@@ -33,7 +33,7 @@ class Stream(Protocol):
 
 
 class Coding(NamedTuple):
-    """A content coding. `step` bytes at once become at most 8 MiB, however they are made."""
+    """A content coding. `step` bytes become at most 8 MiB, whatever they contain."""
 
     name: str
     step: int

@@ -39,7 +39,7 @@ async def read_form(content_type: str, body: bytes, max_images: int) -> list[Req
 
 
 async def read_urlencoded(body: bytes, max_images: int) -> list[RequestImage]:
-    """Read the images of a form in which they are text, `images=…&images=…`; errors as above."""
+    """Read the images of a form as text, `images=…&images=…`; errors as `read_form`."""
     return await _images(_fields(body), max_images)
 
 
@@ -49,7 +49,7 @@ async def _images(parts: Iterator[Part], max_images: int) -> list[RequestImage]:
         if number:
             await asyncio.sleep(0)  # other requests run
         if number > max_images + MAX_OTHERS:
-            raise InvalidRequestError(f"the form has more than {number} parts")
+            raise InvalidRequestError(f"the form has more than {number} parts; send fewer")
         if not _has_image(part):
             continue
         if len(images) == max_images:
@@ -73,7 +73,7 @@ def _has_image(part: Part) -> bool:
 
 
 def _image(part: Part, index: int) -> RequestImage:
-    """Return the image of a part: a file, or the text of a base64, a data URL or a URL."""
+    """Return the image of a part: a file, or text: base64, a data URL or a URL."""
     name = _base_name(part.filename or "") or str(index)
     if _is_file(part):
         return EncodedImage(name, part.data)

@@ -27,7 +27,7 @@ from service.http.urls import parse
 # JSON with more braces per image has too many images and is not parsed. An image is one object; the
 # other braces are for ids and URLs.
 BRACES = 64
-# Keys are searched behind at most so many quotes: a body could have millions.
+# Keys are searched after at most this many quotes: a body could have millions.
 MAX_QUOTES = 1 << 15
 _UTF8_BOM = b"\xef\xbb\xbf"
 _KEYS = re.compile(rb'"(images|data|url|id)"\s*:(?!\s*null)')
@@ -61,7 +61,7 @@ class _Format(NamedTuple):
 
 
 def read_json(body: bytes, max_images: int) -> list[RequestImage]:
-    """Read JSON, also with a byte order mark or in UTF-16 and UTF-32.
+    """Read JSON, also with a byte order mark, or in UTF-16 or UTF-32.
 
     Raises:
         TooLargeError: there are more than `max_images`.
@@ -83,7 +83,7 @@ def read_json(body: bytes, max_images: int) -> list[RequestImage]:
 
 
 def _places(body: bytes, byte: bytes) -> Iterator[int]:
-    """Yield where a byte is; `find` passes over base64 faster than `count` and patterns do."""
+    """Yield the offsets of a byte; `find` passes over base64 faster than `count` or a pattern."""
     at = body.find(byte)
     while at >= 0:
         yield at
@@ -135,9 +135,9 @@ def _limited(frame: type[msgspec.Struct], max_images: int) -> type[Frames]:
 def _read(format_: _Format, body: bytes, max_images: int) -> list[RequestImage]:
     try:
         frames = _decode(format_, body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        if isinstance(error, UnicodeDecodeError):
-            raise _not_utf8() from error
+    except UnicodeDecodeError as error:
+        raise _not_utf8() from error
+    except (msgspec.MsgspecError, RecursionError) as error:
         if "`array` of length <=" in str(error):
             raise too_many_images(max_images) from error
         if unknown := _UNKNOWN.fullmatch(str(error)):

@@ -26,7 +26,7 @@ _JSON = re.compile(rb"\0{0,2}(?:\xef\xbb\xbf|\xfe\xff|\xff\xfe)?[\0 \t\r\n]{0,64
 _MSGPACK = b"\x81\xa6images"
 _DATA_URL = re.compile(rb"\s*data:[^,]{0,255};base64,", re.IGNORECASE)
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
-# So many bytes of base64 show whether it is an image.
+# This many characters of base64 show whether it is an image.
 _HEAD = 4096
 _FIRST_FIELD = re.compile(rb"[\w.\-%\[\]]{1,64}=")
 
@@ -48,7 +48,7 @@ def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def refusal(data: bytes) -> UnsupportedMediaTypeError | None:
+def why_no_image(data: bytes) -> UnsupportedMediaTypeError | None:
     """Return why `data` is not an image that the service reads, or None if it is one."""
     try:
         sniff(data)
@@ -59,7 +59,7 @@ def refusal(data: bytes) -> UnsupportedMediaTypeError | None:
 
 def is_image(data: bytes) -> bool:
     """Return whether the first bytes are those of an image."""
-    return refusal(data) is None
+    return why_no_image(data) is None
 
 
 def is_base64(data: bytes) -> bool:

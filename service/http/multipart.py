@@ -1,7 +1,7 @@
 """Splits forms and other multipart bodies into their parts (RFC 2046, 5.1; RFC 7578).
 
-Beyond forms of browsers, programs send what libraries for mail make: lines that end in LF, folded
-headers, parts in base64, parts within parts. Starlette's parser reads none of these.
+Programs also send what mail libraries write: lines that end in LF, folded headers, parts in base64,
+and parts within parts. Starlette's parser reads none of these.
 """
 
 import binascii
@@ -22,7 +22,7 @@ MAX_LINE = 1 << 10
 MAX_BOUNDARY = 256
 MAX_DEPTH = 3
 TYPE = "content-type"
-# Of the names of files; those that are not UTF-8 are read as Latin-1.
+# Character sets of file names; names that are not UTF-8 are read as Latin-1.
 CHARSETS = ("utf-8", "utf8", "us-ascii", "iso-8859-1", "windows-1252")
 # The first line of a body is its delimiter; not all clients name the boundary in the content type.
 _FIRST_LINE = re.compile(rb"--([^\r\n]{1,%d}?)[ \t]*\r?\n" % MAX_BOUNDARY)
@@ -119,7 +119,7 @@ def _headers(head: bytes) -> Message:
 
 
 def _parameters(headers: Message, header: str) -> dict[str, str]:
-    """Return the parameters of a header, also those in the extended form `name*=` (RFC 8187)."""
+    """Return the parameters of a header, the first of each name; also `name*=` (RFC 8187)."""
     try:
         found = headers.get_params([], header)
     except (TypeError, ValueError) as error:  # `email` sorts the parts of a value by their numbers
@@ -137,7 +137,7 @@ def _text(value: str | tuple[str | None, str | None, str]) -> str:
 
 
 def _decode(headers: Message, content: bytes) -> bytes:
-    """Decode the transfer encoding of a part; bytes of an image are not encoded, whatever it is.
+    """Decode the transfer encoding of a part; the bytes of an image stay, whatever it claims.
 
     Base64 stays: forms may have it in any part, and its error is that of one image.
     """

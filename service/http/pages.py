@@ -66,7 +66,7 @@ def install(app: FastAPI, root_path: str, *, docs: bool) -> None:
 
 
 def _html(name: str, root_path: str) -> str:
-    """Return a page; its links are relative, below a prefix to the prefix."""
+    """Return a page; behind a prefix, its relative links begin at the prefix."""
     text = (STATIC / name).read_text()
     return text.replace("<head>", f'<head>\n  <base href="{root_path}/">') if root_path else text
 

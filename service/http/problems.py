@@ -97,7 +97,7 @@ async def _validation_error(request: Request, error: Exception) -> Response:
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    """Answer an error of Starlette's router, which knows two: 404 and 405."""
+    """Answer an error of Starlette: 405, or else 404."""
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code != MethodError.status:
@@ -110,8 +110,11 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 def _allowed(error: HTTPException) -> str:
-    """Return the methods of a path; each with GET also has HEAD, on a route of its own."""
-    methods = set((error.headers or {}).get("Allow", "").split(", "))
+    """Return the methods of a path; each with GET also has HEAD, on a route of its own.
+
+    Starlette names none for static files.
+    """
+    methods = set((error.headers or {}).get("Allow", "GET").split(", "))
     return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 

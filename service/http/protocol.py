@@ -69,7 +69,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
-        if self.timeout_keep_alive_task is not None:  # it would keep this object until it ends
+        if self.timeout_keep_alive_task is not None:  # it would keep this object alive
             self.timeout_keep_alive_task.cancel()
         super().connection_lost(exc)
 

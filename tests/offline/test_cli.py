@@ -186,6 +186,17 @@ def test_a_wrong_option_is_named_with_its_remedy(
     assert "Errno" not in output
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is a device of Linux")
+def test_a_full_disk_behind_standard_output_is_named() -> None:
+    command = [sys.executable, "-m", "offline.cli", "predict", str(HOPPER_FILE)]
+    with Path("/dev/full").open("wb") as full:
+        result = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+    assert result.returncode == 1
+    assert "emotions: standard output: No space left on device" in result.stderr
+
+
 def test_export_needs_weights_that_fit(tmp_path: Path) -> None:
     wrong = tmp_path / "w.wts"
     wrong.write_text("1\nfc 1 3f800000\n")

@@ -1,6 +1,7 @@
 """Folders as people have them: what is read, reported and left out, and the exit status."""
 
 import asyncio
+import contextlib
 import io
 import os
 import re
@@ -102,9 +103,7 @@ FILES: dict[Case, Files] = {
     ): {"a.txt": b"a", "b.txt": b"b"},
     Case("an empty folder", "not a success", "nothing was read; exit status 1"): {},
     Case(
-        "`a.heic` beside `a.heic.jpg`",
-        "two pictures",
-        "read: a.heic, a.heic.jpg; exit status 0",
+        "`a.heic` beside `a.heic.jpg`", "two pictures", "read: a.heic, a.heic.jpg; exit status 0"
     ): {"a.heic": HEIC, "a.heic.jpg": JPEG},
     Case(
         "names that differ only in case",
@@ -121,13 +120,8 @@ FILES: dict[Case, Files] = {
 
 def pipe_and_socket(folder: Path) -> None:
     os.mkfifo(folder / "b.jpg")
-    here = Path.cwd()
-    os.chdir(folder)  # the path of a socket must be short
-    try:
-        with socket.socket(socket.AF_UNIX) as local:
-            local.bind("c.jpg")
-    finally:
-        os.chdir(here)
+    with contextlib.chdir(folder), socket.socket(socket.AF_UNIX) as local:
+        local.bind("c.jpg")  # the path of a socket must be short
 
 
 def links(folder: Path) -> None:

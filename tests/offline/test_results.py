@@ -118,7 +118,7 @@ async def test_a_picture_does_not_take_the_name_of_another_original(tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpeg", "a.jpe", "a.jfif", "a.webp", "a.bmp", "a.gif"])
-def test_the_name_of_a_picture_tells_its_format(name: str, tmp_path: Path) -> None:
+def test_the_suffix_of_a_picture_names_its_format(name: str, tmp_path: Path) -> None:
     tables = FolderTables(tmp_path, LABELS, resume=False)
     image = np.zeros((8, 600, 3), np.uint8)
     ResultsFolder(tmp_path, tables).write_picture(image, result(name), tmp_path / name)

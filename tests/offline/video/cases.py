@@ -53,7 +53,7 @@ FIELDS: list[Case] = [
     used("`color_space`, `color_range`, `chroma_location`", "as in ffmpeg", test_picture),
     used("`color_transfer`, `color_primaries`", "HDR and BT.2020 become SDR", test_colour),
     harmless("mastering display, content light level", "203 cd/m2 is white", test_picture),
-    used("`codec_tag_string`: `dvh1`, `dvhe`, `dav1`", "false colours are said", test_streams),
+    used("`codec_tag_string`: `dvh1`, `dvhe`, `dav1`", "false colours are reported", test_streams),
     used("`index`, `DISPOSITION:default`, `attached_pic`", "the stream to show", test_streams),
     used(
         "`TAG:timecode`, GOP timecode, `timecode` of a frame",

@@ -40,13 +40,13 @@ class Damaged:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._sound: dict[tuple[str, str], bytes] = {}
 
     def __call__(self, sample: Sample) -> Path:
-        sound = self._folder / f"{len(sample.options)}-{sample.file}"
-        if not sound.exists():
-            make(sound, sample.options)
-        path = self._folder / sample.file
-        path.write_bytes(sample.harm(sound.read_bytes()))
+        path, key = self._folder / sample.file, (sample.file, sample.options)
+        if key not in self._sound:
+            self._sound[key] = make(path, sample.options).read_bytes()
+        path.write_bytes(sample.harm(self._sound[key]))
         return path
 
 

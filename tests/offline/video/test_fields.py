@@ -42,8 +42,8 @@ INTERLACED = [
     coded("hevc.mp4", "HEVC", "-c:v", "libx265", *YUV, "-x265-params", X265),
     coded("prores.mov", "ProRes", "-c:v", "prores_ks", "-flags", "+ildct"),
     coded("dv.avi", "DV, bottom field first", "-c:v", "dvvideo", *YUV, order=BFF),
-    coded("mjpeg.mov", "MJPEG: only the container says so", "-c:v", "mjpeg", "-q:v", "2"),
-    coded("utvideo.mkv", "Ut Video: only the container says so", "-c:v", "utvideo", *YUV),
+    coded("mjpeg.mov", "MJPEG: only the container states it", "-c:v", "mjpeg", "-q:v", "2"),
+    coded("utvideo.mkv", "Ut Video: only the container states it", "-c:v", "utvideo", *YUV),
 ]  # fmt: skip
 
 

@@ -27,7 +27,7 @@ class Several(NamedTuple):
 
 SEVERAL = [
     Several(
-        Case(f"two video streams, {name}", "one, and it is said", f"the {which} is analyzed"),
+        Case(f"two video streams, {name}", "one, and a report", f"the {which} is analyzed"),
         file, dispositions, width,
     )
     for name, which, file, dispositions, width in (

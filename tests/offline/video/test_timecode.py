@@ -94,9 +94,8 @@ def test_drop_frame_follows_the_clock(rate: int, frames: int) -> None:
     label = str(Timecode(frames, rate, drop=True))
     hours, minutes, seconds = (int(label[i : i + 2]) for i in (0, 3, 6))
     counted = (hours * 60 + minutes) * 60 + seconds + int(label[9:]) / rate
-    assert (
-        abs(counted - frames * 1001 / (rate * 1000)) < 0.2
-    )  # 2.6 frames a day, and the labels of a minute
+    # 2.6 frames per day, and the labels of a minute
+    assert abs(counted - frames * 1001 / (rate * 1000)) < 0.2
     assert not (minutes % 10 and seconds == 0 and int(label[9:]) < rate // 15)
 
 
@@ -108,8 +107,8 @@ def test_a_frames_own_timecode_counts_where_the_file_states_none(tmp_path: Path)
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x64:r=25", "-frames:v", 1, "-c:v", "libx264", path)
     with av.open(str(path)) as container:
         timecodes = Timecodes(container, choose_stream(container))
-    labels = ("01:00:00:00", "02:00:00:00", "")
-    assert [timecodes.count(i / 25, label) for i, label in enumerate(labels)] == [*labels]
+    own = ["01:00:00:00", "02:00:00:00", ""]
+    assert [timecodes.count(i / 25, label) for i, label in enumerate(own)] == own
 
 
 CASES = [*(sample.case for sample in STATED), OWN]

@@ -159,6 +159,7 @@ def test_unknown_addresses_and_methods(server: Server) -> None:
         problem(client.get("/nothing"), 404, "not_found")
         problem(client.get(URL), 405, "method_not_allowed")
         assert client.get(URL).headers["allow"] == "POST"
+        assert client.post("/static/page.js").headers["allow"] == "GET, HEAD"
         assert 'path="/v1/emotions",status="405"' in client.get("/metrics").text
 
 
