@@ -1,6 +1,7 @@
 """The blocks of a GIF file (GIF89a, sections 18 to 26) that its first picture needs."""
 
 import struct
+from collections.abc import Iterator
 
 from analysis.containers.container import Container
 from analysis.errors import TooLargeError
@@ -23,11 +24,11 @@ def strip(data: bytes) -> Container:
     """
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     at = 13 + _palette(flags)
-    head, control = data[:at], b""
-    for _ in range(MAX_BLOCKS):
+    head, control, budget = data[:at], b"", iter(range(MAX_BLOCKS))
+    for _ in budget:
         if data[at] == PICTURE:
             left, top, *size, flags = struct.unpack_from("<HHHHB", data, at + 1)
-            end = _end(data, at + 11 + _palette(flags))
+            end = _end(data, at + 11 + _palette(flags), budget)
             whole = max(width, left + size[0]), max(height, top + size[1])
             return Container("GIF", head + control + data[at:end] + TRAILER, size=whole)
         if data[at] != EXTENSION:
@@ -36,7 +37,7 @@ def strip(data: bytes) -> Container:
             block = bytearray(data[at : at + 8])
             block[3] &= TRANSPARENCY
             control = bytes(block)
-        at = _end(data, at + 2)
+        at = _end(data, at + 2, budget)
     raise _too_many()
 
 
@@ -45,9 +46,9 @@ def _palette(flags: int) -> int:
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
-def _end(data: bytes, at: int) -> int:
+def _end(data: bytes, at: int, budget: Iterator[int]) -> int:
     """Return the end of a chain of blocks; each begins with its length, and the last is empty."""
-    for _ in range(MAX_BLOCKS):
+    for _ in budget:
         length = data[at]
         at += 1 + length
         if not length:

@@ -37,7 +37,7 @@ async def open_remote(
         RemoteError: the service does not answer, or it rejects the key.
     """
     if not url.startswith(("http://", "https://")):
-        raise RemoteError(f"--url {url}: write http://{url}")
+        raise RemoteError(f"--url takes http:// or https://, not {url}")
     try:
         from emotions_client import AsyncClient  # noqa: PLC0415  (a distribution of its own)
     except ImportError as error:

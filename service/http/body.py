@@ -45,7 +45,7 @@ async def read_images(
 async def _read(request: Request, reserve: Reserve, max_bytes: int) -> bytes:
     """Read a body of at most `max_bytes`; reject a longer one as early as possible."""
     error = TooLargeError(
-        f"the body is larger than {max_bytes} bytes; send fewer or smaller images"
+        f"the body is larger than {max_bytes:,} bytes; send fewer or smaller images"
     )
     length = request.headers.get("content-length")
     if length is None:

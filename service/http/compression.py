@@ -94,7 +94,7 @@ async def decompress(coding: Coding, body: bytes, reserve: Reserve, max_bytes: i
         since_pause += len(piece) + coding.step
         if size > max_bytes:
             raise TooLargeError(
-                f"the decompressed body is larger than {max_bytes} bytes; send fewer or smaller "
+                f"the decompressed body is larger than {max_bytes:,} bytes; send fewer or smaller "
                 "images"
             )
         reserve(len(piece))

@@ -156,3 +156,14 @@ def test_bombs_cost_no_memory() -> None:
     )
     largest = max(len(bomb.data) for bomb in bombs.bombs().values()) >> 20
     assert int(ended.stdout) <= largest + 4
+
+
+def test_the_blocks_of_a_gif_are_counted_over_all_chains() -> None:
+    data = corpus.images()["GIF"]
+    comment = b"\x21\xfe" + b"\1x" * 600_000 + b"\0"
+    once, twice = (
+        data[: bombs.GIF_PICTURE] + comment * times + data[bombs.GIF_PICTURE :] for times in (1, 2)
+    )
+    assert np.array_equal(decode(once, LIMITS), decode(data, LIMITS))
+    with pytest.raises(TooLargeError, match="1,048,576 blocks"):
+        decode(twice, LIMITS)

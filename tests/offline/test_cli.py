@@ -173,7 +173,7 @@ def test_nothing_to_read_is_not_a_success(tmp_path: Path) -> None:
     [
         ("--out", "a.jpg", "a.jpg is a file; --out takes a folder"),
         ("--out", "a.jpg/b", "a.jpg/b: Not a directory"),
-        ("--url", "localhost:8000", "write http://localhost:8000"),
+        ("--url", "localhost:8000", "--url takes http:// or https://, not localhost:8000"),
     ],
 )
 def test_a_wrong_option_is_named_with_its_remedy(

@@ -62,7 +62,7 @@ def row(name: str, encoding: str, content: bytes, happens: str = ONE_FACE) -> Ro
 
 def too_large(name: str, content: bytes) -> Row:
     return row(f"64 MiB and a byte of zeros, compressed with {name}", name, content,
-               "413 `too_large`, names `67108864 bytes`")  # fmt: skip
+               "413 `too_large`, names `67,108,864 bytes`")  # fmt: skip
 
 
 ZEROS = bytes((64 << 20) + 1)
