@@ -34,7 +34,7 @@ class Budget:
         """
         self._left -= size
         if self._left < 0:
-            raise TooLargeError(f"the images of this request exceed {self._total} bytes together")
+            raise TooLargeError(f"the images of this request exceed {self._total:,} bytes together")
         self._reserve(size)
 
 

@@ -104,7 +104,7 @@ def _split(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, bytes]]:
         head = body.find(end_of_line * 2, begin, end)
         if not 0 <= head - begin <= MAX_HEAD:
             raise InvalidRequestError(
-                f"a part of the form has no headers, or more than {MAX_HEAD} bytes of them"
+                f"a part of the form has no headers, or more than {MAX_HEAD:,} bytes of them"
             )
         yield body[begin:head], body[head + 2 * len(end_of_line) : end]
         at = end + len(end_of_line + mark)

@@ -232,7 +232,7 @@ async def test_limits_on_bodies_and_pixels(plans: Path) -> None:
         assert "pixels" in detail
         for content in (b"x" * 2_000_001, chunks()):
             answer = await client.post(URL, content=content, headers=headers)
-            assert "2000000 bytes" in problem(answer, 413, "too_large")
+            assert "2,000,000 bytes" in problem(answer, 413, "too_large")
 
 
 async def test_a_key_is_needed_for_images_and_models(plans: Path) -> None:
