@@ -12,7 +12,7 @@ from collections.abc import Callable
 from analysis.containers import gif, heif, jpeg, jxl, png, tiff
 from analysis.containers.container import Container
 from analysis.errors import CorruptImageError, UnsupportedMediaTypeError
-from analysis.formats import sniff as sniff  # noqa: PLC0414  (part of this module's interface)
+from analysis.formats import sniff
 
 # Values of BMP's `compression`.
 RUN_LENGTHS = (1, 2)

@@ -1,6 +1,6 @@
 """Kinds of files by their first bytes: images, videos, and others; names may be wrong.
 
-Images are recognized by `analysis.sanitize.sniff`, videos by the patterns below. The libraries for
+Images are recognized by `analysis.formats.sniff`, videos by the patterns below. The libraries for
 this (filetype, puremagic) know neither MPEG transport streams nor MXF, DV, IVF and raw H.264, and
 puremagic goes by the suffix where it is unsure.
 """
@@ -9,7 +9,7 @@ import re
 from enum import Enum
 
 from analysis.errors import UnsupportedMediaTypeError
-from analysis.sanitize import sniff
+from analysis.formats import sniff
 
 HEAD_BYTES = 4096
 # MXF files may begin with up to 64 KiB of anything (SMPTE ST 377-1, run-in), and a Matroska header

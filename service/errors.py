@@ -7,12 +7,13 @@ ServiceError
 ├── NoImagesError         400 no_images             the request has no image
 ├── UrlRefusedError       403 url_refused           this service may not fetch the URL
 ├── FetchError            424 fetch_failed          the URL returned no image
-├── UnsupportedEncodingError  415 unsupported_media the content encoding is not read
 ├── NotFoundError         404 not_found             nothing is at this path
 ├── MethodError           405 method_not_allowed    the path takes other methods
 ├── BadRequestError       400 bad_request           the bytes are not HTTP/1.1
 ├── HeadTimeoutError      408 request_timeout       the head did not end in time
-└── HeadTooLargeError     431 request_header_fields_too_large  the head is too large
+├── HeadTooLargeError     431 request_header_fields_too_large  the head is too large
+└── UnsupportedMediaTypeError (of `analysis.errors`)
+    └── UnsupportedEncodingError  415 unsupported_media  the content encoding is not read
 
 The first line of each docstring is published in `docs/api.md` and in the OpenAPI document.
 """

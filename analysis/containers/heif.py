@@ -86,7 +86,7 @@ def _payloads(data: bytes) -> Iterator[bytes]:
 
 
 def _claimed(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield all sizes in the header: a crop may make the image smaller than what is decoded."""
+    """Yield all sizes in the header: a cropped image is decoded at its size before the crop."""
     for box in boxes(data):
         if box.end > len(data):
             if box.kind in ESSENTIAL:

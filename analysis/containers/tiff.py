@@ -39,7 +39,7 @@ UNUSUAL = "a TIFF image with unusual samples; save it with 8 bits each"
 # None, CCITT, LZW, JPEG, Deflate (two numbers), PackBits and Zstandard.
 COMPRESSIONS = (UNCOMPRESSED, 2, 3, 4, 5, JPEG, 8, 32946, 32773, 50000)
 SCAN = b"\xff\xda"
-# Sizes of the types of values in bytes, and `struct`'s letters of those that hold whole numbers.
+# By type of value: its size in bytes, and for whole numbers its letter in `struct`.
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 SIZES |= {16: 8, 17: 8, 18: 8}
 LETTERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
@@ -156,7 +156,7 @@ class _File:
         return struct.unpack_from(self._order + letters, self._data, at)
 
     def pages(self) -> Iterator[Directory]:
-        """Yield the directories of the file, without those that their tags refer to."""
+        """Yield the directories in the chain of the file; `children` has those of a tag."""
         (at,) = self._read(self._offset, self._word)
         for _ in range(MAX_PAGES):
             if not at:

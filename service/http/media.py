@@ -11,7 +11,7 @@ import re
 from enum import Enum, auto
 
 from analysis.errors import UnsupportedMediaTypeError
-from analysis.sanitize import sniff
+from analysis.formats import sniff
 
 # For OpenAPI; the service reads images under any type.
 IMAGE_TYPES = (
