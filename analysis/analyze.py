@@ -1,19 +1,17 @@
 """From encoded images to their faces, top to bottom.
 
-Decode, detect, detect close-ups again, suppress duplicates, place landmarks, cut out the faces,
+Decode, detect (see `analysis.candidates`), suppress duplicates, place landmarks, cut out the faces,
 classify, embed. Alone or beside others, an image has the same faces, bit for bit.
 """
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 import cv2
 import numpy as np
 
-from analysis import close_up
-from analysis.detection import fill
+from analysis.candidates import find_candidates
 from analysis.image import Image
 from analysis.landmarks import place_landmarks
 from analysis.networks import Network, Networks
@@ -35,9 +33,11 @@ def analyze(inputs: Sequence[Input], networks: Networks) -> list[Result]:
         RunnerError: an engine failed.
     """
     images = [Image(*each) for each in inputs]
-    for batch in _batches(images, networks.detector.batch):
+    for batch in _batches(images, networks.detectors[0].batch):
         _decode(batch, networks)
-        _detect(_good(batch), networks)
+        found = _good(batch)
+        with timed("detect", [image.samples for image in found]):
+            find_candidates(found, networks)
     for image in _good(images):
         _suppress_and_cut(image, networks)
     good = _good(images)
@@ -63,36 +63,6 @@ def _decode(images: Sequence[Image], networks: Networks) -> None:
     for image in images:
         networks.beat()
         image.decode(networks.rules)
-
-
-def _detect(images: Sequence[Image], networks: Networks) -> None:
-    """Find candidates for faces; images of the same input shape share a batch of the detector."""
-    by_shape: dict[tuple[int, ...], list[Image]] = defaultdict(list)
-    with timed("detect", [image.samples for image in images]):
-        for image in images:
-            by_shape[image.shape].append(image)
-        for shape, group in by_shape.items():
-            canvas = networks.detector.input_buffer((len(group), *shape))
-            for image, pixels in zip(group, canvas, strict=True):
-                fill(image.picture.pixels, image.letterbox, pixels)
-            outputs = networks.detector(canvas)
-            for i, image in enumerate(group):
-                image.candidates = _row(outputs, i)
-            _detect_close_ups(group, canvas, networks)
-
-
-def _detect_close_ups(images: Sequence[Image], canvas: U8, networks: Networks) -> None:
-    """Detect close-ups in a smaller copy of each image, and add them to its candidates."""
-    rules = networks.rules
-    # All copies are made before the detector runs again: it may reuse the memory of `canvas`.
-    copies = [
-        (image, close_up.second_look(pixels, image.letterbox, rules.heights))
-        for image, pixels in zip(images, canvas, strict=True)
-        if close_up.wanted(image.candidates, rules.close_ups)
-    ]
-    for image, small in copies:
-        again = _row(networks.detector(small[None]), 0)
-        image.candidates = close_up.merged(image.candidates, again, small.shape, image.letterbox)
 
 
 def _suppress_and_cut(image: Image, networks: Networks) -> None:
@@ -134,7 +104,7 @@ def _start_classifying(images: Sequence[Image], emotion: Network) -> Callable[[]
         with timed("classify", [image.samples for image in with_faces]):
             scores = _split(wait(), crops) if wait else []
         for image, rows in zip(with_faces, scores, strict=True):
-            image.scores, image.emotion_crops = rows, []
+            image.read(rows)
 
     return finish
 
@@ -147,11 +117,6 @@ def _embed(images: Sequence[Image], embedder: Network) -> None:
         vectors = _split(embedder(_rows(embedder, crops)), crops) if crops else []
     for image, rows in zip(with_faces, vectors, strict=True):
         image.embeddings, image.arcface_crops = rows, []
-
-
-def _row(outputs: dict[str, Array], index: int) -> dict[str, Array]:
-    """Return the outputs of one image of a batch."""
-    return {name: array[index] for name, array in outputs.items()}
 
 
 def _rows(network: Network, crops: Sequence[list[U8]]) -> U8:

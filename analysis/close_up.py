@@ -5,17 +5,15 @@ copy at a third of the size, the face has a size that the network was trained on
 the figures.
 """
 
-from collections.abc import Sequence
 from typing import Literal
 
 import cv2
 import numpy as np
 
-from analysis.detection import CLOSE_UP, PADDING, Letterbox, least
+from analysis.detection import CLOSE_UP, PADDING, Letterbox, Row, least
+from analysis.types import DetectorInput
 from engines.types import U8, Array
 
-# The detector's outputs for one image, by name: see `detection.select`.
-Row = dict[str, Array]
 # When to run a second pass: if the first one found a sign of a close-up, always, or never.
 CloseUps = Literal["auto", "on", "off"]
 SHRINK = 3
@@ -34,16 +32,16 @@ def wanted(row: Row, close_ups: CloseUps) -> bool:
     return bool((row["scores"][_large(row["boxes"])] >= SUSPICION).any())
 
 
-def second_look(canvas: U8, box: Letterbox, heights: Sequence[int] = ()) -> U8:
+def second_look(canvas: U8, box: Letterbox, target: DetectorInput) -> U8:
     """Copy the image in the detector's input `canvas` (H, W, 3), at a third of its size.
 
-    Returns a new input (h, W, 3) uint8 with the copy in its middle. Its height h is the first of
-    `heights` that leaves a margin, or else that of `canvas`.
+    Returns an input (h, w, 3) uint8 for `target`, with the copy in its middle. Its height h is the
+    first that leaves a margin, or else the full one.
     """
     width, height = box.inside
     small = max(1, width // SHRINK), max(1, height // SHRINK)
-    full, across = canvas.shape[:2]
-    rows = least(heights, small[1] + 2 * MARGIN, full)
+    full, across = target.size
+    rows = least(target.heights, small[1] + 2 * MARGIN, full)
     left, top = _corner((rows, across), small)
     result = np.full((rows, across, 3), PADDING, np.uint8)
     result[top : top + small[1], left : left + small[0]] = cv2.resize(

@@ -1,6 +1,7 @@
 """Decodes images to pixels; limits are checked before anything is decoded."""
 
 import io
+from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
@@ -30,6 +31,10 @@ DIVISORS = (1, 2, 4, 8)
 PLAIN_COLOURS = ("YCbCr", "Gray")
 # Pillow reports the orientation of these as EXIF data; that of AVIF comes from the container.
 EXIF_IN_INFO = ("WEBP", "AVIF")
+
+
+# Pixels that the longer side of a decoded image needs, from the width and height of the image.
+Side = Callable[[int, int], int]
 
 
 class ImageLimits(NamedTuple):
@@ -89,7 +94,7 @@ class Picture(NamedTuple):
         return self.pixels.shape[:2] != (self.height, self.width)
 
 
-def open_source(source: Source, limits: ImageLimits, side: int | None = None) -> Picture:
+def open_source(source: Source, limits: ImageLimits, side: Side | None = None) -> Picture:
     """Decode an encoded image with `open_picture`; return pixels unchanged."""
     if isinstance(source, bytes):
         return open_picture(source, limits, side)
@@ -101,7 +106,7 @@ def decode(data: bytes, limits: ImageLimits) -> U8:
     return open_picture(data, limits).pixels
 
 
-def open_picture(data: bytes, limits: ImageLimits, side: int | None = None) -> Picture:
+def open_picture(data: bytes, limits: ImageLimits, side: Side | None = None) -> Picture:
     """Decode an image of any format of `analysis.formats` to upright RGB.
 
     The orientation of EXIF or of the container is applied; samples of more than 8 bits keep their
@@ -111,7 +116,7 @@ def open_picture(data: bytes, limits: ImageLimits, side: int | None = None) -> P
     A JPEG is decoded at a half, a quarter or an eighth of its size if its decoded pixels would
     otherwise exceed `max_pixels`, or if its longer side keeps at least `side` pixels. With `side`,
     any other image of more than `KEPT_PIXELS` is decoded in full, and then divided by a whole
-    number so that its longer side keeps at least `side` pixels.
+    number so that its longer side keeps at least that many pixels.
 
     Raises:
         TooLargeError: more bytes, pixels or parts than allowed; nothing was decoded.
@@ -136,7 +141,7 @@ def _corrupt(kind: str) -> CorruptImageError:
     return CorruptImageError(f"the {kind} image cannot be decoded; send it whole")
 
 
-def _turbo(container: Container, limits: ImageLimits, side: int | None) -> Picture | None:
+def _turbo(container: Container, limits: ImageLimits, side: Side | None) -> Picture | None:
     """Decode a plain JPEG with libjpeg-turbo; return None to leave the image to Pillow.
 
     Pillow decodes the same pixels, but copies them two more times.
@@ -157,17 +162,18 @@ def _turbo(container: Container, limits: ImageLimits, side: int | None) -> Pictu
 
 
 def _divisor(
-    container: Container, limits: ImageLimits, width: int, height: int, side: int | None
+    container: Container, limits: ImageLimits, width: int, height: int, side: Side | None
 ) -> int:
     """Check the size of a JPEG; return the divisor of its sides."""
     least = limits.divisor(width, height, container.streamed)
     limits.check_scans(width, height, container.scans)
     if side is None:
         return least
-    return max(least, *(each for each in DIVISORS if max(width, height) >= each * side), 1)
+    enough = side(width, height)
+    return max(least, *(each for each in DIVISORS if max(width, height) >= each * enough), 1)
 
 
-def _pillow(container: Container, limits: ImageLimits, side: int | None) -> Picture:
+def _pillow(container: Container, limits: ImageLimits, side: Side | None) -> Picture:
     if container.size is not None:
         limits.check_pixels(*container.size)
     formats = [plugins.load(container.kind)]
@@ -184,7 +190,9 @@ def _pillow(container: Container, limits: ImageLimits, side: int | None) -> Pict
         if container.kind in EXIF_IN_INFO:
             turn = orientation(image.info.get("exif", b"").removeprefix(b"Exif\0\0"))
         pixels = np.asarray(rgb(image))
-    return _picture(pixels if side is None else _shrunk(pixels, side), width, height, turn)
+    if side is not None:
+        pixels = _shrunk(pixels, side(width, height))
+    return _picture(pixels, width, height, turn)
 
 
 def _picture(pixels: U8, width: int, height: int, turn: int) -> Picture:

@@ -8,9 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.types import Detections
+from analysis.types import Detections, DetectorInput
 from engines.types import F32, U8, Array
 
+# The detector's outputs for one image, by name: see `select`.
+Row = dict[str, Array]
 # The colour that the detector subtracts, as RGB: the network sees such padding as zero.
 PADDING = (123, 117, 104)
 # Further enlargement adds no detail, and it makes a face that fills a small image larger than the
@@ -44,16 +46,14 @@ class Letterbox(NamedTuple):
         return np.asarray(points / self.scale, np.float32)
 
 
-def fit(
-    width: int, height: int, size: tuple[int, int], heights: Sequence[int] = ()
-) -> tuple[Letterbox, tuple[int, int, int]]:
-    """Fit an image of `width` x `height` pixels into `size` (height, width) without distortion.
+def fit(width: int, height: int, target: DetectorInput) -> tuple[Letterbox, tuple[int, int, int]]:
+    """Fit an image of `width` x `height` pixels into the input `target` without distortion.
 
-    `heights` are the input heights that the detector accepts besides that of `size`, rising.
     Returns the letterbox, and the shape (height, width, 3) of the lowest input with room for it.
     """
-    box = Letterbox(min(size[0] / height, size[1] / width, MAX_ENLARGEMENT), width, height)
-    return box, (least(heights, box.inside[1], size[0]), size[1], 3)
+    rows, columns = target.size
+    box = Letterbox(min(rows / height, columns / width, MAX_ENLARGEMENT), width, height)
+    return box, (least(target.heights, box.inside[1], rows), columns, 3)
 
 
 def fill(image: U8, box: Letterbox, out: U8) -> None:
@@ -80,7 +80,7 @@ def least(heights: Sequence[int], rows: int, full: int) -> int:
 
 
 def select(
-    row: dict[str, Array], box: Letterbox, *, min_score: float, nms_iou: float, max_faces: int
+    row: Row, box: Letterbox, *, min_score: float, nms_iou: float, max_faces: int
 ) -> Detections:
     """Turn the detector's outputs for one image into its faces, largest first.
 

@@ -1,17 +1,19 @@
 """An analysis as the JSON document of an answer."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from analysis import pose
 from analysis.errors import ServiceError
 from analysis.types import Analysis
 from engines.types import F32, F64
 
 # A document as plain data.
 Document = dict[str, Any]
-PIXEL_DIGITS, SCORE_DIGITS = 2, 6
+PIXEL_DIGITS, SCORE_DIGITS, ANGLE_DIGITS = 2, 6, 1
+ANGLES = ("yaw", "pitch", "roll")
 Point = Annotated[list[float], Field(min_length=2, max_length=2)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -29,6 +31,14 @@ class ImageError(Schema):
     detail: str
 
 
+class Pose(Schema):
+    """How the head is turned, in degrees, by its landmarks."""
+
+    yaw: float = Field(description="Positive if the face looks to the right of the image")
+    pitch: float = Field(description="Positive if the face looks up")
+    roll: float = Field(description="Positive if the head is turned clockwise, -180 to 180")
+
+
 class Face(Schema):
     """One face, in pixels of the upright image."""
 
@@ -40,6 +50,10 @@ class Face(Schema):
     ]
     emotion: str = Field(description="The label with the highest score")
     scores: dict[str, Probability] = Field(description="Softmax over the labels")
+    pose: Pose
+    quality: Probability = Field(
+        description="Probability that a clear frontal view of this face gives the same emotion"
+    )
     embedding: list[float] | None = Field(description="L2-normalised, or null if not requested")
 
 
@@ -49,6 +63,10 @@ class ImageResult(Schema):
     id: str
     width: int
     height: int
+    turned: Literal[0, 90, 180, 270] = Field(
+        description="Degrees by which to turn the image clockwise so that its faces are upright; "
+        "0 unless orientation=auto"
+    )
     error: ImageError | None
     faces: list[Face]
 
@@ -66,11 +84,12 @@ def image_document(
     """Return `image_result` as plain data: pydantic models would double its time."""
     if isinstance(outcome, ServiceError):
         error = {"code": outcome.code, "detail": str(outcome)}
-        return {"id": name, "width": 0, "height": 0, "error": error, "faces": []}
+        return {"id": name, "width": 0, "height": 0, "turned": 0, "error": error, "faces": []}
     return {
         "id": name,
         "width": outcome.width,
         "height": outcome.height,
+        "turned": outcome.turned,
         "error": None,
         "faces": _faces(outcome, labels, wanted),
     }
@@ -83,6 +102,8 @@ def _faces(result: Analysis, labels: tuple[str, ...], wanted: tuple[str, ...]) -
     landmarks = _rounded(result.faces.landmarks, PIXEL_DIGITS)
     confidences = _rounded(result.faces.scores, SCORE_DIGITS)
     rows = _rounded(scores, SCORE_DIGITS)
+    poses = _rounded(pose.poses(result.faces.landmarks), ANGLE_DIGITS)
+    qualities = _rounded(result.qualities, SCORE_DIGITS)
     vectors = None if result.embeddings is None else _rounded(result.embeddings, SCORE_DIGITS)
     return [
         {
@@ -91,6 +112,8 @@ def _faces(result: Analysis, labels: tuple[str, ...], wanted: tuple[str, ...]) -
             "landmarks": landmarks[i],
             "emotion": wanted[best[i]],
             "scores": dict(zip(wanted, rows[i], strict=True)),
+            "pose": dict(zip(ANGLES, poses[i], strict=True)),
+            "quality": qualities[i],
             "embedding": vectors[i] if vectors else None,
         }
         for i in range(len(rows))

@@ -4,6 +4,7 @@ ServiceError
 ├── TooLargeError              413 too_large             too many bytes, pixels or images
 ├── UnsupportedMediaTypeError  415 unsupported_media     no supported image format
 ├── CorruptImageError          422 corrupt_image         the image cannot be decoded
+├── MinFaceError               422 min_face_too_small    too many detector inputs for min_face
 ├── EmbedderMissingError       501 embedder_missing      embeddings requested, no embedder built
 ├── UnavailableError           503 (parent)
 │   ├── OverloadedError        503 overloaded            no capacity left
@@ -59,6 +60,13 @@ class CorruptImageError(ServiceError):
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "corrupt_image"
+
+
+class MinFaceError(ServiceError):
+    """Finding faces as small as `min_face` in this image needs too many detector inputs."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    code = "min_face_too_small"
 
 
 class EmbedderMissingError(ServiceError):

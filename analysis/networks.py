@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from analysis.on_demand import OnDemandRunner
 from analysis.plans import ModelPlan, ModelPlans
 from analysis.timing import Batch
 from engines.batches import in_pieces
@@ -39,7 +41,8 @@ class Network:
 
     def __init__(self, runner: Runner, plan: ModelPlan, beat: Callable[[], None]) -> None:
         self.batch = plan.batch
-        self._runner, self._task, self._beat = runner, plan.spec.task, beat
+        self.task = plan.spec.task
+        self._runner, self._beat = runner, beat
         self._input = plan.spec.input_name
         self._batches: list[Batch] = []
 
@@ -83,12 +86,14 @@ class Network:
         started = time.monotonic()
         outputs = self._runner.infer(feeds)
         rows = len(feeds[self._input])
-        self._batches.append(Batch(self._task, rows, started, started, time.monotonic()))
+        self._batches.append(Batch(self.task, rows, started, started, time.monotonic()))
         return outputs
 
 
 class Networks:
     """The networks of one worker; `landmarks` and `embedder` are None if they are not in use.
+
+    `detectors` are one network with several inputs, in the order of `Rules.inputs`.
 
     Each step calls `beat` first, to show that the worker makes progress. `lost` returns whether
     the process that runs the networks has ended.
@@ -101,11 +106,13 @@ class Networks:
         beat: Callable[[], None] = lambda: None,
         lost: Callable[[], bool] = lambda: False,
     ) -> None:
-        networks = {task: Network(runners[task], plan, beat) for task, plan in plans.all.items()}
+        networks = {name: Network(runners[name], plan, beat) for name, plan in plans.all.items()}
         self.all = networks
         self.rules, self.label_count = plans.rules, len(plans.emotion.spec.labels)
         self.beat, self.lost = beat, lost
-        self.detector, self.emotion = networks["detector"], networks["emotion"]
+        # In the order of `Rules.inputs`.
+        self.detectors = [each for each in networks.values() if each.task == "detector"]
+        self.emotion = networks["emotion"]
         self.landmarks, self.embedder = networks.get("landmarks"), networks.get("embedder")
 
     def take_batches(self) -> list[Batch]:
@@ -119,16 +126,20 @@ def open_networks(
 ) -> Iterator[Networks]:
     """Load the plans in this process, and run each once because an engine's first run is slow.
 
+    Those of larger detectors are loaded when an image first needs them.
+
     Raises:
         EngineError: a plan cannot be loaded or does not run.
     """
     with ExitStack() as stack:
-        runners = {
-            task: stack.enter_context(engine.open(plan.path, plan.spec))
-            for task, plan in plans.all.items()
-        }
+        runners: dict[str, Runner] = {}
+        for name, plan in plans.all.items():
+            opened = partial(engine.open, plan.path, plan.spec)
+            runner = OnDemandRunner(opened) if plan in plans.larger else opened()
+            runners[name] = stack.enter_context(runner)
         networks = Networks(runners, plans, beat)
-        for task, network in networks.all.items():
-            network(np.zeros((1, *plans.all[task].spec.input_shape), np.uint8))
+        for name, plan in plans.all.items():
+            if plan not in plans.larger:
+                networks.all[name](np.zeros((1, *plan.spec.input_shape), np.uint8))
         networks.take_batches()
         yield networks

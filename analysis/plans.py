@@ -9,6 +9,7 @@ import msgspec
 
 from analysis.close_up import CloseUps
 from analysis.decode import ImageLimits
+from analysis.types import DetectorInput
 from engines.catalog import ModelSpec
 
 
@@ -23,29 +24,37 @@ class ModelPlan(msgspec.Struct, frozen=True):
 class Rules(msgspec.Struct, frozen=True):
     """The rules for every image.
 
-    limits: the most that one image may cost; size: the detector's input (height, width) in pixels;
+    limits: the most that one image may cost; inputs: those of the detector, smallest first;
     nms_iou: the overlap above which two boxes are one face, 0 to 1; close_ups: when to detect
-    close-ups in a second pass; heights: input heights that the detector also accepts, rising.
+    close-ups in a second pass; max_tiles: the most tiles per image.
     """
 
     limits: ImageLimits
-    size: tuple[int, int]
+    inputs: tuple[DetectorInput, ...]
     nms_iou: float
     close_ups: CloseUps = "auto"
-    heights: tuple[int, ...] = ()
+    max_tiles: int = 16
 
 
 class ModelPlans(msgspec.Struct, frozen=True):
-    """The plans of all networks of an analysis, and its rules."""
+    """The plans of all networks of an analysis, and its rules.
+
+    `larger` are the detector with larger inputs, in the order of `Rules.inputs`.
+    """
 
     detector: ModelPlan
     emotion: ModelPlan
     rules: Rules
     landmarks: ModelPlan | None = None
     embedder: ModelPlan | None = None
+    larger: tuple[ModelPlan, ...] = ()
 
     @property
     def all(self) -> dict[str, ModelPlan]:
-        """The plans that are in use, by task."""
-        found = (self.detector, self.landmarks, self.emotion, self.embedder)
-        return {plan.spec.task: plan for plan in found if plan is not None}
+        """The plans that are in use, by network: a task, or `detector-960` for a larger input."""
+        others = (self.landmarks, self.emotion, self.embedder)
+        return {
+            "detector": self.detector,
+            **{f"detector-{max(plan.spec.input_size)}": plan for plan in self.larger},
+            **{str(plan.spec.task): plan for plan in others if plan is not None},
+        }

@@ -1,5 +1,6 @@
 """The registry of models: `catalog.toml`, and the user's own catalogs in the same form."""
 
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -16,6 +17,8 @@ OptionValue = int | float | str | bool | tuple[int, ...]
 SAME_PERSON = 0.45
 # Side of a landmark network's square input, in pixels.
 LANDMARK_SIDE = 64
+# `ModelSpec.sides` are multiples of it: the coarsest stride of RetinaFace.
+SIDE_STEP = 32
 BUILTIN = Path(__file__).with_name("catalog.toml")
 
 
@@ -44,8 +47,10 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     - `weights`: a path relative to the catalog file; `url`: where to download the file.
     - `sha256`: of that file; `weights_options` are more arguments, for that file only.
     - `batches`: the batch sizes that plans are optimised for, rising.
+    - `sides`: for a detector, larger square inputs in pixels, rising; see `larger`.
     - `same_person`: for an embedder, the minimum cosine, above 0 and up to 1, at which two faces
       among those of many people count as the same person.
+    - `base`: for an entry of `larger`, the name of the entry that it comes from.
     """
 
     name: str
@@ -61,9 +66,16 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     options: dict[str, OptionValue] = {}
     weights_options: dict[str, OptionValue] = {}
     labels: tuple[str, ...] = ()
+    sides: tuple[int, ...] = ()
     same_person: float = SAME_PERSON
     limits: dict[Precision, ParityLimits] = {}
     root: Path = Path()
+    base: str | None = None
+
+    @property
+    def entry(self) -> str:
+        """Name of the entry in the catalog's file, which also names the user's own weights."""
+        return self.base or self.name
 
     @property
     def max_batch(self) -> int:
@@ -95,10 +107,30 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         Raises:
             TypeError: the catalog's option is not a pair.
         """
-        size = self.options.get("size", (640, 640))
-        if not isinstance(size, tuple | list):
-            raise TypeError(f"{self.name}: size must be [height, width]")
-        return int(size[0]), int(size[1])
+        match self.options.get("size", (640, 640)):
+            case (height, width):
+                return int(height), int(width)
+        raise TypeError(f"{self.name}: size must be [height, width]")
+
+    @property
+    def larger(self) -> tuple["ModelSpec", ...]:
+        """This detector with each of its larger inputs, rising; network and weights are the same.
+
+        A batch has at most as many pixels as the largest batch of this entry: it takes as much
+        memory.
+        """
+        return tuple(self._at(side) for side in self.sides)
+
+    def _at(self, side: int) -> "ModelSpec":
+        most = self.max_batch * math.prod(self.input_size) // side**2
+        return msgspec.structs.replace(
+            self,
+            name=f"{self.name}-{side}",
+            base=self.name,
+            batches=tuple(rows for rows in self.batches if rows <= most) or self.batches[:1],
+            options={**self.options, "size": (side, side)},
+            sides=(),
+        )
 
 
 class _CatalogFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -106,10 +138,22 @@ class _CatalogFile(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Catalog:
-    """Models by name; an entry of a later file replaces one of the same name."""
+    """Models by name; an entry of a later file replaces one of the same name.
+
+    `get` also finds the entries of `ModelSpec.larger`.
+
+    Raises:
+        CatalogError: an entry has the name of another one with a larger input.
+    """
 
     def __init__(self, specs: Iterable[ModelSpec]) -> None:
         self._specs = {spec.name: spec for spec in specs}
+        self._larger = {each.name: each for spec in self for each in spec.larger}
+        for name in self._specs.keys() & self._larger:
+            raise CatalogError(
+                f"{name} is {self._larger[name].base} with a larger input; "
+                "choose another name for the entry"
+            )
 
     @classmethod
     def load(cls, *extra: Path) -> "Catalog":
@@ -129,7 +173,7 @@ class Catalog:
         Raises:
             CatalogError: there is no such entry, or it has another task.
         """
-        spec = self._specs.get(name)
+        spec = self._specs.get(name) or self._larger.get(name)
         if spec is None:
             raise CatalogError(
                 f"no model {name!r} in the catalog; `emotions models list` shows all"
@@ -162,4 +206,25 @@ def _checked(spec: ModelSpec, path: Path) -> ModelSpec:
         raise CatalogError(f"{path}: {spec.name}: a url needs the sha256 of its file")
     if spec.name != Path(spec.name).name:
         raise CatalogError(f"{path}: {spec.name!r} cannot be a model's name: it names files")
+    if spec.base is not None:
+        raise CatalogError(f"{path}: {spec.name}: base is not for catalogs; see sides")
+    if spec.sides:
+        _check_sides(spec, path)
     return spec
+
+
+def _check_sides(spec: ModelSpec, path: Path) -> None:
+    try:
+        smallest = max(spec.input_size)
+    except (TypeError, ValueError) as error:
+        raise CatalogError(f"{path}: {spec.name}: size must be [height, width]") from error
+    rising = list(spec.sides) == sorted(set(spec.sides))
+    if (
+        spec.task != "detector"
+        or not rising
+        or any(side <= smallest or side % SIDE_STEP for side in spec.sides)
+    ):
+        raise CatalogError(
+            f"{path}: {spec.name}: sides are for a detector, rising multiples of {SIDE_STEP} "
+            f"above its size, {smallest}"
+        )

@@ -88,4 +88,4 @@ def _cannot_write(spec: ModelSpec, part: Path, error: OSError) -> DownloadError:
 
 
 def _again(spec: ModelSpec) -> str:
-    return f"run `emotions models pull {spec.name}` again, it resumes where it stopped"
+    return f"run `emotions models pull {spec.entry}` again, it resumes where it stopped"

@@ -14,8 +14,8 @@ from engines.weights import WeightsFile
 class Fingerprint(msgspec.Struct, frozen=True, omit_defaults=True):
     """Everything that a plan depends on; plans with equal fingerprints are interchangeable.
 
-    `model` is the name and the version of the catalog's entry. `heights` is empty for a plan with
-    only one height.
+    `model` is the name and the version of the catalog's entry; `options` has the size of an input.
+    `heights` is empty for a plan with only one height.
     """
 
     model: str
@@ -35,7 +35,10 @@ class Fingerprint(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def arguments(self) -> str:
-        """Arguments of `emotions build` and `emotions verify` for this plan."""
+        """Arguments of `emotions build` and `emotions verify` for this plan.
+
+        They name the catalog's entry, so that the plans of all of its sizes are made at once.
+        """
         name = self.model.rpartition(" ")[0]
         return f"--engine {self.engine} --precision {self.precision} {name}"
 
@@ -47,7 +50,7 @@ def fingerprint(
     network, heights = tensorrtx.NETWORKS[spec.network], engine.heights(spec)
     options = weights.options(spec, source.sha256)
     return Fingerprint(
-        model=f"{spec.name} {spec.version}",
+        model=f"{spec.entry} {spec.version}",
         weights=source.sha256,
         network=f"{network.name} {network.version}",
         options=msgspec.json.encode(options, order="deterministic").decode(),

@@ -40,7 +40,14 @@ def probe(spec: ModelSpec) -> U8:
 
 
 def _scenes(height: int, width: int) -> U8:
-    scene = cv2.resize(_read("scene.jpg"), (width, height), interpolation=cv2.INTER_AREA)
+    """The scene, shrunk to a smaller input, and repeated in a larger one.
+
+    So its faces have sizes that the network was trained on, everywhere in the input.
+    """
+    scene = _read("scene.jpg")
+    small = min(width, scene.shape[1]), min(height, scene.shape[0])
+    scene = np.asarray(cv2.resize(scene, small, interpolation=cv2.INTER_AREA), np.uint8)
+    scene = np.pad(scene, ((0, height - small[1]), (0, width - small[0]), (0, 0)), "wrap")
     return np.stack([scene, scene[:, ::-1], np.roll(scene, width // 3, axis=1), scene // 2])
 
 

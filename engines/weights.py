@@ -42,7 +42,7 @@ def find(spec: ModelSpec, cache: Path, dropped: dict[Task, Path] | None = None) 
     """
     folder = (DROPPED if dropped is None else dropped).get(spec.task)
     suffixes = (".onnx",) if spec.network.startswith("onnx") else SUFFIXES
-    own = [folder / f"{spec.name}{suffix}" for suffix in suffixes] if folder else []
+    own = [folder / f"{spec.entry}{suffix}" for suffix in suffixes] if folder else []
     for path in own:
         if path.is_file():
             return WeightsFile.of(path)
@@ -67,7 +67,7 @@ def shipped(spec: ModelSpec) -> Path | None:
 
 def downloaded(spec: ModelSpec, cache: Path) -> Path | None:
     """The path to which `engines.download.pull` writes the file of `spec`, if it has a URL."""
-    return cache / f"{spec.name}{Path(urlsplit(spec.url).path).suffix}" if spec.url else None
+    return cache / f"{spec.entry}{Path(urlsplit(spec.url).path).suffix}" if spec.url else None
 
 
 def sha256(path: Path) -> str:
@@ -94,8 +94,8 @@ def verified(path: Path, spec: ModelSpec) -> WeightsFile:
 
 def remedy(spec: ModelSpec, folder: Path | None) -> str:
     """How to get weights; `folder` is where the user may put them."""
-    ways = [f"run `emotions models pull {spec.name}`"] if spec.url else []
+    ways = [f"run `emotions models pull {spec.entry}`"] if spec.url else []
     if folder is not None:
         kind = ".onnx" if spec.network.startswith("onnx") else ".wts (or .pth)"
-        ways.append(f"put {spec.name}{kind} into {folder}")
+        ways.append(f"put {spec.entry}{kind} into {folder}")
     return ", or ".join(ways) or "its catalog entry needs `weights` or `url`"

@@ -93,4 +93,4 @@ async def _analyze_image(
 def failed_result(file: FoundFile, code: str, detail: str) -> ImageResult:
     """Return the result of a file that cannot be analyzed."""
     error = ImageError(code=code, detail=detail)
-    return ImageResult(id=file.name, width=0, height=0, error=error, faces=[])
+    return ImageResult(id=file.name, width=0, height=0, turned=0, error=error, faces=[])

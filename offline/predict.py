@@ -11,7 +11,6 @@ import uvloop
 from rich.console import Console
 
 from analysis.errors import UnsupportedMediaTypeError
-from analysis.types import Options
 from engines import cpu
 from offline.analyzers import open_analyzer
 from offline.analyzers.types import Analyzer
@@ -25,6 +24,7 @@ from offline.run import PredictRun
 from offline.sinks import JsonLines, ResultsFolder
 from offline.tables.convert import check_format, convert
 from offline.tables.folder import TABLES, FolderTables
+from service.options import default_options
 from service.settings import Settings
 
 # The error of a video without `--out`.
@@ -58,7 +58,7 @@ async def _predict(settings: Settings, run: PredictRun, console: Console) -> int
     pool = ThreadPoolExecutor(cpu.available(), thread_name_prefix="picture")
     asyncio.get_running_loop().set_default_executor(pool)
     keep, max_bytes = run.out is not None, settings.max_image_bytes
-    options = Options(settings.min_score, settings.max_faces, run.embeddings, keep)
+    options = default_options(settings)._replace(embeddings=run.embeddings, keep_image=keep)
     identify = keep and run.identities
     async with open_analyzer(settings, options, run.url, identify=identify) as analyzer:
         if run.out is None:

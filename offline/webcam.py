@@ -10,7 +10,6 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.document import ImageResult
-from analysis.types import Options
 from offline.analyzers import open_analyzer
 from offline.analyzers.types import Analyzer
 from offline.errors import CameraError, CorruptVideoError
@@ -19,6 +18,7 @@ from offline.sinks import JsonLines
 from offline.video.analyze import analyze_frames, analyze_video
 from offline.video.live import LiveAnalyzer
 from offline.video.reading import Frame
+from service.options import default_options
 from service.settings import Settings
 
 # One frame is analyzed while the next is drawn; more would only add delay.
@@ -48,8 +48,7 @@ async def _watch(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    options = Options(settings.min_score, settings.max_faces)
-    async with open_analyzer(settings, options, url, identify=True) as analyzer:
+    async with open_analyzer(settings, default_options(settings), url, identify=True) as analyzer:
         console.print(f"analyzing {source}; Ctrl-C ends it", markup=False)
         await record(analyzer, source, out, stop, console)
 

@@ -3,23 +3,21 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from analysis.close_up import CloseUps
+from analysis.types import Orientation
 from engines.catalog import Precision
 from engines.plan import DEFAULT_FOLDER
-from service import names
+from service.values import Fraction, MinFace
 
 MEBI = 1 << 20
-# A variable that is this similar to a setting is a misspelling of it.
-SIMILARITY = 0.75
 KUBERNETES = (
     "Kubernetes sets this variable for a Service named emotions; set enableServiceLinks: false in "
     "the specification of the Pod, or rename the Service"
 )
-Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 List = Annotated[tuple[str, ...], NoDecode]
@@ -140,6 +138,25 @@ class Settings(BaseSettings):
     max_faces: Count = Field(
         default=100, description="Default of the parameter max_faces: maximum faces per image"
     )
+    min_face: MinFace = Field(
+        default="auto",
+        description="Default of the parameter min_face: the smallest face to find, in pixels of "
+        "the image; auto depends on the size of the image, and fast detects once at 640x640",
+    )
+    min_quality: Fraction = Field(
+        default=0, description="Default of the parameter min_quality: minimum quality of a face"
+    )
+    orientation: Orientation = Field(
+        default="exif",
+        description="Default of the parameter orientation: exif relies on the orientation that "
+        "the file states; auto also looks for faces on their side or upside down if none is "
+        "upright",
+    )
+    max_tiles: Count = Field(
+        default=16,
+        description="Maximum number of overlapping detector inputs per image; it bounds what "
+        "min_face may cost",
+    )
     nms_iou: Fraction = Field(
         default=0.4, description="Overlap (IoU) above which two detections are the same face"
     )
@@ -226,37 +243,3 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return [item.strip() for item in value.split(",") if item.strip()]
-
-
-def misspelt(kind: type[BaseSettings] = Settings) -> list[str]:
-    """Describe each variable of the environment that resembles a setting of `kind` but is not one.
-
-    Others are ignored: Kubernetes sets variables for a Service that is named emotions, and the bot
-    checks its own.
-    """
-    prefix = kind.model_config.get("env_prefix", "")
-    given = (
-        name.upper().removeprefix(prefix)
-        for name in EnvSettingsSource(kind).env_vars
-        if name.upper().startswith(prefix)
-    )
-    unknown = (name for name in given if name.lower() not in kind.model_fields)
-    found = ((name, names.nearest(name, kind.model_fields, SIMILARITY)) for name in unknown)
-    return [
-        f"{prefix}{name} is unknown and has no effect; did you mean {prefix}{setting.upper()}?"
-        for name, setting in found
-        if setting and not name.startswith("BOT_")
-    ]
-
-
-def explain(kind: type[BaseSettings], error: ValidationError) -> str:
-    """Describe which settings of `kind` are wrong, without their values: one may be a key."""
-    return "; ".join(
-        _explain_one(kind, ".".join(map(str, one["loc"])), one["msg"]) for one in error.errors()
-    )
-
-
-def _explain_one(kind: type[BaseSettings], name: str, message: str) -> str:
-    field = kind.model_fields.get(name.partition(".")[0])
-    about = f" ({field.description})" if field and field.description else ""
-    return f"{kind.model_config.get('env_prefix', '')}{name.upper()}: {message}{about}"

@@ -45,8 +45,9 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the plans of the default models."""
     folder = tmp_path_factory.mktemp("plans")
     catalog = Catalog.load()
-    for name in DEFAULTS:
-        build(catalog.get(name), OnnxRuntime(), folder)
+    for spec in map(catalog.get, DEFAULTS):
+        for each in (spec, *spec.larger):
+            build(each, OnnxRuntime(), folder)
     return folder
 
 

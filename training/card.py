@@ -45,7 +45,7 @@ def _write(given: argparse.Namespace, settings: Settings) -> None:
     scores = probabilities(settings, public)
     figures = figures_of(scores, public.labels)
     text = "\n".join([*_table(settings, scores, public, train, figures), "", *_words(figures)])
-    given.card.write_text(_placed(given.card.read_text(), text))
+    given.card.write_text(placed(given.card.read_text(), text, BEGIN))
     draw_confusion(figures["confusion"], failures.IMAGES / "confusion-emotion.png")
     failures.draw(settings, failures.IMAGES)
 
@@ -108,12 +108,13 @@ def _words(figures: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _placed(card: str, text: str) -> str:
-    before, _, rest = card.partition(BEGIN)
+def placed(card: str, text: str, begin: str) -> str:
+    """Return the card with `text` between the marks `begin` and `END`."""
+    before, _, rest = card.partition(begin)
     _, end, after = rest.partition(END)
     if not end:
-        raise TrainingError(f"the card lacks the marks {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+        raise TrainingError(f"the card lacks the marks {begin} and {END}")
+    return f"{before}{begin}\n{text}\n{END}{after}"
 
 
 if __name__ == "__main__":

@@ -2,48 +2,28 @@
 
 `python -m training.failures` writes `failures-detector.png`, `failures-emotion.png` and, if an
 embedder is built, `failures-embedder.png` into `docs/images`, with the plans of `emotions build`.
-The portraits are in the public domain (Eileen Collins by NASA, Grace Hopper by the United States
-Navy); the textures are part of scikit-image (CC0).
+`training.ladders` has the portraits and the changes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
-import matplotlib
 import numpy as np
-import skimage
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from analysis.analyze import analyze
 from analysis.crops import fer_crop
-from analysis.networks import Networks, open_networks
-from analysis.types import Analysis, Input, Options
+from analysis.networks import Networks
 from engines.catalog import SAME_PERSON
 from engines.types import U8, Array
-from service.factory import FoundModels, find_models, plans_of
 from service.settings import Settings
 from training.geometry import arcface_crop
-from training.probe import ASTRONAUT, HOPPER
+from training.ladders import SEEN, Portrait, ladders, textures
+from training.serving import analyzed, serving
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
-TEXTURES = ("coins", "grass", "gravel", "brick", "chelsea")
-SIDE, CELL, CAPTION, MARGIN = 320, 96, 15, 64
+CELL, CAPTION, MARGIN = 96, 15, 64  # pixels
 RED, GREEN = (200, 30, 30), (20, 130, 60)
-Change = Callable[[U8, float], U8]
-Points = Sequence[Sequence[float]]
-NOWHERE = np.zeros((5, 2))
-
-
-class Portrait(NamedTuple):
-    """A square photograph, RGB (320, 320, 3), and the box and landmarks of its face in it."""
-
-    image: U8
-    box: tuple[float, float, float, float]
-    landmarks: NDArray[np.float64] = NOWHERE
 
 
 class Cell(NamedTuple):
@@ -52,68 +32,6 @@ class Cell(NamedTuple):
     image: Image.Image
     caption: str
     right: bool
-
-
-def portraits(astronaut: Points = ASTRONAUT, hopper: Points = HOPPER) -> list[Portrait]:
-    """Return both faces, in squares that their heads fill, with these landmarks."""
-    folder = Path(skimage.__file__).parent / "data"
-    admiral = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
-    return [
-        _square(folder / "astronaut.png", (98, 0, 256), (178, 59, 273, 177), astronaut),
-        _square(admiral, (66, 80, 380), (190, 140, 325, 328), hopper),
-    ]
-
-
-def _square(
-    path: Path, cut: tuple[int, int, int], box: tuple[int, ...], points: Points
-) -> Portrait:
-    """Crop a square (left, top, side); `box` and `points` are in pixels of the photograph."""
-    left, top, side = cut
-    part = Image.open(path).convert("RGB").crop((left, top, left + side, top + side))
-    scale = SIDE / side
-    x1, y1, x2, y2 = ((v - o) * scale for v, o in zip(box, (left, top) * 2, strict=True))
-    landmarks = (np.array(points) - (left, top)) * scale
-    return Portrait(np.asarray(part.resize((SIDE, SIDE))), (x1, y1, x2, y2), landmarks)
-
-
-def dark(image: U8, share: float) -> U8:
-    """Keep a share of the light, and add the noise of a camera."""
-    noise = np.random.default_rng(0).normal(0, 3, image.shape)
-    return np.clip(image * share + noise, 0, 255).astype(np.uint8)
-
-
-def blurred(image: U8, sigma: float) -> U8:
-    """Blur; sigma is in pixels, and a head fills 320 of them."""
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
-
-
-def turned(image: U8, degrees: float) -> U8:
-    """Turn around the middle, with a repeated border."""
-    matrix = cv2.getRotationMatrix2D((SIDE / 2, SIDE / 2), degrees, 1)
-    size = (SIDE, SIDE)
-    return np.asarray(cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REPLICATE))
-
-
-def tiny(image: U8, pixels: float) -> U8:
-    """Shrink the picture to so many pixels, and enlarge it again."""
-    small = cv2.resize(image, (int(pixels),) * 2, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR), np.uint8)
-
-
-def covered(image: U8, share: float) -> U8:
-    """Cover a share of the height from below in grey, like a hand, a mask or a glass."""
-    result = image.copy()
-    result[round(SIDE * (1 - share)) :] = 128
-    return result
-
-
-LADDERS: dict[str, tuple[Change, tuple[float, ...]]] = {
-    "dark": (dark, (0.25, 0.1, 0.04)),
-    "blurred": (blurred, (6, 12, 20)),
-    "turned": (turned, (30, 60, 180)),
-    "tiny": (tiny, (32, 20, 12)),
-    "covered": (covered, (0.3, 0.45, 0.6)),
-}
 
 
 def main() -> None:
@@ -137,49 +55,12 @@ def draw(settings: Settings, folder: Path) -> None:
                 if networks.embedder is not None
             ],
             "failures-detector.png": [
-                *[(name, [_find(networks, c) for c in row]) for name, row in ladders()],
+                *[(name, [_find(networks, c) for c in row]) for name, row in ladders(SEEN)],
                 ("no face", [_find(networks, c) for c in textures()]),
             ],
         }
     for name, rows in ((name, rows) for name, rows in sheets.items() if rows):
         sheet(rows).quantize(256).save(folder / name, optimize=True)
-
-
-@contextmanager
-def serving(settings: Settings) -> Iterator[tuple[FoundModels, Networks]]:
-    """Open the networks of the service in this process."""
-    models = find_models(settings)
-    with open_networks(models.engine, plans_of(settings, models)) as networks:
-        yield models, networks
-
-
-def analyzed(networks: Networks, image: U8) -> Analysis:
-    """Analyse upright RGB pixels like the service.
-
-    Raises:
-        ServiceError: an error of the image.
-    """
-    (result,) = analyze([Input(image, Options())], networks)
-    if not isinstance(result.outcome, Analysis):
-        raise result.outcome
-    return result.outcome
-
-
-def ladders() -> Iterator[tuple[str, list[Portrait]]]:
-    """Yield a row per change: both portraits, unchanged and with growing strength."""
-    for name, (change, steps) in LADDERS.items():
-        row = []
-        for portrait in portraits():
-            row.append(portrait)
-            row += [portrait._replace(image=change(portrait.image, step)) for step in steps]
-        yield name, row
-
-
-def textures() -> list[Portrait]:
-    """Return pictures without a human face."""
-    folder = Path(skimage.__file__).parent / "data"
-    pictures = [Image.open(folder / f"{name}.png").convert("RGB") for name in TEXTURES]
-    return [Portrait(np.asarray(p.resize((512, 512))), (0, 0, 0, 0)) for p in pictures]
 
 
 def _find(networks: Networks, portrait: Portrait) -> Cell:
@@ -240,7 +121,7 @@ def sheet(rows: list[tuple[str, list[Cell]]]) -> Image.Image:
         draw.text((4, line * height + CELL // 2), name, "black", font)
         for column, (image, caption, right) in enumerate(row):
             at = MARGIN + column * CELL, line * height
-            page.paste(image.convert("RGB").resize((CELL - 2, CELL - 2)), at)
+            page.paste(ImageOps.contain(image.convert("RGB"), (CELL - 2, CELL - 2)), at)
             draw.text((at[0] + 2, at[1] + CELL - 2), caption, GREEN if right else RED, font)
     return page
 

@@ -9,6 +9,7 @@ import numpy as np
 from analysis.crops import ARCFACE_TEMPLATE, arcface_crops, similarities
 from analysis.detection import Letterbox, fill, fit
 from analysis.landmarks import Locate, place_landmarks
+from analysis.types import DetectorInput
 from engines.backends.onnxruntime import session
 from engines.types import F32, F64, U8, Array
 
@@ -17,7 +18,7 @@ def letterbox(
     image: U8, size: tuple[int, int], heights: Sequence[int] = ()
 ) -> tuple[U8, Letterbox]:
     """Return the input of the detector, and the place of the image in it; see `fit`."""
-    box, shape = fit(image.shape[1], image.shape[0], size, heights)
+    box, shape = fit(image.shape[1], image.shape[0], DetectorInput(size, tuple(heights)))
     canvas = np.empty(shape, np.uint8)
     fill(image, box, canvas)
     return canvas, box

@@ -52,10 +52,10 @@ def _start_threads(setup: Setup, heartbeats: Heartbeats) -> dict[str, Batcher]:
     """Start the threads of all networks, and wait until they are ready; return the batchers."""
     engine = load_engine(setup.engine, setup.capability).on(setup.gpu)
     slots = threading.Semaphore(SLOTS)
-    batchers = {task: Batcher(plan.batch, slots) for task, plan in setup.plans.all.items()}
+    batchers = {name: Batcher(plan.batch, slots) for name, plan in setup.plans.all.items()}
     threads = [
-        RunnerThread(engine, plan, batchers[task])
-        for task, plan in setup.plans.all.items()
+        RunnerThread(engine, plan, batchers[name])
+        for name, plan in setup.plans.all.items()
         for _ in range(THREADS)
     ]
     for number, thread in enumerate(threads, 1):
@@ -112,7 +112,7 @@ class Receiver:
         try:
             message = channel.receive(0)
             call = _calls.decode(message.note)
-            self._batchers[call.task].put(QueuedRows(message.arrays["rows"], channel))
+            self._batchers[call.network].put(QueuedRows(message.arrays["rows"], channel))
         except BlockingIOError:
             return
         except (EOFError, OSError):

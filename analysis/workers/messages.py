@@ -46,12 +46,13 @@ class ImageAnswer(msgspec.Struct, array_like=True):
     """The result of one image; its faces are in the arrays of the message.
 
     size: width and height in pixels; samples: index of the stage, start and end; error: name of
-    the class, and message.
+    the class, and message; turned: see `Analysis`.
     """
 
     size: tuple[int, int]
     samples: list[tuple[int, float, float]]
     error: tuple[str, str] | None = None
+    turned: int = 0
 
 
 class Answer(msgspec.Struct, tag=True, array_like=True):

@@ -13,9 +13,9 @@ from analysis.workers.messages import Answer, Arrays, ImageAnswer, Images
 from engines.types import Array
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
-# Columns of the row of a face: the ends of box, landmarks and score. One column per label follows,
-# then the embedding.
-BOX, LANDMARKS, SCORE = 4, 14, 15
+# Columns of the row of a face: the ends of box, landmarks, score and quality. One column per label
+# follows, then the embedding.
+BOX, LANDMARKS, SCORE, QUALITY = 4, 14, 15, 16
 
 
 def pack_inputs(inputs: Sequence[Input]) -> tuple[Images, dict[str, Array]]:
@@ -43,7 +43,8 @@ def pack_results(
         if isinstance(outcome, ServiceError):
             note.images.append(ImageAnswer((0, 0), times, (type(outcome).__name__, str(outcome))))
             continue
-        note.images.append(ImageAnswer((outcome.width, outcome.height), times))
+        size = outcome.width, outcome.height
+        note.images.append(ImageAnswer(size, times, turned=outcome.turned))
         note.labels = outcome.scores.shape[1]
         arrays[f"{index}/faces"] = _rows(outcome)
         if outcome.image is not None:
@@ -57,7 +58,7 @@ def unpack_results(note: Answer, arrays: Arrays, options: Sequence[Options]) -> 
         Result(
             _error(*image.error)
             if image.error is not None
-            else _analysis(image.size, note.labels, arrays, index, options[index]),
+            else _analysis(image, note.labels, arrays, index, options[index]),
             [Sample(STAGES[stage], *span) for stage, *span in image.samples],
         )
         for index, image in enumerate(note.images)
@@ -75,6 +76,7 @@ def _rows(outcome: Analysis) -> Array:
         faces.boxes,
         faces.landmarks.reshape(-1, LANDMARKS - BOX),
         faces.scores[:, None],
+        outcome.qualities[:, None],
         outcome.scores,
     ]
     if outcome.embeddings is not None and len(faces.boxes):
@@ -83,16 +85,18 @@ def _rows(outcome: Analysis) -> Array:
 
 
 def _analysis(
-    size: tuple[int, int], labels: int, arrays: Arrays, index: int, options: Options
+    answer: ImageAnswer, labels: int, arrays: Arrays, index: int, options: Options
 ) -> Analysis:
     rows, image = arrays[f"{index}/faces"].copy(), arrays.get(f"{index}/image")
     landmarks = rows[:, BOX:LANDMARKS].reshape(-1, 5, 2)
     return Analysis(
-        *size,
+        *answer.size,
         Detections(rows[:, :BOX], landmarks, rows[:, LANDMARKS]),
-        rows[:, SCORE : SCORE + labels],
-        rows[:, SCORE + labels :] if options.embeddings else None,
+        rows[:, QUALITY : QUALITY + labels],
+        rows[:, SCORE],
+        rows[:, QUALITY + labels :] if options.embeddings else None,
         None if image is None else image.copy(),
+        answer.turned,
     )
 
 

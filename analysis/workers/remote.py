@@ -21,9 +21,9 @@ BEAT_S = 0.25
 
 
 class Call(msgspec.Struct, array_like=True):
-    """To the device: run the rows in the arrays through a network."""
+    """To the device: run the rows in the arrays through a network, one of `ModelPlans.all`."""
 
-    task: str
+    network: str
 
 
 class Reply(msgspec.Struct, array_like=True):
@@ -42,7 +42,7 @@ _decoder = msgspec.msgpack.Decoder(Reply)
 class DeviceClient:
     """Connections to the device process, one per network; used by one thread."""
 
-    def __init__(self, address: str, beat: Callable[[], None], tasks: Iterable[str]) -> None:
+    def __init__(self, address: str, beat: Callable[[], None], networks: Iterable[str]) -> None:
         """Connect, and wait until the device has opened its networks; see `connect`.
 
         Raises:
@@ -53,9 +53,9 @@ class DeviceClient:
         self._stack = ExitStack()
         self.channels: dict[str, Channel] = {}
         try:
-            for task in tasks:
-                self.channels[task] = self._open(address)
-                self._receive(task)
+            for network in networks:
+                self.channels[network] = self._open(address)
+                self._receive(network)
         except BaseException:
             self._stack.close()
             raise
@@ -66,29 +66,29 @@ class DeviceClient:
         sockets.connect(connection, address)
         return self._stack.enter_context(closing(Channel(connection)))
 
-    def runner(self, task: str) -> "RemoteRunner":
-        """Return the network of a task."""
-        return RemoteRunner(self, task)
+    def runner(self, network: str) -> "RemoteRunner":
+        """Return the runner of a network."""
+        return RemoteRunner(self, network)
 
-    def send(self, task: str, rows: Array) -> None:
+    def send(self, network: str, rows: Array) -> None:
         """Send rows to a network; `receive` returns its outputs.
 
         Raises:
             RunnerLostError: the device process ended.
         """
         try:
-            self.channels[task].send(msgspec.msgpack.encode(Call(task)), {"rows": rows})
+            self.channels[network].send(msgspec.msgpack.encode(Call(network)), {"rows": rows})
         except OSError as error:
             raise RunnerLostError("the device process ended") from error
 
-    def receive(self, task: str) -> tuple[dict[str, Array], Batch]:
+    def receive(self, network: str) -> tuple[dict[str, Array], Batch]:
         """Wait for the outputs of the rows that were sent; they are copies.
 
         Raises:
             RunnerLostError: the device process ended.
             RunnerError: the engine failed on these rows.
         """
-        message = self._receive(task)
+        message = self._receive(network)
         reply = _decoder.decode(message.note)
         if reply.batch is None:
             raise RunnerError(reply.error or "the engine failed")
@@ -98,11 +98,11 @@ class DeviceClient:
         """Whether the process has ended; between calls nothing else makes a socket readable."""
         return bool(select.select(list(self.channels.values()), [], [], 0)[0])
 
-    def _receive(self, task: str) -> Message:
+    def _receive(self, network: str) -> Message:
         while True:
             self._beat()
             try:
-                return self.channels[task].receive(BEAT_S)
+                return self.channels[network].receive(BEAT_S)
             except TimeoutError:
                 continue
             except (EOFError, OSError) as error:
@@ -115,13 +115,13 @@ class DeviceClient:
         self._stack.close()
 
 
-def connect(address: str, beat: Callable[[], None], tasks: Iterable[str]) -> DeviceClient:
+def connect(address: str, beat: Callable[[], None], networks: Iterable[str]) -> DeviceClient:
     """Connect to the device process, or to its successor if it ends meanwhile.
 
     Raises:
         ConnectionRefusedError: nothing listens at the address any more.
     """
-    wanted = tuple(tasks)
+    wanted = tuple(networks)
     while True:
         try:
             return DeviceClient(address, beat, wanted)
@@ -132,13 +132,13 @@ def connect(address: str, beat: Callable[[], None], tasks: Iterable[str]) -> Dev
 class RemoteRunner(Runner):
     """One network of the device process."""
 
-    def __init__(self, device: DeviceClient, task: str) -> None:
-        self._device, self._task = device, task
+    def __init__(self, device: DeviceClient, network: str) -> None:
+        self._device, self._network = device, network
         self._batches: list[Batch] = []
 
     def input_buffer(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """See `engines.types.InputBuffer`: the rows are written into shared memory once."""
-        return self._device.channels[self._task].input_buffer(shape, dtype)
+        return self._device.channels[self._network].input_buffer(shape, dtype)
 
     def infer(self, feeds: Feeds) -> dict[str, Array]:
         """Run a batch; see `Runner.infer` and `DeviceClient.receive`."""
@@ -147,11 +147,11 @@ class RemoteRunner(Runner):
     def start(self, feeds: Feeds) -> Callable[[], dict[str, Array]]:
         """See `analysis.networks.Starting`."""
         (rows,) = feeds.values()
-        self._device.send(self._task, rows)
+        self._device.send(self._network, rows)
         return self._finish
 
     def _finish(self) -> dict[str, Array]:
-        outputs, batch = self._device.receive(self._task)
+        outputs, batch = self._device.receive(self._network)
         if batch.rows:
             self._batches.append(batch)
         return outputs

@@ -62,7 +62,7 @@ def networks_of(setup: Setup, beat: Callable[[], None]) -> Iterator[Networks]:
             yield networks
         return
     with connect(setup.device, beat, setup.plans.all) as device:
-        runners = {task: device.runner(task) for task in setup.plans.all}
+        runners = {name: device.runner(name) for name in setup.plans.all}
         yield Networks(runners, setup.plans, beat, device.ended)
 
 

@@ -6,8 +6,9 @@ from analysis.crops import ARCFACE_TEMPLATE
 from engines.catalog import ModelSpec
 from engines.types import Array
 
-# The area that the faces may fill: the detector's input is 640 pixels wide, and a 16:9 image is 360
-# pixels high in it. The first box is close enough to the corner to be visible in tiny images too.
+# The area that the faces may fill: the detector's smallest input is 640 pixels wide, and a 16:9
+# image is 360 pixels high in it. The first box is close enough to the corner to be visible in tiny
+# images too.
 AREA, MARGIN = (640, 360), (16, 12)
 # Most faces, columns, rows, and the width of a box; boxes are 4:5, as faces are.
 GRIDS = ((8, 4, 2, 64), (30, 10, 3, 40))
@@ -20,7 +21,7 @@ def answer(spec: ModelSpec, faces: int) -> dict[str, Array]:
     """The answer of a network for one row, by output."""
     match spec.task:
         case "detector":
-            return detections(faces)
+            return detections(faces, spec.input_size[1] / AREA[0])
         case "landmarks":
             return {"offsets": np.zeros((5, 2), np.float32)}
         case "emotion":
@@ -30,12 +31,15 @@ def answer(spec: ModelSpec, faces: int) -> dict[str, Array]:
             return {"embedding": np.full(EMBEDDING, EMBEDDING**-0.5, np.float32)}
 
 
-def detections(faces: int) -> dict[str, Array]:
-    """The candidates of a detector for one image; without faces, one candidate with score 0."""
-    boxes = grid(max(faces, 1))
+def detections(faces: int, scale: float = 1.0) -> dict[str, Array]:
+    """The candidates of a detector for one image; without faces, one candidate with score 0.
+
+    `scale` is the width of the detector's input divided by 640.
+    """
+    boxes = grid(max(faces, 1)) * scale
     left, top, width = FACE_IN_CROP
-    scale = (boxes[:, 2] - boxes[:, 0]) / width
-    inside = (ARCFACE_TEMPLATE - (left, top))[None] * scale[:, None, None]
+    zoom = (boxes[:, 2] - boxes[:, 0]) / width
+    inside = (ARCFACE_TEMPLATE - (left, top))[None] * zoom[:, None, None]
     return {
         "scores": np.full(len(boxes), SCORE if faces else 0, np.float32),
         "boxes": boxes.astype(np.float32),

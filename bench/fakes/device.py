@@ -26,8 +26,8 @@ class Cost(NamedTuple):
     batch_ms: float = 0.488
     row_ms: float = 0.555
 
-    def milliseconds(self, task: Task, rows: int) -> float:
-        """Time of one batch of a network."""
+    def milliseconds(self, task: Task, rows: float) -> float:
+        """Time of one batch of a network; a row of a larger detector counts as several."""
         return self.batch_ms + self.row_ms * rows * MILLIONS[task] / MILLIONS["detector"]
 
     def best_rate(self, images: int, faces: int) -> float:

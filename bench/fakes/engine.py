@@ -1,5 +1,6 @@
 """Engines that answer without computing, or that record which plans are opened."""
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -19,12 +20,16 @@ DEVICE = Device()
 
 
 class FakeRunner(Runner):
-    """Gives every row the same answer; calls `spend` with the task and the number of rows."""
+    """Gives every row the same answer; calls `spend` with the task and the number of rows.
+
+    A row of a larger detector counts as many rows of 640x640.
+    """
 
     def __init__(
-        self, spec: ModelSpec, faces: int, spend: Callable[[Task, int], None] | None = None
+        self, spec: ModelSpec, faces: int, spend: Callable[[Task, float], None] | None = None
     ) -> None:
         self._task, self._largest, self._spend = spec.task, spec.max_batch, spend
+        self._weight = math.prod(spec.input_size) / 640**2 if spec.task == "detector" else 1.0
         self._answers = {
             name: np.repeat(row[None], self._largest, axis=0)
             for name, row in answer(spec, faces).items()
@@ -39,7 +44,7 @@ class FakeRunner(Runner):
     def _run(self, feeds: Feeds) -> dict[str, Array]:
         rows = len(next(iter(feeds.values())))
         if self._spend:
-            self._spend(self._task, rows)
+            self._spend(self._task, rows * self._weight)
         return {name: array[:rows] for name, array in self._answers.items()}
 
     def __exit__(self, *error: object) -> None:
@@ -65,7 +70,7 @@ class FakeEngine(OnnxRuntime):
         """Make a runner without loading the plan."""
         return FakeRunner(spec, self._faces, self._spend if self._cost else None)
 
-    def _spend(self, task: Task, rows: int) -> None:
+    def _spend(self, task: Task, rows: float) -> None:
         if self._cost:
             DEVICE.run(self._cost.milliseconds(task, rows) / 1000)
 

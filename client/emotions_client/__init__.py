@@ -3,8 +3,8 @@
 from emotions_client.aio import AsyncClient
 from emotions_client.client import Client
 from emotions_client.errors import EmotionsError, RefusedError, UnreachableError
-from emotions_client.requests import Image, Url
-from emotions_client.results import Answer, Face, ImageError, ImageResult, Model, Models
+from emotions_client.requests import Image, Options, Url
+from emotions_client.results import Answer, Face, ImageError, ImageResult, Model, Models, Pose
 from emotions_client.retry import Retry
 
 # Names in earlier versions.
@@ -21,6 +21,8 @@ __all__ = [
     "ImageResult",
     "Model",
     "Models",
+    "Options",
+    "Pose",
     "Refused",
     "RefusedError",
     "Retry",

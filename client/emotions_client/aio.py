@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
@@ -57,29 +57,15 @@ class AsyncClient:
         """Return the models that the service runs."""
         return (await self._send(ModelList, method="GET", url="v1/models")).models
 
-    async def analyze(
-        self,
-        *images: Source,
-        min_score: float | None = None,
-        max_faces: int | None = None,
-        embeddings: bool = False,
-        labels: Sequence[str] | None = None,
-    ) -> Answer:
+    async def analyze(self, *images: Source, **options: Unpack[Options]) -> Answer:
         """Send images in one request; see `Client.analyze`."""
-        options = Options(min_score, max_faces, embeddings, labels)
         request = await asyncio.to_thread(analyze_request, images, options)
         return await self._send(Answer, **request)
 
     async def analyze_each(
-        self,
-        *images: Source,
-        min_score: float | None = None,
-        max_faces: int | None = None,
-        embeddings: bool = False,
-        labels: Sequence[str] | None = None,
+        self, *images: Source, **options: Unpack[Options]
     ) -> AsyncIterator[ImageResult]:
         """Send images in one request, and yield each result; see `Client.analyze_each`."""
-        options = Options(min_score, max_faces, embeddings, labels)
         answer = await asyncio.to_thread(StreamedAnswer, images, options, self._retry)
         pause: float | None = 0.0
         while pause is not None:
@@ -100,7 +86,7 @@ class AsyncClient:
             yield result
 
     async def stream(
-        self, images: Iterable[Source], *, concurrency: int = 8, **options: Any
+        self, images: Iterable[Source], *, concurrency: int = 8, **options: Unpack[Options]
     ) -> AsyncIterator[ImageResult]:
         """Send one request per image, `concurrency` at a time; see `Client.stream`.
 
@@ -120,12 +106,12 @@ class AsyncClient:
             await asyncio.gather(*pending, return_exceptions=True)
 
     def stream_folder(
-        self, folder: Path, *, concurrency: int = 8, **options: Any
+        self, folder: Path, *, concurrency: int = 8, **options: Unpack[Options]
     ) -> AsyncIterator[ImageResult]:
         """Analyze all images in a folder; see `Client.stream_folder`."""
         return self.stream(images_in(folder), concurrency=concurrency, **options)
 
-    async def _analyze_one(self, image: Source, options: dict[str, Any]) -> ImageResult:
+    async def _analyze_one(self, image: Source, options: Options) -> ImageResult:
         outcome: Answer | RefusedError | OSError
         try:
             outcome = await self.analyze(image, **options)

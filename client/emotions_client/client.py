@@ -3,10 +3,10 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
@@ -59,15 +59,8 @@ class Client:
         """Return the models that the service runs."""
         return self._send(ModelList, method="GET", url="v1/models").models
 
-    def analyze(
-        self,
-        *images: Source,
-        min_score: float | None = None,
-        max_faces: int | None = None,
-        embeddings: bool = False,
-        labels: Sequence[str] | None = None,
-    ) -> Answer:
-        """Send images, as paths, bytes, `Image`s or `Url`s, in one request.
+    def analyze(self, *images: Source, **options: Unpack[Options]) -> Answer:
+        """Send images, as paths, bytes, `Image`s or `Url`s, in one request; see `Options`.
 
         If one of several images is bad, its result has an `error`.
 
@@ -76,23 +69,14 @@ class Client:
             UnreachableError: no attempt got a response.
             OSError: a file cannot be read.
         """
-        options = Options(min_score, max_faces, embeddings, labels)
         return self._send(Answer, **analyze_request(images, options))
 
-    def analyze_each(
-        self,
-        *images: Source,
-        min_score: float | None = None,
-        max_faces: int | None = None,
-        embeddings: bool = False,
-        labels: Sequence[str] | None = None,
-    ) -> Iterator[ImageResult]:
+    def analyze_each(self, *images: Source, **options: Unpack[Options]) -> Iterator[ImageResult]:
         """Send images in one request, and yield each result, in order, as soon as it is done.
 
         After an answer that was cut off, the rest is requested again. Closing the iterator stops
         the work of the service. Errors are those of `analyze`.
         """
-        options = Options(min_score, max_faces, embeddings, labels)
         answer = StreamedAnswer(images, options, self._retry)
         pause: float | None = 0.0
         while pause is not None:
@@ -111,7 +95,7 @@ class Client:
         yield from answer.finish()
 
     def stream(
-        self, images: Iterable[Source], *, concurrency: int = 8, **options: Any
+        self, images: Iterable[Source], *, concurrency: int = 8, **options: Unpack[Options]
     ) -> Iterator[ImageResult]:
         """Send one request per image, `concurrency` at a time; yield results in order.
 
@@ -123,11 +107,11 @@ class Client:
             UnreachableError: no attempt got a response.
         """
         pending: deque[Future[ImageResult]] = deque()
-        chosen, closed = Options(**options), threading.Event()
+        closed = threading.Event()
         threads = ThreadPoolExecutor(concurrency, thread_name_prefix="emotions")
         try:
             for image in images:
-                pending.append(threads.submit(self._analyze_one, image, chosen, closed))
+                pending.append(threads.submit(self._analyze_one, image, options, closed))
                 if len(pending) >= concurrency:
                     yield pending.popleft().result()
             while pending:
@@ -137,7 +121,7 @@ class Client:
             threads.shutdown(cancel_futures=True)
 
     def stream_folder(
-        self, folder: Path, *, concurrency: int = 8, **options: Any
+        self, folder: Path, *, concurrency: int = 8, **options: Unpack[Options]
     ) -> Iterator[ImageResult]:
         """Analyze all images in a folder and its subfolders; see `stream`. The ids are paths.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import msgspec
 
@@ -26,23 +26,35 @@ class Url(NamedTuple):
 Source = Path | bytes | Image | Url
 
 
-class Options(NamedTuple):
-    """Options of a request; with None the service uses its default."""
+class Options(TypedDict, total=False):
+    """Options of a request; without one, or with None, the service uses its default.
 
-    min_score: float | None = None
-    max_faces: int | None = None
-    embeddings: bool = False
-    labels: Sequence[str] | None = None
+    min_score: minimum detection score of a face, 0 to 1; max_faces: maximum number per image;
+    min_face: the smallest face to find, in pixels; orientation: `auto` also finds faces in images
+    that are turned; min_quality: minimum quality of a face, 0 to 1; embeddings: add one to each
+    face; labels: compute the softmax over these only.
+    """
 
-    def query(self) -> dict[str, str]:
-        """Return the query parameters."""
-        given = {
-            "min_score": None if self.min_score is None else str(self.min_score),
-            "max_faces": None if self.max_faces is None else str(self.max_faces),
-            "embeddings": "true" if self.embeddings else None,
-            "labels": None if self.labels is None else ",".join(self.labels),
-        }
-        return {name: value for name, value in given.items() if value is not None}
+    min_score: float | None
+    max_faces: int | None
+    min_face: int | Literal["auto", "fast"] | None
+    orientation: Literal["exif", "auto"] | None
+    min_quality: float | None
+    embeddings: bool | None
+    labels: Sequence[str] | None
+
+
+def query(options: Options) -> dict[str, str]:
+    """Return the query parameters; the service answers to an unknown one with the nearest name."""
+    return {name: _text(value) for name, value in options.items() if value is not None}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ",".join(value)
+    return str(value)
 
 
 def analyze_request(images: Sequence[Source], options: Options) -> dict[str, Any]:
@@ -51,7 +63,7 @@ def analyze_request(images: Sequence[Source], options: Options) -> dict[str, Any
     return {
         "method": "POST",
         "url": "v1/emotions",
-        "params": options.query(),
+        "params": query(options),
         "content": _ENCODER.encode({"images": frames}),
         "headers": {"content-type": "application/msgpack"},
     }

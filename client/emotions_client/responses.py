@@ -15,6 +15,7 @@ T = TypeVar("T")
 # Codes of errors of one image, not of the request.
 IMAGE_CODES = {
     "corrupt_image",
+    "min_face_too_small",
     "unsupported_media",
     "too_large",
     "inference_failed",

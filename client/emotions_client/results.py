@@ -3,11 +3,24 @@
 import msgspec
 
 
+class Pose(msgspec.Struct, frozen=True):
+    """How the head is turned, in degrees.
+
+    Yaw is positive if the face looks to the right of the image, pitch if it looks up, and roll if
+    the head is turned clockwise.
+    """
+
+    yaw: float
+    pitch: float
+    roll: float
+
+
 class Face(msgspec.Struct, frozen=True):
     """One face.
 
     The box is x1, y1, x2, y2. The landmarks are the eyes, the nose and the corners of the mouth,
-    left first.
+    left first. `quality` is the probability that a clear frontal view of this face gives the same
+    emotion. `pose` and `quality` are None if the service is an old one.
     """
 
     box: tuple[float, float, float, float]
@@ -16,6 +29,8 @@ class Face(msgspec.Struct, frozen=True):
     emotion: str
     scores: dict[str, float]
     embedding: tuple[float, ...] | None = None
+    pose: Pose | None = None
+    quality: float | None = None
 
 
 class ImageError(msgspec.Struct, frozen=True):
@@ -26,13 +41,18 @@ class ImageError(msgspec.Struct, frozen=True):
 
 
 class ImageResult(msgspec.Struct, frozen=True):
-    """The faces of one image, largest first."""
+    """The faces of one image, largest first.
+
+    Turned clockwise by `turned` degrees, the image has upright faces; it is 0 unless the option
+    `orientation` is `auto`.
+    """
 
     id: str
     width: int
     height: int
     faces: tuple[Face, ...]
     error: ImageError | None = None
+    turned: int = 0
 
 
 class Models(msgspec.Struct, frozen=True):

@@ -1,5 +1,7 @@
 """ONNX Runtime on the CPU: the default, and the reference that other engines are compared with."""
 
+import functools
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 # Version of our plans; increase it when the output of `compile` changes.
 PLAN_VERSION = "2"
 PROVIDERS = ["CPUExecutionProvider"]
+# Most pixels of an input for which a session plans its memory. All sizes of the detector together
+# keep 87 MB; with planned memory they keep 197 MB.
+MOST_PLANNED = 640 * 640
 
 
 class OnnxRuntimeRunner(Runner):
@@ -29,7 +34,8 @@ class OnnxRuntimeRunner(Runner):
     def __init__(self, plan: Path | bytes, spec: ModelSpec, *, optimised: bool = True) -> None:
         source, named = (plan, spec.name) if isinstance(plan, bytes) else (str(plan), str(plan))
         try:
-            self._session = session(source, optimised=optimised)
+            planned = math.prod(spec.input_shape[:2]) <= MOST_PLANNED
+            self._session = session(source, optimised=optimised, planned=planned)
         except Exception as error:  # the library's errors have no common base class
             raise PlanDamagedError(
                 f"ONNX Runtime does not load {named}; run `emotions build --force {spec.name}`"
@@ -86,17 +92,37 @@ class OnnxRuntime(CpuEngine):
         return OnnxRuntimeRunner(plan, spec)
 
 
-def session(source: str | bytes | Path, *, optimised: bool = True) -> ort.InferenceSession:
-    """Load a graph into a session of one thread; several threads may call it."""
+def session(
+    source: str | bytes | Path, *, optimised: bool = True, planned: bool = True
+) -> ort.InferenceSession:
+    """Load a graph into a session of one thread; several threads may call it.
+
+    `planned`: plan the memory of all layers for each shape of the input; it is 3 % faster.
+    """
     given = source if isinstance(source, bytes) else str(source)
-    return ort.InferenceSession(given, _options(optimised), PROVIDERS)
+    _share_memory()
+    return ort.InferenceSession(given, _options(optimised, planned), PROVIDERS)
 
 
-def _options(optimised: bool) -> ort.SessionOptions:
+@functools.cache
+def _share_memory() -> None:
+    """Let all sessions of this process use the same memory for their layers, one after the other.
+
+    Otherwise each one keeps as much as its largest input has needed.
+    """
+    memory = ort.OrtMemoryInfo(
+        "Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT
+    )
+    ort.create_and_register_allocator(memory, None)
+
+
+def _options(optimised: bool, planned: bool) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    options.enable_mem_pattern = planned
+    options.add_session_config_entry("session.use_env_allocators", "1")
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Without it, int8 products saturate at 16 bits on a CPU without VNNI: landmarks are 4.2 pixels
     # off instead of 2.0.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from PIL import Image as PillowImage
+from pydantic import ValidationError
 
 from analysis.decode import ImageLimits, decode
 from analysis.document import ImageResult
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from emotions_client import AsyncClient, Model
 
 JPEG_QUALITY = 95
+OTHER_VERSION = "the service runs an earlier version than this command; update it"
 log = structlog.get_logger("emotions.predict")
 
 
@@ -91,13 +93,19 @@ class RemoteAnalyzer:
             [Image(name, data)],
             min_score=options.min_score,
             max_faces=options.max_faces,
+            min_face=options.min_face,
+            orientation=options.orientation,
+            min_quality=options.min_quality,
             embeddings=options.embeddings,
         )
         try:
             (result,) = [result async for result in answer]
         except EmotionsError as error:
             raise RemoteError(f"{self._url}: {error}") from error
-        return ImageResult.model_validate(result, from_attributes=True)
+        try:
+            return ImageResult.model_validate(result, from_attributes=True)
+        except ValidationError as error:
+            raise RemoteError(f"{self._url}: {OTHER_VERSION}") from error
 
 
 async def _models(client: "AsyncClient", url: str) -> "dict[str, Model]":

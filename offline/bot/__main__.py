@@ -5,13 +5,14 @@ import sys
 
 import structlog
 
-from analysis.types import Options
 from engines.errors import EngineError
 from offline.analyzers import open_analyzer
 from offline.bot.settings import BotSettings, BotSettingsError, from_environment
 from offline.errors import CommandError
-from service.settings import Settings, misspelt
+from service.options import default_options
+from service.settings import Settings
 from service.telemetry.logs import configure
+from service.wrong_settings import misspelt
 
 try:
     from telegram.error import InvalidToken, TelegramError
@@ -31,7 +32,8 @@ def main() -> None:
     for warning in misspelt(BotSettings) + misspelt():
         structlog.get_logger("emotions.bot").warning("setting.unknown", reason=warning)
     logging.getLogger("telegram.ext").addFilter(_without_start_errors)
-    options = Options(settings.min_score, settings.max_faces, keep_image=True)
+    # Many applications drop the orientation of a photograph before they send it.
+    options = default_options(settings)._replace(keep_image=True, orientation="auto")
     analyzer = open_analyzer(settings, options, bot.url)
     try:
         create_application(bot, analyzer).run_polling(allowed_updates=["message"])

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from analysis.document import Face, ImageResult
+from offline.quality import is_unsure, named
 
 HELP = (
     "Send me a photograph. I send it back with a box around each face and its emotion.\n"
@@ -14,6 +15,10 @@ NO_FACE = "I find no face in this picture."
 BUSY = "These are too many pictures at once. Send the rest when I have answered."
 UNREACHABLE = "The service that analyzes faces does not answer. Try again in a minute."
 FAILED = "Something went wrong here, and it is logged."
+UNSURE = (
+    "I am not sure of an emotion with a question mark: such a face is too small, blurred, dark or "
+    "turned away."
+)
 MAX_FACES = 10  # of a caption; Telegram limits its length
 
 
@@ -39,11 +44,15 @@ def failed(result: ImageResult) -> str:
 
 
 def caption(faces: Sequence[Face]) -> str:
-    """Summarise the faces, largest first."""
-    listed = [f"{face.emotion} {face.scores[face.emotion]:.0%}" for face in faces[:MAX_FACES]]
+    """Summarise the faces, largest first; say so if the emotion of one is unsure."""
+    listed = [
+        f"{named(face.emotion, face.quality)} {face.scores[face.emotion]:.0%}"
+        for face in faces[:MAX_FACES]
+    ]
     more = f" and {len(faces) - MAX_FACES} more" if len(faces) > MAX_FACES else ""
     count = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
-    return f"{count}: {', '.join(listed)}{more}"
+    unsure = f"\n{UNSURE}" if any(is_unsure(face.quality) for face in faces) else ""
+    return f"{count}: {', '.join(listed)}{more}{unsure}"
 
 
 def _listed(labels: Sequence[str]) -> str:

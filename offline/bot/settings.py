@@ -5,7 +5,7 @@ from typing import TypeVar
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.settings import explain
+from service.wrong_settings import explain
 
 S = TypeVar("S", bound=BaseSettings)
 

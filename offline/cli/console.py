@@ -10,7 +10,8 @@ from rich.console import Console
 
 from engines.errors import EngineError
 from offline.errors import CommandError
-from service.settings import Settings, explain
+from service.settings import Settings
+from service.wrong_settings import explain
 
 P = ParamSpec("P")
 console = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -7,7 +7,7 @@ import typer
 from offline.cli import build, evaluate, export, keys, models, predict
 from offline.cli.console import print_line, report_errors
 from offline.cli.options import EngineName, settings_with
-from service.settings import misspelt
+from service.wrong_settings import misspelt
 
 HELP = "Find faces and their emotions: an HTTP service, and commands for files and cameras."
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=HELP)

@@ -3,10 +3,21 @@
 from typing import Annotated, Any
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 
+from analysis.types import Orientation
 from engines.catalog import Precision
 from engines.select import ENGINES
+from service import values
 from service.settings import Settings
+
+
+def _min_face(text: str) -> Any:
+    try:
+        return TypeAdapter(values.MinFace).validate_python(text)
+    except ValidationError as error:
+        raise typer.BadParameter(f"Input should be {values.MIN_FACE_WANTED}") from error
+
 
 Names = Annotated[
     list[str] | None, typer.Argument(help="Models; by default those that the settings name")
@@ -21,6 +32,21 @@ Capability = Annotated[
 Url = Annotated[
     str | None, typer.Option(help="Send the images to the service there, and run no networks here")
 ]
+
+MinScore = Annotated[float | None, typer.Option(min=0, max=1, help="Lowest confidence of a face")]
+MinFace = Annotated[
+    str | None,
+    typer.Option(
+        parser=_min_face,
+        metavar="auto|fast|N",
+        help="Smallest face to find, in pixels of the image",
+    ),
+]
+Turns = Annotated[
+    Orientation | None,
+    typer.Option(help="auto also finds faces in images that are turned or upside down"),
+]
+MinQuality = Annotated[float | None, typer.Option(min=0, max=1, help="Lowest quality of a face")]
 
 
 def settings_with(**options: Any) -> Settings:

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from engines import build
 from engines.build import Built
-from engines.catalog import ModelSpec, Task
+from engines.catalog import Catalog, ModelSpec, Task
 from engines.errors import WeightsMissingError
 from engines.plan import Sidecar
 from engines.select import choose
@@ -20,10 +20,16 @@ from service.settings import Settings
 def select_models(names: list[str], settings: Settings) -> list[ModelSpec]:
     """Return the catalog's entries of these names; without names, those that the settings name.
 
+    A detector is followed by itself with larger inputs.
+
     Raises:
         CatalogError: the catalog has no such entry.
     """
-    catalog = load_catalog(settings)
+    chosen = _chosen(names, settings, load_catalog(settings))
+    return [each for spec in chosen for each in (spec, *spec.larger)]
+
+
+def _chosen(names: list[str], settings: Settings, catalog: Catalog) -> list[ModelSpec]:
     if names:
         return [catalog.get(name) for name in names]
     used: dict[Task, str] = {

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from offline.cli.console import console, print_line
-from offline.cli.options import Url, settings_with
+from offline.cli.options import MinFace, MinQuality, MinScore, Turns, Url, settings_with
 from offline.extras import require_pyav
 from offline.tables.convert import TableFormat
 from service.telemetry.logs import configure
@@ -28,15 +28,18 @@ def predict(
     fps: Annotated[
         float | None, typer.Option(min=0.01, help="Frames per second to analyze of a video")
     ] = None,
-    min_score: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Lowest confidence of a face")
-    ] = None,
+    min_score: MinScore = None,
+    min_face: MinFace = None,
+    orientation: Turns = None,
+    min_quality: MinQuality = None,
 ) -> None:
     """Analyze images and videos: JSON lines, or pictures and tables in a folder."""
     from offline import predict as prediction  # noqa: PLC0415  (the other commands start quicker)
     from offline.run import PredictRun  # noqa: PLC0415
 
-    settings = settings_with(min_score=min_score)
+    settings = settings_with(
+        min_score=min_score, min_face=min_face, orientation=orientation, min_quality=min_quality
+    )
     configure(settings)
     run = PredictRun(paths, out, table_format, resume, embeddings, url, fps, identities)
     try:
@@ -61,11 +64,18 @@ def webcam(
     ] = "0",
     out: Annotated[Path | None, typer.Option(help="Folder for a recording")] = None,
     url: Url = None,
+    *,
+    min_score: MinScore = None,
+    min_face: MinFace = None,
+    orientation: Turns = None,
+    min_quality: MinQuality = None,
 ) -> None:
     """Analyze a camera or stream until Ctrl-C: JSON lines, or a recording with its report."""
     require_pyav()
     from offline.webcam import watch  # noqa: PLC0415  (PyAV is an extra)
 
-    settings = settings_with()
+    settings = settings_with(
+        min_score=min_score, min_face=min_face, orientation=orientation, min_quality=min_quality
+    )
     configure(settings)
     watch(settings, source, out, url, console)

@@ -1,4 +1,4 @@
-"""Faces drawn on a picture: box, emotion and the bars of the softmax."""
+"""Faces drawn on a picture: box, emotion and bars of the softmax and of the quality."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,7 @@ from analysis.document import Face
 from engines.types import U8
 from offline.drawing.areas import Area, Canvas
 from offline.drawing.style import DARK, LIGHT, Colour, colour_of, font, ink_on, text_mask
+from offline.quality import named
 
 # Smaller pictures are enlarged to about this many pixels per side, to make letters legible.
 READABLE_SIDE = 480
@@ -55,7 +56,7 @@ class _Drawing:
 
     def name(self, face: Face, area: Area) -> None:
         letters = self._letters(area)
-        text = f"{face.emotion} {face.scores[face.emotion]:.0%}"
+        text = f"{named(face.emotion, face.quality)} {face.scores[face.emotion]:.0%}"
         width, height = font(letters).getlength(text) + letters * 0.7, letters * 1.35
         above = Area(area.x, area.y - height, width, height)
         inside = above._replace(y=max(0, area.y)) if width <= area.width else None
@@ -69,15 +70,17 @@ class _Drawing:
     def bars(self, face: Face, area: Area) -> None:
         letters = max(MIN_LETTERS, round(self._letters(area) * 0.85))
         row = letters * 1.25
-        width, height = letters * 9.5, row * len(face.scores) + letters * 0.6
+        bars = [(label, score, colour_of(label)) for label, score in face.scores.items()]
+        bars.append(("quality", face.quality, LIGHT))
+        width, height = letters * 9.5, row * len(bars) + letters * 0.6
         if height > 2 * area.height:
             return
         place = self._panel(area, width, height, letters * 0.4)
         if place is None:
             return
         self._draw.rounded_rectangle(place.corners, letters * 0.4, fill=PANEL)
-        for i, (label, score) in enumerate(face.scores.items()):
-            self._bar(place, place.y + letters * 0.3 + row * (i + 0.5), label, score, letters)
+        for i, bar in enumerate(bars):
+            self._bar(place, place.y + letters * 0.3 + row * (i + 0.5), bar, letters)
 
     def _panel(self, area: Area, width: float, height: float, gap: float) -> Area | None:
         """Reserve a place beside the face, else below it, else inside it if it is large."""
@@ -94,10 +97,13 @@ class _Drawing:
         bottom = min(area.bottom, self._canvas.size[1])
         return Area(max(0, area.x), bottom - height, width, height)
 
-    def _bar(self, place: Area, middle: float, label: str, score: float, letters: int) -> None:
+    def _bar(
+        self, place: Area, middle: float, bar: tuple[str, float, Colour], letters: int
+    ) -> None:
+        label, value, colour = bar
         self._write(place.x + letters * 0.4, middle, label, letters, LIGHT)
         start, longest, half = place.x + letters * 5, letters * 4.1, letters * 0.3
-        for length, fill in ((longest, BAR), (max(1.0, longest * score), colour_of(label))):
+        for length, fill in ((longest, BAR), (max(1.0, longest * value), colour)):
             self._draw.rectangle([start, middle - half, start + length, middle + half], fill=fill)
 
     def _write(self, x: float, y: float, text: str, letters: int, ink: Colour) -> None:

@@ -48,5 +48,8 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
         reader = csv.reader(line for line in file if line.endswith("\n"))
         header = next(reader, list(columns))
         if header != list(columns):
-            raise OutputError(f"{path} has other columns; was it written with other options?")
+            raise OutputError(
+                f"{path} has other columns: another version or other options wrote it; choose "
+                "another --out"
+            )
         yield from (dict(zip(columns, values, strict=True)) for values in reader)

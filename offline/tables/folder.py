@@ -43,7 +43,8 @@ class FolderTables:
             _check_resumable(folder, resume, base)
         last = ("embedding",) if embeddings else ()
         face_columns = ("file", *FACE, *labels, "emotion", "identity", *last)
-        columns = ("file", "width", "height", "faces", *labels, "emotion", "error", "detail")
+        size = ("width", "height", "turned")
+        columns = ("file", *size, "faces", *labels, "emotion", "error", "detail")
         self._labels, self._embeddings = labels, embeddings
         self.done = {row["file"] for row in read_rows(images, columns) if not row["error"]}
         kept = (row for row in read_rows(faces, face_columns) if row["file"] in self.done)

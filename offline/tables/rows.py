@@ -4,17 +4,17 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.document import Face, ImageResult
+from analysis.document import ANGLES, SCORE_DIGITS, Face, ImageResult
+from offline.quality import weight
 
 Row = dict[str, Any]
 POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 BOX = ("x1", "y1", "x2", "y2")
 LANDMARKS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
-# The columns of the detector and of the landmark network.
-FACE = ("face", *BOX, "score", *LANDMARKS)
+# The columns of a face that are the same with every emotion network.
+FACE = ("face", *BOX, "score", *LANDMARKS, *ANGLES, "quality")
 TEXT_COLUMNS = {"file", "timecode", "emotion", "embedding", "error", "detail"}
-INTEGER_COLUMNS = {"face", "identity", "width", "height", "faces", "frame", "track"}
-DIGITS = 6
+INTEGER_COLUMNS = {"face", "identity", "width", "height", "turned", "faces", "frame", "track"}
 
 
 def face_row(file: str, index: int, face: Face, *, embedding: bool = False) -> Row:
@@ -22,17 +22,21 @@ def face_row(file: str, index: int, face: Face, *, embedding: bool = False) -> R
     row: Row = {"file": file, "face": index, "score": face.score, "emotion": face.emotion}
     row |= zip(BOX, face.box, strict=True)
     row |= zip(LANDMARKS, [value for point in face.landmarks for value in point], strict=True)
+    row |= face.pose.model_dump() | {"quality": face.quality}
     if embedding and face.embedding is not None:
         row["embedding"] = json.dumps(face.embedding)
     return row | face.scores
 
 
 def image_row(result: ImageResult, labels: Sequence[str]) -> Row:
-    """Return an image as a row by column: the number of faces, and the mean of their scores."""
+    """Return an image as a row by column: the number of faces, and the mean of their scores.
+
+    In the mean a face weighs as much as its quality.
+    """
     row: Row = {"file": result.id, "faces": len(result.faces)}
     if result.error:
         return row | {"error": result.error.code, "detail": result.error.detail}
-    row |= {"width": result.width, "height": result.height}
+    row |= {"width": result.width, "height": result.height, "turned": result.turned}
     if not result.faces:
         return row
     means = {label: _mean_score(result.faces, label) for label in labels}
@@ -40,4 +44,6 @@ def image_row(result: ImageResult, labels: Sequence[str]) -> Row:
 
 
 def _mean_score(faces: Sequence[Face], label: str) -> float:
-    return round(sum(face.scores[label] for face in faces) / len(faces), DIGITS)
+    weights = [weight(face.quality) for face in faces]
+    total = sum(share * face.scores[label] for share, face in zip(weights, faces, strict=True))
+    return round(total / sum(weights), SCORE_DIGITS)

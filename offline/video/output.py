@@ -61,14 +61,14 @@ class VideoOutput:
         self._open.close()
 
     def add(self, frame: Frame, result: ImageResult) -> None:
-        """Write a frame and its faces, with the smoothed scores of their tracks."""
+        """Write a frame and its faces, with the smoothed scores and quality of their tracks."""
         tracks = self._tracker.update(self._tracked(result.faces), frame.time)
         faces = [t.smoothed(face) for t, face in zip(tracks, result.faces, strict=True)]
         picture = annotate(frame.image, faces)
         picture.thumbnail((MAX_SIDE, MAX_SIDE))  # others stay as they are
         self._video.write(np.asarray(picture), frame.time)
         self._tables.add(frame, result.model_copy(update={"faces": faces}), tracks)
-        for track, face in zip(tracks, faces, strict=True):
+        for track, face in zip(tracks, result.faces, strict=True):
             self._portraits.add(track, face, frame.image)
         self._seconds = frame.time
         self._frames += 1

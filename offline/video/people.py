@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.types import F64
+from offline.video.readings import Readings, mean
 from offline.video.tracking import Track
 
 
@@ -22,14 +22,18 @@ class Person:
         return sum(track.end - track.start for track in self.tracks)
 
     @property
-    def bins(self) -> dict[int, F64]:
-        """Mean scores for each `BIN_S` seconds in which the person is in the picture."""
-        merged: dict[int, tuple[F64, int]] = {}
+    def bins(self) -> dict[int, Readings]:
+        """The readings of each `BIN_S` seconds in which the person is in the picture."""
+        merged: dict[int, Readings] = {}
         for track in self.tracks:
-            for key, (total, frames) in track.bins.items():
-                sums, count = merged.get(key, (np.zeros_like(total), 0))
-                merged[key] = sums + total, count + frames
-        return {key: sums / count for key, (sums, count) in sorted(merged.items())}
+            for key, readings in track.bins.items():
+                merged[key] = merged[key].plus(readings) if key in merged else readings
+        return dict(sorted(merged.items()))
+
+    @property
+    def mean(self) -> Readings:
+        """The mean over the time in the picture."""
+        return mean(self.bins.values())
 
 
 def group_tracks(tracks: Iterable[Track], same_person: float) -> list[Person]:

@@ -15,25 +15,29 @@ GROWTH = 1.2
 
 
 class Portraits:
-    """The largest face of each track, as JPEG of `SIDE` x `SIDE` pixels.
+    """The face of the best quality of each track, as JPEG of `SIDE` x `SIDE` pixels.
 
     A video may have thousands of tracks, so the portraits are kept compressed.
     """
 
     def __init__(self) -> None:
-        self._best: dict[int, tuple[float, bytes]] = {}
+        self._best: dict[int, tuple[float, float, bytes]] = {}
 
     def add(self, track: Track, face: Face, image: U8) -> None:
-        """Keep the face's portrait if its area is `GROWTH` times that of the last one."""
+        """Keep the face's portrait if it is better than the last one.
+
+        It is better if its quality is, to one digit, or if that is equal and its area is `GROWTH`
+        times as large.
+        """
         x1, y1, x2, y2 = face.box
-        area = (x2 - x1) * (y2 - y1)
-        if area > GROWTH * self._best.get(track.number, (0.0, b""))[0]:
-            self._best[track.number] = area, _portrait(image, face)
+        quality, area = round(face.quality, 1), (x2 - x1) * (y2 - y1)
+        last = self._best.get(track.number)
+        if last is None or (quality, area) > (last[0], GROWTH * last[1]):
+            self._best[track.number] = quality, area, _portrait(image, face)
 
     def of(self, person: Person) -> bytes:
-        """Return the portrait of the person's largest face."""
-        found = (self._best[track.number] for track in person.tracks)
-        return max(found, key=lambda area_and_portrait: area_and_portrait[0])[1]
+        """Return the portrait of the person's best face."""
+        return max(self._best[track.number] for track in person.tracks)[-1]
 
 
 def _portrait(image: U8, face: Face) -> bytes:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
+from offline.quality import named
 from offline.video.people import Person
 from offline.video.timeline import longest_seen
 
@@ -62,15 +61,16 @@ def write_report(
 
 def _item(card: Card, labels: Sequence[str], noun: str) -> str:
     person = card.person
-    means = np.mean(list(person.bins.values()), axis=0)
+    mean = person.mean
     rows = "".join(
-        f"<tr><td>{html.escape(label)}<td><meter max=1 value={mean:.4f}></meter><td>{mean:.0%}"
-        for label, mean in zip(labels, means, strict=True)
+        f"<tr><td>{html.escape(label)}<td><meter max=1 value={score:.4f}></meter><td>{score:.0%}"
+        for label, score in zip(labels, mean.scores, strict=True)
     )
-    best = labels[int(means.argmax())]
+    best = named(labels[int(mean.scores.argmax())], mean.quality)
     data = base64.b64encode(card.portrait).decode()
     return (
         f'<li><img src="data:image/jpeg;base64,{data}" alt=""><div>'
         f"<h2>{noun} {person.number}: {html.escape(best)}</h2>"
-        f"<p>{person.seconds:.1f} s in the picture</p><table>{rows}</table></div></li>"
+        f"<p>{person.seconds:.1f} s in the picture, quality {mean.quality:.0%}</p>"
+        f"<table>{rows}</table></div></li>"
     )

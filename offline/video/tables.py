@@ -36,7 +36,7 @@ class VideoTables:
         head = ("file", "frame", "time", "timecode")
         last = ("embedding",) if columns.embeddings else ()
         self._faces = self._table(PART, (*head, "track", *FACE, *labels, "emotion", *last))
-        self._frames = self._table("frames.csv", (*head, "faces", *labels, "emotion"))
+        self._frames = self._table("frames.csv", (*head, "turned", "faces", *labels, "emotion"))
 
     def _table(self, name: str, columns: Sequence[str]) -> "csv.DictWriter[str]":
         file = self._open.enter_context(_create(self._folder / name))

@@ -56,7 +56,8 @@ def _draw_row(
     draw: ImageDraw.ImageDraw, person: Person, labels: Sequence[str], top: int, scale: float
 ) -> None:
     draw.rectangle([LEFT, top, WIDTH - 20, top + ROW], fill=EMPTY)
-    for key, scores in person.bins.items():
+    for key, readings in person.bins.items():
+        scores = readings.scores
         left = LEFT + key * BIN_S * scale
         right = min(left + BIN_S * scale, WIDTH - 20)
         low = float(top + ROW)

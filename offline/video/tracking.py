@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from analysis.document import Face
+from analysis.document import SCORE_DIGITS, Face
 from engines.geometry import box_iou
 from engines.types import F64
+from offline.video.readings import Readings, reading
 
 MIN_IOU = 0.25
 # Below this cosine a face at the same position is another person, after a cut to another shot.
@@ -17,9 +18,10 @@ BIN_S = 0.25
 
 
 class Track:
-    """One face over time: its last box, its mean embedding, its smoothed scores.
+    """One face over time: its last box, its mean embedding, its smoothed scores and quality.
 
-    `bins` holds, per `BIN_S` seconds, the sum of the smoothed scores and the number of frames.
+    A face weighs as much as its quality in the smoothed scores: a clear view outweighs blurred
+    ones. `bins` holds the smoothed readings per `BIN_S` seconds.
     """
 
     def __init__(self, number: int, face: Face, time: float, labels: Sequence[str]) -> None:
@@ -28,9 +30,9 @@ class Track:
         self.start = self.end = time
         self.box = np.asarray(face.box, np.float64)
         self._speed = np.zeros(4)
-        self.scores = self._scores_of(face)
+        self._recent = self._reading_of(face)
         self._embeddings = np.zeros(len(face.embedding or ()))
-        self.bins: dict[int, tuple[F64, int]] = {}
+        self.bins: dict[int, Readings] = {}
         self._accumulate(face)
 
     @property
@@ -46,31 +48,30 @@ class Track:
     def add(self, face: Face, time: float) -> None:
         """Extend the track by a face of a later frame."""
         passed = max(time - self.end, 1e-3)
-        weight = 1 - np.exp(-passed / SMOOTH_S)
+        kept = float(np.exp(-passed / SMOOTH_S))
         box = np.asarray(face.box, np.float64)
-        self._speed += weight * ((box - self.box) / passed - self._speed)
-        self.scores = self.scores + weight * (self._scores_of(face) - self.scores)
+        self._speed += (1 - kept) * ((box - self.box) / passed - self._speed)
+        self._recent = self._recent.times(kept).plus(self._reading_of(face).times(1 - kept))
         self.box, self.end = box, time
         self._accumulate(face)
 
     def smoothed(self, face: Face) -> Face:
-        """Return the face with the smoothed scores of the track."""
-        scores = {
-            label: round(float(score), 6)
-            for label, score in zip(self._labels, self.scores, strict=True)
-        }
+        """Return the face with the smoothed scores and quality of the track."""
+        values = self._recent.scores.round(SCORE_DIGITS).tolist()
+        scores = dict(zip(self._labels, values, strict=True))
         best = max(scores, key=scores.__getitem__)
-        return face.model_copy(update={"scores": scores, "emotion": best})
+        quality = round(self._recent.quality, SCORE_DIGITS)
+        return face.model_copy(update={"scores": scores, "emotion": best, "quality": quality})
 
-    def _scores_of(self, face: Face) -> F64:
-        return np.array([face.scores[label] for label in self._labels])
+    def _reading_of(self, face: Face) -> Readings:
+        return reading(np.array([face.scores[label] for label in self._labels]), face.quality)
 
     def _accumulate(self, face: Face) -> None:
         if face.embedding is not None:
             self._embeddings = self._embeddings + np.asarray(face.embedding)
         key = int(self.end / BIN_S)
-        total, frames = self.bins.get(key, (np.zeros(len(self._labels)), 0))
-        self.bins[key] = total + self.scores, frames + 1
+        smoothed = reading(self._recent.scores, self._recent.quality)
+        self.bins[key] = self.bins[key].plus(smoothed) if key in self.bins else smoothed
 
 
 class Tracker:

@@ -21,7 +21,10 @@ class FoundModel(NamedTuple):
 
 
 class FoundModels(NamedTuple):
-    """The models that a service runs; `reason` is why it runs them on this engine."""
+    """The models that a service runs; `reason` is why it runs them on this engine.
+
+    `larger` are the detector with larger inputs, rising.
+    """
 
     engine: Engine
     reason: str
@@ -29,10 +32,11 @@ class FoundModels(NamedTuple):
     landmarks: FoundModel | None
     emotion: FoundModel
     embedder: FoundModel | None
+    larger: tuple[FoundModel, ...]
 
     @property
     def all(self) -> list[FoundModel]:
-        """The models that are in use."""
+        """The models that are in use, one per task."""
         found = (self.detector, self.landmarks, self.emotion, self.embedder)
         return [model for model in found if model is not None]
 
@@ -45,13 +49,14 @@ def find_models(settings: Settings, engine: Engine | None = None) -> FoundModels
     """
     catalog, chosen = load_catalog(settings), _choose(settings, engine)
     find = partial(_find, engine=chosen.engine, settings=settings)
-    landmarks = settings.landmarks
+    landmarks, detector = settings.landmarks, catalog.get(settings.detector, "detector")
     return FoundModels(
         *chosen,
-        find(catalog.get(settings.detector, "detector")),
+        find(detector),
         None if landmarks == "none" else find(catalog.get(landmarks, "landmarks")),
         find(catalog.get(settings.emotion, "emotion")),
         _find_embedder(catalog.get(settings.embedder, "embedder"), chosen.engine, settings),
+        tuple(map(find, detector.larger)),
     )
 
 

@@ -35,7 +35,7 @@ def open_pipeline(
     layout = layout_of(settings, models, replica or Replica())
     pipeline = Pipeline(
         _pool(settings, layout, metrics, tracing or Tracing()),
-        networks=tuple(layout.plans.all),
+        networks=tuple(model.spec.task for model in models.all),
         labels=models.emotion.spec.labels,
         workers=layout.workers,
     )

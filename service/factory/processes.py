@@ -2,6 +2,7 @@
 
 from analysis.decode import ImageLimits
 from analysis.plans import ModelPlan, ModelPlans, Rules
+from analysis.types import DetectorInput
 from analysis.workers import channel
 from analysis.workers.layout import Layout
 from analysis.workers.replica import Replica
@@ -44,13 +45,14 @@ def plans_of(settings: Settings, models: FoundModels, *, device: bool = False) -
     On a device, batches are as large as the models allow, and all inputs of the detector have the
     full height.
     """
-    spec = models.detector.spec
+    specs = [model.spec for model in (models.detector, *models.larger)]
+    heights = [() if device else models.engine.heights(spec) for spec in specs]
     rules = Rules(
         ImageLimits(settings.max_image_bytes, settings.max_pixels),
-        spec.input_size,
+        tuple(map(DetectorInput, (spec.input_size for spec in specs), heights)),
         settings.nms_iou,
         settings.close_ups,
-        () if device else models.engine.heights(spec),
+        settings.max_tiles,
     )
     landmarks, embedder = models.landmarks, models.embedder
     return ModelPlans(
@@ -59,6 +61,7 @@ def plans_of(settings: Settings, models: FoundModels, *, device: bool = False) -
         rules,
         landmarks and _plan(landmarks, models.engine, device),
         embedder and _plan(embedder, models.engine, device),
+        tuple(_plan(model, models.engine, device) for model in models.larger),
     )
 
 

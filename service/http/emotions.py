@@ -11,7 +11,6 @@ from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from analysis.document import Document, image_document
-from analysis.types import Options
 from service.factory import FoundModels
 from service.http.accept import JSON, preferred_line_type
 from service.http.admission import Admission, Reservation
@@ -20,10 +19,11 @@ from service.http.body import read_images
 from service.http.cancellation import cancel_at, cancel_on_disconnect
 from service.http.documents import Models
 from service.http.images import AnalysisRequest, Outcome, RequestAnalyzer
-from service.http.parameters import Query, choose_labels, parse_query, time_limit
+from service.http.parameters import choose_labels, parse_query, time_limit
 from service.http.problems import describe
 from service.http.streaming import JsonLines, encode_lines
 from service.http.types import RequestImage
+from service.options import default_options
 from service.settings import Settings
 from service.telemetry.stats import timed
 
@@ -54,6 +54,7 @@ class Emotions:
         admission: Admission,
     ) -> None:
         self._settings = settings
+        self._defaults = default_options(settings)
         self._labels = models.emotion.spec.labels
         self._models = _names(models, embeddings=False)
         self._models_with_embedder = _names(models, embeddings=True)
@@ -69,17 +70,9 @@ class Emotions:
         with self._admission.admit(key, deadline) as reservation:
             async with cancel_at(deadline):
                 images = await self._read(request, reservation)
-                work = AnalysisRequest(images, self._options(query), deadline, reservation)
+                work = AnalysisRequest(images, query.options(self._defaults), deadline, reservation)
                 answer = await self._answer(request, work, labels)
             await answer(scope, receive, send)
-
-    def _options(self, query: Query) -> Options:
-        settings = self._settings
-        return Options(
-            settings.min_score if query.min_score is None else query.min_score,
-            settings.max_faces if query.max_faces is None else query.max_faces,
-            query.embeddings,
-        )
 
     async def _read(self, request: Request, reservation: Reservation) -> list[RequestImage]:
         settings = self._settings

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from analysis.errors import (
     CorruptImageError,
     InferenceError,
+    MinFaceError,
     ServiceError,
     TooLargeError,
     UnsupportedMediaTypeError,
@@ -30,6 +31,7 @@ IMAGE_ERRORS = (
     TooLargeError,
     UnsupportedMediaTypeError,
     CorruptImageError,
+    MinFaceError,
     InferenceError,
     InvalidRequestError,
     UrlRefusedError,

@@ -6,8 +6,10 @@ from typing import Annotated, Any, Final, TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from analysis.types import Options, Orientation
 from service import names
 from service.errors import InvalidRequestError
+from service.values import MIN_FACE_WANTED, Fraction, MinFace
 
 MAX_FACES: Final = 1000
 DEADLINE: Final = "X-Request-Deadline-Ms"
@@ -19,6 +21,9 @@ MISPLACED: Final = 0.75
 WANTED: Final = {
     "min_score": "a number from 0 to 1, such as 0.9",
     "max_faces": f"a whole number from 1 to {MAX_FACES}",
+    "min_face": MIN_FACE_WANTED,
+    "orientation": "exif or auto",
+    "min_quality": "a number from 0 to 1, such as 0.5",
     "embeddings": "true or false",
     DEADLINE: "a whole number of milliseconds, at least 1",
 }
@@ -30,16 +35,31 @@ class Query(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    min_score: Annotated[float, Field(ge=0, le=1)] | None = Field(
+    min_score: Fraction | None = Field(
         default=None, description="Minimum detection score of a face"
     )
     max_faces: Annotated[int, Field(ge=1, le=MAX_FACES)] | None = Field(
         default=None, description="Maximum number of faces per image"
     )
+    min_face: MinFace | None = Field(
+        default=None,
+        description="Smallest face to find, in pixels of the image as sent; `auto` depends on the "
+        "size of the image, and `fast` detects once at 640x640",
+    )
+    orientation: Orientation | None = Field(
+        default=None,
+        description="`exif` relies on the orientation that the file states; `auto` also looks "
+        "for faces on their side or upside down if none is upright",
+    )
+    min_quality: Fraction | None = Field(default=None, description="Minimum quality of a face")
     embeddings: bool = Field(default=False, description="Return identity embeddings")
     labels: str | None = Field(
         default=None, description="Compute the softmax over these labels only, separated by commas"
     )
+
+    def options(self, defaults: Options) -> Options:
+        """Return the options of an image, with defaults for the parameters that are absent."""
+        return defaults._replace(**self.model_dump(exclude={"labels"}, exclude_none=True))
 
 
 NO_QUERY: Final = Query()

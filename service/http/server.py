@@ -17,8 +17,9 @@ from service.factory import FoundModels, device_count, find_models
 from service.http.app import check, make_app
 from service.http.processes import Supervisor
 from service.http.protocol import Connection
-from service.settings import Settings, misspelt
+from service.settings import Settings
 from service.telemetry.logs import configure
+from service.wrong_settings import misspelt
 
 log = structlog.get_logger("emotions.server")
 BACKLOG = 2048

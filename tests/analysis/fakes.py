@@ -9,6 +9,7 @@ import numpy as np
 
 from analysis.networks import Networks
 from analysis.plans import ModelPlan, ModelPlans
+from analysis.types import DetectorInput
 from engines.catalog import Catalog, Task
 from engines.types import Array, Feeds, Runner
 from tests.analysis.pictures import rules
@@ -40,8 +41,9 @@ class Recorder:
     ) -> Networks:
         """All four networks; `images` is the batch of the detector, `faces` that of the others."""
         kind = kind or FakeRunner
-        runners = {str(task): kind(task, self) for task in MODELS}
-        return Networks(runners, plans(images, faces), self.beat)
+        found = plans(images, faces)
+        runners = {name: kind(plan.spec.task, self) for name, plan in found.all.items()}
+        return Networks(runners, found, self.beat)
 
     def crops(self) -> Array:
         """The inputs of the emotion network."""
@@ -122,6 +124,14 @@ def plans(images: int = 1, faces: int = 8) -> ModelPlans:
         batch = images if task == "detector" else faces
         return ModelPlan(Path("plan"), catalog.get(MODELS[task]), batch)
 
+    detector = plan("detector")
+    larger = tuple(ModelPlan(Path("plan"), spec, images) for spec in detector.spec.larger)
+    inputs = [DetectorInput(each.spec.input_size) for each in (detector, *larger)]
     return ModelPlans(
-        plan("detector"), plan("emotion"), rules(), plan("landmarks"), plan("embedder")
+        detector,
+        plan("emotion"),
+        rules(inputs=inputs),
+        plan("landmarks"),
+        plan("embedder"),
+        larger,
     )

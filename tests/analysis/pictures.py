@@ -8,12 +8,12 @@ import numpy as np
 
 from analysis.analyze import analyze
 from analysis.close_up import CloseUps
-from analysis.decode import ImageLimits
+from analysis.decode import ImageLimits, Side
 from analysis.detection import Letterbox, fill, fit
 from analysis.errors import ServiceError
 from analysis.networks import Networks, open_networks
 from analysis.plans import ModelPlan, ModelPlans, Rules
-from analysis.types import Analysis, Input, Options, Source
+from analysis.types import Analysis, DetectorInput, Input, Options, Source
 from engines import build
 from engines.backends.onnxruntime import OnnxRuntime
 from engines.catalog import Catalog
@@ -23,6 +23,7 @@ from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, encode, group, read
 PLAIN = Options()
 LIMITS = ImageLimits(max_bytes=32 << 20, max_pixels=40_000_000)
 SIZE = (640, 640)
+DETECTORS = ("retinaface-mnet025", "retinaface-mnet025-960", "retinaface-mnet025-1280")
 TILED, BOXES = group(3, 2)
 HOPPER = read(HOPPER_FILE)
 IMAGES: list[Source] = [
@@ -37,8 +38,10 @@ IMAGES: list[Source] = [
 ]
 
 
-def rules(close_ups: CloseUps = "auto", heights: Sequence[int] = ()) -> Rules:
-    return Rules(LIMITS, SIZE, 0.4, close_ups, tuple(heights))
+def rules(
+    close_ups: CloseUps = "auto", inputs: Sequence[DetectorInput] = (DetectorInput(SIZE),)
+) -> Rules:
+    return Rules(LIMITS, tuple(inputs), 0.4, close_ups)
 
 
 def shipped(
@@ -56,13 +59,18 @@ def shipped(
         spec = catalog.get(name)
         return ModelPlan(build.find(spec, engine, folder)[0], spec, batch or engine.batch(spec))
 
-    detector = plan("retinaface-mnet025", images)
+    detector, *larger = (plan(name, images) for name in DETECTORS)
+    inputs = [
+        DetectorInput(each.spec.input_size, engine.heights(each.spec) if heights else ())
+        for each in (detector, *larger)
+    ]
     return ModelPlans(
         detector,
         plan("emotion-fer48"),
-        rules(close_ups, engine.heights(detector.spec) if heights else ()),
+        rules(close_ups, inputs),
         plan("landmarks-64") if landmarks else None,
         plan("arcface-mobilefacenet"),
+        tuple(larger),
     )
 
 
@@ -102,9 +110,14 @@ def equal(one: object, other: object) -> bool:
     return one is None if other is None else bool(one == other)
 
 
+def at(pixels: int) -> Side:
+    """The same longer side for every image."""
+    return lambda *_: pixels
+
+
 def letterbox(image: U8, heights: Sequence[int] = ()) -> tuple[U8, Letterbox]:
     """The detector's input for an image, and the image's place in it."""
-    box, shape = fit(image.shape[1], image.shape[0], SIZE, heights)
+    box, shape = fit(image.shape[1], image.shape[0], DetectorInput(SIZE, tuple(heights)))
     canvas = np.zeros(shape, np.uint8)
     fill(image, box, canvas)
     return canvas, box

@@ -65,6 +65,9 @@ TASKS = st.builds(
         max_faces=st.sampled_from([1, 2, 100]),
         embeddings=st.booleans(),
         keep_image=st.booleans(),
+        min_face=st.sampled_from(["auto", "fast", 12, 100]),
+        orientation=st.sampled_from(["exif", "auto"]),
+        min_quality=st.sampled_from([0.0, 0.5]),
     ),
 )
 

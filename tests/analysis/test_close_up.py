@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from analysis.analyze import analyze
 from analysis.close_up import MARGIN, SHRINK, CloseUps, merged, second_look, wanted
 from analysis.detection import PADDING, nms
-from analysis.types import Input, Options
+from analysis.types import DetectorInput, Input, Options
 from engines.types import U8
 from tests.analysis.pictures import IMAGES, SIZE, faces, letterbox, networks, outcome, same, shipped
 from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, encode, iou, read
@@ -89,7 +89,7 @@ def test_points_come_back_from_the_second_look(
 ) -> None:
     image = np.broadcast_to(np.uint8(200), (height, width, 3))
     canvas, box = letterbox(image, heights)
-    again = second_look(canvas, box, heights)
+    again = second_look(canvas, box, DetectorInput(SIZE, tuple(heights)))
     least = max(1, box.inside[1] // SHRINK) + 2 * MARGIN
     assert len(again) == min(h for h in (*heights, SIZE[0]) if h >= least)
     rows, columns = np.nonzero((again != PADDING).any(axis=2))

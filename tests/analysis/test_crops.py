@@ -4,8 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.crops import ARCFACE_TEMPLATE, arcface_crops, enlargement, fer_crop, similarities
-from engines.types import F64, U8
+from analysis.crops import (
+    ARCFACE_TEMPLATE,
+    FRAME_HEIGHT_SHARE,
+    FRAME_WIDTH_SHARE,
+    UPRIGHT,
+    arcface_crops,
+    enlargement,
+    fer_crop,
+    similarities,
+)
+from engines.types import F64, U8, Array
 from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, read
 
 angles = st.floats(-3, 3)
@@ -82,10 +91,18 @@ def test_a_larger_face_gives_the_same_crop(factor: float) -> None:
 
 
 def test_faces_are_enlarged_until_the_smallest_fills_its_crop() -> None:
-    boxes = np.array([[0, 0, 78.5, 101], [10, 10, 10 + 0.785 * 24, 20]])
+    boxes = np.array([[0, 0, 78.5, 101], [10, 10, 10 + 0.785 * 24, 10 + 1.01 * 24]])
     assert enlargement(boxes, 48) == pytest.approx(2)
     assert enlargement(boxes[:1], 48) == 1
     assert enlargement(boxes[:0], 48) == 1
+
+
+@given(st.floats(1, 200), st.floats(1, 200))
+def test_a_face_is_enlarged_enough_whatever_its_roll(width: float, height: float) -> None:
+    times = enlargement(np.array([[5, 7, 5 + width, 7 + height]]), 48)
+    upright = max(width / FRAME_WIDTH_SHARE, height / FRAME_HEIGHT_SHARE)
+    turned = np.hypot(width, height) / np.hypot(FRAME_WIDTH_SHARE, FRAME_HEIGHT_SHARE)
+    assert times * min(upright, turned) > 47.99
 
 
 def test_landmarks_far_outside_the_image_give_a_crop() -> None:
@@ -110,19 +127,60 @@ def test_the_frame_is_the_square_in_which_fer_2013_has_a_face() -> None:
     assert np.array_equal(fer_crop(read(ASTRONAUT_FILE), box), wanted)
 
 
-@given(*[st.floats(-300, 900)] * 2, *[st.floats(0, 900)] * 2)
-def test_any_box_gives_a_crop(x: float, y: float, width: float, height: float) -> None:
-    box = np.clip(np.array([x, y, x + width, y + height]), 0, 512)
-    assert fer_crop(IMAGE, box).shape == (48, 48)
+@given(*[st.floats(-300, 900)] * 2, *[st.floats(0, 900)] * 2, st.floats(-180, 180))
+def test_any_box_and_roll_give_a_crop(
+    x: float, y: float, width: float, height: float, roll: float
+) -> None:
+    box = np.array([x, y, x + width, y + height])
+    for each in (box, np.clip(box, 0, 512)):
+        assert fer_crop(IMAGE, each, roll).shape == (48, 48)
 
 
 IMAGE: U8 = read(ASTRONAUT_FILE)
+# The box of the astronaut's face, with the shares of FER-2013.
+HALF = np.array([FRAME_WIDTH_SHARE, FRAME_HEIGHT_SHARE]) * 60
+MIDDLE = np.array([226.0, 118.0])
+FACE = np.concatenate([MIDDLE - HALF, MIDDLE + HALF])
 
 
-def test_the_border_is_repeated() -> None:
+def turned(roll: float, factor: float = 1.0) -> tuple[U8, Array]:
+    """The astronaut's photograph, turned clockwise around her face, and the box of the face."""
+    side = round(factor * len(IMAGE))
+    matrix = cv2.getRotationMatrix2D((0, 0), -roll, factor)
+    matrix[:, 2] = side / 2 - matrix[:, :2] @ (MIDDLE - 0.5) - 0.5
+    image = cv2.warpAffine(
+        IMAGE, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    turn = np.radians(roll)
+    (a, b), cos, sin = HALF * factor, np.cos(turn), np.sin(turn)
+    half = np.array([np.hypot(a * cos, b * sin), np.hypot(a * sin, b * cos)])
+    return np.asarray(image, np.uint8), np.concatenate([side / 2 - half, side / 2 + half])
+
+
+@given(st.floats(UPRIGHT, 180, exclude_min=True), st.sampled_from([-1, 1]))
+def test_a_turned_face_is_upright_in_its_crop(angle: float, sign: int) -> None:
+    roll = sign * angle
+    found = fer_crop(*turned(roll), roll)
+    assert np.abs(found.astype(int) - fer_crop(IMAGE, FACE)).mean() < 1
+
+
+@pytest.mark.parametrize("roll", [-60.0, 40.0, 180.0])
+@pytest.mark.parametrize("factor", [2, 3.5])
+def test_a_larger_turned_face_gives_the_same_crop(roll: float, factor: float) -> None:
+    found = fer_crop(*turned(roll, factor), roll)
+    assert np.abs(found.astype(int) - fer_crop(IMAGE, FACE)).mean() < 1
+
+
+@given(st.floats(-UPRIGHT, UPRIGHT))
+def test_a_small_roll_is_not_followed(roll: float) -> None:
+    assert np.array_equal(fer_crop(IMAGE, FACE, roll), fer_crop(IMAGE, FACE))
+
+
+@pytest.mark.parametrize("roll", [0.0, 60.0, 180.0])
+def test_the_border_is_repeated(roll: float) -> None:
     image = np.zeros((100, 100, 3), np.uint8)
     image[:, :50] = 255
-    assert (fer_crop(image, np.array([0, 0, 20, 20])) == 255).all()
+    assert (fer_crop(image, np.array([0, 0, 20, 20]), roll) == 255).all()
 
 
 def test_the_box_of_a_face_gives_the_face() -> None:

@@ -20,6 +20,7 @@ from bench.inputs.bombs import png
 from bench.inputs.photos import tiff
 from bench.inputs.saving import saved
 from engines.types import U8
+from tests.analysis.pictures import at
 from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, encode, read
 
 LIMITS = ImageLimits(max_bytes=4 << 20, max_pixels=2_000_000)
@@ -176,7 +177,7 @@ def test_a_large_jpeg_is_decoded_small_but_never_below_what_is_needed(
     large = Image.fromarray(SMALL).resize(size)
     limits = ImageLimits(max_bytes=4 << 20, max_pixels=4_000_000)
     data = saved(large, "JPEG", exif=exif.tobytes(), quality=90)
-    picture = open_picture(data, limits, 640)
+    picture = open_picture(data, limits, at(640))
     whole = decode(data, limits)
     assert (picture.height, picture.width) == whole.shape[:2]
     assert picture.reduced == (eighths < 8)
@@ -246,5 +247,5 @@ def test_the_first_page_of_full_size_counts() -> None:
 
 
 def test_other_formats_are_decoded_whole() -> None:
-    picture = open_picture(encode(np.tile(SMALL, (5, 10, 1)), "PNG"), LIMITS, 640)
+    picture = open_picture(encode(np.tile(SMALL, (5, 10, 1)), "PNG"), LIMITS, at(640))
     assert not picture.reduced

@@ -28,8 +28,15 @@ def analyses(draw: st.DrawFn) -> Analysis:
         landmarks=draw(values(count, 5, 2, most=pixels)) - F32(100),
         scores=draw(values(count)),
     )
-    embeddings = draw(st.none() | values(count, 4))
-    return Analysis(640, 480, faces, draw(values(count, 3)), embeddings)
+    return Analysis(
+        640,
+        480,
+        faces,
+        scores=draw(values(count, 3)),
+        qualities=draw(values(count)),
+        embeddings=draw(st.none() | values(count, 4)),
+        turned=draw(st.sampled_from([0, 90, 180, 270])),
+    )
 
 
 def same(document: Document) -> None:
@@ -45,6 +52,13 @@ def test_the_document_of_a_result_is_that_of_the_models(
     same(image_document(name, found, LABELS, tuple(wanted[:2])))
 
 
+@given(analyses())
+def test_the_angles_of_any_landmarks_are_numbers(found: Analysis) -> None:
+    for face in image_document("", found, LABELS, LABELS)["faces"]:
+        assert list(face["pose"]) == ["yaw", "pitch", "roll"]
+        assert all(-180 <= angle <= 180 for angle in face["pose"].values())
+
+
 def test_the_document_of_an_error_is_that_of_the_models() -> None:
     error = CorruptImageError("the image cannot be decoded: é")
     same(image_document("1", error, LABELS, LABELS))
@@ -56,5 +70,6 @@ def test_the_emotion_is_the_best_of_the_wanted_labels(emotion: int) -> None:
     scores = np.full((1, 3), 0.25, F32)
     scores[0, emotion] = 0.5
     faces = Detections(np.zeros((1, 4), F32), np.zeros((1, 5, 2), F32), np.ones(1, F32))
-    (face,) = image_result("", Analysis(1, 1, faces, scores, None), LABELS, LABELS).faces
+    found = Analysis(1, 1, faces, scores, np.ones(1, F32))
+    (face,) = image_result("", found, LABELS, LABELS).faces
     assert face.emotion == LABELS[emotion]

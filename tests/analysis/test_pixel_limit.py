@@ -7,6 +7,7 @@ from analysis.decode import ImageLimits, open_picture
 from analysis.errors import TooLargeError
 from bench.inputs import corpus
 from bench.inputs.saving import saved
+from tests.analysis.pictures import at
 
 MEGAPIXEL = ImageLimits(max_bytes=4 << 20, max_pixels=1_000_000)
 
@@ -27,14 +28,15 @@ def test_a_baseline_jpeg_is_decoded_at_the_largest_scale_within_the_limit(
     size: tuple[int, int], expected: tuple[int, int], mode: str, side: int | None
 ) -> None:
     """A face that needs more pixels than the limit allows gets as many as there are."""
-    picture = open_picture(saved(Image.new(mode, size), "JPEG"), MEGAPIXEL, side)
+    needed = at(side) if side else None
+    picture = open_picture(saved(Image.new(mode, size), "JPEG"), MEGAPIXEL, needed)
     assert (picture.width, picture.height) == size
     assert picture.pixels.shape[1::-1] == expected
 
 
 def test_a_baseline_jpeg_has_at_most_sixteen_times_the_limit() -> None:
     with pytest.raises(TooLargeError, match="16,000 x 1,001 pixels; the limit is 16,000,000 "):
-        open_picture(saved(Image.new("L", (16_000, 1001)), "JPEG"), MEGAPIXEL, 640)
+        open_picture(saved(Image.new("L", (16_000, 1001)), "JPEG"), MEGAPIXEL, at(640))
 
 
 @pytest.mark.parametrize("scans", [{"progressive": True}, {"several": True}])
@@ -45,7 +47,7 @@ def test_a_jpeg_counts_in_full_if_its_decoder_keeps_all_coefficients(
     if "several" in scans:
         data = twice(data)
     with pytest.raises(TooLargeError, match="1,001 x 1,000 pixels; the limit is 1,000,000 pixels"):
-        open_picture(data, MEGAPIXEL, 100)
+        open_picture(data, MEGAPIXEL, at(100))
 
 
 def twice(data: bytes) -> bytes:
@@ -58,6 +60,6 @@ def twice(data: bytes) -> bytes:
 )
 def test_other_formats_count_in_full(name: str) -> None:
     data, area = corpus.images()[name], corpus.WIDTH * corpus.HEIGHT
-    open_picture(data, ImageLimits(len(data), 64 * 64), 10)
+    open_picture(data, ImageLimits(len(data), 64 * 64), at(10))
     with pytest.raises(TooLargeError, match="pixels; the limit is 383"):
-        open_picture(data, ImageLimits(len(data), area - 1), 10)
+        open_picture(data, ImageLimits(len(data), area - 1), at(10))

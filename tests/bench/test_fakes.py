@@ -18,6 +18,10 @@ PLAN = Path("never-opened")
 MODELS = ("retinaface-mnet025", "landmarks-64", "emotion-fer48", "arcface-mobilefacenet")
 
 
+DETECTOR = Catalog.load().get(MODELS[0])
+DETECTORS = (DETECTOR, *DETECTOR.larger)
+
+
 def spec(name: str) -> ModelSpec:
     return Catalog.load().get(name)
 
@@ -28,10 +32,10 @@ def rows(model: ModelSpec, count: int) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("faces", [0, 1, 5, 8, 30])
 @pytest.mark.parametrize("size", [(640, 480), (1920, 1080)])
+@pytest.mark.parametrize("model", DETECTORS, ids=lambda model: model.name)
 def test_each_face_is_found_once_and_needs_no_second_decoding(
-    faces: int, size: tuple[int, int]
+    faces: int, size: tuple[int, int], model: ModelSpec
 ) -> None:
-    model = spec("retinaface-mnet025")
     with fakes.instant(str(faces)).open(PLAN, model) as runner:
         outputs = runner.infer(rows(model, 3))
     candidates = max(faces, 1)
@@ -40,7 +44,7 @@ def test_each_face_is_found_once_and_needs_no_second_decoding(
     assert outputs["landmarks"].shape == (3, candidates, 5, 2)
     assert {array.dtype for array in outputs.values()} == {np.dtype(np.float32)}
     row = {name: array[2] for name, array in outputs.items()}
-    box = Letterbox(min(640 / size[0], 640 / size[1]), *size)
+    box = Letterbox(min(model.input_size[1] / size[0], model.input_size[0] / size[1]), *size)
     found = select(row, box, min_score=0.5, nms_iou=0.4, max_faces=100)
     assert len(found.boxes) == faces
     sides = (row["boxes"][:, 2:] - row["boxes"][:, :2]) / (FRAME_WIDTH_SHARE, FRAME_HEIGHT_SHARE)
@@ -97,11 +101,11 @@ def test_the_origin_makes_the_same_engine(
 def test_a_simulated_network_takes_the_time_of_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     spent: list[float] = []
     monkeypatch.setattr(fake_engine.DEVICE, "run", spent.append)
-    for name in ("retinaface-mnet025", "emotion-fer48"):
+    for name in ("retinaface-mnet025", "retinaface-mnet025-1280", "emotion-fer48"):
         model = spec(name)
         with fakes.simulated("2,1,1").open(PLAN, model) as runner:
             runner.infer(rows(model, 4))
-    assert spent == pytest.approx([0.006, (2 + 4 * 295 / 980) / 1000])
+    assert spent == pytest.approx([0.006, 0.018, (2 + 4 * 295 / 980) / 1000])
 
 
 def test_a_device_runs_one_batch_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:

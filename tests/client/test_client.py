@@ -8,19 +8,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from emotions_client import (
     AsyncClient,
     Client,
     Image,
     ImageResult,
+    Options,
     RefusedError,
     Retry,
     Url,
 )
+from emotions_client.requests import query
+from emotions_client.responses import IMAGE_CODES
 
+from service.errors import InvalidRequestError
+from service.http.images import IMAGE_ERRORS
+from service.http.parameters import Query
 from tests.client.fake import ONCE
-from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, iou
+from tests.photographs import ASTRONAUT_BOX, ASTRONAUT_FILE, HOPPER_FILE, encode, iou, read
 from tests.server import Server, serving
 
 CLIENT = Path(__file__).parents[2] / "client"
@@ -38,6 +45,10 @@ def test_paths_bytes_and_named_images_in_one_request(server: Server) -> None:
     assert iou(list(face.box), ASTRONAUT_BOX) > 0.6
     assert face.emotion == max(face.scores, key=face.scores.__getitem__)
     assert len(face.landmarks) == 5
+    assert face.pose is not None
+    assert max(map(abs, (face.pose.yaw, face.pose.pitch, face.pose.roll))) < 30
+    assert face.quality is not None
+    assert 0.5 < face.quality <= 1
     assert answer.images[1].faces == answer.images[2].faces == (face,)
     assert answer.images[3].error is not None
     assert answer.images[3].error.code == "unsupported_media"
@@ -56,6 +67,32 @@ def test_options_and_errors(server: Server) -> None:
     assert len(refused.value.request_id) == 32
     assert embedded.model.embedder == "arcface-mobilefacenet"
     assert len(embedded.images[0].faces[0].embedding or ()) == 128
+
+
+def test_every_option_of_the_service_is_an_option_of_the_client() -> None:
+    assert {*Options.__annotations__} == {*Query.model_fields}
+    assert query(
+        {"embeddings": True, "labels": ("a", "b"), "min_face": 40, "min_quality": None}
+    ) == {"embeddings": "true", "labels": "a,b", "min_face": "40"}
+
+
+def test_an_unknown_option_is_refused_with_the_nearest_one(server: Server) -> None:
+    with Client(server.url) as client, pytest.raises(RefusedError, match="did you mean min_face"):
+        client.analyze(ASTRONAUT_FILE, minface=40)  # type: ignore[call-arg]
+
+
+def test_small_turned_and_unclear_faces(server: Server) -> None:
+    lying = encode(np.rot90(read(HOPPER_FILE)))
+    with Client(server.url) as client:
+        (image,) = client.analyze(lying, min_face=40, orientation="auto", min_quality=0.1).images
+        assert client.analyze(ASTRONAUT_FILE, min_face="fast", min_quality=1).images[0].faces == ()
+    assert image.turned == 90
+    assert len(image.faces) == 1
+
+
+def test_errors_of_one_image_are_those_of_the_service() -> None:
+    codes = {kind.code for kind in IMAGE_ERRORS} - {InvalidRequestError.code}
+    assert codes == IMAGE_CODES  # an invalid request may also be wrong as a whole
 
 
 def test_a_folder_streams_in_order_sync_and_async(server: Server, folder: Path) -> None:

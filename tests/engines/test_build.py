@@ -67,6 +67,22 @@ def test_another_fingerprint_is_another_plan(
         build.find(msgspec.structs.replace(spec, **change), ENGINE, tmp_path)
 
 
+def test_larger_inputs_leave_the_plan_of_the_smallest_as_it_was(tmp_path: Path) -> None:
+    detector = Catalog.load().get("retinaface-mnet025")
+    alone = msgspec.structs.replace(detector, sides=())
+    key = plan.resolve(detector, ENGINE, tmp_path).fingerprint
+    assert key == plan.resolve(alone, ENGINE, tmp_path).fingerprint
+    sizes = [detector, *detector.larger]
+    assert len({plan.resolve(spec, ENGINE, tmp_path).fingerprint.digest for spec in sizes}) == 3
+
+
+def test_a_missing_plan_of_a_larger_input_names_the_command_for_all_sizes(tmp_path: Path) -> None:
+    detector = Catalog.load().get("retinaface-mnet025")
+    command = "no .* plan of retinaface-mnet025-960 .* `emotions build .* retinaface-mnet025`"
+    with pytest.raises(PlanMissingError, match=command):
+        build.find(detector.larger[0], ENGINE, tmp_path)
+
+
 def test_library_and_hardware_are_in_the_fingerprint(spec: ModelSpec, tmp_path: Path) -> None:
     class Newer(OnnxRuntime):
         def identity(self) -> dict[str, str]:

@@ -19,6 +19,20 @@ labels = ["sad", "happy"]
 """
 
 
+DETECTOR = """
+[[model]]
+name = "finder"
+task = "detector"
+network = "retinaface-mnet025"
+version = "1"
+licence = "mine"
+batches = [1, 4, 16, 64]
+options = { size = [480, 640] }
+sides = [960, 1280]
+"""
+SIDES = r"sides are for a detector, rising multiples of 32 above its size, 640"
+
+
 def write(folder: Path, text: str) -> Path:
     path = folder / "mine.toml"
     path.write_text(text)
@@ -60,6 +74,61 @@ def test_a_catalog_of_ones_own_adds_and_replaces(tmp_path: Path) -> None:
 def test_the_wrong_field_is_named(tmp_path: Path, change: tuple[str, str], message: str) -> None:
     with pytest.raises(CatalogError, match=message):
         Catalog.load(write(tmp_path, ENTRY.replace(*change)))
+
+
+def test_a_detector_has_larger_inputs_of_the_same_weights(tmp_path: Path) -> None:
+    catalog = Catalog.load(write(tmp_path, DETECTOR))
+    base = catalog.get("finder")
+    assert [spec.name for spec in base.larger] == ["finder-960", "finder-1280"]
+    for spec, side in zip(base.larger, (960, 1280), strict=True):
+        assert catalog.get(spec.name, "detector") == spec
+        assert spec.input_size == (side, side)
+        assert spec.entry == base.entry == "finder"
+        assert not spec.larger
+        assert spec.max_batch * side**2 <= base.max_batch * 480 * 640
+    assert "finder-960" not in [spec.name for spec in catalog]
+
+
+def test_the_shipped_detector_has_larger_inputs_with_the_same_file() -> None:
+    base = Catalog.load().get("retinaface-mnet025")
+    assert [spec.input_size for spec in base.larger] == [(960, 960), (1280, 1280)]
+    found = {weights.find(spec, Path("unused"), {}) for spec in (base, *base.larger)}
+    assert len(found) == 1
+
+
+def test_the_own_entry_replaces_the_larger_inputs_too(tmp_path: Path) -> None:
+    own = DETECTOR.replace("finder", "retinaface-mnet025").replace("[960, 1280]", "[704]")
+    catalog = Catalog.load(write(tmp_path, own))
+    assert catalog.get("retinaface-mnet025-704").root == tmp_path
+    with pytest.raises(CatalogError, match="models list"):
+        catalog.get("retinaface-mnet025-960")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("[960, 1280]", "[1280, 960]"), SIDES),
+        (("[960, 1280]", "[960, 960]"), SIDES),
+        (("[960, 1280]", "[640, 960]"), SIDES),
+        (("[960, 1280]", "[1000]"), SIDES),
+        (("[960, 1280]", "[-32]"), SIDES),
+        (("[960, 1280]", '["960"]'), "sides"),
+        (("[960, 1280]", "960"), "sides"),
+        (('task = "detector"', 'task = "embedder"'), "sides are for a detector"),
+        (("[480, 640]", "[640]"), "size must be"),
+        (("[480, 640]", '"large"'), "size must be"),
+        (('name = "finder"', 'name = "finder"\nbase = "retinaface-mnet025"'), "base"),
+    ],
+)
+def test_wrong_sides_are_named(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    with pytest.raises(CatalogError, match=message):
+        Catalog.load(write(tmp_path, DETECTOR.replace(*change)))
+
+
+def test_an_entry_cannot_have_the_name_of_a_larger_input(tmp_path: Path) -> None:
+    own = DETECTOR + ENTRY.replace("mine", "finder-960")
+    with pytest.raises(CatalogError, match="finder-960 is finder with a larger input"):
+        Catalog.load(write(tmp_path, own))
 
 
 def test_a_missing_catalog_is_named(tmp_path: Path) -> None:

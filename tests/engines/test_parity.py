@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import get_args
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -183,6 +184,22 @@ def test_one_landmark_of_one_face_may_be_off_by_the_limit(
     assert check(LANDMARKS, answers, move(0.9), precision)["landmark"] > 0.85 * limit
     with pytest.raises(ParityError, match="landmark"):
         check(LANDMARKS, answers, move(1.1), precision)
+
+
+@pytest.mark.parametrize("spec", DETECTOR.larger, ids=lambda spec: spec.name)
+def test_a_larger_probe_repeats_the_scene_in_its_own_size(spec: ModelSpec) -> None:
+    scenes, side = probe(DETECTOR), spec.input_size[0]
+    larger = probe(spec)
+    assert larger.shape == (len(scenes), side, side, 3)
+    rest = side - 640
+    assert np.array_equal(larger[0, :640, :640], scenes[0])
+    assert np.array_equal(larger[0, 640:, 640:], scenes[0, :rest, :rest])
+
+
+def test_a_smaller_probe_has_the_whole_scene() -> None:
+    small = msgspec.structs.replace(DETECTOR, options={"size": (320, 416)})
+    assert probe(small).shape == (4, 320, 416, 3)
+    assert np.abs(probe(small)[0].mean() - probe(DETECTOR)[0].mean()) < 1
 
 
 def test_probe_faces_are_cut_like_those_of_the_service() -> None:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from engines import weights
-from engines.catalog import ModelSpec
+from engines.catalog import Catalog, ModelSpec
 from engines.download import pull
 from engines.errors import ChecksumError, DownloadError, WeightsMissingError
 
@@ -123,6 +123,15 @@ def test_the_users_own_file_comes_first(tmp_path: Path) -> None:
     own = tmp_path / "drop" / "m.wts"
     own.write_text("0\n")
     assert weights.find(spec, tmp_path, {"embedder": tmp_path / "drop"}).path == own
+
+
+def test_larger_inputs_have_the_weights_of_their_entry(tmp_path: Path) -> None:
+    (tmp_path / "retinaface-r50.wts").write_bytes(b"own")
+    for spec in Catalog.load().get("retinaface-r50").larger:
+        found = weights.find(spec, tmp_path, {"detector": tmp_path})
+        assert found.path.name == "retinaface-r50.wts"
+        with pytest.raises(WeightsMissingError, match=r"put retinaface-r50\.wts"):
+            weights.find(spec, tmp_path, {"detector": tmp_path / "none"})
 
 
 def test_missing_weights_name_the_command(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from bench.inputs import bombs, corpus
 from bench.inputs.bombs import chunk
 from bench.inputs.photos import box
 from bench.inputs.saving import saved
+from tests.analysis.pictures import at
 from tests.cases import Case
 
 ROOT = Path(__file__).parents[2]
@@ -92,7 +93,7 @@ def test_data_behind_an_image_are_ignored(name: str) -> None:
 @pytest.mark.parametrize("size", [(2000, 2), (2, 2000), (30_000, 1)])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_images_much_longer_than_wide(size: tuple[int, int], kind: str) -> None:
-    picture = open_picture(saved(Image.new("RGB", size), kind), LIMITS, 640)
+    picture = open_picture(saved(Image.new("RGB", size), kind), LIMITS, at(640))
     assert (picture.width, picture.height) == size
     assert min(picture.pixels.shape[:2]) >= 1
 
@@ -108,7 +109,7 @@ def test_damaged_metadata_harm_no_pixel() -> None:
 def test_a_large_image_is_kept_small_while_it_waits() -> None:
     limits = ImageLimits(max_bytes=1 << 20, max_pixels=64_000_000)
     data = saved(Image.new("L", (3000, 2000), 77), "PNG")
-    picture = open_picture(data, limits, 640)
+    picture = open_picture(data, limits, at(640))
     assert (picture.width, picture.height) == (3000, 2000)
     assert picture.pixels.shape == (500, 750, 3)
     assert (picture.pixels == 77).all()

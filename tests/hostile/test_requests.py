@@ -15,6 +15,7 @@ from bench.inputs.corpus import bodies, images
 from bench.inputs.forms import BOUNDARY, as_multipart
 from bench.inputs.mutations import KINDS
 from service.http.documents import Problem
+from service.http.parameters import Query
 from tests.hostile.asking import Ask
 
 JPEG = images()["JPEG"]
@@ -116,7 +117,7 @@ def test_any_headers(fake_ask: Ask, headers: dict[str, bytes]) -> None:
     query=st.binary(max_size=60)
     | st.lists(
         st.tuples(
-            st.sampled_from(["min_score", "max_faces", "embeddings", "labels", "x"]),
+            st.sampled_from([*Query.model_fields, "x"]),
             st.sampled_from(["", "1", "-1", "1e400", "nan", "true", "happy", "happy,happy", "%00"])
             | st.text("0123456789.e-+", max_size=400),
         ),

@@ -1,31 +1,43 @@
-"""Faces without a photograph, an analyzer without networks, and tables as rows."""
+"""Faces without a photograph, an analyzer without networks, tables as rows, and the command."""
 
 import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from typer.testing import CliRunner
 
-from analysis.document import Face, ImageResult
+from analysis.document import Face, ImageResult, Pose
 from analysis.evaluation.fer2013 import LABELS
 from engines.catalog import SAME_PERSON
 from engines.types import U8
+from offline.cli.main import app
 
 
-def face(x: float = 0.0, *, happy: float = 0.5, embedding: Sequence[float] | None = None) -> Face:
-    """A face of 100 x 100 pixels whose left edge is at `x`."""
+def face(
+    x: float = 0.0,
+    *,
+    emotion: str = "happy",
+    score: float = 0.5,
+    quality: float = 0.9,
+    side: float = 100.0,
+    embedding: Sequence[float] | None = None,
+) -> Face:
+    """A face of `side` x `side` pixels whose left edge is at `x`."""
     return Face(
-        box=[x, 0, x + 100, 100],
+        box=[x, 0, x + side, side],
         score=0.9,
         landmarks=[[x, 0]] * 5,
-        emotion="happy",
-        scores=dict.fromkeys(LABELS, (1 - happy) / 6) | {"happy": happy},
+        emotion=emotion,
+        scores=dict.fromkeys(LABELS, (1 - score) / 6) | {emotion: score},
+        pose=Pose(yaw=20.5, pitch=-3.0, roll=1.5),
+        quality=quality,
         embedding=list(embedding) if embedding is not None else None,
     )
 
 
 def result(name: str, *faces: Face) -> ImageResult:
-    return ImageResult(id=name, width=400, height=100, error=None, faces=list(faces))
+    return ImageResult(id=name, width=400, height=100, turned=0, error=None, faces=list(faces))
 
 
 class FakeAnalyzer:
@@ -55,3 +67,10 @@ class FakeAnalyzer:
 def read_table(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def emotions(*arguments: str | Path, status: int = 0) -> str:
+    """Run the command; return its output."""
+    ended = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert ended.exit_code == status, ended.output
+    return ended.output

@@ -11,15 +11,13 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from typer.testing import CliRunner
 
-import offline.cli.main
 from engines import catalog_writer
 from offline.cli.plans import select_models
 from service.settings import Settings
 from tests.cases import Case
 from tests.offline import containers
-from tests.offline.helpers import read_table
+from tests.offline.helpers import emotions, read_table
 from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, read
 
 ROOT = Path(__file__).parents[2]
@@ -30,12 +28,6 @@ needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="the reference wei
 @pytest.fixture(autouse=True)
 def _settings(monkeypatch: pytest.MonkeyPatch, plans: Path) -> None:
     monkeypatch.setenv("EMOTIONS_PLANS", str(plans))
-
-
-def emotions(*arguments: str | Path, status: int = 0) -> str:
-    result = CliRunner().invoke(offline.cli.main.app, [str(a) for a in arguments])
-    assert result.exit_code == status, result.output
-    return result.output
 
 
 def test_ctrl_c_during_the_imports_prints_no_traceback() -> None:
@@ -50,7 +42,8 @@ def test_ctrl_c_during_the_imports_prints_no_traceback() -> None:
 
 def test_build_reports_plans_that_are_up_to_date() -> None:
     output = emotions("build")
-    assert "retinaface-mnet025: up to date (onnxruntime" in output
+    for name in ("retinaface-mnet025", "retinaface-mnet025-960", "retinaface-mnet025-1280"):
+        assert f"{name}: up to date (onnxruntime" in output
     assert "landmarks-64: up to date" in output
     assert "arcface-mobilefacenet: up to date" in output
 
@@ -76,15 +69,22 @@ def test_build_of_a_named_model_without_weights_fails() -> None:
 
 
 def test_verify_prints_figures() -> None:
-    output = emotions("verify", "retinaface-mnet025")
-    assert "retinaface-mnet025" in output
+    output = emotions("verify", "retinaface-mnet025-960")
+    assert {line.split()[0] for line in output.splitlines()} == {"retinaface-mnet025-960"}
     assert "iou" in output
+
+
+def test_a_detector_is_selected_with_all_of_its_inputs_or_with_one() -> None:
+    whole = ["retinaface-r50", "retinaface-r50-960", "retinaface-r50-1280"]
+    for names, expected in (([whole[0]], whole), ([whole[1]], [whole[1]])):
+        assert [spec.name for spec in select_models(names, Settings())] == expected
 
 
 def test_models_list_shows_where_weights_are() -> None:
     output = emotions("models", "list")
     assert "retinaface-mnet025.wts" in output
     assert "emotions models pull w600k-mbf" in output
+    assert "retinaface-mnet025-960" not in output, "the same weights once more"
 
 
 def test_models_list_continues_after_a_file_with_another_checksum(

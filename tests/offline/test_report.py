@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from analysis.evaluation.fer2013 import LABELS
@@ -13,12 +14,12 @@ from offline.video.tracking import Track
 from tests.offline.helpers import face
 
 
-def crowd(count: int) -> list[Person]:
+def crowd(count: int, quality: float = 0.9) -> list[Person]:
     """People who are in the picture for as many seconds as their number."""
     people = []
     for number in range(1, count + 1):
-        track = Track(number, face(0), 0.0, LABELS)
-        track.add(face(0), float(number))
+        track = Track(number, face(quality=quality), 0.0, LABELS)
+        track.add(face(quality=quality), float(number))
         person = Person(number)
         person.tracks.append(track)
         people.append(person)
@@ -49,3 +50,13 @@ def test_of_a_few_people_all_are_shown(tmp_path: Path) -> None:
     page = report_of(crowd(3), tmp_path)
     assert page.count("<h2>Person") == 3
     assert "longest seen" not in page
+
+
+@pytest.mark.parametrize(
+    ("quality", "title", "shown"),
+    [(0.9, "Person 1: happy<", "quality 90%<"), (0.2, "Person 1: happy?<", "quality 20%<")],
+)
+def test_a_card_shows_the_quality(tmp_path: Path, quality: float, title: str, shown: str) -> None:
+    page = report_of(crowd(1, quality), tmp_path)
+    assert title in page
+    assert shown in page

@@ -14,6 +14,8 @@ from offline.video.tracking import Track, Tracker
 from tests.offline.helpers import face
 
 ANNA, BORIS, CLARA = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
+CLEAR = face(score=0.8, quality=0.9, embedding=ANNA)
+BLURRED = face(emotion="sad", score=0.9, quality=0.1, embedding=ANNA)
 
 
 def test_faces_that_cross_keep_their_tracks() -> None:
@@ -66,7 +68,7 @@ def test_scores_are_smoothed_and_still_sum_to_one() -> None:
     rng = np.random.default_rng(0)
     raw, smooth = [], []
     for i in range(100):
-        one = face(0, happy=float(np.clip(0.7 + rng.normal(0, 0.15), 0, 1)))
+        one = face(0, score=float(np.clip(0.7 + rng.normal(0, 0.15), 0, 1)))
         (track,) = tracker.update([one], i / 25)
         smoothed = track.smoothed(one)
         assert sum(smoothed.scores.values()) == pytest.approx(1, abs=1e-5)
@@ -77,6 +79,77 @@ def test_scores_are_smoothed_and_still_sum_to_one() -> None:
     (person,) = group_tracks(tracker.tracks, SAME_PERSON)
     assert person.seconds == pytest.approx(99 / 25)
     assert len(person.bins) == 16
+
+
+def test_a_blurred_burst_does_not_change_the_emotion_of_a_track() -> None:
+    """Five of fifty faces are blurred, and read wrong."""
+    tracker = Tracker(LABELS, SAME_PERSON)
+    for i in range(50):
+        one = BLURRED if i in range(30, 35) else CLEAR
+        (track,) = tracker.update([one], i / 25)
+        smoothed = track.smoothed(one)
+        assert smoothed.emotion == "happy"
+        assert smoothed.quality > 0.7
+
+
+def test_a_clear_face_ends_a_blurred_burst() -> None:
+    tracker = Tracker(LABELS, SAME_PERSON)
+    for i in range(50):
+        (track,) = tracker.update([BLURRED], i / 25)
+    assert track.smoothed(BLURRED).emotion != "happy"
+    assert track.smoothed(BLURRED).quality == pytest.approx(0.1)
+    for i in range(50, 53):
+        (track,) = tracker.update([CLEAR], i / 25)
+    assert track.smoothed(CLEAR).emotion == "happy"
+    assert track.smoothed(CLEAR).quality > 0.6
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_person_has_the_emotion_of_the_clear_faces(together: bool) -> None:
+    """Three times as many faces are blurred and wrong, in the same track or in one of its own."""
+    tracker = Tracker(LABELS, SAME_PERSON)
+    later = 0.0 if together else 5.0
+    for i in range(80):
+        time = i / 25 + (later if i >= 20 else 0.0)
+        tracker.update([CLEAR if i < 20 else BLURRED], time)
+    people = group_tracks(tracker.tracks, SAME_PERSON)
+    assert len(tracker.tracks) == (1 if together else 2)
+    (person,) = people
+    assert LABELS[int(person.mean.scores.argmax())] == "happy"
+    assert person.mean.scores.sum() == pytest.approx(1)
+    assert person.mean.quality > 0.6
+
+
+def test_the_time_of_a_reading_counts_and_not_its_frames() -> None:
+    """Half a second at 100 frames per second counts as much as half a second at 10."""
+    tracker = Tracker(LABELS, SAME_PERSON)
+    times = [i / 100 for i in range(50)] + [3 + i / 10 for i in range(5)]
+    for time in times:
+        one = face(0, score=1.0 if time < 1 else 0.0, embedding=ANNA)
+        tracker.update([one], time)
+    (person,) = group_tracks(tracker.tracks, SAME_PERSON)
+    assert person.mean.scores[LABELS.index("happy")] == pytest.approx(0.5, abs=1e-6)
+
+
+@given(
+    qualities=st.lists(st.floats(0, 1), min_size=1, max_size=30),
+    step=st.floats(0, 1e6, allow_subnormal=False),
+)
+def test_smoothed_scores_lie_between_those_of_the_faces(
+    qualities: list[float], step: float
+) -> None:
+    """They do so for any quality, and all may be 0."""
+    happy = np.linspace(0.2, 0.9, len(qualities))
+    faces = [face(0, score=h, quality=q) for h, q in zip(happy, qualities, strict=True)]
+    track = Track(1, faces[0], 0.0, LABELS)
+    for i, one in enumerate(faces[1:], 1):
+        track.add(one, i * step)
+        smoothed = track.smoothed(one)
+        assert 0.2 - 1e-6 <= smoothed.scores["happy"] <= happy[i] + 1e-6
+        assert sum(smoothed.scores.values()) == pytest.approx(1, abs=1e-5)
+        assert min(qualities) - 1e-6 <= smoothed.quality <= max(qualities) + 1e-6
+    (person,) = group_tracks([track], SAME_PERSON)
+    assert person.mean.scores.sum() == pytest.approx(1)
 
 
 @given(

@@ -1,9 +1,10 @@
-"""Answers that are cut off, temporary errors, and images that the browser cannot show."""
+"""Answers that are cut off, temporary errors, and faces and images that are not shown well."""
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.page.visit import ENDPOINT, LABELS, SEEN_MS, Open, answer, file, upload
+from tests.photographs import ASTRONAUT_FILE
 from tests.server import Server
 
 NO_IMAGE = file("a.jxl", b"what the service reads and the browser does not")
@@ -38,6 +39,21 @@ def test_faces_of_an_image_that_the_browser_cannot_read(server: Server, open_pag
     expect(result.get_by_role("button", name="Copy JSON")).to_be_visible()
     expect(result.locator(".thumbnail, .box")).to_have_count(0)
     expect(page.locator("#status")).to_have_text("a.jxl: 2 faces: 1 happy, 1 sad")
+
+
+@pytest.mark.parametrize(("quality", "marks"), [(0.8, 0), (0.3, 2)])
+def test_a_face_of_low_quality_is_marked(
+    server: Server, open_page: Open, quality: float, marks: int
+) -> None:
+    page = open_page(server.url)
+    page.route(ENDPOINT, lambda route: route.fulfill(body=answer("sad", quality=quality)))
+    upload(page, file("a.png", ASTRONAUT_FILE.read_bytes()))
+    view = page.locator(".face .view")
+    expect(view).to_have_text(
+        f"quality {round(quality * 100)} % · yaw -12°, pitch 5°, roll 0°", timeout=SEEN_MS
+    )
+    expect(page.locator(".box")).to_be_visible()
+    expect(page.locator(".face.doubtful, .box.doubtful")).to_have_count(marks)
 
 
 @pytest.mark.parametrize("status", [429, 503])

@@ -34,6 +34,7 @@ def test_a_photograph_is_boxed_and_its_emotion_named(
     expect(card.locator(".row")).to_have_count(7)
     share = round(face["scores"][face["emotion"]] * 100)
     expect(card.locator(".best .value")).to_have_text(f"{share} %")
+    expect(card.locator(".view")).to_contain_text(f"quality {round(face['quality'] * 100)} %")
     assert iou(_shown_box(page), ASTRONAUT_BOX) > 0.6
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     page.get_by_role("button", name="Copy JSON").click()

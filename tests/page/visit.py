@@ -20,7 +20,7 @@ def upload(page: Page, *files: FilePayload) -> None:
     page.set_input_files("#files", list(files))
 
 
-def answer(*emotions: str) -> str:
+def answer(*emotions: str, quality: float = 0.8) -> str:
     """Return an answer for an image with faces of these emotions, side by side."""
     faces: list[dict[str, Any]] = [
         {
@@ -28,6 +28,8 @@ def answer(*emotions: str) -> str:
             "score": 0.9,
             "emotion": emotion,
             "scores": {label: 0.7 if label == emotion else 0.05 for label in LABELS},
+            "pose": {"yaw": -12.3, "pitch": 4.6, "roll": 0.2},
+            "quality": quality,
         }
         for index, emotion in enumerate(emotions)
     ]

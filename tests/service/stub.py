@@ -50,7 +50,7 @@ class StubPipeline:
         )
         labels = len(self.labels)
         scores = np.full((1, labels), 1 / labels, np.float32)
-        return Result(Analysis(64, 48, faces, scores), [])
+        return Result(Analysis(64, 48, faces, scores, np.full(1, 0.75, np.float32)), [])
 
 
 @asynccontextmanager

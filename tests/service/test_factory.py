@@ -3,6 +3,7 @@
 import asyncio
 import math
 import os
+import shutil
 import signal
 from collections import Counter
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from analysis.workers.types import Dispatcher, Group, Worker
 from bench.measure.processes import children, command
 from engines import cpu
 from engines.backends.onnxruntime import OnnxRuntime
+from engines.errors import PlanMissingError
 from service.factory import find_models, layout_of
 from service.factory.pipeline import step_limit_s
 from service.factory.processes import WORKERS_PER_CORE
@@ -69,10 +71,40 @@ def test_a_gpu_has_a_device_process_unless_it_is_not_wanted(plans: Path) -> None
 
 def test_rows_that_share_batches_have_one_height_and_larger_batches(plans: Path) -> None:
     here, there = layout(plans).plans, layout(plans, device_process=True).plans
-    assert here.rules.heights
-    assert not there.rules.heights
-    assert here.detector.batch == 1
-    assert there.detector.batch == there.detector.spec.max_batch
+    assert all(each.heights for each in here.rules.inputs)
+    assert not any(each.heights for each in there.rules.inputs)
+    assert [plan.batch for plan in (here.detector, *here.larger)] == [1, 1, 1]
+    assert [plan.batch for plan in (there.detector, *there.larger)] == [64, 16, 16]
+
+
+@pytest.mark.parametrize("device", [False, True])
+def test_the_inputs_of_the_rules_are_those_of_the_detectors(plans: Path, device: bool) -> None:
+    found = layout(plans, device_process=device).plans
+    sizes = [plan.spec.input_size for plan in (found.detector, *found.larger)]
+    assert [each.size for each in found.rules.inputs] == sizes
+    assert sizes == [(640, 640), (960, 960), (1280, 1280)]
+
+
+def test_a_detector_may_be_one_of_the_larger_inputs_alone(plans: Path) -> None:
+    found = layout(plans, detector="retinaface-mnet025-1280").plans
+    assert [each.size for each in found.rules.inputs] == [(1280, 1280)]
+    assert not found.larger
+
+
+def test_networks_have_names_and_a_task(plans: Path) -> None:
+    found = layout(plans).plans.all
+    detectors = ["detector", "detector-960", "detector-1280"]
+    assert list(found) == [*detectors, "landmarks", "emotion", "embedder"]
+    assert {found[name].spec.task for name in detectors} == {"detector"}
+
+
+def test_a_missing_plan_of_a_larger_input_is_named(plans: Path, tmp_path: Path) -> None:
+    (tmp_path / "onnxruntime").mkdir()
+    for file in (plans / "onnxruntime").iterdir():
+        if "mnet025-1280" not in file.name:
+            shutil.copy(file, tmp_path / "onnxruntime")
+    with pytest.raises(PlanMissingError, match=r"mnet025-1280 .*emotions build .* retinaface-mnet"):
+        layout(tmp_path)
 
 
 @pytest.mark.parametrize(

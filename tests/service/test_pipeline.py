@@ -17,7 +17,7 @@ from PIL import Image
 
 import analysis.image
 from analysis import decode
-from analysis.decode import ImageLimits, Picture
+from analysis.decode import ImageLimits, Picture, Side
 from analysis.errors import (
     CorruptImageError,
     DeadlineExceededError,
@@ -201,10 +201,10 @@ async def test_a_large_photograph_is_decoded_whole_only_for_small_faces(
     head = read(ASTRONAUT_FILE)[20:240, 110:330]
     image[200 : 200 + 4 * side, 300 : 300 + 4 * side] = cv2.resize(head, (4 * side, 4 * side))
     data = encode(image, "JPEG", quality=95)
-    sides: list[int | None] = []
+    sides: list[Side | None] = []
     original = decode.open_source
 
-    def counted(source: Source, limits: ImageLimits, side: int | None = None) -> Picture:
+    def counted(source: Source, limits: ImageLimits, side: Side | None = None) -> Picture:
         sides.append(side)
         return original(source, limits, side)
 

@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from offline.bot.settings import BotSettings
 from offline.cli.main import app
-from service.settings import Settings, misspelt
+from service.settings import Settings
+from service.wrong_settings import explain, misspelt
 
 ROOT = Path(__file__).parents[2]
 SERVICE_LINKS = (
@@ -62,6 +63,27 @@ def test_commands_warn_before_they_start() -> None:
     ended = CliRunner().invoke(app, ["keys", "new", "a"], env={"EMOTIONS_MIN_SCOER": "0.3"})
     assert ended.exit_code == 0
     assert ended.stderr.count("did you mean EMOTIONS_MIN_SCORE?") == 1
+
+
+@pytest.mark.parametrize("value", ["auto", "fast", "8", "10000"])
+def test_the_smallest_face_is_a_word_or_a_number(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("EMOTIONS_MIN_FACE", value)
+    assert str(Settings().min_face) == value
+
+
+@pytest.mark.parametrize("value", ["7", "10001", "40px", "Fast", "2.5", ""])
+def test_another_smallest_face_is_explained_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("EMOTIONS_MIN_FACE", value)
+    with pytest.raises(ValidationError) as wrong:
+        Settings()
+    sentence = explain(Settings, wrong.value)
+    wanted = "auto, fast, or a whole number of pixels from 8 to 10000"
+    assert sentence.startswith(f"EMOTIONS_MIN_FACE: Input should be {wanted} (Default")
+    assert sentence.count("EMOTIONS_") == 1
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])

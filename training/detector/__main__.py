@@ -22,6 +22,7 @@ def add_train(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder of the zip archives of pictures")
     add("--backbone", type=Path, help="ImageNet body, a PyTorch file")
+    add("--start", type=Path, help=".wts file to train on from")
     add("--batch", type=int, default=16, help="scenes per step")
     add("--size", type=int, default=320, help="side of the scenes; doubled in every fourth step")
     add("--rate", type=float, default=2e-3)

@@ -7,31 +7,27 @@ visible part of the box, faces per picture, and second detections per picture.
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import get_args
 
 import cv2
 import numpy as np
-import onnxruntime as ort
 
-import tensorrtx
 from analysis import close_up
-from analysis.close_up import CloseUps, Row
-from analysis.detection import select
+from analysis.close_up import CloseUps
+from analysis.types import DetectorInput
 from engines.types import F32, U8
-from tensorrtx import retinaface
 from training.detector.matching import overlaps
 from training.detector.paste import FACE_CENTRE, FACE_SIZE
 from training.detector.pictures import Pictures
+from training.detector.served import SIDE, Detector, detector_of, heights_of, selected
 from training.geometry import letterbox
 
 FRAMES = ((640, 640), (640, 480), (1280, 720))  # width, height
 FILLS = (0.65, 0.8, 1.0, 1.25, 1.5, 2.0)  # height of the face over that of the frame
-SIZE = (640, 640)
-HEIGHTS = retinaface.heights(SIZE)
-Detector = Callable[[U8], Row]
+INPUT = DetectorInput((SIDE, SIDE), heights_of())
 
 
 def main() -> None:
@@ -55,19 +51,6 @@ def main() -> None:
 def _print_row(policy: str, what: str, found: list[tuple[bool, int, bool]]) -> None:
     recall, faces, again = np.mean(found, axis=0).tolist()
     print(f"{policy} {what}: found {recall:.3f}, faces {faces:.3f}, again {again:.3f}", flush=True)
-
-
-def detector_of(weights: Path) -> Detector:
-    """Return a function from one picture to its candidates, with the graph of the service."""
-    model = tensorrtx.export("retinaface-mnet025", weights, size=SIZE, free_height=True)
-    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-
-    def run(canvas: U8) -> Row:
-        rows = session.run(names, {"images": canvas[None]})
-        return {name: row[0] for name, row in zip(names, rows, strict=True)}
-
-    return run
 
 
 def frames(pictures: Pictures, fill: float, count: int) -> Iterator[tuple[U8, F32]]:
@@ -95,12 +78,12 @@ def frame(
 
 def find(detector: Detector, image: U8, wanted: F32, policy: CloseUps) -> tuple[bool, int, bool]:
     """Return whether the face is found, the number of faces, and if there was a second pass."""
-    canvas, box = letterbox(image, SIZE, HEIGHTS)
+    canvas, box = letterbox(image, *INPUT)
     row = detector(canvas)
     if again := close_up.wanted(row, policy):
-        small = close_up.second_look(canvas, box, HEIGHTS)
+        small = close_up.second_look(canvas, box, INPUT)
         row = close_up.merged(row, detector(small), small.shape, box)
-    boxes = select(row, box, min_score=0.5, nms_iou=0.4, max_faces=100).boxes
+    boxes = selected(row, box).boxes
     hit = bool(len(boxes)) and float(overlaps(boxes, wanted[None]).max()) >= 0.5
     return hit, len(boxes), again
 

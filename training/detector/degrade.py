@@ -25,8 +25,18 @@ def grey(image: U8) -> U8:
 def blur(image: U8, rng: np.random.Generator) -> U8:
     """Blur as if out of focus, or along a line."""
     if rng.random() < 0.6:
-        return np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 2.2)))
-    length = int(rng.integers(3, 10))
+        return soft(image, rng, 0.4, 2.2)
+    return motion(image, rng, 3, 10)
+
+
+def soft(image: U8, rng: np.random.Generator, low: float = 1.0, high: float = 6.0) -> U8:
+    """Blur as if out of focus, with a deviation of `low` to `high` pixels."""
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(low, high)))
+
+
+def motion(image: U8, rng: np.random.Generator, low: int = 5, high: int = 26) -> U8:
+    """Blur along a line of `low` to `high` - 1 pixels."""
+    length = int(rng.integers(low, high))
     kernel = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1 / length
     turn = cv2.getRotationMatrix2D(((length - 1) / 2,) * 2, rng.uniform(0, 180), 1)
@@ -34,9 +44,9 @@ def blur(image: U8, rng: np.random.Generator) -> U8:
     return np.asarray(cv2.filter2D(image, -1, line / line.sum()))
 
 
-def coarse(image: U8, rng: np.random.Generator) -> U8:
-    """Shrink and enlarge again, like a small video."""
-    factor = rng.uniform(0.35, 0.9)
+def coarse(image: U8, rng: np.random.Generator, low: float = 0.35, high: float = 0.9) -> U8:
+    """Shrink to `low` to `high` of each side and enlarge again, like a small video."""
+    factor = rng.uniform(low, high)
     small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR))
 
@@ -47,11 +57,23 @@ def noise(image: U8, rng: np.random.Generator) -> U8:
     return np.clip(image + grain, 0, 255).astype(np.uint8)
 
 
-def jpeg(image: U8, rng: np.random.Generator) -> U8:
-    """Compress at quality 15 to 90."""
-    quality = int(rng.integers(15, 91))
+def dark(image: U8, rng: np.random.Generator) -> U8:
+    """Keep 4 to 40 % of the light, with a tint, and add noise of up to 6 levels."""
+    light = np.exp(rng.uniform(np.log(0.04), np.log(0.4))) * np.exp(rng.normal(0, 0.1, 3))
+    grain = rng.standard_normal(image.shape, np.float32) * rng.uniform(1, 6)
+    return np.asarray(np.clip(image * light.astype(np.float32) + grain, 0, 255), np.uint8)
+
+
+def jpeg(image: U8, rng: np.random.Generator, low: int = 15, high: int = 90) -> U8:
+    """Compress at quality `low` to `high`."""
+    quality = int(rng.integers(low, high + 1))
     data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+
+
+def compressed(image: U8, rng: np.random.Generator) -> U8:
+    """Shrink and compress strongly, like a video over a slow connection."""
+    return jpeg(coarse(image, rng, 1 / 3, 1), rng, 5, 30)
 
 
 def degrade(image: U8, rng: np.random.Generator) -> U8:

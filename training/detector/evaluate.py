@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-import cv2
 import numpy as np
 
 from engines.types import F32, U8
@@ -35,13 +34,6 @@ class Trial:
         for index in range(self.scenes):
             scene = make_scene(self.pictures, self.size, SEED, index)
             yield scene.image, scene.faces
-
-    def empty(self) -> Iterator[U8]:
-        """Yield backgrounds, enlarged by 3 and padded at the right and the bottom to 320 pixels."""
-        for picture in self.pictures.backgrounds:
-            image = np.full((320, 320, 3), (104, 117, 123), np.uint8)
-            image[:300, :300] = cv2.resize(picture, (300, 300))
-            yield image
 
     def faces(self, network: RetinaFace, image: U8) -> Detections:
         """Detect the faces of one picture with `network`."""
@@ -99,20 +91,6 @@ def against_reference(network: RetinaFace, reference: RetinaFace, trial: Trial) 
     return agreement.figures()
 
 
-def on_backgrounds(network: RetinaFace, reference: RetinaFace | None, trial: Trial) -> Figures:
-    """Return faces per background, and how many of them `reference` does not find."""
-    found = alone = 0
-    for image in trial.empty():
-        faces = trial.faces(network, image).boxes
-        found += len(faces)
-        if reference is not None:
-            known = trial.faces(reference, image).boxes
-            alone += len(faces) - int((match(faces, known) >= 0).sum())
-    pictures = len(trial.pictures.backgrounds)
-    figures = {"pictures": pictures, "faces_per_picture": found / pictures}
-    return figures | ({} if reference is None else {"unknown_to_reference": alone / pictures})
-
-
 def on_landmarks(network: RetinaFace, trial: Trial, size: int) -> Figures:
     """Return landmark errors on annotated faces in scenes of `size` pixels, also by face size."""
     errors = Errors()
@@ -126,7 +104,6 @@ def evaluate(network: RetinaFace, reference: RetinaFace | None, trial: Trial) ->
     """Return all figures of `network`, and those of `reference`."""
     figures: dict[str, object] = {
         "pasted": against_pasted(network, trial),
-        "backgrounds": on_backgrounds(network, reference, trial),
         "landmarks": {f"{side}": on_landmarks(network, trial, side) for side in SIDES},
     }
     if reference is not None:

@@ -14,18 +14,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from analysis.detection import select
 from analysis.types import Detections
-from engines.types import F32, U8
-from training.detector.closeups import HEIGHTS, SIZE, Detector, detector_of
+from engines.types import F32
 from training.detector.evaluate import SEED
 from training.detector.matching import match, overlaps
 from training.detector.pictures import Pictures
 from training.detector.scenes import make_scene
-from training.geometry import letterbox
+from training.detector.served import SIDE, detector_of, faces_in
 
 ROWS = (480, 427, 360, 268)  # of frames 640 wide: 4:3, 3:2, 16:9 and 2.39:1
-WAYS = {"padded": (), "cut": HEIGHTS}
+WAYS = {"padded": True, "cut": False}  # by name: whether the input is padded to a square
 NEAR, VISIBLE = 32, 0.5
 
 
@@ -37,13 +35,17 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=300)
     given = parser.parse_args()
     detector, pictures = detector_of(given.weights), Pictures.load(given.data).split()[1]
-    scenes = [make_scene(pictures, SIZE[1], SEED, index) for index in range(given.scenes)]
-    empty = [cv2.resize(p[:, :, ::-1], (640, 640)) for p in pictures.backgrounds]
+    scenes = [make_scene(pictures, SIDE, SEED, index) for index in range(given.scenes)]
+    empty = [cv2.resize(p[:, :, ::-1], (SIDE, SIDE)) for p in pictures.backgrounds]
     for rows in ROWS:
         frames = [np.ascontiguousarray(scene.image[:rows, :, ::-1]) for scene in scenes]
-        found = {way: [find(detector, image, way) for image in frames] for way in WAYS}
+        upper = [np.asarray(picture[:rows], np.uint8) for picture in empty]
+        found = {
+            way: [faces_in(detector, image, padded=padded) for image in frames]
+            for way, padded in WAYS.items()
+        }
         for way, each in found.items():
-            false = [len(find(detector, np.asarray(p[:rows], np.uint8), way).boxes) for p in empty]
+            false = [len(faces_in(detector, p, padded=WAYS[way]).boxes) for p in upper]
             rates = np.concatenate(
                 [
                     recalled(faces, visible(s.faces, rows))
@@ -58,12 +60,6 @@ def main() -> None:
                 flush=True,
             )
         print(f"{rows} agreement: {agreement(found['padded'], found['cut'])}", flush=True)
-
-
-def find(detector: Detector, image: U8, way: str) -> Detections:
-    """Detect the faces of an RGB image with a score of at least 0.5."""
-    canvas, box = letterbox(image, SIZE, WAYS[way])
-    return select(detector(canvas), box, min_score=0.5, nms_iou=0.4, max_faces=100)
 
 
 def visible(faces: F32, rows: int) -> F32:

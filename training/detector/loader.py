@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from engines.types import U8
+from training.detector.films import make_pair
 from training.detector.pictures import Pictures
-from training.detector.scenes import make_scene
 
 MEAN_BGR = (104.0, 117.0, 123.0)
 LARGE_SHARE = 0.25  # of the batches have twice the side and a quarter of the scenes
@@ -34,19 +35,20 @@ class Batches(Sampler[list[Key]]):
 
 
 class Scenes(Dataset[Tensor]):
-    """Scenes of the series `seed` as uint8 tensors (3, S, S), BGR."""
+    """Pairs of the series `seed` as uint8 tensors (2, 3, S, S), BGR: see `films.Pair`."""
 
-    def __init__(self, pictures: Pictures, seed: int) -> None:
-        self.pictures, self.seed = pictures, seed
+    def __init__(self, pictures: Pictures, profiles: U8, seed: int) -> None:
+        self.pictures, self.profiles, self.seed = pictures, profiles, seed
 
     def __getitem__(self, key: Key) -> Tensor:
         index, size = key
-        image = make_scene(self.pictures, size, self.seed, index).image
-        return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+        pair = make_pair(self.pictures, self.profiles, size, self.seed, index)
+        both = np.stack([pair.image, pair.clear]).transpose(0, 3, 1, 2)
+        return torch.from_numpy(np.ascontiguousarray(both))
 
 
 def loader(scenes: Scenes, batches: Batches, workers: int) -> DataLoader[Tensor]:
-    """Return the batches in order, (B, 3, S, S) uint8.
+    """Return the batches in order, (B, 2, 3, S, S) uint8.
 
     OpenCV uses one thread from here on: a worker that is forked beside its thread pool hangs.
     """

@@ -58,14 +58,24 @@ def regression_loss(student: Tensor, teacher: Tensor, weight: Tensor, total: Ten
     return (distance * weight).sum() / total
 
 
-def feature_loss(student: Output, teacher: Output) -> Tensor:
-    """Return the squared distance of the maps over their mean square (arXiv 1412.6550)."""
+def feature_loss(student: Output, teacher: Output, upright: Tensor) -> Tensor:
+    """Return the squared distance of the maps over their mean square (arXiv 1412.6550).
+
+    Only the images that are `upright`, bool (B,), count; without one the loss is 0.
+    """
     pairs = zip(student.features, teacher.features, strict=True)
-    return torch.stack([F.mse_loss(a, b) / b.square().mean() for a, b in pairs]).mean()
+    shared = [(one[upright], other[upright]) for one, other in pairs]
+    return torch.stack([_distance(*maps) for maps in shared]).mean()
 
 
-def distillation_losses(student: Output, teacher: Output) -> Losses:
-    """Return all four losses of one batch."""
+def _distance(student: Tensor, teacher: Tensor) -> Tensor:
+    """Return the squared distance over the square of `teacher`, and 0 for empty maps."""
+    square = teacher.square().sum().clamp_min(torch.finfo(torch.float32).tiny)
+    return F.mse_loss(student, teacher, reduction="sum") / square
+
+
+def distillation_losses(student: Output, teacher: Output, upright: Tensor) -> Losses:
+    """Return all four losses of one batch; see `feature_loss` for `upright`."""
     score = teacher.classes.softmax(-1)[..., 1]
     weight = score * (score > POSITIVE)
     total = weight.sum().clamp_min(1)
@@ -74,5 +84,5 @@ def distillation_losses(student: Output, teacher: Output) -> Losses:
         class_loss(divergence, score, total),
         regression_loss(student.boxes, teacher.boxes, weight, total),
         regression_loss(student.landmarks, teacher.landmarks, weight, total),
-        feature_loss(student, teacher),
+        feature_loss(student, teacher, upright),
     )

@@ -1,4 +1,4 @@
-"""Draw where landmarks fail: the portraits of `training.failures`, degraded step by step.
+"""Draw where landmarks fail: the portraits of `training.ladders`, degraded step by step.
 
 `python -m training.landmarks.failures` writes `failures-landmarks.png` into `docs/images`, with the
 plans of `emotions build`.
@@ -14,18 +14,9 @@ from PIL import Image, ImageDraw
 from analysis.landmarks import eyes
 from analysis.networks import Networks
 from service.settings import Settings
-from training.failures import (
-    IMAGES,
-    LADDERS,
-    SIDE,
-    Cell,
-    Portrait,
-    analyzed,
-    portraits,
-    serving,
-    sheet,
-    turned,
-)
+from training.failures import IMAGES, Cell, sheet
+from training.ladders import LADDERS, SIDE, Portrait, portraits, turned
+from training.serving import analyzed, serving
 
 # Landmarks by eye: pupils, tip of the nose, corners of the mouth, in pixels of the photographs.
 ASTRONAUT = [[203.5, 101.0], [246.5, 103.3], [223.5, 128.0], [202.7, 139.5], [244.5, 141.3]]
@@ -63,7 +54,7 @@ def ladders() -> list[tuple[str, list[Portrait]]]:
 
 
 def turned_points(points: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
-    """Return points (5, 2) moved as by `training.failures.turned`."""
+    """Return points (5, 2) moved as by `training.ladders.turned`."""
     matrix = cv2.getRotationMatrix2D((SIDE / 2, SIDE / 2), degrees, 1)
     return np.asarray((points - 0.5) @ matrix[:, :2].T + matrix[:, 2] + 0.5)
 

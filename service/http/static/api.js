@@ -5,7 +5,7 @@ const AT_ONCE = 4; // requests under way; the service batches them
 
 // The titles of problems on this page; the service's own titles are those of HTTP.
 const TITLES = {
-  corrupt_image: 'Broken image', unsupported_media: 'Not an image', too_large: 'Too large',
+  corrupt_image: 'Broken image', min_face_too_small: 'Faces too small', unsupported_media: 'Not an image', too_large: 'Too large',
   unauthorized: 'Key needed', overloaded: 'Busy', shutting_down: 'Stopping',
   deadline_exceeded: 'Took too long',
 };

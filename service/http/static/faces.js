@@ -1,6 +1,7 @@
 // Faces as elements: boxes over a picture, and a card with bars for each face.
 
 const THUMBNAIL = 112;
+const DOUBTFUL = 0.5; // below this quality, another view would more likely give another emotion
 
 export function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
@@ -27,7 +28,7 @@ export function summary({faces}) {
 export function boxes({width, height, faces}, {mirrored = false, inert = false} = {}) {
   const made = faces.map((face, index) => {
     const [x1, y1, x2, y2] = face.box;
-    const button = element('button', {type: 'button', className: 'box'},
+    const button = element('button', {type: 'button', className: `box ${doubt(face)}`},
       element('span', {className: 'tag'},
         element('b', {textContent: index + 1}), element('i', {textContent: ` ${face.emotion}`})));
     button.dataset.emotion = face.emotion;
@@ -54,18 +55,28 @@ function place(button, fractions) {
 export function cards({faces}, picture) {
   const undecoded = picture.naturalWidth === 0; // an image that this browser cannot decode
   return faces.map((face, index) => {
-    const card = element('li', {className: 'face', tabIndex: -1},
+    const card = element('li', {className: `face ${doubt(face)}`, tabIndex: -1},
       ...(undecoded ? [] : [thumbnail(face, picture)]),
       element('div', {className: 'read'},
         element('h3', {},
           element('span', {className: 'number', textContent: index + 1}),
           element('span', {className: 'emotion', textContent: face.emotion}),
           element('span', {className: 'sure', textContent: percent(face.scores[face.emotion])})),
-        bars(face)));
+        bars(face), element('p', {className: 'view', textContent: view(face)})));
     card.dataset.emotion = face.emotion;
     card.dataset.face = index;
     return card;
   });
+}
+
+function doubt({quality}) {
+  return quality < DOUBTFUL ? 'doubtful' : '';
+}
+
+/** How well the face is seen: its quality, and how the head is turned. */
+function view({quality, pose}) {
+  const angles = Object.entries(pose).map(([name, angle]) => `${name} ${Math.round(angle)}°`);
+  return `quality ${percent(quality)} · ${angles.join(', ')}`;
 }
 
 function bars({scores, emotion}) {

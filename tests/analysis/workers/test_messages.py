@@ -45,7 +45,16 @@ ERRORS = [
     if isinstance(kind, type) and issubclass(kind, ServiceError)
 ]
 FLOATS = st.floats(-1e4, 1e4, width=32)
-OPTIONS = st.builds(Options, st.floats(0, 1), st.integers(1, 100), st.booleans(), st.booleans())
+OPTIONS = st.builds(
+    Options,
+    min_score=st.floats(0, 1),
+    max_faces=st.integers(1, 100),
+    embeddings=st.booleans(),
+    keep_image=st.booleans(),
+    min_face=st.sampled_from(["auto", "fast"]) | st.integers(8, 10_000),
+    orientation=st.sampled_from(["exif", "auto"]),
+    min_quality=st.floats(0, 1),
+)
 TIMES = st.floats(0, 1e6)
 SAMPLES = st.lists(st.builds(Sample, st.sampled_from(STAGES), TIMES, TIMES), max_size=4)
 PIXELS = arrays.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)))
@@ -74,8 +83,10 @@ def analyses(draw: st.DrawFn, labels: int, embedding: int) -> Analysis:
         draw(st.integers(1, 9999)),
         Detections(floats(draw, faces, 4), floats(draw, faces, 5, 2), floats(draw, faces)),
         floats(draw, faces, labels),
+        floats(draw, faces),
         embeddings,
         draw(st.none() | PIXELS),
+        draw(st.sampled_from([0, 90, 180, 270])),
     )
 
 
@@ -116,7 +127,8 @@ def test_results_do_not_share_the_memory_of_the_worker() -> None:
         for value in (1, 2):
             faces = Detections(*(np.full((1, *shape), value, "f4") for shape in ((4,), (5, 2), ())))
             pixels = np.full((2, 2, 3), value, np.uint8)
-            found = Analysis(2, 2, faces, np.full((1, 7), value, "f4"), None, pixels)
+            scores, qualities = np.full((1, 7), value, "f4"), np.full(1, value, "f4")
+            found = Analysis(2, 2, faces, scores, qualities, None, pixels)
             note, values = pack_results([Result(found, [])], [], 0)
             ours.send(encode(note), values)
             message = theirs.receive()
@@ -126,6 +138,7 @@ def test_results_do_not_share_the_memory_of_the_worker() -> None:
         assert result.outcome.image is not None
         assert (result.outcome.image == value).all()
         assert (result.outcome.scores == value).all()
+        assert (result.outcome.qualities == value).all()
 
 
 @given(st.lists(st.builds(Input, st.binary(max_size=50) | PIXELS, OPTIONS), max_size=4))

@@ -103,7 +103,8 @@ def test_the_end_of_a_device_is_not_a_failure_of_a_network() -> None:
     def networks() -> Iterator[Networks]:
         opens.append(1)
         recorder = Recorder(fails=lambda each: each == "emotion" and lost[0])
-        runners = {str(each): LostRunner(each, recorder) for each in recorder.rows}
+        every = plans().all.items()
+        runners = {name: LostRunner(plan.spec.task, recorder) for name, plan in every}
         yield Networks(runners, plans(), lost=lambda: lost[0])
 
     made: Callable[[], AbstractContextManager[Networks]] = networks

@@ -117,8 +117,8 @@ class World:
     def result(self, image: Image) -> Result:
         if image.nature is Nature.RAISES:
             return Result(InferenceError("the engine failed on this image"), [])
-        scores = np.zeros((0, 7), np.float32)
-        return Result(Analysis(image.number, 1, NO_FACES, scores), [])
+        scores, qualities = np.zeros((0, 7), np.float32), np.zeros(0, np.float32)
+        return Result(Analysis(image.number, 1, NO_FACES, scores, qualities), [])
 
     # Events that may happen next.
 

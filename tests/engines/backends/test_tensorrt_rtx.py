@@ -36,6 +36,7 @@ OUTPUTS: dict[str, dict[str, tuple[int | None, ...]]] = {
 # The catalog's other entries are the same networks, from files that are not in the repository.
 DEFAULTS = {
     ("retinaface-mnet025", "fp16"),
+    ("retinaface-mnet025-1280", "fp16"),
     ("retinaface-r50", "fp32"),
     ("landmarks-64", "int8"),
     ("emotion-fer48", "fp16"),

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.document import Face
 from analysis.evaluation.fer2013 import LABELS
 from offline.bot import messages
 from offline.bot.__main__ import main
 from offline.bot.labels import THREE, restrict
 from tests.offline.bot.telegram import TOKEN, Telegram, telegram
+from tests.offline.helpers import face
 from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, encode, read
 from tests.server import Server
 
@@ -68,6 +68,13 @@ def test_a_photo_comes_back_annotated(api: Telegram) -> None:
     original = np.asarray(Image.open(io.BytesIO(ASTRONAUT)))
     assert drawn.shape == original.shape
     assert (np.abs(drawn.astype(int) - original) > 60).any(axis=2).mean() > 0.005
+
+
+def test_a_photo_on_its_side_is_read(api: Telegram) -> None:
+    """Many applications drop the orientation of a photograph."""
+    portrait = read(ASTRONAUT_FILE)[:300, 80:380]
+    api.photo(7, encode(np.rot90(portrait), "JPEG", quality=90))
+    assert api.answer().text.startswith("1 face: happy")
 
 
 def test_three_classes_stay_chosen_for_their_chat(api: Telegram) -> None:
@@ -177,9 +184,16 @@ def test_a_failed_start_is_one_line(settings: dict[str, str], named: str, plans:
 
 def test_a_softmax_over_some_classes() -> None:
     scores = {"angry": 0.4, "happy": 0.3, "sad": 0.2, "neutral": 0.1}
-    face = Face.model_construct(scores=scores, emotion="angry")
-    (restricted,) = restrict([face], THREE)
+    angry = face(quality=0.9).model_copy(update={"scores": scores, "emotion": "angry"})
+    (restricted,) = restrict([angry], THREE)
     assert restricted.emotion == "happy"
     assert restricted.scores == pytest.approx({"happy": 0.5, "neutral": 1 / 6, "sad": 1 / 3})
     caption = messages.caption([restricted] * 12)
     assert caption == f"12 faces: {', '.join(['happy 50%'] * 10)} and 2 more"
+
+
+def test_an_unsure_emotion_is_named_in_a_sentence() -> None:
+    sure, unsure = face(score=0.8, quality=0.9), face(score=0.8, quality=0.3)
+    assert messages.caption([sure]) == "1 face: happy 80%"
+    expected = f"2 faces: happy 80%, happy? 80%\n{messages.UNSURE}"
+    assert messages.caption([sure, unsure]) == expected

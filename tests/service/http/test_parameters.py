@@ -1,7 +1,7 @@
 """Parameters are parsed like FastAPI does, but unknown and repeated ones are rejected."""
 
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Literal
 
 import httpx
 import pytest
@@ -10,8 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
+from analysis.types import Options
 from service.errors import InvalidRequestError
+from service.http import parameters
 from service.http.parameters import DEADLINE, WANTED, parse_query, time_limit, unknown_field
+from service.options import default_options
+from service.settings import Settings
+from service.values import MinFace
 
 LONGEST_S = 60.0
 
@@ -21,13 +26,18 @@ def reference() -> FastAPI:
 
     @app.get("/")
     async def parsed(
+        *,
         min_score: Annotated[float | None, Query(ge=0, le=1)] = None,
         max_faces: Annotated[int | None, Query(ge=1, le=1000)] = None,
+        min_face: Annotated[MinFace | None, Query()] = None,
+        orientation: Literal["exif", "auto"] | None = None,
+        min_quality: Annotated[float | None, Query(ge=0, le=1)] = None,
         embeddings: bool = False,
         labels: str | None = None,
         deadline_ms: Annotated[int | None, Header(alias=DEADLINE, ge=1)] = None,
     ) -> list[float | int | bool | str | None]:
-        return [min_score, max_faces, embeddings, labels, deadline_ms]
+        own = [min_score, max_faces, min_face, orientation, min_quality, embeddings, labels]
+        return [*own, deadline_ms]
 
     return app
 
@@ -50,6 +60,13 @@ def read(text: str, deadline: str | None) -> object:
         ("", None),
         ("min_score=0.25&max_faces=3&embeddings=true&labels=sad,happy", "250"),
         ("embeddings=on&labels=", None),
+        ("min_face=40&orientation=auto&min_quality=0.5", None),
+        ("min_face=auto&orientation=exif&min_quality=0", None),
+        ("min_face=fast", None),
+        *((f"min_face={value}", None) for value in ("8", "10000", "7", "10001", "40px", "1e9", "")),
+        ("orientation=90", None),
+        ("orientation=", None),
+        *((f"min_quality={value}", None) for value in ("nan", "-0.1", "1.1", "high")),
         ("labels=%C3%A9+%20%ff", None),
         ("min_score=2&max_faces=0", "0"),
         ("min_score=nan", None),
@@ -74,7 +91,7 @@ async def test_values_are_parsed_like_fastapi_does(text: str, deadline: str | No
         read(text, deadline)
 
 
-KNOWN = "known are min_score, max_faces, embeddings, labels"
+KNOWN = f"known are {', '.join(parameters.Query.model_fields)}"
 HEADER = f"send it as a header, {DEADLINE}: …"
 
 
@@ -84,6 +101,9 @@ HEADER = f"send it as a header, {DEADLINE}: …"
         ("min_scor", f"did you mean min_score? {KNOWN}"),
         ("MinScore", f"did you mean min_score? {KNOWN}"),
         ("embedding", f"did you mean embeddings? {KNOWN}"),
+        ("minFace", f"did you mean min_face? {KNOWN}"),
+        ("quality", f"did you mean min_quality? {KNOWN}"),
+        ("rotation", f"did you mean orientation? {KNOWN}"),
         ("x", KNOWN),
         ("", KNOWN),
         (DEADLINE, HEADER),
@@ -95,6 +115,16 @@ def test_an_unknown_parameter_is_named_with_the_nearest_one(name: str, fix: str)
     with pytest.raises(InvalidRequestError) as refused:
         parse_query(request(f"max_faces=5&{name}=1"))
     assert str(refused.value) == f"{name}: unknown parameter; {fix}"
+
+
+def test_options_are_those_of_the_query_then_of_the_settings() -> None:
+    own = Settings(min_score=0.4, max_faces=7, min_face=60, orientation="auto", min_quality=0.3)
+    defaults = default_options(own)
+    assert defaults == Options(0.4, 7, False, False, 60, "auto", 0.3)
+    assert parse_query(request("labels=sad")).options(defaults) == defaults
+    text = "min_score=0&max_faces=1&embeddings=1&min_face=fast&orientation=exif&min_quality=0"
+    chosen = parse_query(request(text)).options(defaults)
+    assert chosen == Options(0, 1, True, False, "fast", "exif", 0)
 
 
 @pytest.mark.parametrize("text", ["labels=sad&labels=happy", "labels=sad&min_score=1&labels=sad"])

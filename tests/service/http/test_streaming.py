@@ -33,7 +33,7 @@ SCOPE = {"type": "http", "headers": [], "method": "POST", "path": URL, "state": 
 
 
 def result(name: str) -> Document:
-    return ImageResult(id=name, width=1, height=1, error=None, faces=[]).model_dump()
+    return ImageResult(id=name, width=1, height=1, turned=0, error=None, faces=[]).model_dump()
 
 
 class Exchange:

@@ -5,8 +5,8 @@ pytest.importorskip("torch", reason="torch lives in the environment for training
 
 from analysis.types import Detections
 from engines.types import U8
-from training.detector.closeups import HEIGHTS
-from training.detector.heights import agreement, find, recalled, visible
+from training.detector.heights import agreement, recalled, visible
+from training.detector.served import faces_in, heights_of
 
 FACES = np.array([[10, 10, 50, 60], [100, 300, 160, 380], [200, 340, 240, 420]], np.float32)
 
@@ -39,6 +39,7 @@ def test_the_padding_depends_on_the_heights() -> None:
         return {name: np.zeros(shape, np.float32) for name, shape in none.items()}
 
     image = np.zeros((360, 640, 3), np.uint8)
-    assert [len(find(detector, image, way).boxes) for way in ("padded", "cut")] == [0, 0]
+    for padded in (True, False):
+        assert len(faces_in(detector, image, padded=padded).boxes) == 0
     assert shapes == [(640, 640, 3), (384, 640, 3)]
-    assert 384 in HEIGHTS
+    assert 384 in heights_of()

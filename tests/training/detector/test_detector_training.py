@@ -9,11 +9,11 @@ torch = pytest.importorskip("torch", reason="torch lives in the environment for 
 
 from training.average import average  # noqa: E402
 from training.detector.loader import Batches, Scenes, loader, normalise  # noqa: E402
-from training.detector.loss import distillation_losses  # noqa: E402
+from training.detector.loss import distillation_losses, feature_loss  # noqa: E402
 from training.detector.network import RetinaFace  # noqa: E402
 from training.detector.pictures import Pictures  # noqa: E402
-from training.detector.train import Settings, Training, fit  # noqa: E402
-from training.detector.weights import save_wts  # noqa: E402
+from training.detector.train import Settings, Training, fit, scenes  # noqa: E402
+from training.detector.weights import load_wts, save_wts  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return Settings(
         teacher=tmp_path / "teacher.wts",
         backbone=None,
+        start=None,
         out=tmp_path,
         steps=8,
         minutes=float("inf"),
@@ -61,8 +62,11 @@ def finished(settings: Settings, pictures: Pictures) -> Settings:
 
 def test_a_few_steps_lower_the_loss(settings: Settings, pictures: Pictures) -> None:
     training = Training(settings)
-    images = next(iter(loader(Scenes(pictures, 0), Batches(1, 2, 4, 64), 0)))
-    totals = [sum(training.advance(images).values().values()) for _ in range(12)]
+    pairs = next(iter(loader(Scenes(pictures, pictures.faces[:2], 0), Batches(1, 2, 4, 64), 0)))
+    totals = []
+    for _ in range(12):
+        training.step = 0  # the pairs are turned in the same way each time
+        totals.append(sum(training.advance(pairs).values().values()))
     assert totals[-1] < 0.8 * totals[0]
 
 
@@ -79,8 +83,7 @@ def test_a_cut_run_that_is_resumed_equals_an_uncut_one(
     out = tmp_path / "cut"
     out.mkdir()
     cut = Training(replace(finished, out=out))
-    images = loader(Scenes(pictures.split()[0], 0), Batches(0, 4, 4, 64), 0)
-    for batch in images:
+    for batch in loader(scenes(cut.teacher, pictures.split()[0], 0), Batches(0, 4, 4, 64), 0):
         cut.advance(batch)
     cut.save()
     further = Training(replace(finished, out=out))
@@ -102,11 +105,35 @@ def test_a_finished_run_keeps_its_weights_when_it_is_resumed(
 
 def test_the_teacher_has_no_loss(pictures: Pictures) -> None:
     network = RetinaFace().eval()
-    images = next(iter(loader(Scenes(pictures, 0), Batches(0, 1, 4, 64), 0)))
+    pairs = next(iter(loader(Scenes(pictures, pictures.faces[:2], 0), Batches(0, 1, 4, 64), 0)))
     with torch.no_grad():
-        output = network(normalise(images, torch.device("cpu")))
-        losses = distillation_losses(output, output).values()
+        output = network(normalise(pairs[:, 1], torch.device("cpu")))
+        losses = distillation_losses(output, output, torch.ones(len(pairs), dtype=bool)).values()
     assert losses == pytest.approx(dict.fromkeys(losses, 0.0), abs=1e-5)
+
+
+def test_turned_pictures_do_not_count_for_the_features() -> None:
+    torch.manual_seed(0)
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        one, other = (RetinaFace().eval()(images) for _ in range(2))
+    both, first, none = (
+        float(feature_loss(one, other, torch.tensor(upright)))
+        for upright in ([True, True], [True, False], [False, False])
+    )
+    assert both != first
+    assert none == 0
+
+
+def test_training_goes_on_from_a_start(settings: Settings, pictures: Pictures) -> None:
+    out = settings.out / "further"
+    out.mkdir()
+    further = Training(replace(settings, start=settings.teacher, out=out, steps=2))
+    name = "body.stage1.0.0.weight"
+    assert torch.equal(further.student.state_dict()[name], further.teacher.state_dict()[name])
+    fit(further, pictures)
+    assert further.step == 2
+    assert all(value.isfinite().all() for value in load_wts(out / "student.wts").parameters())
 
 
 def test_every_fourth_batch_is_large() -> None:
@@ -116,7 +143,8 @@ def test_every_fourth_batch_is_large() -> None:
 
 def test_workers_make_the_same_scenes(pictures: Pictures) -> None:
     alone, helped = (
-        list(loader(Scenes(pictures, 0), Batches(0, 3, 4, 64), workers)) for workers in (0, 1)
+        list(loader(Scenes(pictures, pictures.faces[:2], 0), Batches(0, 3, 4, 64), workers))
+        for workers in (0, 1)
     )
     assert all(torch.equal(one, other) for one, other in zip(alone, helped, strict=True))
 

@@ -1,0 +1,38 @@
+"""Quarter turns of images whose faces are not upright."""
+
+import numpy as np
+
+from analysis.pose import rolls
+from analysis.types import Detections
+from engines.types import F32, U8
+
+# By how many degrees clockwise to turn an image, other than not at all.
+TURNS = (90, 180, 270)
+# A face that is turned further than this is not upright, in degrees.
+UPRIGHT = 45.0
+
+
+def evidence(faces: Detections) -> float:
+    """Return the sum of the scores of the upright faces."""
+    upright = np.abs(rolls(faces.landmarks)) <= UPRIGHT
+    return float(faces.scores[upright].sum())
+
+
+def turned(pixels: U8, degrees: int) -> U8:
+    """Turn pixels (h, w, 3) clockwise by a multiple of 90 degrees."""
+    return np.ascontiguousarray(np.rot90(pixels, -degrees // 90))
+
+
+def turned_back(faces: Detections, degrees: int, width: int, height: int) -> Detections:
+    """Map faces that were found in a `turned` image to the image, of `width` x `height` pixels."""
+    corners, landmarks = faces.boxes.reshape(-1, 2, 2), faces.landmarks
+    for quarter in reversed(range(degrees // 90)):
+        length = width if quarter % 2 else height
+        corners, landmarks = (_quarter_back(each, length) for each in (corners, landmarks))
+    boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    return Detections(boxes, landmarks, faces.scores)
+
+
+def _quarter_back(points: F32, length: int) -> F32:
+    """Undo a quarter turn clockwise of an image that was `length` pixels high."""
+    return np.stack([points[..., 1], length - points[..., 0]], axis=-1)
