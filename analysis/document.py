@@ -133,4 +133,5 @@ def subset(scores: F32, columns: list[int]) -> F64:
 
 def _rounded(values: F32 | F64, digits: int) -> Any:
     """Return nested lists of Python floats with few digits."""
-    return values.astype(np.float64).round(digits).tolist()
+    # Adding zero turns -0.0 into 0.0.
+    return (values.astype(np.float64).round(digits) + 0.0).tolist()

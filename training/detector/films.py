@@ -17,7 +17,8 @@ from training.detector.scenes import backdrop, layout, make_scene, pick
 from training.detector.views import cover, varied
 
 PADDING_BGR = (104, 117, 123)
-PLAIN, CROPPED = 0.3, 0.2  # shares of the scenes: as in `scenes`; of the others, with one cut face
+# Shares: of scenes as in `scenes`; of the others, with one cut face; of the rest, without a face.
+PLAIN, CROPPED, EMPTY = 0.3, 0.2, 0.25
 COVERED, PROFILES, TILTED = 0.25, 0.25, 1 / 3  # shares of the photographs
 MAX_TILT = 60.0  # degrees
 LOW, HIGH = 24, 320  # heights of cut faces, pixels
@@ -45,6 +46,8 @@ def make_pair(pictures: Pictures, profiles: U8, size: int, seed: int, index: int
     clear = backdrop(pictures, size, rng)
     cropped = rng.random() < CROPPED
     places = [alone(size, rng)] if cropped else [tilted(each, rng) for each in layout(size, rng)]
+    if not cropped and rng.random() < EMPTY:
+        places = []
     image = clear.copy()
     for where in places:
         people = profiles if len(profiles) and rng.random() < PROFILES else pictures.faces

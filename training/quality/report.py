@@ -40,8 +40,8 @@ class Judged:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Return the lines of a table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return ["| " + " | ".join(line) + " |" for line in lines]
+    lines = ["| " + " | ".join(line) + " |" for line in (head, *rows)]
+    return [line.replace("|  ", "| ") for line in (lines[0], "|---" * len(head) + "|", *lines[1:])]
 
 
 def summary(people: int, judged: Judged) -> list[str]:
@@ -134,7 +134,9 @@ def ladder(judged: Judged) -> list[str]:
             mean = f"{part.chances.mean():.2f}" if found else ""
             shares = [f"{found / count:.0%}", _share(part.right), mean]
             rows.append([name, f"{step:g} {kind.unit}", *shares])
-    return table(["view", "strength", "found", "right of these", "mean quality"], rows)
+    people = len(judged.examples) // len(rows)
+    head = ["view", "strength", f"found of {people}", "right of these", "mean quality"]
+    return table(head, rows)
 
 
 def _share(values: Right) -> str:

@@ -115,7 +115,7 @@ KINDS: dict[str, Kind] = {
     "noisy": Kind(grainy, 5, 60, "levels", (10, 20, 40, 60)),
     "small": Kind(small, 10, 112, "pixels", (96, 64, 48, 32, 24, 16, 12)),
     "enlarged": Kind(enlarged, 10, 80, "pixels", (64, 48, 32, 24, 16, 12)),
-    "compressed": Kind(compressed, 3, 40, "JPEG quality", (40, 20, 10, 5)),
+    "compressed": Kind(compressed, 3, 40, "of 100", (40, 20, 10, 5)),
 }
 MIXED = "several"
 # Each kind once, and several at once as often as four kinds.
