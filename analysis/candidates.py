@@ -114,7 +114,7 @@ def _with_close_ups(
     }
     for number, small in copies.items():
         (again,) = _rows(networks.detectors[0], small[None])
-        found[number] = close_up.merged(found[number], again, small.shape, boxes[number])
+        found[number] = close_up.merged(found[number], again, small.shape, boxes[number], target)
     return found
 
 

@@ -5,6 +5,7 @@ copy at a third of the size, the face has a size that the network was trained on
 the figures.
 """
 
+import math
 from typing import Literal
 
 import cv2
@@ -22,7 +23,7 @@ SHRINK = 3
 MARGIN = 32
 # With `auto`, the minimum score of a large box that triggers the second pass. A face needs a higher
 # score.
-SUSPICION = 0.1
+SUSPICION = 0.2
 
 
 def wanted(row: Row, close_ups: CloseUps) -> bool:
@@ -39,7 +40,7 @@ def second_look(canvas: U8, box: Letterbox, target: DetectorInput) -> U8:
     first that leaves a margin, or else the full one.
     """
     width, height = box.inside
-    small = max(1, width // SHRINK), max(1, height // SHRINK)
+    small = _small(box, target)
     full, across = target.size
     rows = least(target.heights, small[1] + 2 * MARGIN, full)
     left, top = _corner((rows, across), small)
@@ -50,14 +51,16 @@ def second_look(canvas: U8, box: Letterbox, target: DetectorInput) -> U8:
     return result
 
 
-def merged(row: Row, again: Row, shape: tuple[int, ...], box: Letterbox) -> Row:
+def merged(
+    row: Row, again: Row, shape: tuple[int, ...], box: Letterbox, target: DetectorInput
+) -> Row:
     """Join the candidates of the first pass and the close-ups of the second.
 
     `again` has the outputs of the second pass, and `shape` (height, width, 3) is the shape of its
-    input. The result is in pixels of the first pass's input.
+    input, one of `target`. The result is in pixels of the first pass's input.
     """
     width, height = box.inside
-    small = max(1, width // SHRINK), max(1, height // SHRINK)
+    small = _small(box, target)
     corner = np.array(_corner(shape, small), np.float32)
     back = np.array([width / small[0], height / small[1]], np.float32)
     boxes = (again["boxes"] - np.tile(corner, 2)) * np.tile(back, 2)
@@ -69,6 +72,14 @@ def merged(row: Row, again: Row, shape: tuple[int, ...], box: Letterbox) -> Row:
 
 def _large(boxes: Array) -> Array:
     return np.asarray((boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) >= CLOSE_UP)
+
+
+def _small(box: Letterbox, target: DetectorInput) -> tuple[int, int]:
+    """Return width and height of the copy, in pixels."""
+    width, height = box.inside
+    # A catalog may have a first input of less than a third of another one.
+    factor = max(SHRINK, math.ceil(width / target.size[1]), math.ceil(height / target.size[0]))
+    return max(1, width // factor), max(1, height // factor)
 
 
 def _corner(shape: tuple[int, ...], small: tuple[int, int]) -> tuple[int, int]:

@@ -3,15 +3,15 @@
 import math
 from typing import NamedTuple
 
-from analysis.detection import MAX_ENLARGEMENT
+from analysis.detection import MAX_ENLARGEMENT, fit
 from analysis.errors import MinFaceError
 from analysis.plans import Rules
-from analysis.tiles import OVERLAP, count
+from analysis.tiles import OVERLAP, SHARED, count
 from analysis.types import MinFace
 
 # The longer side of the smallest face that the detector finds in its input, in pixels; see the
 # model's card.
-FOUND = 20.0
+FOUND = 24.0
 # `auto` finds faces of the shorter side over this number: 40 pixels in 1920x1080, 80 in 3840x2160.
 FACES_ALONG = 27
 # `auto` uses the smallest input for images of up to this longer side, in pixels.
@@ -59,12 +59,12 @@ def _at(width: int, height: int, scale: float, rules: Rules) -> Coverage:
     for index, each in enumerate(rules.inputs):
         if scale * width <= each.size[1] and scale * height <= each.size[0]:
             return _whole(index, rules)
-    longer = max(width, height)
     # The whole image yields the faces that do not fit into the overlap of two tiles.
-    too_large = OVERLAP * max(rules.inputs[-1].size) / scale
-    enough = (too_large * max(each.size) >= 2 * FOUND * longer for each in rules.inputs)
-    whole = next((index for index, each in enumerate(enough) if each), len(rules.inputs) - 1)
-    return Coverage(whole, scale, math.ceil(scale * longer))
+    too_large = OVERLAP * min(rules.inputs[-1].size) / scale
+    scales = (fit(width, height, each)[0].scale for each in rules.inputs)
+    enough = (index for index, each in enumerate(scales) if SHARED * too_large * each >= FOUND)
+    whole = next(enough, len(rules.inputs) - 1)
+    return Coverage(whole, scale, math.ceil(scale * max(width, height)))
 
 
 def _whole(index: int, rules: Rules) -> Coverage:

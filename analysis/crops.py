@@ -16,6 +16,9 @@ FER_SIZE = 48
 # The largest roll, in degrees, that a crop does not follow. The emotion network was trained on
 # faces with rolls up to 30 degrees, and landmarks of small faces are off by several degrees.
 UPRIGHT = 15.0
+# Pixels of a square with its padding, per pixel of the image: a larger one, as of a box along an
+# image of 1 x 60,000 pixels, would take gigabytes.
+MOST_PADDED = 4
 # Minimum scale of a warp, as from a face of 100,000 pixels to a crop. A lower one comes from
 # landmarks that all lie on one point, or far outside any image.
 LEAST_SCALE = 1e-3
@@ -39,9 +42,11 @@ def fer_crop(image: U8, box: Array, roll: float = 0.0) -> U8:
 
     image: RGB (h, w, 3) uint8; box: (4,), x1 y1 x2 y2 in pixels of the image; roll: by how many
     degrees the face is turned clockwise. Above `UPRIGHT` the square is turned with the face, so
-    that the face is upright in the crop. Outside the image its border is repeated.
+    that the face is upright in the crop. A square of far more pixels than the image is warped in
+    the same way, which takes no memory for its padding. Outside the image its border is repeated.
     """
-    return _upright(image, box) if abs(roll) <= UPRIGHT else _turned(image, box, roll)
+    small = _side(box) ** 2 <= MOST_PADDED * image.shape[0] * image.shape[1]
+    return _upright(image, box) if abs(roll) <= UPRIGHT and small else _turned(image, box, roll)
 
 
 def enlargement(boxes: Array, size: int) -> float:
@@ -56,12 +61,18 @@ def enlargement(boxes: Array, size: int) -> float:
 
 def _upright(image: U8, box: Array) -> U8:
     x1, y1, x2, y2 = (float(value) for value in box)
-    side = max((x2 - x1) / FRAME_WIDTH_SHARE, (y2 - y1) / FRAME_HEIGHT_SHARE, 1.0)
+    side = _side(box)
     left, top = (x1 + x2 - side) / 2, (y1 + y2 - side) / 2
     crop = _cut(image, round(left), round(top), max(1, round(side)))
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
     method = cv2.INTER_AREA if side > FER_SIZE else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(grey, (FER_SIZE, FER_SIZE), interpolation=method), np.uint8)
+
+
+def _side(box: Array) -> float:
+    """Return the side of the upright square, in pixels."""
+    width, height = (box[2:] - box[:2]).tolist()
+    return max(float(width) / FRAME_WIDTH_SHARE, float(height) / FRAME_HEIGHT_SHARE, 1.0)
 
 
 def _turned(image: U8, box: Array, roll: float) -> U8:

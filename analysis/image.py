@@ -7,7 +7,7 @@ import numpy as np
 from analysis.coverage import Coverage, cover
 from analysis.crops import ARCFACE_SIZE, FER_SIZE, arcface_crops, enlargement, fer_crop
 from analysis.decode import Picture, Side, open_source
-from analysis.detection import Letterbox, Row, fit, select
+from analysis.detection import MAX_ENLARGEMENT, Letterbox, Row, fit, select
 from analysis.errors import ServiceError
 from analysis.orientation import turned, turned_back
 from analysis.plans import Rules
@@ -18,6 +18,7 @@ from analysis.timing import Sample, timed
 from analysis.types import Analysis, Detections, Options, Source
 from engines.types import F32, U8
 
+NO_PIXELS = np.empty((0, 0, 3), np.uint8)
 NO_FACES = Detections(*(np.zeros((0, *shape), np.float32) for shape in ((4,), (5, 2), ())))
 
 
@@ -50,7 +51,6 @@ class Image:
         self.qualities = np.zeros(0, np.float32)
         self.embeddings: F32 | None = None
         self._source = source
-        self._kept: U8 | None = None
 
     def decode(self, rules: Rules) -> None:
         """Decode the pixels that the detector needs, or all if the client requests the image."""
@@ -74,13 +74,16 @@ class Image:
 
     def _place(self, rules: Rules) -> None:
         """Place the picture, and its tiles, in the inputs of the detector."""
-        height, width = self.picture.pixels.shape[:2]
+        picture = self.picture
+        height, width = picture.pixels.shape[:2]
         whole, scale, _ = self.coverage
         self.letterbox, self.shape = fit(width, height, rules.inputs[whole])
         self.tiles = []
         if scale is not None:
-            relative = scale * self.picture.width / width
-            self.tiles = tiles(width, height, relative, rules.inputs[-1])
+            # A JPEG beyond the pixel limit may have fewer pixels than `scale` needs.
+            size = picture.width, picture.height
+            finest = MAX_ENLARGEMENT * max(width, height) / max(size)
+            self.tiles = tiles(*size, min(scale, finest), rules.inputs[-1], (width, height))
 
     def turn(self, degrees: int, rules: Rules) -> None:
         """Make `turned` a multiple of 90 degrees."""
@@ -135,10 +138,10 @@ class Image:
         if self.options.embeddings:
             self.arcface_crops = arcface_crops(pixels, faces.landmarks)
         faces = faces.scaled(width / pixels.shape[1], height / pixels.shape[0])
+        if not self.options.keep_image:
+            self.picture = Picture(NO_PIXELS, width, height)
         self._turn_picture(-self.turned % 360)
         self.faces = turned_back(faces, self.turned, self.picture.width, self.picture.height)
-        self._kept = self.picture.pixels if self.options.keep_image else None
-        self.picture = self.picture._replace(pixels=np.empty((0, 0, 3), np.uint8))
 
     def read(self, scores: F32) -> None:
         """Store the emotion scores (K, 7), and drop the faces whose quality is too low."""
@@ -157,5 +160,8 @@ class Image:
         vectors = self.embeddings
         if vectors is None and self.options.embeddings:  # the image has no faces
             vectors = np.zeros((0, 0), np.float32)
-        size = self.picture.width, self.picture.height
-        return Analysis(*size, self.faces, scores, self.qualities, vectors, self._kept, self.turned)
+        pixels, width, height = self.picture
+        kept = pixels if self.options.keep_image else None
+        return Analysis(
+            width, height, self.faces, scores, self.qualities, vectors, kept, self.turned
+        )

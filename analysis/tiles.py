@@ -15,6 +15,9 @@ from engines.types import Array
 OVERLAP = 0.25
 # The whole image yields the faces of at least this part of the overlap; the tiles yield the others.
 SHARED = 0.5
+# A face whose middle lies this part of its side beyond a core may also belong to that tile: two
+# tiles place the same face a little differently, and neither would keep it. Both do, as duplicates.
+SLACK = 0.05
 # Candidates of all tiles that non-maximum suppression compares; the best are kept.
 MOST = 2000
 Span = tuple[int, int, float, float]  # start and end of a tile; start and end of its core
@@ -41,16 +44,25 @@ def count(width: int, height: int, scale: float, target: DetectorInput) -> int:
     return _along(width, target.size[1] / scale) * _along(height, target.size[0] / scale)
 
 
-def tiles(width: int, height: int, scale: float, target: DetectorInput) -> list[Tile]:
-    """Divide an image of `width` x `height` pixels into tiles of the detector's input `target`."""
-    columns = _spans(width, target.size[1] / scale)
-    rows = _spans(height, target.size[0] / scale)
+def tiles(
+    width: int, height: int, scale: float, target: DetectorInput, pixels: tuple[int, int]
+) -> list[Tile]:
+    """Divide an image into tiles of the detector's input `target`; see `count`.
+
+    pixels: width and height of the decoded image, perhaps smaller. The tiles are in its pixels.
+    """
+    columns = _spans(width, target.size[1] / scale, pixels[0])
+    rows = _spans(height, target.size[0] / scale, pixels[1])
     return [_tile(column, row, target) for row, column in product(rows, columns)]
 
 
 def largest(tile: Tile) -> float:
     """Return the longer side of the largest face that lies within one tile, in pixels."""
-    return OVERLAP * max(tile.right - tile.left, tile.bottom - tile.top)
+    x1, y1, x2, y2 = tile.core
+    sides = (tile.right - tile.left, x1, x2), (tile.bottom - tile.top, y1, y2)
+    # An image of one column or row of tiles is whole in that direction.
+    divided = [side for side, *core in sides if np.isfinite(core).any()]
+    return OVERLAP * min(divided, default=math.inf)
 
 
 def joined(row: Row, box: Letterbox, found: Sequence[tuple[Tile, Row]]) -> Row:
@@ -73,8 +85,10 @@ def _belonging(tile: Tile, row: Row, box: Letterbox, limit: float) -> Row:
     boxes = tile.box.restore(row["boxes"]) + np.tile(corner, 2)
     landmarks = tile.box.restore(row["landmarks"]) + corner
     middles = (boxes[:, :2] + boxes[:, 2:]) / 2
-    own = (middles >= tile.core[:2]).all(axis=1) & (middles < tile.core[2:]).all(axis=1)
-    own &= _sides(boxes) <= limit
+    sides = _sides(boxes)
+    slack = SLACK * sides[:, None]
+    own = (middles >= tile.core[:2] - slack).all(axis=1)
+    own &= (middles < tile.core[2:] + slack).all(axis=1) & (sides <= limit)
     scale = np.float32(box.scale)
     return {
         "scores": row["scores"][own],
@@ -94,13 +108,13 @@ def _along(length: int, side: float) -> int:
     return math.ceil((length - OVERLAP * side) / ((1 - OVERLAP) * side))
 
 
-def _spans(length: int, side: float) -> list[Span]:
-    """Spread tiles evenly; the cores meet in the middle of the overlaps."""
+def _spans(length: int, side: float, pixels: int) -> list[Span]:
+    """Spread the tiles of `length` evenly over `pixels`; cores meet in the middle of overlaps."""
     number = _along(length, side)
     if number == 1:
-        return [(0, length, -math.inf, math.inf)]
-    extent = math.floor(side)
-    starts = [round(i * (length - extent) / (number - 1)) for i in range(number)]
+        return [(0, pixels, -math.inf, math.inf)]
+    extent = math.floor(side * pixels / length)
+    starts = [round(i * (pixels - extent) / (number - 1)) for i in range(number)]
     borders = [(second + first + extent) / 2 for first, second in pairwise(starts)]
     cores = zip([-math.inf, *borders], [*borders, math.inf], strict=True)
     return [(start, start + extent, *core) for start, core in zip(starts, cores, strict=True)]

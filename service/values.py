@@ -6,7 +6,7 @@ from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapV
 from pydantic_core import PydanticCustomError
 
 # The smallest and the largest face that may be wanted, in pixels.
-MIN_FACE_FROM: Final = 8
+MIN_FACE_FROM: Final = 12
 MIN_FACE_TO: Final = 10_000
 MIN_FACE_WANTED: Final = (
     f"auto, fast, or a whole number of pixels from {MIN_FACE_FROM} to {MIN_FACE_TO}"

@@ -103,7 +103,7 @@ def test_a_small_and_a_read_only_disk(small_disk: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("command", ["serve", "build"])
 def test_a_plan_that_cannot_be_read(command: str, own: Path) -> None:
     """Root may read everything but a folder; `build` cannot put a file in a folder's place."""
-    (sidecar,) = own.glob(f"{NAME}*.json")
+    (sidecar,) = own.glob(f"{NAME}-fp32*.json")
     sidecar.unlink()
     (sidecar / "in the way").mkdir(parents=True)
     said = sentence(*([command, "--port", "0"] if command == "serve" else [command, NAME]))
@@ -112,7 +112,7 @@ def test_a_plan_that_cannot_be_read(command: str, own: Path) -> None:
 
 
 def test_a_damaged_plan_is_not_served(own: Path) -> None:
-    (plan,) = own.glob(f"{NAME}*.onnx")
+    (plan,) = own.glob(f"{NAME}-fp32*.onnx")
     plan.write_bytes(plan.read_bytes()[:1000])
     said = sentence("serve", "--port", "0")
     assert f"emotions build --force --engine onnxruntime --precision fp32 {NAME}" in said

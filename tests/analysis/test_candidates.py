@@ -6,18 +6,21 @@ A face is a white square of at least 20 pixels of the input; its red side is the
 import math
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.analyze import analyze
+from analysis.coverage import FOUND
+from analysis.decode import ImageLimits
 from analysis.errors import MinFaceError
 from analysis.networks import Networks
 from analysis.types import Analysis, Input, MinFace, Options
 from engines.types import U8, Array, Feeds
 from tests.analysis.fakes import FakeRunner, Recorder
-from tests.photographs import iou
+from tests.photographs import encode, iou
 
 MOST = 20  # candidates
 LANDMARKS = np.array([[-0.2, -0.1], [0.2, -0.1], [0, 0.05], [-0.15, 0.25], [0.15, 0.25]])
@@ -122,6 +125,21 @@ def test_an_image_that_needs_too_many_tiles_does_not_fail_the_others() -> None:
     for outcome in (first, third):
         assert isinstance(outcome, Analysis)
         assert len(outcome.faces.boxes) == 1
+
+
+@pytest.mark.parametrize("width", [1000, 4000])
+def test_tiles_are_as_fine_as_the_pixels_that_the_limit_leaves(width: int) -> None:
+    """The JPEG is decoded at a quarter of its size, and enlarged twice."""
+    recorder = Recorder(boxes=())
+    limited = recorder.networks(kind=SquareDetector)
+    limits = ImageLimits(max_bytes=1 << 24, max_pixels=width * 1000 // 4)
+    limited.rules = msgspec.structs.replace(limited.rules, limits=limits)
+    data = encode(picture(width, 4000, (width // 2, 2200, 80)), "JPEG")
+    (result,) = analyze([Input(data, Options(min_face=int(FOUND)))], limited)
+    (box,) = result.unwrap().faces.boxes
+    assert iou(box.tolist(), (width // 2, 2200, width // 2 + 80, 2280)) > 0.8
+    _, *parts = recorder.rows["detector"]
+    assert len(parts) == (2 if width == 1000 else 4)
 
 
 @pytest.mark.parametrize("quarters", [0, 1, 2, 3])

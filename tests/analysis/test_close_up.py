@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from analysis.analyze import analyze
 from analysis.close_up import MARGIN, SHRINK, CloseUps, merged, second_look, wanted
-from analysis.detection import PADDING, nms
+from analysis.detection import PADDING, fit, nms
 from analysis.types import DetectorInput, Input, Options
 from engines.types import U8
 from tests.analysis.pictures import IMAGES, SIZE, faces, letterbox, networks, outcome, same, shipped
@@ -89,7 +89,8 @@ def test_points_come_back_from_the_second_look(
 ) -> None:
     image = np.broadcast_to(np.uint8(200), (height, width, 3))
     canvas, box = letterbox(image, heights)
-    again = second_look(canvas, box, DetectorInput(SIZE, tuple(heights)))
+    target = DetectorInput(SIZE, tuple(heights))
+    again = second_look(canvas, box, target)
     least = max(1, box.inside[1] // SHRINK) + 2 * MARGIN
     assert len(again) == min(h for h in (*heights, SIZE[0]) if h >= least)
     rows, columns = np.nonzero((again != PADDING).any(axis=2))
@@ -103,7 +104,7 @@ def test_points_come_back_from_the_second_look(
         "landmarks": np.tile(point, (1, 5, 1)),
     }
     none = {name: value[:0] for name, value in seen.items()}
-    back = merged(none, seen, again.shape, box)
+    back = merged(none, seen, again.shape, box, target)
     assert np.allclose(back["landmarks"][0, 0], np.array(at) * box.inside, atol=0.01)
     centre = back["boxes"].reshape(2, 2).mean(axis=0)
     assert np.allclose(centre, back["landmarks"][0, 0], atol=0.01)
@@ -118,7 +119,19 @@ def test_only_close_ups_are_taken_from_the_second_look() -> None:
         "landmarks": np.zeros((2, 5, 2), np.float32),
     }
     none = {name: value[:0] for name, value in row.items()}
-    assert merged(none, row, (640, 640, 3), box)["scores"].tolist() == [pytest.approx(0.8)]
+    found = merged(none, row, (640, 640, 3), box, DetectorInput(SIZE))
+    assert found["scores"].tolist() == [pytest.approx(0.8)]
+
+
+@pytest.mark.parametrize("size", [(320, 320), (640, 384), (384, 640)])
+def test_the_copy_fits_into_a_first_input_of_any_size(size: tuple[int, int]) -> None:
+    """A user's catalog may have such an input."""
+    box, shape = fit(4000, 3900, DetectorInput((1280, 1280)))
+    again = second_look(np.full(shape, 200, np.uint8), box, DetectorInput(size))
+    assert again.shape == (*size, 3)
+    rows, columns = np.nonzero((again != PADDING).any(axis=2))
+    ratio = (np.ptp(columns) + 1) / (np.ptp(rows) + 1)
+    assert ratio == pytest.approx(4000 / 3900, rel=0.02)
 
 
 def test_parts_of_a_close_up_are_dropped_and_a_small_face_in_front_does_not_drop_it() -> None:

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
@@ -193,3 +195,16 @@ def test_landmarks_without_a_scale_give_a_crop(spread: float) -> None:
     image = np.full((40, 60, 3), 7, np.uint8)
     landmarks = 20 + spread * ARCFACE_TEMPLATE
     assert arcface_crop(image, landmarks).shape == (112, 112, 3)
+
+
+@pytest.mark.parametrize("shape", [(6000, 1, 3), (1, 6000, 3), (5000, 40, 3)])
+def test_a_box_along_a_narrow_image_takes_little_memory(shape: tuple[int, int, int]) -> None:
+    """A square around it has thousands of times the pixels of the image."""
+    image = np.full(shape, 90, np.uint8)
+    box = np.array([0, 0, shape[1], shape[0]], np.float32)
+    tracemalloc.start()
+    crop = fer_crop(image, box)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (crop == 90).all()
+    assert peak < 20 * image.nbytes

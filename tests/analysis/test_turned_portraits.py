@@ -8,9 +8,11 @@ import pytest
 from PIL import Image
 
 from analysis.networks import Networks
+from analysis.pose import rolls
+from analysis.types import Analysis, Options, Orientation
 from engines.types import U8
 from tests.analysis.pictures import faces, networks, shipped
-from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE
+from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, read
 
 
 @pytest.fixture(scope="module")
@@ -26,16 +28,32 @@ def turned(file: Path, angle: float) -> U8:
     return np.asarray(upright.rotate(-angle, Image.Resampling.BICUBIC, True, fillcolor=grey))
 
 
-@pytest.mark.parametrize(
-    ("file", "angle"),
-    [
-        *((ASTRONAUT_FILE, angle) for angle in range(-60, 61, 15)),
-        *((HOPPER_FILE, angle) for angle in range(-30, 61, 15)),
-    ],
-)
+PORTRAITS = pytest.mark.parametrize("file", [ASTRONAUT_FILE, HOPPER_FILE])
+
+
+@PORTRAITS
+@pytest.mark.parametrize("angle", [*range(-60, 61, 15), -90, 90, 180])
+@pytest.mark.parametrize("orientation", ["exif", "auto"])
 def test_a_turned_portrait_has_the_emotion_of_the_upright_one(
-    found_by: Networks, file: Path, angle: int
+    found_by: Networks, file: Path, angle: int, orientation: Orientation
 ) -> None:
-    # The first face is the largest one.
-    upright, tilted = (faces(found_by, turned(file, each)).scores[0] for each in (0, angle))
-    assert tilted.argmax() == upright.argmax()
+    options = Options(orientation=orientation)
+    upright, tilted = (surest(faces(found_by, turned(file, each), options)) for each in (0, angle))
+    assert tilted[0] == upright[0]
+    assert abs((tilted[1] - upright[1] - angle + 180) % 360 - 180) < 15
+
+
+@PORTRAITS
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+def test_auto_says_how_to_turn_a_photograph_that_lies_or_stands_on_its_head(
+    found_by: Networks, file: Path, quarters: int
+) -> None:
+    # `np.rot90` turns counter-clockwise, and `turned` is the way back, clockwise.
+    image = np.ascontiguousarray(np.rot90(read(file), quarters))
+    assert faces(found_by, image, Options(orientation="auto")).turned == 90 * quarters
+
+
+def surest(found: Analysis) -> tuple[int, float]:
+    """The emotion of the face with the highest score, and its roll in degrees."""
+    best = found.faces.scores.argmax()
+    return int(found.scores[best].argmax()), float(rolls(found.faces.landmarks)[best])

@@ -17,7 +17,7 @@ from tests.photographs import encode
     ("option", "value", "advice"),
     [
         ("--min-face", "tiny", values.MIN_FACE_WANTED),
-        ("--min-face", "7", values.MIN_FACE_WANTED),
+        ("--min-face", "11", values.MIN_FACE_WANTED),
         ("--min-face", "9" * 5000, values.MIN_FACE_WANTED),
         ("--orientation", "upright", "'exif', 'auto'"),
         ("--min-quality", "1.5", "1"),
@@ -37,9 +37,9 @@ def test_a_wrong_value_of_an_option_is_named(
 @pytest.mark.parametrize(
     ("given", "code"),
     [
-        ({"EMOTIONS_MIN_FACE": "8"}, "min_face_too_small"),
-        ({"EMOTIONS_MIN_FACE": "8", "--min-face": "fast"}, None),
-        ({"--min-face": "8"}, "min_face_too_small"),
+        ({"EMOTIONS_MIN_FACE": "12"}, "min_face_too_small"),
+        ({"EMOTIONS_MIN_FACE": "12", "--min-face": "fast"}, None),
+        ({"--min-face": "12"}, "min_face_too_small"),
     ],
 )
 def test_an_option_has_precedence_over_its_variable(

@@ -65,7 +65,7 @@ def test_commands_warn_before_they_start() -> None:
     assert ended.stderr.count("did you mean EMOTIONS_MIN_SCORE?") == 1
 
 
-@pytest.mark.parametrize("value", ["auto", "fast", "8", "10000"])
+@pytest.mark.parametrize("value", ["auto", "fast", "12", "10000"])
 def test_the_smallest_face_is_a_word_or_a_number(
     monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
@@ -81,7 +81,7 @@ def test_another_smallest_face_is_explained_in_one_sentence(
     with pytest.raises(ValidationError) as wrong:
         Settings()
     sentence = explain(Settings, wrong.value)
-    wanted = "auto, fast, or a whole number of pixels from 8 to 10000"
+    wanted = "auto, fast, or a whole number of pixels from 12 to 10000"
     assert sentence.startswith(f"EMOTIONS_MIN_FACE: Input should be {wanted} (Default")
     assert sentence.count("EMOTIONS_") == 1
 

@@ -1,4 +1,4 @@
-"""`python -m training.detector.calibrate`: shift the scores until false faces are as rare as wanted.
+"""`python -m training.detector.calibrate`: shift the scores until false faces are rare enough.
 
 A network that learns to find faces in the dark also finds more faces where there are none. Here the
 logit of the class "face" is lowered by a constant, so that the network has at most as many false

@@ -82,7 +82,7 @@ def find(detector: Detector, image: U8, wanted: F32, policy: CloseUps) -> tuple[
     row = detector(canvas)
     if again := close_up.wanted(row, policy):
         small = close_up.second_look(canvas, box, INPUT)
-        row = close_up.merged(row, detector(small), small.shape, box)
+        row = close_up.merged(row, detector(small), small.shape, box, INPUT)
     boxes = selected(row, box).boxes
     hit = bool(len(boxes)) and float(overlaps(boxes, wanted[None]).max()) >= 0.5
     return hit, len(boxes), again

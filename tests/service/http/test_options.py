@@ -51,9 +51,9 @@ def _case(name: str, named: tuple[str, ...]) -> Case:
 IMAGES = [{"data": TEXT}]
 LARGE = encode(np.zeros((3000, 4000, 3), np.uint8), "PNG")
 TOO_SMALL = Case(
-    "`?min_face=8` for an image of 4000 x 3000 pixels",
+    "`?min_face=12` for an image of 4000 x 3000 pixels",
     "an error that names the fix",
-    "422 `min_face_too_small`, names `min_face=8`, `or more, or min_face=auto`",
+    "422 `min_face_too_small`, names `min_face=12`, `or more, or min_face=auto`",
 )
 ROWS = [
     query("", "embedding=true", "embedding:", "did you mean embeddings?"),
@@ -78,10 +78,10 @@ ROWS = [
     query("", "min_score=50", "min_score:", "a number from 0 to 1"),
     query("", "max_faces=0", "max_faces:", "a whole number from 1 to 1000"),
     query("", "max_faces=1.5", "max_faces:", "a whole number from 1 to 1000"),
-    *(query("", f"min_face={value}") for value in ("auto", "fast", "40", "8", "10000")),
-    *(query("", f"min_face={value}", "min_face:", "auto, fast, or a whole number of pixels from 8")
-      for value in ("7", "10001", "40px", "4.5", "Fast", "")),
-    Row(TOO_SMALL, LARGE, query="min_face=8"),
+    *(query("", f"min_face={value}") for value in ("auto", "fast", "40", "12", "10000")),
+    *(query("", f"min_face={value}", "min_face:", "auto, fast, or a whole number of pixels from 12")
+      for value in ("11", "10001", "40px", "4.5", "Fast", "")),
+    Row(TOO_SMALL, LARGE, query="min_face=12"),
     *(query("", f"orientation={value}") for value in ("exif", "auto")),
     *(query("", f"orientation={value}", "orientation:", "exif or auto") for value in ("90", "")),
     *(query("", f"min_quality={value}") for value in ("0", "0.05")),
@@ -139,7 +139,7 @@ def test_no_option_is_ignored(server: Server, row: Row) -> None:
 def test_a_face_too_small_for_one_of_several_images_is_its_error(server: Server) -> None:
     files = [("images", ("large.png", LARGE)), ("images", ("photo.jpg", PHOTO))]
     with server.client() as client:
-        large, photo = client.post(f"{URL}?min_face=8", files=files).json()["images"]
+        large, photo = client.post(f"{URL}?min_face=12", files=files).json()["images"]
     assert large["error"]["code"] == "min_face_too_small"
     assert large["faces"] == []
     assert photo["error"] is None
