@@ -70,8 +70,9 @@ def _emotions(networks: Networks, labels: Sequence[str], path: Path, angle: int)
     result = analyzed(networks, image)
     if not len(result.faces.scores):
         return "not found"
-    ignored = networks.emotion.output(fer_crop(image, result.faces.boxes[0])[None])[0]
-    both = ignored, result.scores[0]
+    surest = result.faces.scores.argmax()
+    ignored = networks.emotion.output(fer_crop(image, result.faces.boxes[surest])[None])[0]
+    both = ignored, result.scores[surest]
     return " → ".join(f"{labels[int(row.argmax())]} {row.max():.2f}" for row in both)
 
 

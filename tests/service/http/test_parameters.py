@@ -63,7 +63,10 @@ def read(text: str, deadline: str | None) -> object:
         ("min_face=40&orientation=auto&min_quality=0.5", None),
         ("min_face=auto&orientation=exif&min_quality=0", None),
         ("min_face=fast", None),
-        *((f"min_face={value}", None) for value in ("12", "10000", "11", "10001", "40px", "1e9", "")),
+        *(
+            (f"min_face={value}", None)
+            for value in ("12", "10000", "11", "10001", "40px", "1e9", "")
+        ),
         ("orientation=90", None),
         ("orientation=", None),
         *((f"min_quality={value}", None) for value in ("nan", "-0.1", "1.1", "high")),
