@@ -55,7 +55,7 @@ def test_without_a_second_look_a_close_up_is_missed_and_auto_looks_again(plans: 
 
 
 @pytest.mark.parametrize(
-    ("score", "side", "again"), [(0.05, 500, False), (0.15, 500, True), (0.99, 300, False)]
+    ("score", "side", "again"), [(0.15, 500, False), (0.25, 500, True), (0.99, 300, False)]
 )
 def test_auto_looks_again_if_a_large_anchor_has_a_low_score(
     score: float, side: float, again: bool
