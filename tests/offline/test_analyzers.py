@@ -59,7 +59,7 @@ async def test_the_options_of_a_face_reach_the_networks(
     found = await analyzed(Options(orientation="auto"), np.rot90(upright[:300, 80:380]))
     assert (found.turned, [face.emotion for face in found.faces]) == (90, ["happy"])
     assert (await analyzed(Options(min_quality=1.0), upright)).faces == []
-    long = await analyzed(Options(min_face=12), np.zeros((500, 8000, 3), np.uint8))
+    long = await analyzed(Options(min_face=12), np.zeros((1000, 8000, 3), np.uint8))
     assert long.error is not None
     assert long.error.code == "min_face_too_small"
 
