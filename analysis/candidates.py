@@ -1,8 +1,8 @@
 """Candidates for faces: all passes of the detector over some images.
 
-The detector sees each image once. It sees an image again at a third of its size if a face may fill
-the frame, turned if no face is upright and the client requests it, and in tiles if faces may be too
-small in the whole image.
+The detector sees each image once. It sees the image again at a third of its size if a face may fill
+the frame. It sees tiles of the image if faces may be too small in the whole image. With
+`orientation=auto`, it sees the image turned if no face is upright.
 """
 
 from collections import defaultdict
@@ -61,7 +61,7 @@ def _add_tiles(image: Image, networks: Networks) -> None:
 
 
 def _turn_upright(image: Image, networks: Networks) -> None:
-    """Turn an image without upright faces to where the most of its faces are upright, if any."""
+    """Turn an image without upright faces so that most of its faces are upright, if any can be."""
     rules = networks.rules
     found = {0: (evidence(image.found(rules)), image.candidates)}
     if found[0][0] > 0:

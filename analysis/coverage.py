@@ -12,7 +12,8 @@ from analysis.types import MinFace
 # The longer side of the smallest face that the detector finds in its input, in pixels; see the
 # model's card.
 FOUND = 23.0
-# `auto` finds faces of the shorter side over this number: 40 pixels in 1920x1080, 80 in 3840x2160.
+# `auto` finds faces of 1 / FACES_ALONG of the shorter side, if that is at least `FOUND` pixels: 40
+# pixels in 1920x1080, 80 in 3840x2160.
 FACES_ALONG = 27
 # `auto` uses the smallest input for images of up to this longer side, in pixels.
 SMALL_IMAGE = 800
@@ -22,8 +23,8 @@ class Coverage(NamedTuple):
     """How the detector sees an image.
 
     whole: index of the input for the whole image, in `Rules.inputs`; tile_scale: pixels of a tile
-    per pixel of the image, or None without tiles; side: pixels that the longer side of the decoded
-    image needs.
+    per pixel of the image, or None without tiles; side: how many pixels the longer side of the
+    decoded image must have.
     """
 
     whole: int
@@ -76,7 +77,7 @@ def _tiles(width: int, height: int, scale: float, rules: Rules) -> int:
 
 
 def _largest_scale(width: int, height: int, rules: Rules) -> float:
-    """Return the largest scale, within a hundredth, that needs no more tiles than allowed."""
+    """Return the largest scale, to 1 %, that needs at most `rules.max_tiles` tiles."""
     low, high = 0.0, MAX_ENLARGEMENT
     while high - low > high / 100:
         middle = (low + high) / 2

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.landmarks import settled
 from analysis.types import Detections, DetectorInput
 from engines.types import F32, U8, Array
 
@@ -95,9 +96,8 @@ def select(
     boxes = np.clip(boxes, 0, [box.width, box.height, box.width, box.height]).astype(np.float32)
     areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     order = [i for i in np.argsort(-areas, kind="stable") if areas[i] > 0][:max_faces]
-    return Detections(
-        boxes[order], box.restore(row["landmarks"][likely][kept][order]), scores[kept][order]
-    )
+    landmarks = box.restore(row["landmarks"][likely][kept][order])
+    return Detections(boxes[order], settled(boxes[order], landmarks), scores[kept][order])
 
 
 def nms(boxes: Array, scores: Array, iou: float) -> NDArray[np.intp]:

@@ -8,7 +8,7 @@ from engines.types import Array, Feeds, Runner
 
 
 class OnDemandRunner(Runner):
-    """Opens a plan when its first batch comes: a service that never needs it saves its memory."""
+    """Opens a plan at its first batch, so that a plan without images takes no memory."""
 
     def __init__(self, opened: Callable[[], Runner]) -> None:
         self._open, self._stack = opened, ExitStack()

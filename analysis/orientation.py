@@ -6,9 +6,9 @@ from analysis.pose import rolls
 from analysis.types import Detections
 from engines.types import F32, U8
 
-# By how many degrees clockwise to turn an image, other than not at all.
+# Turns to try besides none, in degrees clockwise.
 TURNS = (90, 180, 270)
-# A face that is turned further than this is not upright, in degrees.
+# Largest roll of an upright face, in degrees.
 UPRIGHT = 45.0
 
 
@@ -24,7 +24,7 @@ def turned(pixels: U8, degrees: int) -> U8:
 
 
 def turned_back(faces: Detections, degrees: int, width: int, height: int) -> Detections:
-    """Map faces that were found in a `turned` image to the image, of `width` x `height` pixels."""
+    """Map faces found in a `turned` image to the image before the turn, `width` x `height`."""
     corners, landmarks = faces.boxes.reshape(-1, 2, 2), faces.landmarks
     for quarter in reversed(range(degrees // 90)):
         length = width if quarter % 2 else height

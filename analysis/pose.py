@@ -13,7 +13,7 @@ MODEL: F64 = np.array(
 )
 # The linear map from five coordinates to the least-squares axis x, y, z of the model, (3, 5).
 AXIS: F64 = np.linalg.pinv(np.hstack([MODEL, np.ones((5, 1))]))[:3]
-# A bound for coordinates in pixels. Beyond it lies no image, and squares stay finite.
+# Limit for coordinates in pixels. No image is that large, and squares of it are finite.
 FAR = 1e9
 
 

@@ -21,17 +21,17 @@ from engines.types import F32, U8, Array
 
 FILE = Path(__file__).with_name("quality.toml")
 MEASURES = ("sharpness", "yaw", "certainty")
-# Added to variances of grey levels, so that a crop of one colour has a sharpness.
+# Added to variances of grey levels, so that the sharpness of a crop of one colour is defined.
 ROUNDING = 1 / 12
-# The least number of which a measure is the logarithm.
+# Smaller values are raised to this one before the logarithm.
 LEAST = 1e-6
 
 
 class Term(NamedTuple):
     """A measure in the sum: `weight` and `square` are for the standardised value and its square.
 
-    The value is limited to `low` to `high`, the range that the fit saw, so that the sum never
-    extrapolates; then `mean` is subtracted, and the difference divided by `deviation`.
+    The value is limited to the range of the fit, `low` to `high`, so that the sum never
+    extrapolates. Then `mean` is subtracted, and the difference is divided by `deviation`.
     """
 
     mean: float
@@ -86,8 +86,8 @@ def measures(faces: Detections, crops: Sequence[U8], scores: F32) -> list[dict[s
     """Return `MEASURES` of each face by name; arguments as for `qualities`.
 
     sharpness: log of the variance of the Laplacian of the crop over the variance of the crop; yaw:
-    degrees to either side; certainty: log-odds of the highest score. Each face is measured by
-    itself, so that its neighbours do not change its bits.
+    degrees to either side; certainty: log-odds of the highest score. Each face is measured
+    alone, so that the other faces do not change its bits.
     """
     yaws = poses(faces.landmarks)[:, 0]
     return [_measured(*row) for row in zip(yaws.tolist(), crops, scores, strict=True)]
@@ -105,5 +105,5 @@ def _measured(yaw: float, crop: U8, scores: Array) -> dict[str, float]:
 
 
 def _log(value: float) -> float:
-    """Return the logarithm, of `LEAST` for values that have none; NaN is one of them."""
+    """Return the logarithm of a value of at least `LEAST`; NaN counts as `LEAST`."""
     return math.log(max(LEAST, value))

@@ -15,10 +15,11 @@ from engines.types import Array
 OVERLAP = 0.25
 # The whole image yields the faces of at least this part of the overlap; the tiles yield the others.
 SHARED = 0.5
-# A face whose middle lies this part of its side beyond a core may also belong to that tile: two
-# tiles place the same face a little differently, and neither would keep it. Both do, as duplicates.
+# A tile also keeps a face whose middle is outside its core by at most this part of the face's side.
+# Two tiles place a face a little differently, so each could assign it to the other. If both keep
+# it, non-maximum suppression removes one.
 SLACK = 0.05
-# Candidates of all tiles that non-maximum suppression compares; the best are kept.
+# At most so many candidates go to non-maximum suppression: those with the best scores.
 MOST = 2000
 Span = tuple[int, int, float, float]  # start and end of a tile; start and end of its core
 
@@ -26,8 +27,8 @@ Span = tuple[int, int, float, float]  # start and end of a tile; start and end o
 class Tile(NamedTuple):
     """A part of an image, in pixels of that image.
 
-    left, top, right, bottom: its edges; core: x1, y1, x2, y2 of the part whose faces belong to this
-    tile and not to a neighbour, by their middle; box, shape: its place in the detector's input.
+    left, top, right, bottom: its edges; core: x1, y1, x2, y2 of the part where the middles of its
+    own faces are, infinite where there is no neighbour; box, shape: its place in the input.
     """
 
     left: int
@@ -60,7 +61,7 @@ def largest(tile: Tile) -> float:
     """Return the longer side of the largest face that lies within one tile, in pixels."""
     x1, y1, x2, y2 = tile.core
     sides = (tile.right - tile.left, x1, x2), (tile.bottom - tile.top, y1, y2)
-    # An image of one column or row of tiles is whole in that direction.
+    # With one column or row of tiles, the image is not divided in that direction.
     divided = [side for side, *core in sides if np.isfinite(core).any()]
     return OVERLAP * min(divided, default=math.inf)
 

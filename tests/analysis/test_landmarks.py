@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from analysis.landmarks import SIDE, TEMPLATE, Locate, eyes, place_landmarks
+from analysis.landmarks import SIDE, TEMPLATE, Locate, eyes, place_landmarks, settled
+from analysis.pose import rolls
 from engines.backends.onnxruntime import session
 from engines.types import F32, U8, Array
 from tests.analysis.pictures import faces, networks, shipped
@@ -141,3 +142,22 @@ def test_an_analysis_places_landmarks_where_there_is_a_network(plans: Path) -> N
 def test_the_network_is_small_enough_for_one_core() -> None:
     assert NETWORK.stat().st_size <= 2_000_000
     assert multiply_adds(onnx.load(NETWORK)) <= 27_000_000
+
+
+@given(st.floats(0.3, 3), st.floats(-180, 180), st.floats(0, 1))
+def test_landmarks_that_collapse_become_those_of_an_upright_face(
+    scale: float, turn: float, share: float
+) -> None:
+    """The detector's landmarks are a mean of several orientations if it is unsure."""
+    angle = np.radians(turn)
+    matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    points = (TEMPLATE - TEMPLATE.mean(0)) @ matrix.T * scale
+    side = eyes(points) / 0.37
+    box = np.array([-side / 2, -side / 2, side / 2, side / 2])
+    (found,) = settled(box[None], (share * points)[None])
+    if share * 0.37 > 0.26:
+        assert np.allclose(found, share * points, atol=1e-4)
+    if share * 0.37 < 0.24:
+        assert abs(rolls(found[None])[0]) < 1
+        assert eyes(found) == pytest.approx(0.37 * side, rel=0.01)
+        assert (np.abs(found) < side / 2).all()

@@ -49,7 +49,7 @@ def test_an_option_has_precedence_over_its_variable(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (tmp_path / "long.png").write_bytes(encode(np.zeros((500, 8000, 3), np.uint8), "PNG"))
+    (tmp_path / "long.png").write_bytes(encode(np.zeros((1000, 8000, 3), np.uint8), "PNG"))
     options: list[str] = []
     for name, value in given.items():
         if name.startswith("--"):

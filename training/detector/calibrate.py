@@ -1,9 +1,9 @@
 """`python -m training.detector.calibrate`: shift the scores until false faces are rare enough.
 
-A network that learns to find faces in the dark also finds more faces where there are none. Here the
-logit of the class "face" is lowered by a constant, so that the network has at most as many false
-faces as the reference, at the score of the service. The pictures are backgrounds of the training
-part, plain and with the effects of `kinds_of_view`; the held-out part stays for the evaluation.
+A network that learns to find faces in the dark also finds more faces where there are none. This
+command lowers the logit of the class "face" by a constant. The network then has at most as many
+false faces as the reference, at the score of the service. The pictures are backgrounds of the
+training part, plain and with the effects of `kinds_of_view`. The held-out part is for evaluation.
 """
 
 import argparse

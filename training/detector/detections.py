@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from analysis.landmarks import settled
 from engines.types import F32, U8
 from training.detector.loader import normalise
 from training.detector.network import STRIDES, RetinaFace
@@ -67,5 +68,6 @@ def detect(network: RetinaFace, images: U8, threshold: float) -> list[Detections
         likely = score >= threshold
         boxes, points = decode(regression[likely], prior[likely])
         kept = suppress(boxes, score[likely])
-        faces.append(Detections(boxes[kept], score[likely][kept], points[kept]))
+        points = settled(boxes[kept], points[kept])
+        faces.append(Detections(boxes[kept], score[likely][kept], points))
     return faces

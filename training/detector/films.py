@@ -1,8 +1,8 @@
 """Scenes as films have them, each with the clear picture in which the teacher finds the faces.
 
 The teacher sees the scene before covers, blur, darkness, compression and cuts. So the student
-learns to find faces that the teacher would miss. Where a face is past recognition, the loss is
-least at the share of such places that have a face, which is low.
+learns to find faces that the teacher would miss. Where a face is no longer recognizable, the loss
+is smallest if the score is the share of such places that have a face, which is low.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,8 @@ from training.detector.scenes import backdrop, layout, make_scene, pick
 from training.detector.views import cover, varied
 
 PADDING_BGR = (104, 117, 123)
-# Shares: of scenes as in `scenes`; of the others, with one cut face; of the rest, without a face.
+# Shares: PLAIN of the scenes are as in `scenes`; CROPPED of the others have one face, cut out;
+# EMPTY of the rest have no face.
 PLAIN, CROPPED, EMPTY = 0.3, 0.2, 0.25
 COVERED, PROFILES, TILTED = 0.25, 0.25, 1 / 3  # shares of the photographs
 MAX_TILT = 60.0  # degrees
@@ -68,7 +69,7 @@ def add(photo: U8, where: Placement, pair: Pair, whole: bool, rng: np.random.Gen
 
 
 def alone(size: int, rng: np.random.Generator) -> Placement:
-    """Place one face of any height, to be cut out: in the upper left corner, or anywhere."""
+    """Place a face that will be cut out: in the upper left corner, or anywhere."""
     height = float(np.exp(rng.uniform(np.log(LOW), np.log(min(HIGH, 0.9 * size)))))
     width = height * FACE_SIZE[0] / FACE_SIZE[1]
     room = np.array([size - width, size - height])
@@ -96,7 +97,7 @@ def tilted(where: Placement, rng: np.random.Generator) -> Placement:
 
 
 def film(image: U8, rng: np.random.Generator) -> U8:
-    """Apply one strong effect, or the usual ones."""
+    """Apply one strong effect, or those of `degrade`."""
     draw = rng.random()
     for effect, share in EFFECTS:
         if draw < share:

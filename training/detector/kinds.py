@@ -1,11 +1,11 @@
 """`python -m training.detector.kinds`: recall by kind of view, and false faces.
 
 Held-out photographs are set into held-out backgrounds, see `kinds_of_view`. The detectors run as in
-the service. A face is found at IoU 0.4 with its nominal box, at the score of the service. Prints
-tables of the faces found in pictures without a face, of the recall, and of the landmarks that
-follow a turned face. The recall of the first network is also given at the score with which it has
-as many false faces as the reference. Differences have their standard error, clustered by
-photograph, because photographs occur again.
+the service. A face is found if a box has an IoU of 0.4 with the nominal box and at least the score
+of the service. Prints three tables: false faces in pictures without a face, recall, and the share
+of landmarks that follow a turned face. The recall of the first network is also given at the score
+with which it has as many false faces as the reference. Standard errors of differences are clustered
+by photograph, because a photograph is used more than once.
 """
 
 import argparse
@@ -28,9 +28,9 @@ from training.detector.served import IOU, SCORE, SIDE, Detector, detector_of, fa
 from training.detector.weights import load_wts
 
 TURN = 20.0  # largest difference between the roll of the landmarks and the truth, degrees
-FEWEST = 40  # photographs in profile; with fewer, those of the training part join them
+FEWEST = 40  # photographs in profile; with fewer, those of the training part are added
 MOSAIC = 4  # backgrounds in a row and in a column of a mosaic
-LOWEST = 0.3  # score of the faces that are kept, to choose a score afterwards
+LOWEST = 0.3  # lowest score of the faces that are kept, so that other scores can be tried
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def false_scores(detector: Detector, images: Sequence[U8], side: int) -> F64:
 
 
 def equal_score(first: F64, second: F64) -> float:
-    """Return the score above which `first` has as many entries as `second` has from `SCORE` on."""
+    """Return the score from which `first` has at most as many entries as `second` from `SCORE`."""
     allowed = int((second >= SCORE).sum())
     if len(first) <= allowed:
         return LOWEST

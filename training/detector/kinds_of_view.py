@@ -125,7 +125,7 @@ def _order(photographs: int, faces: int, rng: np.random.Generator) -> list[int]:
 def _places(
     rows: int, height: float, side: int, kind: Kind, rng: np.random.Generator
 ) -> list[Placement]:
-    """Return a place in the middle of each cell, give or take the room that is left there."""
+    """Return a place near the middle of each cell, shifted at random within the free room."""
     cell = side / rows
     room = max(0.0, cell - CELL * height) / 2
     return [
@@ -167,7 +167,7 @@ def _picture(
 
 
 def _cut_out(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Keep the only face, with hardly a margin."""
+    """Cut out the only face with the `MARGINS` of training."""
     (box,) = picture.boxes
     margins = (box[3] - box[1]) * rng.uniform(*MARGINS, 4)
     left, top = np.maximum(0, np.round(box[:2] - margins[:2])).astype(int)

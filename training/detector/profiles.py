@@ -8,8 +8,8 @@ from engines.types import U8
 from training.detector.detections import Detections, detect
 from training.detector.network import RetinaFace
 
-# Distance of the nose from the middle of the eyes, along the line of the eyes, in distances of the
-# eyes: about 0 for a face from the front, and above this for one turned aside.
+# A face is in profile if its nose is further than this from the middle of the eyes, measured along
+# the line of the eyes, in distances between the eyes. A frontal face has about 0.
 ASIDE = 0.3
 INPUT = 256  # side of the network's input, in pixels
 AT_ONCE = 32

@@ -1,7 +1,7 @@
 """Quarter turns of scenes: the teacher sees a scene upright, the student sees it turned.
 
-The teacher is blind to faces that lie on their side, and places upright landmarks on faces that
-stand on their head. Its outputs for the upright scene, turned, are right for the turned scene.
+The teacher misses half of the faces that lie on their side, and places upright landmarks on most
+faces that are upside down. Its outputs for the upright scene, turned, fit the turned scene.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from training.detector.network import ANCHORS_PER_CELL, STRIDES, Output
 
-# Quarter turns, counter-clockwise, of the pairs of a run, one after the other.
+# Quarter turns, counter-clockwise, of successive pairs; the cycle repeats.
 CYCLE = (0, 0, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0)
 Turn = Callable[[Tensor, int], Tensor]
 

@@ -46,7 +46,10 @@ def faces_in(
     padded: bool = False,
     score: float = SCORE,
 ) -> Detections:
-    """Detect the faces of an RGB image (h, w, 3), in its pixels; `padded`: to a square input."""
+    """Detect the faces of an RGB image (h, w, 3), in its pixels.
+
+    padded: pad the image to a square input, as on a GPU.
+    """
     heights = () if padded else heights_of(side)
     canvas, box = letterbox(image, (side, side), heights)
     return selected(detector(canvas), box, score)

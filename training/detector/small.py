@@ -3,8 +3,8 @@
 Held-out heads are set at random places into a grey frame, and the service's `analyze` finds them
 with the plans of `emotions build`. The size of a head is the height of its nominal face box, in
 pixels of the frame. Prints a table per frame: for each `min_face` the median CPU time per image,
-with 24 heads and with two, and the recall by size at IoU 0.4 with the nominal box. The measurements
-of all choices take turns.
+with 24 heads and with two, and the recall by size at IoU 0.4 with the nominal box. All choices are
+measured on each frame in turn, so that a noisy host affects them alike.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from training.serving import analyzed, serving
 SIZES = ((640, 480), (1920, 1080), (3840, 2160), (8000, 1000))  # width, height
 HEIGHTS = (20, 30, 40, 50, 60, 80, 100, 120)  # of faces, pixels
 CHOICES: tuple[MinFace, ...] = ("fast", "auto", 80, 40, 20)
-HEADS, FEW = 24, 2  # in a frame, or as many as have room
+HEADS, FEW = 24, 2  # heads per frame, or as many as have room
 CELL = 1.7  # room for a head, in heights of its face
 GREY = 128
 IOU = 0.4
@@ -48,7 +48,7 @@ class Frame(NamedTuple):
 class Row:
     """Results of one choice: found and wanted faces by size, and CPU ms with many and few heads.
 
-    refused: the code of the error if the service refuses the choice for this frame.
+    refused: the code of the error if the service rejects the choice for this frame.
     """
 
     found: dict[int, int] = field(default_factory=lambda: dict.fromkeys(HEIGHTS, 0))
@@ -96,7 +96,7 @@ def measure(
 
 
 def add(row: Row, networks: Networks, choice: MinFace, frames: tuple[Frame, Frame]) -> None:
-    """Analyse a frame with many heads and one with few, and add the results to `row`."""
+    """Analyze a frame with many heads and one with few, and add the results to `row`."""
     many, few = frames
     try:
         hits, spent = found(networks, many, choice)
@@ -143,7 +143,7 @@ def found(networks: Networks, frame: Frame, choice: MinFace) -> tuple[int, float
     """Return how many faces of the frame are found, and the CPU ms of this process.
 
     Raises:
-        ServiceError: the service refuses `choice` for this image.
+        ServiceError: the service rejects `choice` for this image.
     """
     started = time.process_time()
     faces = analyzed(networks, frame.image, Options(min_face=choice)).faces

@@ -16,7 +16,7 @@ class Example(NamedTuple):
     """A view of a kind: the measures of its face and whether its emotion is right.
 
     The measures are those of `analysis.quality`; None if the face was not found. step: the
-    strength of the change, where it was not random; scores: (7,).
+    strength of the change, None if it was random; scores: (7,).
     """
 
     kind: str

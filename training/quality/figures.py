@@ -1,4 +1,4 @@
-"""Measures of probabilities (N,) against what happened, right (N,)."""
+"""Measures of predicted probabilities (N,) against the outcomes `right` (N,)."""
 
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ def brier(chances: F64, right: Right) -> float:
 
 
 def auc(chances: F64, right: Right) -> float:
-    """Return the probability that a right example has more than a wrong one; ties count half.
+    """Return the probability that a right example scores above a wrong one; ties count half.
 
     NaN if there are no right ones, or no wrong ones.
     """

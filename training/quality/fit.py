@@ -10,11 +10,11 @@ from analysis.quality import Model, Term
 from engines.types import F64
 from training.errors import TrainingError
 
-# The strength of the prior that weights are small, in examples: it matters only to measures that
-# say nothing.
+# Strength of the ridge prior, in examples. It affects only the weights of measures without
+# information.
 RIDGE = 1.0
 STEPS, CLOSE = 50, 1e-9
-# Values outside these shares of the examples are limited: a few outliers do not bend the squares.
+# Values are limited to the quantiles TAIL to 1 - TAIL, so that outliers do not distort the squares.
 TAIL = 0.005
 HEADER = (
     "# Written by `python -m training.quality fit`; `analysis/quality.py` explains the numbers."

@@ -17,8 +17,9 @@ ARCHIVE = "faces_unlabelled.zip"
 # The detector and the landmark network did not train on the last photographs by name, see
 # `training.detector.pictures.Pictures.split`.
 HELD_OUT = 0.1
-# A photograph is a clear frontal view if its face has these measures, and if its mirror image has
-# the same label. `CERTAIN` is the mean probability of the label.
+# A photograph is a clear frontal view if its face meets these limits (pixels, degrees, sharpness as
+# in `analysis.quality`), and if its mirror image has the same label. `CERTAIN` is the least mean
+# probability of the label.
 LEAST_HEIGHT, MOST_ANGLE, LEAST_SHARPNESS, CERTAIN = 80, 20, -1.5, 0.4
 
 

@@ -1,4 +1,4 @@
-"""Reads the face of a picture with the networks of the service, and keeps what they saw."""
+"""Reads the face of a picture with the networks of the service, and keeps the emotion crop."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -16,7 +16,7 @@ Change = Callable[[U8, float, np.random.Generator], U8]
 
 
 class Kind(NamedTuple):
-    """A change with its strengths: from `low` to `high` where views are random, else `steps`."""
+    """A change and its strengths: `low` to `high` for random views, `steps` for the table."""
 
     change: Change
     low: float = 0
