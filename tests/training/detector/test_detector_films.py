@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from engines.types import U8
 from training.detector.degrade import compressed, dark, motion, soft
-from training.detector.films import CROPPED, PADDING_BGR, alone, cut_out, film, make_pair, tilted
+from training.detector.films import MARGINS, PADDING_BGR, alone, cut_out, film, make_pair, tilted
 from training.detector.kinds_of_view import Effect
 from training.detector.paste import Placement
 from training.detector.pictures import Pictures
@@ -118,7 +118,11 @@ def test_a_cut_out_face_stays_and_the_rest_is_padding(seed: int, size: int) -> N
     assert scene[y, x].tolist() == [255] * 3
     padding = (scene == PADDING_BGR).all(-1)
     assert (padding | (scene == 255).all(-1)).all()
-    assert padding.mean() > CROPPED
+    margin = MARGINS[1] * (y2 - y1) + 1
+    near = np.zeros((size, size), np.bool_)
+    top, left = (max(0, int(low - margin)) for low in (y1, x1))
+    near[top : int(y2 + margin) + 1, left : int(x2 + margin) + 1] = True
+    assert (padding | near).all()
 
 
 @pytest.mark.parametrize("effect", [compressed, dark, film, motion, soft])
