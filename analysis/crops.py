@@ -15,7 +15,7 @@ FRAME_DIAGONAL_SHARE = math.hypot(FRAME_WIDTH_SHARE, FRAME_HEIGHT_SHARE)
 FER_SIZE = 48
 # The largest roll, in degrees, that a crop does not follow. The emotion network was trained on
 # faces with rolls up to 30 degrees, and landmarks of small faces are off by several degrees.
-UPRIGHT = 15.0
+IGNORED_ROLL = 15.0
 # Pixels of a square with its padding, per pixel of the image: a larger one, as of a box along an
 # image of 1 x 60,000 pixels, would take gigabytes.
 MOST_PADDED = 4
@@ -41,12 +41,14 @@ def fer_crop(image: U8, box: Array, roll: float = 0.0) -> U8:
     """Cut out a face as in FER-2013; return a grey square, uint8 (48, 48).
 
     image: RGB (h, w, 3) uint8; box: (4,), x1 y1 x2 y2 in pixels of the image; roll: by how many
-    degrees the face is turned clockwise. Above `UPRIGHT` the square is turned with the face, so
-    that the face is upright in the crop. A square of far more pixels than the image is warped in
+    degrees the face is turned clockwise. Above `IGNORED_ROLL` the square is turned with the face,
+    so that the face is upright in the crop. A square of far more pixels than the image is warped in
     the same way, which takes no memory for its padding. Outside the image its border is repeated.
     """
     small = _side(box) ** 2 <= MOST_PADDED * image.shape[0] * image.shape[1]
-    return _upright(image, box) if abs(roll) <= UPRIGHT and small else _turned(image, box, roll)
+    return (
+        _upright(image, box) if abs(roll) <= IGNORED_ROLL and small else _turned(image, box, roll)
+    )
 
 
 def enlargement(boxes: Array, size: int) -> float:

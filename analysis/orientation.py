@@ -9,12 +9,12 @@ from engines.types import F32, U8
 # Turns to try besides none, in degrees clockwise.
 TURNS = (90, 180, 270)
 # Largest roll of an upright face, in degrees.
-UPRIGHT = 45.0
+MOST_ROLL = 45.0
 
 
 def evidence(faces: Detections) -> float:
     """Return the sum of the scores of the upright faces."""
-    upright = np.abs(rolls(faces.landmarks)) <= UPRIGHT
+    upright = np.abs(rolls(faces.landmarks)) <= MOST_ROLL
     return float(faces.scores[upright].sum())
 
 

@@ -1,4 +1,4 @@
-"""Overlapping tiles of a large image: the detector sees each in an input of its own."""
+"""Overlapping tiles of a large image: each fills an input of the detector."""
 
 import math
 from collections.abc import Sequence

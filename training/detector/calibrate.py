@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training.detector.kinds import equal_score, false_scores, without_faces
+from training.detector.kinds import print_false
 from training.detector.network import ANCHORS_PER_CELL, RetinaFace
 from training.detector.pictures import Pictures
-from training.detector.served import SIDE, detector_of
+from training.detector.served import SCORE, SIDE, detector_of
 from training.detector.weights import load_wts, save_wts
 
 
@@ -42,11 +42,7 @@ def main() -> None:
 def score_of(weights: Path, reference: Path, pictures: Pictures, side: int = SIDE) -> float:
     """Return the score from which `weights` has at most the false faces of `reference`."""
     detectors = [detector_of(file, side) for file in (weights, reference)]
-    scores = [np.zeros(0)] * len(detectors)
-    for _, images in without_faces(pictures, side):
-        found = [false_scores(each, images, side) for each in detectors]
-        scores = [np.append(*pair) for pair in zip(scores, found, strict=True)]
-    return max(equal_score(*scores), 0.5)
+    return max(print_false(detectors, pictures, side), SCORE)
 
 
 def lower(network: RetinaFace, score: float) -> None:
