@@ -20,7 +20,7 @@ from engines.errors import EngineError
 from engines.probe_inputs import probe
 from engines.select import load_engine
 from engines.types import Engine
-from offline.cli.plans import select_models
+from offline.plans import select_models
 from service.settings import Settings
 
 ENGINES = ("onnxruntime", "openvino")

@@ -3,10 +3,12 @@
 import errno
 import os
 import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from analysis.errors import TooLargeError
+from offline.files import FoundFile
 from offline.kinds import HEAD_BYTES, LONG_HEAD_BYTES, Kind, kind_of
 
 
@@ -15,6 +17,11 @@ class Content(NamedTuple):
 
     kind: Kind
     data: bytes
+
+
+def file_reader(max_bytes: int) -> Callable[[FoundFile], Content]:
+    """Return a function that reads files with `read_content`."""
+    return lambda file: read_content(file.path, max_bytes)
 
 
 def read_content(path: Path, max_bytes: int) -> Content:
@@ -32,12 +39,34 @@ def read_content(path: Path, max_bytes: int) -> Content:
         if kind is not Kind.IMAGE:
             return Content(kind, head)
         size = os.fstat(file.fileno()).st_size
-        if size > max_bytes:
-            raise TooLargeError(
-                f"the image has {size:,} bytes; the limit is {max_bytes:,} bytes "
-                "(EMOTIONS_MAX_IMAGE_BYTES)"
-            )
+        _check_size(size, max_bytes)
         return Content(kind, head + file.read(max(0, size - len(head))))
+
+
+def content_of(pieces: Iterator[bytes], size: int, max_bytes: int) -> Content:
+    """Return the content of an object of `size` bytes, which comes in pieces.
+
+    The first piece holds `LONG_HEAD_BYTES`, or all of a smaller object. Only images are read on.
+
+    Raises:
+        TooLargeError: an image of more than `max_bytes`; it is not read.
+    """
+    head = next(pieces, b"")
+    kind = kind_of(head[:HEAD_BYTES])
+    if kind is Kind.OTHER and len(head) > HEAD_BYTES:
+        kind = kind_of(head[:LONG_HEAD_BYTES])
+    if kind is not Kind.IMAGE:
+        return Content(kind, head[:HEAD_BYTES])
+    _check_size(size, max_bytes)
+    return Content(kind, head + b"".join(pieces))
+
+
+def _check_size(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise TooLargeError(
+            f"the image has {size:,} bytes; the limit is {max_bytes:,} bytes "
+            "(EMOTIONS_MAX_IMAGE_BYTES)"
+        )
 
 
 def _identify(file: BinaryIO) -> tuple[Kind, bytes]:

@@ -5,6 +5,7 @@ CommandError
 ├── NothingReadError    there is no image and no video
 ├── MissingExtraError   a library that an extra installs is missing
 ├── RemoteError         the service at `--url` does not answer
+├── StorageError        a folder or an object store cannot be read or written
 └── CameraError         the camera or stream cannot be read
 
 CorruptVideoError       one video cannot be decoded; the others can
@@ -37,6 +38,10 @@ class MissingExtraError(CommandError):
 
 class RemoteError(CommandError):
     """The service at `--url` does not answer, or it rejects every request."""
+
+
+class StorageError(CommandError):
+    """A folder or an object store cannot be read or written, also after repeated attempts."""
 
 
 class CameraError(CommandError):

@@ -18,6 +18,32 @@ def require_pyav() -> None:
         )
 
 
+def require_objects() -> None:
+    """Check that obstore and pyarrow are installed.
+
+    Raises:
+        MissingExtraError: one of them is not.
+    """
+    if importlib.util.find_spec("obstore") is None or importlib.util.find_spec("pyarrow") is None:
+        raise MissingExtraError(
+            "this command needs obstore and pyarrow; `pip install '.[objects]'` in the repository "
+            "installs them"
+        )
+
+
+def require_ray() -> None:
+    """Check that Ray is installed.
+
+    Raises:
+        MissingExtraError: it is not.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise MissingExtraError(
+            "--ray needs Ray; `pip install '.[ray]'` in the repository installs it, or leave "
+            "--ray out to use this machine alone"
+        )
+
+
 def import_pyarrow() -> tuple[Any, Any, Any]:
     """Return the modules `pyarrow`, `pyarrow.csv` and `pyarrow.parquet`.
 

@@ -12,10 +12,8 @@ from offline.walk import Entry, Walk, is_dir
 
 # Names that promise an image or a video. A file with such a name that holds neither is damaged, and
 # is reported; all other files that hold neither are only counted. The names decide nothing else.
-PROMISING = re.compile(
-    r"\.(?:jpe?g|jpe|jfif|mpo|png|webp|bmp|gif|tiff?|hei[cf]|avif|jxl"
-    r"|mp4|mov|m4v|3gp|mkv|webm|avi|mpe?g|vob|m2ts|mxf|wmv|flv|ogv)"
-)
+PROMISING_IMAGE = re.compile(r"\.(?:jpe?g|jpe|jfif|mpo|png|webp|bmp|gif|tiff?|hei[cf]|avif|jxl)")
+PROMISING_VIDEO = re.compile(r"\.(?:mp4|mov|m4v|3gp|mkv|webm|avi|mpe?g|vob|m2ts|mxf|wmv|flv|ogv)")
 
 
 class FoundFile(NamedTuple):
@@ -39,7 +37,12 @@ class FoundFile(NamedTuple):
     @property
     def promising(self) -> bool:
         """Whether the user expects an image or a video here."""
-        return self.named or bool(PROMISING.fullmatch(self.suffix))
+        return self.named or bool(PROMISING_IMAGE.fullmatch(self.suffix)) or self.promises_video
+
+    @property
+    def promises_video(self) -> bool:
+        """Whether the name is that of a video."""
+        return bool(PROMISING_VIDEO.fullmatch(self.suffix))
 
 
 def find_files(paths: Sequence[Path], exclude: Path | None = None) -> Iterator[FoundFile]:

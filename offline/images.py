@@ -1,18 +1,20 @@
 """Image files through an analyzer into a sink."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from analysis.document import ImageError, ImageResult
 from analysis.errors import ServiceError, UnsupportedMediaTypeError
 from offline.analyzers.types import CONCURRENCY, Analyzer
 from offline.concurrency import OrderedTasks, in_thread
-from offline.contents import read_content
+from offline.contents import Content
 from offline.errors import ends_run
 from offline.files import FoundFile
 from offline.kinds import Kind, describe
 from offline.progress import ResultCounter
 from offline.sinks import Sink
 
+# Reads a file, in a thread; for errors see `offline.contents.read_content`.
+Read = Callable[[FoundFile], Content]
 # Error codes of files; the other codes are those of the service.
 UNREADABLE = "unreadable_file"
 UNWRITABLE = "unwritable_picture"
@@ -23,13 +25,12 @@ async def analyze_images(
     files: Iterable[FoundFile],
     sink: Sink,
     counter: ResultCounter,
-    max_bytes: int,
+    read: Read,
 ) -> list[FoundFile]:
     """Write the result of each image to `sink` and then count it, in the order of `files`.
 
-    Reading, inference and drawing of up to `CONCURRENCY` images overlap; no more are in memory. An
-    image of more than `max_bytes` is not read. Files that are no images are counted as left out,
-    except the videos, which are returned.
+    Reading, inference and drawing of up to `CONCURRENCY` images overlap; no more are in memory.
+    Files that are no images are counted as left out, except the videos, which are returned.
     """
     videos: list[FoundFile] = []
 
@@ -51,17 +52,17 @@ async def analyze_images(
             elif file.name in sink.done:
                 counter.done += 1
             else:
-                await tasks.add(_analyze(analyzer, file, sink, max_bytes))
+                await tasks.add(_analyze(analyzer, file, sink, read))
     return videos
 
 
 async def _analyze(
-    analyzer: Analyzer, file: FoundFile, sink: Sink, max_bytes: int
+    analyzer: Analyzer, file: FoundFile, sink: Sink, read: Read
 ) -> tuple[FoundFile, ImageResult | Kind]:
     if file.error:
         return file, failed_result(file, UNREADABLE, file.error)
     try:
-        content = await in_thread(read_content, file.path, max_bytes)
+        content = await in_thread(read, file)
     except OSError as error:
         return file, failed_result(file, UNREADABLE, f"cannot read the file: {error.strerror}")
     except ServiceError as error:

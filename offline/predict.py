@@ -14,10 +14,11 @@ from analysis.errors import UnsupportedMediaTypeError
 from engines import cpu
 from offline.analyzers import open_analyzer
 from offline.analyzers.types import Analyzer
+from offline.contents import file_reader
 from offline.errors import MissingExtraError, NothingReadError, OutputError
 from offline.extras import require_pyav
 from offline.files import FoundFile, all_inside, common_folder, find_files
-from offline.images import analyze_images, failed_result
+from offline.images import Read, analyze_images, failed_result
 from offline.names import printable
 from offline.progress import ResultCounter, count_results
 from offline.run import PredictRun
@@ -57,24 +58,22 @@ async def _predict(settings: Settings, run: PredictRun, console: Console) -> int
     # More threads would compete with the networks, which already use every core.
     pool = ThreadPoolExecutor(cpu.available(), thread_name_prefix="picture")
     asyncio.get_running_loop().set_default_executor(pool)
-    keep, max_bytes = run.out is not None, settings.max_image_bytes
+    keep, read = run.out is not None, file_reader(settings.max_image_bytes)
     options = default_options(settings)._replace(embeddings=run.embeddings, keep_image=keep)
     identify = keep and run.identities
     async with open_analyzer(settings, options, run.url, identify=identify) as analyzer:
         if run.out is None:
-            return await _predict_lines(analyzer, run, console, max_bytes)
-        return await predict_folder(analyzer, run, run.out, console, max_bytes)
+            return await _predict_lines(analyzer, run, console, read)
+        return await predict_folder(analyzer, run, run.out, console, read)
 
 
-async def _predict_lines(
-    analyzer: Analyzer, run: PredictRun, console: Console, max_bytes: int
-) -> int:
+async def _predict_lines(analyzer: Analyzer, run: PredictRun, console: Console, read: Read) -> int:
     """Write JSON lines, with the paths of the command line as names."""
     found = find_files(run.paths)
     files = (file._replace(name=printable(str(file.path))) for file in found)
     sink = JsonLines(sys.stdout.buffer)
     counter = ResultCounter(console)
-    for video in await analyze_images(analyzer, files, sink, counter, max_bytes):
+    for video in await analyze_images(analyzer, files, sink, counter, read):
         result = failed_result(video, UnsupportedMediaTypeError.code, NEEDS_OUT)
         sink.write_result(result)
         counter.add(result)
@@ -82,7 +81,7 @@ async def _predict_lines(
 
 
 async def predict_folder(
-    analyzer: Analyzer, run: PredictRun, out: Path, console: Console, max_bytes: int
+    analyzer: Analyzer, run: PredictRun, out: Path, console: Console, read: Read
 ) -> int:
     """Write pictures, tables and videos into `out`; return how many files failed.
 
@@ -101,7 +100,7 @@ async def predict_folder(
         total = sum(1 for file in find_files(run.paths, out) if file.name not in tables.done)
         with count_results(console, total, "files") as counter:
             files, sink = find_files(run.paths, out), ResultsFolder(out, tables)
-            videos = await analyze_images(analyzer, files, sink, counter, max_bytes)
+            videos = await analyze_images(analyzer, files, sink, counter, read)
     await _predict_videos(analyzer, videos, run, out, counter)
     convert(out, run.table_format, TABLES)
     console.print(f"{out}: {counter}", markup=False)

@@ -56,10 +56,10 @@ class ResultCounter:
         self.left_out[kind] += 1
         self.advance()
 
-    def advance(self) -> None:
-        """Advance the bar by a file."""
+    def advance(self, files: int = 1) -> None:
+        """Advance the bar."""
         if self._bar and self._task is not None:
-            self._bar.advance(self._task)
+            self._bar.advance(self._task, files)
 
     @property
     def found(self) -> int:

@@ -15,6 +15,9 @@ class Observer:
     def batches_ran(self, batches: Sequence[Batch], owners: Sequence[object]) -> None:
         """Networks ran these batches for the images of these owners."""
 
+    def worker_answered(self, seconds: float) -> None:
+        """A worker answered; it was busy for `seconds` since it was sent its images."""
+
     def networks_failed(self, count: int) -> None:
         """This many networks failed and were opened again."""
 

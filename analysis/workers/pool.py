@@ -117,6 +117,7 @@ class Pool:
     ) -> None:
         """Pass on the results of a worker, and send it the next images."""
         jobs, sent = self._release(worker), worker.sent
+        busy_s = time.monotonic() - sent
         self._idle.append(worker)
         if worker.stale:
             self._reconnect(worker)
@@ -124,6 +125,7 @@ class Pool:
         for job, result in zip(jobs, results, strict=True):
             result.samples.insert(0, Sample("queue", job.queued, sent))
         owners = [job.owner for job in jobs]
+        self._observers.notify(lambda observer: observer.worker_answered(busy_s))
         self._observers.notify(lambda observer: observer.batches_ran(batches, owners))
         if failures:
             self._observers.notify(lambda observer: observer.networks_failed(failures))

@@ -23,7 +23,7 @@ from engines.errors import EngineError
 from engines.probe_inputs import probe
 from engines.select import load_engine
 from engines.types import Engine, Runner
-from offline.cli.plans import select_models
+from offline.plans import select_models
 from service.settings import Settings
 
 # CUDA graphs or not, and the number of streams, in the order of the table's lines.

@@ -43,6 +43,10 @@ class LocalAnalyzer:
         self.labels, self.embeds, self.same_person = (pipeline.labels, pipeline.embeds, same_person)
         self._pipeline, self._options = pipeline, options
 
+    def with_options(self, options: Options) -> "LocalAnalyzer":
+        """Return an analyzer with the same workers and other options."""
+        return LocalAnalyzer(self._pipeline, options, self.same_person)
+
     async def analyze(self, name: str, data: bytes) -> tuple[ImageResult, U8 | None]:
         outcome: Analysis | ServiceError
         try:

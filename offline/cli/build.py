@@ -7,7 +7,7 @@ import typer
 
 from offline.cli.console import console
 from offline.cli.options import Capability, EngineName, Names, PrecisionName, settings_with
-from offline.cli.plans import build_plans, select_models, verify_plans
+from offline.plans import build_plans, select_models, verify_plans
 
 
 def build(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from offline.cli import build, evaluate, export, keys, models, predict
+from offline.cli import build, bulk, evaluate, export, keys, models, predict
 from offline.cli.console import print_line, report_errors
 from offline.cli.options import EngineName, settings_with
 from service.wrong_settings import misspelt
@@ -39,6 +39,7 @@ for command in (
     build.build,
     build.verify,
     predict.predict,
+    bulk.bulk,
     evaluate.evaluate,
     predict.webcam,
     export.export,

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.document import Face, ImageResult
+from analysis.document import ImageResult
 from offline.drawing.annotate import annotate
 from offline.video.damage import Damage
-from offline.video.people import Person, group_tracks
+from offline.video.people import Person
 from offline.video.portraits import Portraits
 from offline.video.reading import Frame
 from offline.video.report import Card, write_report
-from offline.video.tables import Columns, VideoTables
+from offline.video.tables import Columns
 from offline.video.timeline import draw_timeline
-from offline.video.tracking import Tracker
+from offline.video.tracked import TrackedTables
 from offline.video.writing import MAX_SIDE, open_video
 
 # People who are in the picture for less time are not in the report: most are false detections.
@@ -44,16 +44,17 @@ class VideoOutput:
     def __init__(
         self, folder: Path, name: str, labels: Sequence[str], same_person: float, columns: Columns
     ) -> None:
-        self._folder, self._name, self._labels, self._columns = (folder, name, labels, columns)
-        self._same_person = same_person
-        self._tracker = Tracker(labels, same_person)
+        self._folder, self._name, self._labels = folder, name, labels
+        self._same_person, self._columns = same_person, columns
         self._portraits = Portraits()
         self._seconds, self._frames = 0.0, 0
         self._open = ExitStack()
 
     def __enter__(self) -> "VideoOutput":
         self._video = self._open.enter_context(open_video(self._folder / "video.mp4"))
-        self._tables = VideoTables(self._folder, self._name, self._labels, self._columns)
+        self._tables = TrackedTables(
+            self._folder, self._name, self._labels, self._same_person, self._columns
+        )
         self._open.callback(self._tables.close)
         return self
 
@@ -62,29 +63,21 @@ class VideoOutput:
 
     def add(self, frame: Frame, result: ImageResult) -> None:
         """Write a frame and its faces, with the smoothed scores and quality of their tracks."""
-        tracks = self._tracker.update(self._tracked(result.faces), frame.time)
-        faces = [t.smoothed(face) for t, face in zip(tracks, result.faces, strict=True)]
-        picture = annotate(frame.image, faces)
+        tracked = self._tables.add(frame, result)
+        picture = annotate(frame.image, [face for _, face in tracked])
         picture.thumbnail((MAX_SIDE, MAX_SIDE))  # others stay as they are
         self._video.write(np.asarray(picture), frame.time)
-        self._tables.add(frame, result.model_copy(update={"faces": faces}), tracks)
-        for track, face in zip(tracks, result.faces, strict=True):
+        for (track, _), face in zip(tracked, result.faces, strict=True):
             self._portraits.add(track, face, frame.image)
         self._seconds = frame.time
         self._frames += 1
-
-    def _tracked(self, faces: Sequence[Face]) -> Sequence[Face]:
-        if self._columns.identities:
-            return faces
-        return [face.model_copy(update={"embedding": None}) for face in faces]
 
     def finish(self, damage: Damage) -> list[Person]:
         """Group the tracks into people, write `faces.csv`, timeline and report; after the block.
 
         The report shows `damage`. Returns the people of the report.
         """
-        people = group_tracks(self._tracker.tracks, self._same_person)
-        self._tables.finish({t.number: person.number for person in people for t in person.tracks})
+        people = self._tables.finish()
         shown = [person for person in people if person.seconds >= MIN_SECONDS]
         identities = self._columns.identities
         noun = "Person" if identities else "Track"

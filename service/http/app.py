@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from analysis.workers.pipeline import Pipeline
 from analysis.workers.replica import Replica
 from engines.types import Engine
 from service.factory import FoundModels, find_models, open_pipeline, open_tracing
@@ -17,11 +16,12 @@ from service.http.emotions import Emotions, EmotionsRoute
 from service.http.fetch import Fetcher
 from service.http.images import RequestAnalyzer
 from service.http.paths import Paths
+from service.http.types import ImagePipeline
 from service.http.urls import Allowed
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.middleware import TelemetryMiddleware
-from service.telemetry.multiprocess import MultiprocessMetrics
+from service.telemetry.multiprocess import AllMetrics, MultiprocessMetrics
 from service.telemetry.tracing import Tracing
 
 DESCRIPTION = "Finds faces in images and reads their emotions. Does not store what it receives."
@@ -62,13 +62,14 @@ def make_app(
 def assemble(
     settings: Settings,
     models: FoundModels,
-    pipeline: Pipeline,
+    pipeline: ImagePipeline,
     *,
     metrics: Metrics,
     tracing: Tracing,
     replica: Replica | None = None,
+    all_metrics: AllMetrics | None = None,
 ) -> FastAPI:
-    """Make the application around a pipeline.
+    """Make the application around a pipeline; `all_metrics` are by default those of `replica`.
 
     Raises:
         EngineError: the API keys or the allowed URLs are malformed; the message names the fix.
@@ -84,7 +85,8 @@ def assemble(
     state = app.state
     state.settings, state.models, state.pipeline = settings, models, pipeline
     state.admission, state.fetcher, state.tracing = admission, fetcher, tracing
-    state.metrics, state.all_metrics = metrics, MultiprocessMetrics(metrics, replica)
+    state.metrics = metrics
+    state.all_metrics = all_metrics or MultiprocessMetrics(metrics, replica)
     state.max_connections = replica.part_of(settings.max_connections)
     state.keys = _keys(settings)
     _install(app)
@@ -131,7 +133,7 @@ def _install(app: FastAPI) -> None:
 
 
 def _admission(
-    settings: Settings, pipeline: Pipeline, metrics: Metrics, replica: Replica
+    settings: Settings, pipeline: ImagePipeline, metrics: Metrics, replica: Replica
 ) -> Admission:
     per_key = settings.max_images_per_key
     limits = Limits(

@@ -15,13 +15,12 @@ from analysis.errors import (
     UnsupportedMediaTypeError,
 )
 from analysis.types import Analysis, Options
-from analysis.workers.pipeline import Pipeline
 from service.errors import FetchError, InvalidRequestError, UrlRefusedError
 from service.http.admission import Reservation
 from service.http.cancellation import cancel_at
 from service.http.fetch import Budget, Fetcher
 from service.http.throughput import Throughput
-from service.http.types import EncodedImage, InvalidImage, RequestImage
+from service.http.types import EncodedImage, ImagePipeline, InvalidImage, RequestImage
 from service.telemetry.request_metrics import RequestMetrics
 from service.telemetry.stats import current_stats, timed
 
@@ -56,7 +55,7 @@ class RequestAnalyzer:
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        pipeline: ImagePipeline,
         metrics: RequestMetrics,
         fetcher: Fetcher,
         throughput: Throughput,

@@ -2,13 +2,13 @@
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from analysis.workers.pipeline import Pipeline
 from service.factory import FoundModel, FoundModels
 from service.http.auth import authorize
 from service.http.documents import Answer, ModelCard, ModelCards, Readiness
 from service.http.openapi import ANALYZE, SECURITY
+from service.http.types import ImagePipeline
 from service.telemetry.metrics import Metrics
-from service.telemetry.multiprocess import MultiprocessMetrics
+from service.telemetry.multiprocess import AllMetrics
 
 api, probes = APIRouter(prefix="/v1", dependencies=SECURITY), APIRouter()
 
@@ -62,7 +62,7 @@ async def livez() -> dict[str, bool]:
 @probes.get("/readyz", summary="Requests are served", responses={503: {"model": Readiness}})
 async def readyz(request: Request, response: Response) -> Readiness:
     """Report whether every network is warmed up, and which engine runs them."""
-    pipeline: Pipeline = request.app.state.pipeline
+    pipeline: ImagePipeline = request.app.state.pipeline
     networks = pipeline.ready
     ready = all(networks.values())
     response.status_code = 200 if ready else 503
@@ -76,5 +76,5 @@ async def readyz(request: Request, response: Response) -> Readiness:
 @probes.get("/metrics", summary="Prometheus metrics", response_class=Response)
 async def metrics(request: Request) -> Response:
     """Export the metrics in the text format of Prometheus."""
-    found: MultiprocessMetrics = request.app.state.all_metrics
+    found: AllMetrics = request.app.state.all_metrics
     return Response(await found.render(), media_type=Metrics.content_type)

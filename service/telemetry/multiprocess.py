@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from socket import AF_UNIX, socket
+from typing import Protocol
 
 from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
@@ -23,6 +24,16 @@ MAXIMUM = {
     "process_max_fds",
 }
 TIMEOUT_S = 1.0
+
+
+class AllMetrics(Protocol):
+    """The metrics of all processes of a service."""
+
+    def serving(self) -> AbstractAsyncContextManager[None]:
+        """During the block, let the other processes read our own metrics."""
+
+    async def render(self) -> bytes:
+        """Return the metrics of all processes that answer."""
 
 
 class MultiprocessMetrics:

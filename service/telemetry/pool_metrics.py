@@ -49,6 +49,9 @@ class PoolMetrics(Observer):
         )
         self._workers = registry.gauge("workers", "Configured number of workers")
         self._workers_ready = registry.gauge("workers_ready", "Workers that can analyze images")
+        self._busy = registry.counter(
+            "worker_busy_seconds", "Time that workers were busy, summed over the workers"
+        )
         self._restarts = registry.counter(
             "worker_restarts", "Processes replaced because they died or hung", ["reason"]
         )
@@ -62,6 +65,9 @@ class PoolMetrics(Observer):
             self._rows(batch.network).observe(batch.rows)
             self._waits(batch.network).observe(batch.started - batch.queued)
             self._seconds(batch.network).observe(batch.ended - batch.started)
+
+    def worker_answered(self, seconds: float) -> None:
+        self._busy.inc(seconds)
 
     def networks_failed(self, count: int) -> None:
         self._failures.inc(count)

@@ -42,6 +42,8 @@ def test_queue_and_workers(watched: Watched) -> None:
         assert watched.value("emotions_ready", network=network) == 1
     workers = watched.value("emotions_workers")
     assert 1 <= watched.value("emotions_workers_ready") <= workers == cpu.available()
+    # Several images may share one pass of a worker, so the sum of the stages can be longer.
+    assert watched.value("emotions_worker_busy_seconds_total") > 0
 
 
 def test_counters_of_failures_start_at_zero(watched: Watched) -> None:
@@ -96,11 +98,14 @@ def test_events_of_a_pool_are_counted() -> None:
     observer = metrics.pool
     observer.networks_failed(2)
     observer.process_restarted("hung")
+    observer.worker_answered(1.5)
+    observer.worker_answered(0.25)
     observer.images_dropped("late", 2)
     observer.images_dropped("gone", 3)
     observer.batches_ran([Batch("detector", 4, 1.0, 2.0, 4.5)], [RequestStats(), None])
     samples = read_samples(metrics.render().decode())
     assert samples["emotions_runner_failures_total"] == [({}, 2)]
+    assert samples["emotions_worker_busy_seconds_total"] == [({}, 1.75)]
     assert by_reason(samples["emotions_worker_restarts_total"]) == {"died": 0, "hung": 1}
     assert by_reason(samples["emotions_dropped_images_total"]) == {"late": 2, "gone": 3}
     assert samples["emotions_batch_items_sum"] == [({"network": "detector"}, 4)]

@@ -13,7 +13,7 @@ import onnxruntime
 import pytest
 
 from engines import catalog_writer
-from offline.cli.plans import select_models
+from offline.plans import select_models
 from service.settings import Settings
 from tests.cases import Case
 from tests.offline import containers

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from offline.contents import file_reader
 from offline.errors import CommandError
 from offline.predict import predict_folder
 from offline.run import PredictRun
@@ -223,7 +224,9 @@ def outcome(out: Path, *paths: Path) -> str:
     console = Console(file=output, soft_wrap=True)
     run = PredictRun(paths, out)
     try:
-        failed = asyncio.run(predict_folder(FakeAnalyzer(), run, out, console, MAX_BYTES))
+        failed = asyncio.run(
+            predict_folder(FakeAnalyzer(), run, out, console, file_reader(MAX_BYTES))
+        )
         end = [f"exit status {int(failed > 0)}"]
     except CommandError as error:
         end = [str(error).partition(":")[0], "exit status 1"]

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from analysis.document import ImageResult
 from engines.types import U8
+from offline.contents import file_reader
 from offline.errors import RemoteError
 from offline.files import FoundFile, find_files
 from offline.images import analyze_images
@@ -34,7 +35,7 @@ def counter() -> ResultCounter:
 
 async def lines_of(*files: FoundFile) -> list[dict[str, Any]]:
     out = io.BytesIO()
-    await analyze_images(FakeAnalyzer(), files, JsonLines(out), counter(), MAX_BYTES)
+    await analyze_images(FakeAnalyzer(), files, JsonLines(out), counter(), file_reader(MAX_BYTES))
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
@@ -150,7 +151,7 @@ async def test_a_full_disk_leaves_no_task_and_no_thread_that_draws(tmp_path: Pat
     files = [FoundFile(tmp_path / "a.png", str(number)) for number in range(100)]
     sink = FullDisk()
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
-        await analyze_images(FakeAnalyzer(), files, sink, counter(), MAX_BYTES)
+        await analyze_images(FakeAnalyzer(), files, sink, counter(), file_reader(MAX_BYTES))
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert sink.drawing == 0
 
@@ -175,7 +176,7 @@ async def test_a_picture_that_cannot_be_written_costs_no_other(tmp_path: Path) -
     (tmp_path / "a.png").write_bytes(PNG)
     files = [FoundFile(tmp_path / "a.png", str(number)) for number in range(3)]
     sink, count = NoPlace(), counter()
-    await analyze_images(FakeAnalyzer(), files, sink, count, MAX_BYTES)
+    await analyze_images(FakeAnalyzer(), files, sink, count, file_reader(MAX_BYTES))
     codes = [result.error and result.error.code for result in sink.results]
     assert codes == [None, "unwritable_picture", None]
     assert count.failed == 1
@@ -193,6 +194,6 @@ async def test_a_service_that_goes_away_leaves_no_task(tmp_path: Path) -> None:
     files = [FoundFile(tmp_path / "a.png", str(number)) for number in range(100)]
     out = io.BytesIO()
     with pytest.raises(RemoteError, match="gone"):
-        await analyze_images(Remote(), files, JsonLines(out), counter(), MAX_BYTES)
+        await analyze_images(Remote(), files, JsonLines(out), counter(), file_reader(MAX_BYTES))
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert [json.loads(line)["id"] for line in out.getvalue().splitlines()] == ["0"]

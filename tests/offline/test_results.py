@@ -10,6 +10,7 @@ from PIL import Image
 from rich.console import Console
 
 from analysis.evaluation.fer2013 import LABELS
+from offline.contents import file_reader
 from offline.errors import OutputError
 from offline.predict import predict_folder
 from offline.run import PredictRun
@@ -27,7 +28,7 @@ async def into(out: Path, *paths: Path, resume: bool = False) -> tuple[list[str]
     """Run a job without networks; return the names they would get, and how many files failed."""
     analyzer = FakeAnalyzer()
     run = PredictRun(paths, out, resume=resume)
-    failed = await predict_folder(analyzer, run, out, QUIET, MAX_BYTES)
+    failed = await predict_folder(analyzer, run, out, QUIET, file_reader(MAX_BYTES))
     return analyzer.names, failed
 
 

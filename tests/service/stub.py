@@ -3,13 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
 
 import numpy as np
 from fastapi import FastAPI
 
 from analysis.types import Analysis, Detections, Options, Result, Source
-from analysis.workers.pipeline import Pipeline
 from service.factory import find_models
 from service.http.app import assemble
 from service.settings import Settings
@@ -58,8 +56,6 @@ async def stubbed(settings: Settings) -> AsyncIterator[FastAPI]:
     """Start the application; its pipeline is `app.state.pipeline`."""
     models = find_models(settings)
     pipeline = StubPipeline(models.emotion.spec.labels)
-    app = assemble(
-        settings, models, cast("Pipeline", pipeline), metrics=Metrics(), tracing=Tracing()
-    )
+    app = assemble(settings, models, pipeline, metrics=Metrics(), tracing=Tracing())
     async with app.router.lifespan_context(app):
         yield app

@@ -34,6 +34,9 @@ class Raising(Observer):
     def batches_ran(self, *_: object) -> None:
         raise ValueError("this observer is broken")
 
+    def worker_answered(self, seconds: float) -> None:
+        raise ValueError(seconds)
+
     def networks_failed(self, count: int) -> None:
         raise ValueError(count)
 

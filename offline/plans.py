@@ -1,5 +1,6 @@
 """Select models, build and verify their plans, and show the progress."""
 
+import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from engines.errors import WeightsMissingError
 from engines.plan import Sidecar
 from engines.select import choose
 from engines.types import Engine
-from offline.cli.build_progress import build_progress, printer
+from offline.build_progress import build_progress, printer
 from service.factory import load_catalog
 from service.settings import Settings
 
@@ -79,6 +80,18 @@ def build_plans(
             log(f"skipped: {error}")
         else:
             log(_summary(spec, engine, built))
+
+
+def build_plans_once(settings: Settings, console: Console) -> None:
+    """Build the missing plans of `settings`; other processes of this machine wait meanwhile.
+
+    Raises:
+        EngineError: see `build_plans`.
+    """
+    settings.plans.mkdir(parents=True, exist_ok=True)
+    with (settings.plans / "build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        build_plans(select_models([], settings), settings, console)
 
 
 def verify_plans(

@@ -1,0 +1,113 @@
+"""The parts of a job on Ray Data: actors that each hold the workers of some cores or of a GPU."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import ray
+import ray.data
+from numpy.typing import NDArray
+from rich.console import Console
+
+from offline.bulk.local import open_analyzer
+from offline.bulk.manifest import decode, encode
+from offline.bulk.types import BulkJob, Part, PartReport, Run
+from offline.errors import CommandError
+from offline.plans import build_plans_once
+from service.factory.processes import WORKERS_PER_CORE
+
+Column = dict[str, NDArray[np.object_]]
+
+
+class Cluster(NamedTuple):
+    """Which cluster to use, and the cores and GPUs of each actor.
+
+    address: "auto" for the cluster that this machine belongs to, "local" for a new one on this
+    machine, or the address of a cluster.
+    """
+
+    address: str
+    cpus: int = 1
+    gpus: float = 0
+
+
+class PartActor:
+    """An actor of Ray: builds the plans that its node lacks, and analyzes parts one by one."""
+
+    def __init__(self, job: BulkJob) -> None:
+        build_plans_once(job.settings, Console(quiet=True))
+        self._runner, self._stack = asyncio.Runner(), AsyncExitStack()
+        opened = self._stack.enter_async_context(open_analyzer(job))
+        self._analyzer = self._runner.run(opened)
+
+    def __call__(self, batch: Column) -> Column:
+        """Analyze the parts of a batch; return the report of each."""
+        parts = [decode(line) for line in batch["part"]]
+        reports = [self._runner.run(self._analyzer.analyze(part)) for part in parts]
+        return {"report": np.array([json.dumps(report._asdict()) for report in reports], object)}
+
+
+def run_on_ray(cluster: Cluster) -> Run:
+    """Return a function that analyzes parts on `cluster`, see `offline.bulk.local.run_local`.
+
+    It raises `CommandError` if the cluster cannot be reached, or loses all its nodes.
+    """
+    return partial(_run, cluster)
+
+
+def _run(
+    cluster: Cluster, job: BulkJob, parts: Sequence[Part], report: Callable[[PartReport], None]
+) -> None:
+    _connect(cluster.address)
+    try:
+        for row in _analyzed(cluster, _for_actors(job, cluster), parts).iter_rows():
+            report(PartReport(**json.loads(row["report"])))
+    except ray.exceptions.RayError as error:
+        raise CommandError(f"Ray: {_last_line(error)}; start again to continue") from error
+    finally:
+        ray.shutdown()
+
+
+def _connect(address: str) -> None:
+    options = {"include_dashboard": False} if address == "local" else {}
+    try:
+        ray.init(address, logging_level="error", log_to_driver=False, **options)
+    except (ConnectionError, ValueError) as error:
+        raise CommandError(f"Ray at {address}: {error}") from error
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False  # ours counts files
+    context.execution_no_progress_timeout_s = -1  # a film may take hours
+
+
+def _analyzed(cluster: Cluster, job: BulkJob, parts: Sequence[Part]) -> ray.data.Dataset:
+    # A block per part: after the loss of an actor Ray runs only its own part again.
+    rows = [{"part": encode(part)} for part in parts]
+    return ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+        PartActor,
+        fn_constructor_args=[job],
+        batch_size=1,
+        num_cpus=cluster.cpus,
+        num_gpus=cluster.gpus or None,
+        # One part waits at each actor. With more, parts would wait behind a film; with none, Ray
+        # would see no need for further actors.
+        compute=ray.data.ActorPoolStrategy(
+            min_size=1, max_size=len(rows), max_tasks_in_flight_per_actor=2
+        ),
+    )
+
+
+def _for_actors(job: BulkJob, cluster: Cluster) -> BulkJob:
+    """Return the job with the workers of one actor, and without what only the service needs."""
+    per_core = WORKERS_PER_CORE if cluster.gpus else 1
+    changed = {"workers": per_core * cluster.cpus, "api_keys": (), "api_keys_file": None}
+    return job._replace(settings=job.settings.model_copy(update=changed))
+
+
+def _last_line(error: ray.exceptions.RayError) -> str:
+    return str(error).strip().splitlines()[-1]
