@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -9,7 +10,7 @@ from rich.console import Console
 from offline.bulk.manifest import add_parts, check_job, load_parts
 from offline.bulk.results import done_parts
 from offline.bulk.sources import open_source
-from offline.bulk.storage import Storage
+from offline.bulk.storage import Storage, is_url
 from offline.bulk.types import BulkJob, PartReport, Run
 from offline.errors import NothingReadError
 from offline.files import FoundFile
@@ -32,6 +33,7 @@ def bulk(job: BulkJob, run: Run, console: Console, files_per_part: int) -> int:
         CommandError: the source or the target is wrong or does not answer, or there are no files.
         EngineError: a plan is missing or does not fit.
     """
+    job = job._replace(source=_absolute(job.source), target=_absolute(job.target))
     target = Storage(job.target)
     source = open_source(job.source, job.target, job.settings.max_image_bytes)
     check_job(target, _described(job))
@@ -50,6 +52,11 @@ def bulk(job: BulkJob, run: Run, console: Console, files_per_part: int) -> int:
     if not counter.found + counter.failed:
         raise NothingReadError(f"nothing was read: there is no image and no video in {job.source}")
     return counter.failed
+
+
+def _absolute(place: str) -> str:
+    """Return a place in the one form that all machines and later runs understand."""
+    return place.rstrip("/") if is_url(place) else str(Path(place).resolve())
 
 
 def _count(counter: ResultCounter, part: PartReport) -> None:
