@@ -181,6 +181,7 @@ case $command in
     resolve --extra build --extra test -c requirements/service.txt -o requirements/test.txt
     resolve --extra build --extra photos -c requirements/test.txt -o requirements/photos.txt
     resolve --extra build --extra video -c requirements/test.txt -o requirements/video.txt
+    resolve --extra build --extra ray -c requirements/test.txt -o requirements/ray.txt
     resolve --extra build --extra audit -c requirements/test.txt -o requirements/audit.txt
     resolve --extra build --extra fuzz -c requirements/test.txt -o requirements/fuzz.txt
     resolve --extra build --extra docs -c requirements/test.txt -o requirements/docs.txt

@@ -1,6 +1,7 @@
 """From weights to a plan, which is verified against the reference before it is published."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import onnx
 from engines import parity, plan, weights
 from engines.backends.onnxruntime import OnnxRuntimeRunner
 from engines.catalog import ModelSpec, Precision
-from engines.disk import atomic_write
+from engines.disk import atomic_write, locked
 from engines.errors import EngineError, PlanDamagedError, PlanMissingError
 from engines.graph.precision import convert
 from engines.network import graph
@@ -42,7 +43,8 @@ def build(
 ) -> Built:
     """Build and verify the plan of `spec`, unless that plan exists or `force` is true.
 
-    `faces` is a folder of images to calibrate int8 with. Where the engine cannot run, the plan is
+    Processes that build the same plan, on all machines that share `folder`, wait for each other, so
+    that it is built once. `faces` is a folder of images to calibrate int8 with. Where the engine cannot run, the plan is
     published unverified: its `parity` is None.
 
     Raises:
@@ -56,12 +58,14 @@ def build(
         raise EngineError(
             f"{resolved.precision} takes no calibration; build int8 (--precision int8)"
         )
-    sidecar = None if force else _existing(resolved, log)
-    if sidecar is not None:
-        return Built(resolved.path, sidecar, fresh=False)
-    source = resolved.weights.path.name
-    log(f"building {spec.name} from {source} for {engine.name}, {resolved.precision}")
-    return Built(resolved.path, _publish(resolved, faces, report), fresh=True)
+    waiting = partial(log, f"another process builds {spec.name}; waiting for it")
+    with locked(resolved.path, waiting):
+        sidecar = None if force else _existing(resolved, log)
+        if sidecar is not None:
+            return Built(resolved.path, sidecar, fresh=False)
+        source = resolved.weights.path.name
+        log(f"building {spec.name} from {source} for {engine.name}, {resolved.precision}")
+        return Built(resolved.path, _publish(resolved, faces, report), fresh=True)
 
 
 def find(

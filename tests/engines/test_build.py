@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -37,7 +38,7 @@ def test_a_build_leaves_a_verified_plan_and_its_sidecar(
     spec: ModelSpec, tmp_path: Path, built: build.Built
 ) -> None:
     assert built.fresh
-    assert sorted(p.name for p in built.path.parent.iterdir()) == [
+    assert sorted(p.name for p in built.path.parent.glob("[!.]*")) == [
         built.path.name,
         f"{built.path.name}.json",
     ]
@@ -53,6 +54,18 @@ def test_a_second_build_uses_the_plan_unless_forced(
     assert not again.fresh
     assert again.sidecar == built.sidecar
     assert build.build(spec, ENGINE, tmp_path, force=True).fresh
+
+
+def test_processes_that_start_together_build_a_plan_once(spec: ModelSpec, tmp_path: Path) -> None:
+    lines: list[str] = []
+
+    def build_plan(_: int) -> build.Built:
+        return build.build(spec, ENGINE, tmp_path, log=lines.append)
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(build_plan, range(2)))
+    assert [each.fresh for each in found].count(True) == 1
+    assert f"another process builds {NAME}; waiting for it" in lines
 
 
 @pytest.mark.parametrize(

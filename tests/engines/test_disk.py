@@ -3,12 +3,14 @@
 import errno
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
-from engines.disk import atomic_write
+from engines.disk import atomic_write, locked
 from engines.errors import EngineError
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -76,3 +78,25 @@ def test_a_temporary_file_that_is_gone_is_an_error_of_writing(path: Path) -> Non
 def test_a_folder_that_cannot_be_created_is_an_error_of_writing(path: Path) -> None:
     with pytest.raises(EngineError, match="cannot write"):
         write(path / "below.csv", "nowhere")
+
+
+def test_a_lock_is_held_by_one_at_a_time(path: Path) -> None:
+    waited: list[str] = []
+
+    def second() -> None:
+        with locked(path, lambda: waited.append("second")):
+            path.write_text(f"{path.read_text()}, second")
+
+    thread = threading.Thread(target=second)
+    with locked(path, lambda: waited.append("first")):
+        thread.start()
+        until(lambda: bool(waited))
+        path.write_text("first")
+    thread.join()
+    assert waited == ["second"]
+    assert path.read_text() == "first, second"
+
+
+def test_nothing_is_locked_where_nothing_can_be_written(path: Path) -> None:
+    with locked(path / "below.csv", pytest.fail):
+        pass
