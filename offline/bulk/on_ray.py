@@ -18,7 +18,7 @@ from offline.bulk.local import open_analyzer
 from offline.bulk.manifest import decode, encode
 from offline.bulk.types import BulkJob, Part, PartReport, Run
 from offline.errors import CommandError
-from offline.plans import build_plans_once
+from offline.plans import build_plans, select_models
 from service.factory.processes import WORKERS_PER_CORE
 
 Column = dict[str, NDArray[np.object_]]
@@ -40,7 +40,7 @@ class PartActor:
     """An actor of Ray: builds the plans that its node lacks, and analyzes parts one by one."""
 
     def __init__(self, job: BulkJob) -> None:
-        build_plans_once(job.settings, Console(quiet=True))
+        build_plans(select_models([], job.settings), job.settings, Console(quiet=True))
         self._runner, self._stack = asyncio.Runner(), AsyncExitStack()
         opened = self._stack.enter_async_context(open_analyzer(job))
         self._analyzer = self._runner.run(opened)

@@ -79,7 +79,11 @@ class FolderSource:
 
 
 class StoreSource:
-    """The objects below a URL; see `Source`. Keys of a segment with a leading dot are hidden."""
+    """The objects below a URL; see `Source`. Keys of a segment with a leading dot are hidden.
+
+    Some programs mark a folder by an empty object. It is left out, as all empty objects are whose
+    name promises no image and no video.
+    """
 
     def __init__(self, url: str, target: str, max_bytes: int) -> None:
         self._storage, self._max_bytes = Storage(url), max_bytes
@@ -89,11 +93,15 @@ class StoreSource:
         self._excluded = below.removeprefix(source) if below.startswith(source) else None
 
     def files(self) -> Iterator[FoundFile]:
-        for key in sorted(self._storage.keys()):
+        for key, size in sorted(self._storage.sizes()):
             if self._excluded and key.startswith(self._excluded):
                 continue
-            hidden = any(part.startswith(".") for part in key.split("/"))
-            yield FoundFile(Path(key), printable(key), left_out="hidden" if hidden else "")
+            file = FoundFile(Path(key), printable(key))
+            if any(part.startswith(".") for part in key.split("/")):
+                file = file._replace(left_out="hidden")
+            elif not size and not file.promising:
+                file = file._replace(left_out="empty")
+            yield file
 
     def read(self, file: FoundFile) -> Content:
         size, pieces = self._storage.stream(_key(file))

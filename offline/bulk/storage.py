@@ -3,26 +3,49 @@
 import errno
 import os
 import re
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    GenericError,
+    InvalidPathError,
+    PreconditionError,
+)
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from offline.errors import StorageError
 
 if TYPE_CHECKING:
-    from obstore import BytesStream
+    from obstore import Bytes, GetOptions, GetResult, ObjectMeta
+    from obstore.store import ClientConfig, RetryConfig
 
 P = ParamSpec("P")
 T = TypeVar("T")
 URL = re.compile(r"([a-z][a-z0-9+.-]*)://")
 SCHEMES = ("s3", "gs", "az")
 PIECE_BYTES = 1 << 20
+PAGE = 1000
 # The error code of S3 for an object in an archive, such as Glacier.
 ARCHIVED = "InvalidObjectState"
+# The code and the message of an error in the answers of S3, Google and Azure.
+ANSWER = re.compile(r"<Code>(.*?)</Code>\s*<Message>(.*?)\s*(?:RequestId:.*)?</Message>")
+# obstore repeats most requests for some seconds, in which Ctrl-C has no effect. A store that has
+# answered before then gets further attempts, after these pauses in seconds: it may reject requests
+# while it adds servers. A wrong address or key is reported at once.
+PAUSES_S = (1, 4, 15)
+RETRY: "RetryConfig" = {
+    "max_retries": 5,
+    "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=4)},
+}
+# A video may take hours. Without a limit for the whole request, the limit for each read finds a
+# dead connection. Only an endpoint that the user names has no TLS.
+CLIENT: "ClientConfig" = {"timeout": "7d", "read_timeout": "30s", "allow_http": True}
 
 
 def is_url(place: str) -> bool:
@@ -43,7 +66,8 @@ class Storage:
             StorageError: the URL is wrong, or the folder cannot be created.
         """
         self.place = place
-        self._store = self._call(_open, place)
+        self._answered = False
+        self._store = self._translated(_open, place)
 
     def keys(self, prefix: str | None = None) -> Iterator[str]:
         """Yield all keys, or those below a folder `prefix`; sorted in object stores only.
@@ -51,9 +75,18 @@ class Storage:
         Raises:
             StorageError: they cannot be listed.
         """
-        pages = iter(obstore.list(self._store, prefix))
-        while page := self._call(next, pages, None):
-            yield from (entry["path"] for entry in page)
+        return (key for key, _ in self.sizes(prefix))
+
+    def sizes(self, prefix: str | None = None) -> Iterator[tuple[str, int]]:
+        """Yield what `keys` yields, each with its size in bytes."""
+        last: str | None = None
+
+        def pages() -> "Iterator[Sequence[ObjectMeta]]":
+            return iter(obstore.list(self._store, prefix, offset=last, chunk_size=PAGE))
+
+        for page in self._continued(pages):
+            yield from ((entry["path"], entry["size"]) for entry in page)
+            last = page[-1]["path"]
 
     def read(self, key: str) -> bytes:
         """Return an object.
@@ -65,17 +98,29 @@ class Storage:
         return self._call(lambda: bytes(obstore.get(self._store, key).bytes()))
 
     def stream(self, key: str) -> tuple[int, Iterator[bytes]]:
-        """Return the size of an object in bytes, and its content in pieces.
+        """Return the size of an object in bytes, and its content in pieces of `PIECE_BYTES`.
 
         Raises:
-            OSError: there is none, or it is archived.
+            OSError: there is none, or it is archived, or another account owns it. The iterator
+                raises this if the object changes.
             StorageError: it cannot be read; the iterator may raise this, too.
         """
         found = self._call(obstore.get, self._store, key)
-        return found.meta["size"], self._pieces(found.stream(PIECE_BYTES))
+        return found.meta["size"], self._pieces(key, found)
 
-    def _pieces(self, pieces: "BytesStream") -> Iterator[bytes]:
-        while (piece := self._call(next, pieces, None)) is not None:
+    def _pieces(self, key: str, found: "GetResult") -> Iterator[bytes]:
+        offset, opened = 0, [found]
+
+        def pieces() -> "Iterator[Bytes]":
+            if opened:
+                return iter(opened.pop().stream(PIECE_BYTES))
+            options: GetOptions = {"if_match": found.meta["e_tag"]}
+            if offset:
+                options["range"] = {"offset": offset}
+            return iter(obstore.get(self._store, key, options=options).stream(PIECE_BYTES))
+
+        for piece in self._continued(pieces):
+            offset += len(piece)
             yield bytes(piece)
 
     def write(self, key: str, data: bytes | Path) -> None:
@@ -87,27 +132,59 @@ class Storage:
         self._put(key, data, "overwrite")
 
     def create(self, key: str, data: bytes) -> bool:
-        """Write an object; return False, and write nothing, if there is one.
+        """Write an object; return False, and write nothing, if there is another one.
 
         Raises:
             StorageError: it cannot be written.
         """
         try:
             self._put(key, data, "create")
-        except AlreadyExistsError:
-            return False
+        except AlreadyExistsError:  # perhaps by an attempt of this call without an answer
+            return self.read(key) == data
         return True
 
     def _put(self, key: str, data: bytes | Path, mode: Literal["create", "overwrite"]) -> None:
-        self._call(obstore.put, self._store, key, data, mode=mode)
+        try:
+            self._call(obstore.put, self._store, key, data, mode=mode)
+        except FileNotFoundError as error:
+            raise StorageError(f"{self.place}: there is no such bucket or folder") from error
+
+    def _continued(self, start: Callable[[], Iterator[T]]) -> Iterator[T]:
+        """Yield what `start` gives. It is called again after an error, to continue there."""
+        items: Iterator[T] | None = None
+
+        def step() -> T | None:
+            nonlocal items
+            items, opened = None, items or start()
+            found = next(opened, None)
+            items = opened
+            return found
+
+        while (item := self._call(step)) is not None:
+            yield item
 
     def _call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call obstore, and again if it fails for a while; see `PAUSES_S`."""
+        for pause in PAUSES_S if self._answered else ():
+            try:
+                return self._translated(function, *args, **kwargs)
+            except StorageError as error:
+                if not isinstance(error.__cause__, GenericError):
+                    raise
+                time.sleep(pause)
+        result = self._translated(function, *args, **kwargs)
+        self._answered = is_url(self.place)
+        return result
+
+    def _translated(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return function(*args, **kwargs)
         except AlreadyExistsError:
             raise
         except FileNotFoundError as error:  # of obstore, without a number
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from error
+        except PreconditionError as error:
+            raise OSError(errno.ESTALE, "the object changed while it was read") from error
         except BaseError as error:
             if ARCHIVED in str(error):
                 raise OSError(errno.EACCES, "the object is archived; restore it first") from error
@@ -122,11 +199,15 @@ def _open(place: str) -> ObjectStore:
         schemes = ", ".join(f"{scheme}://" for scheme in SCHEMES)
         raise StorageError(f"{place}: this is neither a folder nor one of {schemes}")
     try:
-        return from_url(place)
+        return from_url(place, client_options=CLIENT, retry_config=RETRY)
     except ValueError as error:
         raise StorageError(f"{place}: {error}") from error
 
 
 def _summary(error: BaseError) -> str:
-    """Return the message of an error without the dump of its source."""
-    return " ".join(str(error).partition("Debug source:")[0].split())
+    """Return the message of the store, or that of obstore without the dump of its source."""
+    text = " ".join(str(error).partition("Debug source:")[0].split())
+    if isinstance(error, InvalidPathError):
+        return f"{text}; rename this object, or choose a folder without it"
+    found = ANSWER.search(text)
+    return f"{found[1]}: {found[2]}" if found else text

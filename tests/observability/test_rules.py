@@ -1,4 +1,4 @@
-"""The dashboard and the alert rules use only metrics and labels that the service exports."""
+"""The dashboard, the alert rules and the autoscaling rule use only metrics and labels that the service exports."""
 
 import json
 import re
@@ -11,6 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from ruamel.yaml import YAML
 
+from bench.scaling.manifest import read, scaled_object
 from tests.docker.dockerfile import ROOT
 from tests.observability.promql import SCRAPED, Selector, selectors
 from tests.observability.samples import Watched
@@ -30,6 +31,7 @@ RULES = [rule for group in read_yaml("alerts.yml")["groups"] for rule in group["
 EXPRESSIONS = [t["expr"] for panel in PANELS for t in panel["targets"]] + [
     rule["expr"] for rule in RULES
 ]
+EXPRESSIONS += read(scaled_object()).queries.values()
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)

@@ -59,11 +59,12 @@ def all_stopped(server: Server) -> Iterator[list[int]]:
 
 
 def metric(server: Server, name: str, **labels: str) -> float:
-    """Return the value of the one sample of this name with at least these labels."""
+    """Return the sum of the samples of this name with at least these labels: one per replica."""
     with server.client() as client:
         samples = read_samples(client.get("/metrics").text)
-    (value,) = (value for found, value in samples[name] if labels.items() <= found.items())
-    return value
+    values = [value for found, value in samples[name] if labels.items() <= found.items()]
+    assert values, f"there is no {name} with {labels}"
+    return sum(values)
 
 
 class Load:
