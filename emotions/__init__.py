@@ -1,0 +1,1 @@
+"""The service on platforms of others: `emotions.ray` is an application of Ray Serve."""
