@@ -10,6 +10,7 @@ Commands, each with `--help`:
 - `python -m bench.overload`: more requests than the service can answer in time
 - `python -m bench.soak`: requests for hours
 - `python -m bench.recovery`: killed workers
+- `python -m bench.scaling`: autoscaling and rolling updates of Kubernetes, without a cluster
 - `python -m bench.mutated`, `python -m bench.fuzz`: damaged input
 
 Shared by these: `inputs` (images and bodies), `load` (HTTP clients), `measure` (servers, processes,
