@@ -12,7 +12,7 @@ from offline.bulk.results import done_parts
 from offline.bulk.sources import open_source
 from offline.bulk.storage import Storage, is_url
 from offline.bulk.types import BulkJob, PartReport, Run
-from offline.errors import NothingReadError
+from offline.errors import NothingReadError, StorageError
 from offline.files import FoundFile
 from offline.progress import ResultCounter, count_results
 
@@ -22,6 +22,9 @@ ROW_SETTINGS = {
     *("min_score", "max_faces", "min_face", "min_quality", "orientation"),
     *("max_tiles", "nms_iou", "close_ups"),
 }
+
+# Each of these parts has failed after repeated attempts.
+PROBLEMS_IN_A_ROW = 5
 
 
 def bulk(job: BulkJob, run: Run, console: Console, files_per_part: int) -> int:
@@ -46,7 +49,7 @@ def bulk(job: BulkJob, run: Run, console: Console, files_per_part: int) -> int:
         counter.left_out += listing.left_out
         counter.done = sum(len(part.files) for part in parts if part.name in done)
         if missing:
-            run(job, missing, partial(_count, counter))
+            run(job, missing, partial(_count, counter, []))
     console.print(f"{job.target}: {counter}", markup=False)
     counter.print_left_out()
     if not counter.found + counter.failed:
@@ -59,16 +62,25 @@ def _absolute(place: str) -> str:
     return place.rstrip("/") if is_url(place) else str(Path(place).resolve())
 
 
-def _count(counter: ResultCounter, part: PartReport) -> None:
-    """Count the files of a part; all files of a part that was not written have failed."""
+def _count(counter: ResultCounter, problems: list[str], part: PartReport) -> None:
+    """Count the files of a part; all files of a part that was not written have failed.
+
+    Raises:
+        StorageError: no part was written for so long that a store must be down.
+    """
     counter.images += part.images
     counter.videos += part.videos
     counter.faces += part.faces
     counter.failed += part.files if part.problem else part.failed
     counter.left_out.update(part.left_out)
-    if part.problem:
-        counter.console.print(part.problem, markup=False)
     counter.advance(part.files)
+    if not part.problem:
+        problems.clear()
+        return
+    counter.console.print(part.problem, markup=False)
+    problems.append(part.problem)
+    if len(problems) == PROBLEMS_IN_A_ROW:
+        raise StorageError(f"the same command continues when this is mended: {part.problem}")
 
 
 def _described(job: BulkJob) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import socket
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -21,6 +22,11 @@ from offline.errors import CommandError
 from offline.plans import build_plans, select_models
 from service.factory.processes import WORKERS_PER_CORE
 
+# How long the head node of a cluster may take to accept a connection.
+ANSWER_S = 10
+# A part whose actor ends this often is given up: it may need more memory than there is.
+RETRIES = 5
+LOST = f"its actor ended {RETRIES + 1} times, perhaps for lack of memory"
 Column = dict[str, NDArray[np.object_]]
 
 
@@ -64,25 +70,47 @@ def _run(
     cluster: Cluster, job: BulkJob, parts: Sequence[Part], report: Callable[[PartReport], None]
 ) -> None:
     _connect(cluster.address)
+    missing = {part.number: part for part in parts}
     try:
         for row in _analyzed(cluster, _for_actors(job, cluster), parts).iter_rows():
-            report(PartReport(**json.loads(row["report"])))
+            found = PartReport(**json.loads(row["report"]))
+            del missing[found.part]
+            report(found)
     except ray.exceptions.RayError as error:
         raise CommandError(f"Ray: {_last_line(error)}; start again to continue") from error
     finally:
         ray.shutdown()
+    for part in missing.values():
+        report(PartReport(part.number, len(part.files), problem=f"{part.name}: {LOST}"))
 
 
 def _connect(address: str) -> None:
+    _check(address)
     options = {"include_dashboard": False} if address == "local" else {}
     try:
         ray.init(address, logging_level="error", log_to_driver=False, **options)
-    except (ConnectionError, ValueError) as error:
-        raise CommandError(f"Ray at {address}: {error}") from error
+    except Exception as error:  # of many kinds
+        token = isinstance(error.__cause__, ray.exceptions.AuthenticationError)
+        fix = "; set RAY_AUTH_MODE=token, as its nodes have a token" if token else ""
+        raise CommandError(f"Ray at {address}: {error}{fix}") from error
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
+    # Further actors are started while all are busy; by default only if parts wait at the actors.
+    context.autoscaling_config.actor_pool_util_upscaling_threshold = 1.0
     context.enable_progress_bars = False  # ours counts files
     context.execution_no_progress_timeout_s = -1  # a film may take hours
+    context.max_errored_blocks = -1  # parts whose actors ended too often are reported at the end
+
+
+def _check(address: str) -> None:
+    """Check that the host answers; Ray itself would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    if not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER_S).close()
+    except OSError as error:
+        raise CommandError(f"Ray at {address}: {error.strerror or error}") from error
 
 
 def _analyzed(cluster: Cluster, job: BulkJob, parts: Sequence[Part]) -> ray.data.Dataset:
@@ -94,12 +122,24 @@ def _analyzed(cluster: Cluster, job: BulkJob, parts: Sequence[Part]) -> ray.data
         batch_size=1,
         num_cpus=cluster.cpus,
         num_gpus=cluster.gpus or None,
-        # One part waits at each actor. With more, parts would wait behind a film; with none, Ray
-        # would see no need for further actors.
+        max_task_retries=RETRIES,
+        # No part waits at an actor, where a film may be analyzed for hours.
         compute=ray.data.ActorPoolStrategy(
-            min_size=1, max_size=len(rows), max_tasks_in_flight_per_actor=2
+            min_size=1,
+            initial_size=min(_actors(cluster), len(rows)),
+            max_size=len(rows),
+            max_tasks_in_flight_per_actor=1,
         ),
     )
+
+
+def _actors(cluster: Cluster) -> int:
+    """Return how many actors fit on the nodes that are there; Ray starts them one by one else."""
+    found = ray.cluster_resources()
+    fitting = found.get("CPU", 0) / cluster.cpus
+    if cluster.gpus:
+        fitting = min(fitting, found.get("GPU", 0) / cluster.gpus)
+    return max(1, int(fitting))
 
 
 def _for_actors(job: BulkJob, cluster: Cluster) -> BulkJob:

@@ -22,12 +22,12 @@ from obstore.store import LocalStore, ObjectStore, from_url
 from offline.errors import StorageError
 
 if TYPE_CHECKING:
-    from obstore import Bytes, GetOptions, GetResult, ObjectMeta
+    from obstore import GetOptions, GetResult, ObjectMeta
     from obstore.store import ClientConfig, RetryConfig
 
 P = ParamSpec("P")
 T = TypeVar("T")
-URL = re.compile(r"([a-z][a-z0-9+.-]*)://")
+URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 SCHEMES = ("s3", "gs", "az")
 PIECE_BYTES = 1 << 20
 PAGE = 1000
@@ -111,17 +111,17 @@ class Storage:
     def _pieces(self, key: str, found: "GetResult") -> Iterator[bytes]:
         offset, opened = 0, [found]
 
-        def pieces() -> "Iterator[Bytes]":
+        def pieces() -> Iterator[bytes]:
             if opened:
-                return iter(opened.pop().stream(PIECE_BYTES))
+                return _copies(opened.pop())
             options: GetOptions = {"if_match": found.meta["e_tag"]}
             if offset:
                 options["range"] = {"offset": offset}
-            return iter(obstore.get(self._store, key, options=options).stream(PIECE_BYTES))
+            return _copies(obstore.get(self._store, key, options=options))
 
         for piece in self._continued(pieces):
             offset += len(piece)
-            yield bytes(piece)
+            yield piece
 
     def write(self, key: str, data: bytes | Path) -> None:
         """Write an object, or replace it.
@@ -189,6 +189,10 @@ class Storage:
             if ARCHIVED in str(error):
                 raise OSError(errno.EACCES, "the object is archived; restore it first") from error
             raise StorageError(f"{self.place}: {_summary(error)}") from error
+
+
+def _copies(found: "GetResult") -> Iterator[bytes]:
+    return (bytes(piece) for piece in found.stream(PIECE_BYTES))
 
 
 def _open(place: str) -> ObjectStore:

@@ -69,6 +69,11 @@ def python(words: Sequence[str], _: pytest.FixtureRequest) -> None:
         check_options([sys.executable, "-m", module, "--help"], arguments)
 
 
+def ray(words: Sequence[str], _: pytest.FixtureRequest) -> None:
+    """Ray knows the command and its options."""
+    check_options([sys.executable, "-m", "ray.scripts.scripts", words[0], "--help"], words)
+
+
 def check_options(command: Sequence[str], words: Sequence[str]) -> None:
     """Check that the help of a command has all options among `words`."""
     environment = os.environ | {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
@@ -85,6 +90,7 @@ PROGRAMS: dict[str, Callable[[Sequence[str], pytest.FixtureRequest], None]] = {
     "curl": curl,
     "emotions": emotions,
     "python": python,
+    "ray": ray,
 }
 
 
