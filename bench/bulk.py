@@ -1,7 +1,8 @@
 """`python -m bench.bulk`: `emotions bulk` on this machine and on Ray, beside `emotions predict`.
 
-Each command runs as a user starts it, in turns, once for a library of one photograph and once for
-all. The first is its start; the rate is that of the further photographs. Prints Markdown tables.
+Each command runs as a user starts it, in turns, once for a library of one photograph per core and
+once for all. The first is its start; the rate is that of the further photographs. Prints Markdown
+tables.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from PIL import Image
 
 from bench.inputs.scenes import scene
 from bench.measure.output import header, machine, row
+from engines import cpu
 from offline.video.writing import open_video
 
 PHOTOGRAPHS = ("1920x1080, 1 face", "1920x1080, 5 faces", "640x480, 1 face", "4000x3000, 5 faces")
@@ -29,6 +31,8 @@ EMOTIONS = (sys.executable, "-m", "offline.cli")
 # Beside `predict`; Ray starts an actor per core.
 BULK = {"bulk": (), "bulk --ray local": ("--ray", "local")}
 PREDICT = "predict"
+# Ray has an actor per core, each of which must have a part to start with.
+ACTORS = cpu.available()
 
 
 class Library(NamedTuple):
@@ -56,19 +60,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _photographs(folder: Path, count: int) -> Library:
-    library = Library(folder / "all", folder / "one", count - 1)
+    library = Library(folder / "all", folder / "few", count - ACTORS)
     for number in range(count):
         _write(library.all / f"{number:04d}.jpg", scene(PHOTOGRAPHS[number % len(PHOTOGRAPHS)]))
-    _write(library.start / "0000.jpg", scene(PHOTOGRAPHS[0]))
+    for number in range(ACTORS):
+        _write(library.start / f"{number}.jpg", scene(PHOTOGRAPHS[0]))
     return library
 
 
 def _films(folder: Path, seconds: int, fps: float) -> Library:
     """Two films, so that two actors have one each."""
-    for place, duration in (("all", seconds), ("one", 1)):
-        for number in range(2):
+    for place, duration in (("all", seconds), ("few", 1)):
+        for number in range(ACTORS):
             _film(folder / place / f"{number}.mp4", duration)
-    return Library(folder / "all", folder / "one", round(2 * (seconds - 1) * fps))
+    return Library(folder / "all", folder / "few", round(ACTORS * (seconds - 1) * fps))
 
 
 def _film(path: Path, seconds: int) -> None:
@@ -88,8 +93,9 @@ def _show(noun: str, rounds: int, library: Library, fps: float | None = None) ->
     found: dict[str, list[tuple[float, float]]] = {}
     for _ in range(rounds):
         for name, run in _commands(fps).items():
-            start = run(library.start)
-            found.setdefault(name, []).append((start, library.more / (run(library.all) - start)))
+            start = run(library.start, 1)
+            rate = library.more / (run(library.all, 256) - start)
+            found.setdefault(name, []).append((start, rate))
     first = [rate for _, rate in found[PREDICT if PREDICT in found else "bulk"]]
     print(header(f"command | start, s | {noun}/s | ratio"))
     for name, figures in found.items():
@@ -98,19 +104,19 @@ def _show(noun: str, rounds: int, library: Library, fps: float | None = None) ->
         print(row(f"`{name}`", f"{start:.1f}", f"{rate:.1f}", f"{ratio:.2f}"), flush=True)
 
 
-def _commands(fps: float | None) -> dict[str, Callable[[Path], float]]:
-    """Return functions that run a command on a folder, and return its seconds."""
+def _commands(fps: float | None) -> dict[str, Callable[[Path, int], float]]:
+    """Return functions that run a command, given a folder and files per part, and time it."""
     extra = ("--fps", str(fps)) if fps else ()
     commands = {name: _bulk((*more, *extra)) for name, more in BULK.items()}
     if not fps:  # for a film, `predict` also encodes an annotated copy
-        return {PREDICT: lambda folder: _seconds("predict", folder), **commands}
+        return {PREDICT: lambda folder, _: _seconds("predict", folder), **commands}
     return commands
 
 
-def _bulk(options: Sequence[str]) -> Callable[[Path], float]:
-    def run(folder: Path) -> float:
+def _bulk(options: Sequence[str]) -> Callable[[Path, int], float]:
+    def run(folder: Path, size: int) -> float:
         with tempfile.TemporaryDirectory() as target:
-            return _seconds("bulk", folder, target, "--files-per-part", "64", *options)
+            return _seconds("bulk", folder, target, "--files-per-part", str(size), *options)
 
     return run
 
@@ -125,7 +131,12 @@ def _seconds(*arguments: str | Path) -> float:
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.bulk", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--files", type=int, default=512, help="photographs")
+    parser.add_argument(
+        "--files",
+        type=int,
+        default=1024,
+        help="photographs, a multiple of 512: two actors get as many parts of 256",
+    )
     parser.add_argument("--seconds", type=int, default=40, help="duration of each of two films")
     parser.add_argument("--fps", type=float, default=5, help="frames per second to analyze of them")
     return parser.parse_args(arguments)

@@ -41,8 +41,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
 def locked(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
     """Hold the lock of `path`, which also holds between machines if their file system has locks.
 
-    `waiting` is called if another process has the lock. Where no lock file can be written, nothing
-    can be written at all, and nothing is locked.
+    `waiting` is called if another process has the lock. Nothing is locked where no lock file can be
+    written, because then nothing else can, and on a file system without locks.
     """
     with ExitStack() as stack:
         with suppress(OSError):

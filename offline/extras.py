@@ -1,6 +1,7 @@
 """Optional libraries: check for them before a long run, not after it."""
 
 import importlib.util
+from collections.abc import Sequence
 from typing import Any
 
 from offline.errors import MissingExtraError
@@ -12,10 +13,9 @@ def require_pyav() -> None:
     Raises:
         MissingExtraError: it is not.
     """
-    if importlib.util.find_spec("av") is None:
-        raise MissingExtraError(
-            "videos need PyAV; `./build.sh` installs it, or `pip install '.[video]'` elsewhere"
-        )
+    _require(
+        ["av"], "videos need PyAV; `./build.sh` installs it, or `pip install '.[video]'` elsewhere"
+    )
 
 
 def require_objects() -> None:
@@ -24,11 +24,11 @@ def require_objects() -> None:
     Raises:
         MissingExtraError: one of them is not.
     """
-    if importlib.util.find_spec("obstore") is None or importlib.util.find_spec("pyarrow") is None:
-        raise MissingExtraError(
-            "this command needs obstore and pyarrow; `pip install '.[objects]'` in the repository "
-            "installs them"
-        )
+    _require(
+        ["obstore", "pyarrow"],
+        "this command needs obstore and pyarrow; `pip install '.[objects]'` in the repository "
+        "installs them",
+    )
 
 
 def require_ray() -> None:
@@ -37,11 +37,16 @@ def require_ray() -> None:
     Raises:
         MissingExtraError: it is not.
     """
-    if importlib.util.find_spec("ray") is None:
-        raise MissingExtraError(
-            "--ray needs Ray; `pip install '.[ray]'` in the repository installs it, or leave "
-            "--ray out to use this machine alone"
-        )
+    _require(
+        ["ray"],
+        "--ray needs Ray; `pip install '.[ray]'` in the repository installs it, or leave --ray out "
+        "to use this machine alone",
+    )
+
+
+def _require(modules: Sequence[str], message: str) -> None:
+    if None in map(importlib.util.find_spec, modules):
+        raise MissingExtraError(message)
 
 
 def import_pyarrow() -> tuple[Any, Any, Any]:

@@ -1,6 +1,5 @@
 """Select models, build and verify their plans, and show the progress."""
 
-import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,18 +79,6 @@ def build_plans(
             log(f"skipped: {error}")
         else:
             log(_summary(spec, engine, built))
-
-
-def build_plans_once(settings: Settings, console: Console) -> None:
-    """Build the missing plans of `settings`; other processes of this machine wait meanwhile.
-
-    Raises:
-        EngineError: see `build_plans`.
-    """
-    settings.plans.mkdir(parents=True, exist_ok=True)
-    with (settings.plans / "build.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        build_plans(select_models([], settings), settings, console)
 
 
 def verify_plans(

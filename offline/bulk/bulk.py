@@ -1,7 +1,6 @@
 """`emotions bulk`: a library of images and videos to Parquet, on one machine or on many."""
 
 from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,8 @@ from rich.console import Console
 from offline.bulk.manifest import add_parts, check_job, load_parts
 from offline.bulk.results import done_parts
 from offline.bulk.sources import open_source
-from offline.bulk.storage import Storage, is_url
+from offline.bulk.storage import Storage
+from offline.bulk.stores import is_url
 from offline.bulk.types import BulkJob, PartReport, Run
 from offline.errors import NothingReadError, StorageError
 from offline.files import FoundFile
@@ -49,7 +49,7 @@ def bulk(job: BulkJob, run: Run, console: Console, files_per_part: int) -> int:
         counter.left_out += listing.left_out
         counter.done = sum(len(part.files) for part in parts if part.name in done)
         if missing:
-            run(job, missing, partial(_count, counter, []))
+            run(job, missing, _Reports(counter).add)
     console.print(f"{job.target}: {counter}", markup=False)
     counter.print_left_out()
     if not counter.found + counter.failed:
@@ -62,25 +62,30 @@ def _absolute(place: str) -> str:
     return place.rstrip("/") if is_url(place) else str(Path(place).resolve())
 
 
-def _count(counter: ResultCounter, problems: list[str], part: PartReport) -> None:
-    """Count the files of a part; all files of a part that was not written have failed.
+class _Reports:
+    """Counts the files of each part; all files of a part that was not written have failed."""
 
-    Raises:
-        StorageError: no part was written for so long that a store must be down.
-    """
-    counter.images += part.images
-    counter.videos += part.videos
-    counter.faces += part.faces
-    counter.failed += part.files if part.problem else part.failed
-    counter.left_out.update(part.left_out)
-    counter.advance(part.files)
-    if not part.problem:
-        problems.clear()
-        return
-    counter.console.print(part.problem, markup=False)
-    problems.append(part.problem)
-    if len(problems) == PROBLEMS_IN_A_ROW:
-        raise StorageError(f"the same command continues when this is mended: {part.problem}")
+    def __init__(self, counter: ResultCounter) -> None:
+        self._counter, self._problems = counter, 0
+
+    def add(self, part: PartReport) -> None:
+        """Count a part.
+
+        Raises:
+            StorageError: so many parts in a row were not written that a store must be down.
+        """
+        counter = self._counter
+        counter.images += part.images
+        counter.videos += part.videos
+        counter.faces += part.faces
+        counter.failed += part.files if part.problem else part.failed
+        counter.left_out.update(part.left_out)
+        counter.advance(part.files)
+        self._problems = self._problems + 1 if part.problem else 0
+        if part.problem:
+            counter.console.print(part.problem, markup=False)
+        if self._problems == PROBLEMS_IN_A_ROW:
+            raise StorageError(f"{part.problem}; mend this, and the same command continues")
 
 
 def _described(job: BulkJob) -> dict[str, Any]:

@@ -30,6 +30,7 @@ def check_job(target: Storage, job: dict[str, Any]) -> None:
         if next(target.keys(), None) is not None:
             raise OutputError(f"{target.place} holds other files; choose an empty target")
         target.create(JOB, json.dumps(job, indent=1).encode())
+        # Another run may have stored its own in between.
         stored = _stored_job(target)
     differing = sorted(name for name in stored | job if stored.get(name) != job.get(name))
     if differing:

@@ -59,9 +59,10 @@ class PartActor:
 
 
 def run_on_ray(cluster: Cluster) -> Run:
-    """Return a function that analyzes parts on `cluster`, see `offline.bulk.local.run_local`.
+    """Return a function that analyzes parts on `cluster`; see `offline.bulk.local.run_local`.
 
-    It raises `CommandError` if the cluster cannot be reached, or loses all its nodes.
+    Raises:
+        CommandError: by that function, if the cluster cannot be reached or loses all its nodes.
     """
     return partial(_run, cluster)
 
@@ -89,7 +90,7 @@ def _connect(address: str) -> None:
     options = {"include_dashboard": False} if address == "local" else {}
     try:
         ray.init(address, logging_level="error", log_to_driver=False, **options)
-    except Exception as error:  # of many kinds
+    except Exception as error:  # Ray documents no common class
         token = isinstance(error.__cause__, ray.exceptions.AuthenticationError)
         fix = "; set RAY_AUTH_MODE=token, as its nodes have a token" if token else ""
         raise CommandError(f"Ray at {address}: {error}{fix}") from error
@@ -134,7 +135,7 @@ def _analyzed(cluster: Cluster, job: BulkJob, parts: Sequence[Part]) -> ray.data
 
 
 def _actors(cluster: Cluster) -> int:
-    """Return how many actors fit on the nodes that are there; Ray starts them one by one else."""
+    """Return how many actors fit on the nodes; without a number Ray starts them one by one."""
     found = ray.cluster_resources()
     fitting = found.get("CPU", 0) / cluster.cpus
     if cluster.gpus:

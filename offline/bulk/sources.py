@@ -6,7 +6,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from offline.bulk.storage import Storage, is_url
+from offline.bulk.storage import Storage
+from offline.bulk.stores import is_url
 from offline.contents import Content, content_of, read_content
 from offline.errors import CommandError
 from offline.files import FoundFile, find_files

@@ -2,55 +2,30 @@
 
 import errno
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
 import obstore
-from obstore.exceptions import (
-    AlreadyExistsError,
-    BaseError,
-    GenericError,
-    InvalidPathError,
-    PreconditionError,
-)
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, PreconditionError
 
+from offline.bulk.stores import is_url, open_store, summary
 from offline.errors import StorageError
 
 if TYPE_CHECKING:
     from obstore import GetOptions, GetResult, ObjectMeta
-    from obstore.store import ClientConfig, RetryConfig
 
 P = ParamSpec("P")
 T = TypeVar("T")
-URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-SCHEMES = ("s3", "gs", "az")
 PIECE_BYTES = 1 << 20
 PAGE = 1000
 # The error code of S3 for an object in an archive, such as Glacier.
 ARCHIVED = "InvalidObjectState"
-# The code and the message of an error in the answers of S3, Google and Azure.
-ANSWER = re.compile(r"<Code>(.*?)</Code>\s*<Message>(.*?)\s*(?:RequestId:.*)?</Message>")
-# obstore repeats most requests for some seconds, in which Ctrl-C has no effect. A store that has
-# answered before then gets further attempts, after these pauses in seconds: it may reject requests
-# while it adds servers. A wrong address or key is reported at once.
+# obstore repeats most requests for some seconds. A store that has answered before then gets further
+# attempts, after these pauses in seconds: it may reject requests while it adds servers. A wrong
+# address or key is reported at once.
 PAUSES_S = (1, 4, 15)
-RETRY: "RetryConfig" = {
-    "max_retries": 5,
-    "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=4)},
-}
-# A video may take hours. Without a limit for the whole request, the limit for each read finds a
-# dead connection. Only an endpoint that the user names has no TLS.
-CLIENT: "ClientConfig" = {"timeout": "7d", "read_timeout": "30s", "allow_http": True}
-
-
-def is_url(place: str) -> bool:
-    """Whether a place is a URL; otherwise it is a folder."""
-    return URL.match(place) is not None
 
 
 class Storage:
@@ -67,7 +42,7 @@ class Storage:
         """
         self.place = place
         self._answered = False
-        self._store = self._translated(_open, place)
+        self._store = self._translated(open_store, place)
 
     def keys(self, prefix: str | None = None) -> Iterator[str]:
         """Yield all keys, or those below a folder `prefix`; sorted in object stores only.
@@ -188,30 +163,8 @@ class Storage:
         except BaseError as error:
             if ARCHIVED in str(error):
                 raise OSError(errno.EACCES, "the object is archived; restore it first") from error
-            raise StorageError(f"{self.place}: {_summary(error)}") from error
+            raise StorageError(f"{self.place}: {summary(error)}") from error
 
 
 def _copies(found: "GetResult") -> Iterator[bytes]:
     return (bytes(piece) for piece in found.stream(PIECE_BYTES))
-
-
-def _open(place: str) -> ObjectStore:
-    found = URL.match(place)
-    if not found:
-        return LocalStore(Path(place).resolve(), mkdir=True)
-    if found[1] not in SCHEMES:
-        schemes = ", ".join(f"{scheme}://" for scheme in SCHEMES)
-        raise StorageError(f"{place}: this is neither a folder nor one of {schemes}")
-    try:
-        return from_url(place, client_options=CLIENT, retry_config=RETRY)
-    except ValueError as error:
-        raise StorageError(f"{place}: {error}") from error
-
-
-def _summary(error: BaseError) -> str:
-    """Return the message of the store, or that of obstore without the dump of its source."""
-    text = " ".join(str(error).partition("Debug source:")[0].split())
-    if isinstance(error, InvalidPathError):
-        return f"{text}; rename this object, or choose a folder without it"
-    found = ANSWER.search(text)
-    return f"{found[1]}: {found[2]}" if found else text

@@ -68,6 +68,12 @@ def merge(first: Values, second: Values) -> Values:
     return {**first, **second, **both}
 
 
+def nested(path: str, value: Any) -> Values:
+    """Return `{"a": {"b": value}}` for the path `a.b`."""
+    first, _, rest = path.partition(".")
+    return {first: nested(rest, value) if rest else value}
+
+
 def template(values: Values = DEFAULT, release: str = "emotions", *, numbers: bool = False) -> str:
     """The manifests of a release, as text.
 

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -46,10 +45,10 @@ def helm(arguments: Sequence[str], folder: Path) -> list[chart.Document]:
         values = chart.merge(values, chart.read(folder / name))
     for assignment in given.set:
         path, _, text = assignment.partition("=")
-        values = chart.merge(values, _nested(path, YAML(typ="safe").load(text)))
+        values = chart.merge(values, chart.nested(path, YAML(typ="safe").load(text)))
     for assignment in given.set_json:
         path, _, text = assignment.partition("=")
-        values = chart.merge(values, _nested(path, json.loads(text)))
+        values = chart.merge(values, chart.nested(path, json.loads(text)))
     return chart.render(values, given.name)
 
 
@@ -94,11 +93,6 @@ def _helm_parser() -> argparse.ArgumentParser:
             one.add_argument("--install", action="store_true")
             one.add_argument("--reuse-values", action="store_true")
     return parser
-
-
-def _nested(path: str, value: Any) -> chart.Values:
-    first, _, rest = path.partition(".")
-    return {first: _nested(rest, value) if rest else value}
 
 
 def _selects(selector: str, document: chart.Document) -> bool:

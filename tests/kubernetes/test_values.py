@@ -14,12 +14,6 @@ DEFAULTS = chart.read(chart.CHART / "values.yaml")
 OWN = {"host", "port", "plans", "api_keys", "api_keys_file"}
 
 
-def nested(path: str, value: Any) -> dict[str, Any]:
-    """`{"a": {"b": value}}` of the path `a.b`."""
-    first, _, rest = path.partition(".")
-    return {first: nested(rest, value) if rest else value}
-
-
 def closed(schema: Any, path: str = "") -> dict[str, set[str]]:
     """The paths of objects that have a fixed set of names, and these names."""
     found = {path: set(schema["properties"])} if schema.get("additionalProperties") is False else {}
@@ -36,7 +30,7 @@ CLOSED = closed(SCHEMA)
 @pytest.mark.parametrize("path", CLOSED)
 def test_a_misspelt_name_is_rejected(path: str) -> None:
     with pytest.raises(chart.ChartError, match="misspelt"):
-        chart.render(nested(f"{path}.misspelt".removeprefix("."), "x"))
+        chart.render(chart.nested(f"{path}.misspelt".removeprefix("."), "x"))
 
 
 @pytest.mark.parametrize("path", [each for each in CLOSED if "behavior." not in each])
@@ -79,4 +73,4 @@ def test_the_settings_are_those_of_the_service() -> None:
 )
 def test_a_wrong_value_is_rejected(path: str, value: Any) -> None:
     with pytest.raises(chart.ChartError, match=path.rsplit(".", maxsplit=1)[-1]):
-        chart.render(nested(path, value))
+        chart.render(chart.nested(path, value))

@@ -1,4 +1,4 @@
-"""The dashboard, the alert rules and the autoscaling rule use only metrics and labels that the service exports."""
+"""The dashboard and the rules use only metrics and labels that the service exports."""
 
 import json
 import re

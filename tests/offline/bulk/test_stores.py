@@ -123,12 +123,12 @@ def test_a_store_that_fails_for_good_ends_the_run_and_the_next_one_continues(
     plans: Path, store: Store, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any]
 ) -> None:
     monkeypatch.setattr("offline.bulk.storage.PAUSES_S", ())
-    monkeypatch.setattr("offline.bulk.storage.RETRY", {"max_retries": 1})
+    monkeypatch.setattr("offline.bulk.stores.RETRY", {"max_retries": 1})
     keys = [f"{number:02d}.png" for number in range(30)]
     for number, key in enumerate(keys):
         store.put(f"photographs/{key}", tiny(number))
     store.faults(path=f"/{BUCKET}/photographs/2", **fault)
-    with pytest.raises(StorageError, match=r"the same command continues when this is mended: s3:"):
+    with pytest.raises(StorageError, match=r"s3:.*; mend this, and the same command continues"):
         run(plans, size=1)
     assert len(rows(store, "images")) == 20
     store.faults()
