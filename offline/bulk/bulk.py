@@ -1,16 +1,15 @@
 """`emotions bulk`: a library of images and videos to Parquet, on one machine or on many."""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from offline.bulk.manifest import add_parts, check_job, load_parts
+from offline.bulk.manifest import add_parts, check_done, check_job, load_parts
 from offline.bulk.results import done_parts
 from offline.bulk.sources import open_source
 from offline.bulk.storage import Storage
-from offline.bulk.stores import is_url
+from offline.bulk.stores import absolute
 from offline.bulk.types import BulkJob, PartReport, Run
 from offline.errors import NothingReadError, StorageError
 from offline.files import FoundFile
@@ -36,14 +35,15 @@ def bulk(job: BulkJob, run: Run, console: Console, files_per_part: int) -> int:
         CommandError: the source or the target is wrong or does not answer, or there are no files.
         EngineError: a plan is missing or does not fit.
     """
-    job = job._replace(source=_absolute(job.source), target=_absolute(job.target))
+    job = job._replace(source=absolute(job.source), target=absolute(job.target))
     target = Storage(job.target)
     source = open_source(job.source, job.target, job.settings.max_image_bytes)
     check_job(target, _described(job))
     listing = ResultCounter(console)
-    parts = load_parts(target)
+    # In this order: another run may add parts.
+    done, parts = done_parts(target), load_parts(target)
+    check_done(target, parts, done)
     parts += add_parts(target, parts, _readable(source.files(), listing), files_per_part)
-    done = done_parts(target)
     missing = [part for part in parts if part.name not in done]
     with count_results(console, sum(len(part.files) for part in missing), "files") as counter:
         counter.left_out += listing.left_out
@@ -55,11 +55,6 @@ def bulk(job: BulkJob, run: Run, console: Console, files_per_part: int) -> int:
     if not counter.found + counter.failed:
         raise NothingReadError(f"nothing was read: there is no image and no video in {job.source}")
     return counter.failed
-
-
-def _absolute(place: str) -> str:
-    """Return a place in the one form that all machines and later runs understand."""
-    return place.rstrip("/") if is_url(place) else str(Path(place).resolve())
 
 
 class _Reports:

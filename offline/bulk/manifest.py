@@ -6,7 +6,7 @@ of different options must not be mixed.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,21 +40,50 @@ def check_job(target: Storage, job: dict[str, Any]) -> None:
 
 def _stored_job(target: Storage) -> dict[str, Any]:
     try:
-        stored: dict[str, Any] = json.loads(target.read(JOB))
+        stored = json.loads(target.read(JOB))
     except FileNotFoundError:
         return {}
+    except ValueError as error:
+        raise _damaged(target, JOB) from error
+    if not isinstance(stored, dict):
+        raise _damaged(target, JOB)
     return stored
+
+
+def _damaged(target: Storage, what: str) -> OutputError:
+    return OutputError(f"{target.place}: {what} is damaged; restore it, or choose a new target")
 
 
 def load_parts(target: Storage) -> list[Part]:
     """Return the parts that the target stores, by number.
 
     Raises:
+        OutputError: an object of the manifest is damaged.
         StorageError: the target cannot be read.
     """
     keys = sorted(key for key in target.keys(FOLDER) if key.endswith(".jsonl"))
-    lines = (line for key in keys for line in target.read(key).splitlines())
-    return [decode(line) for line in lines]
+    return [part for key in keys for part in _load(target, key)]
+
+
+def _load(target: Storage, key: str) -> list[Part]:
+    try:
+        parts = [decode(line) for line in target.read(key).splitlines()]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(target, key) from error
+    if not parts:
+        raise _damaged(target, key)
+    return parts
+
+
+def check_done(target: Storage, parts: Sequence[Part], done: Collection[str]) -> None:
+    """Check that the manifest has all parts that have results: a number must not be used again.
+
+    Raises:
+        OutputError: it lacks one.
+    """
+    names = {part.name for part in parts}
+    if missing := sorted(name for name in done if name not in names):
+        raise _damaged(target, f"{FOLDER} lacks {missing[0]}, so it")
 
 
 def add_parts(

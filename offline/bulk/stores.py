@@ -13,8 +13,9 @@ from offline.errors import StorageError
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
 
-URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-SCHEMES = ("s3", "gs", "az")
+# What begins like a URL is no folder, although one could have such a name.
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+STORE = re.compile(r"(?:s3|gs|az)://[^/]")
 # In these seconds Ctrl-C has no effect; see also `offline.bulk.storage.PAUSES_S`.
 RETRY: "RetryConfig" = {
     "max_retries": 5,
@@ -32,23 +33,32 @@ def is_url(place: str) -> bool:
     return URL.match(place) is not None
 
 
+def absolute(place: str) -> str:
+    """Return a place in the one form that all machines and later runs understand.
+
+    Raises:
+        StorageError: it is neither a folder nor the URL of an object store.
+    """
+    if not place or (is_url(place) and not STORE.match(place)):
+        raise StorageError(f"{place!r} is neither a folder nor s3://…, gs://… or az://…")
+    return place.rstrip("/") if is_url(place) else str(Path(place).expanduser().resolve())
+
+
 def open_store(place: str) -> ObjectStore:
     """Open a folder, which is created if it is missing, or the object store of a URL.
 
     Raises:
-        StorageError: the URL is wrong.
-        BaseError: the folder cannot be created.
+        StorageError: the URL is wrong, or the folder cannot be created.
     """
-    found = URL.match(place)
-    if not found:
-        return LocalStore(Path(place).resolve(), mkdir=True)
-    if found[1] not in SCHEMES:
-        schemes = ", ".join(f"{scheme}://" for scheme in SCHEMES)
-        raise StorageError(f"{place}: this is neither a folder nor one of {schemes}")
+    place = absolute(place)
     try:
-        return from_url(place, client_options=CLIENT, retry_config=RETRY)
+        if is_url(place):
+            return from_url(place, client_options=CLIENT, retry_config=RETRY)
+        return LocalStore(place, mkdir=True)
     except ValueError as error:
         raise StorageError(f"{place}: {error}") from error
+    except OSError as error:
+        raise StorageError(f"{place}: {error}; choose a folder that can be written") from error
 
 
 def summary(error: BaseError) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from offline.cli.console import console, print_line
-from offline.cli.options import MinFace, MinQuality, MinScore, Turns, settings_with
+from offline.cli.options import Fps, MinFace, MinQuality, MinScore, Turns, settings_with
 from offline.cli.predict import INTERRUPTED
 from offline.extras import require_objects, require_ray
 from service.telemetry.logs import configure
@@ -26,9 +26,7 @@ def bulk(
     gpus: Annotated[float, typer.Option(min=0, help="With --ray: GPUs per actor")] = 0,
     files_per_part: Annotated[int, typer.Option(min=1, help="Files per Parquet file")] = 256,
     embeddings: Annotated[bool, typer.Option(help="Add identity embeddings")] = False,
-    fps: Annotated[
-        float | None, typer.Option(min=0.01, help="Frames per second to analyze of a video")
-    ] = None,
+    fps: Fps = None,
     min_score: MinScore = None,
     min_face: MinFace = None,
     orientation: Turns = None,
@@ -38,6 +36,8 @@ def bulk(
     require_objects()
     if ray is not None:
         require_ray()
+    elif (cpus, gpus) != (1, 0):
+        raise typer.BadParameter("--cpus and --gpus need --ray; EMOTIONS_WORKERS sets the workers")
     from offline.bulk.bulk import bulk as run_bulk  # noqa: PLC0415  (needs an extra)
     from offline.bulk.types import BulkJob  # noqa: PLC0415
 
@@ -53,6 +53,7 @@ def bulk(
         raise typer.Exit(INTERRUPTED) from None
     if failed:
         print_line(f"emotions: {failed} of the files could not be analyzed, or not completely")
+        print_line("emotions: images/ has the reasons; the same command continues unwritten parts")
         raise typer.Exit(1)
 
 

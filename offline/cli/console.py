@@ -14,7 +14,7 @@ from service.settings import Settings
 from service.wrong_settings import explain
 
 P = ParamSpec("P")
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+console = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 def print_line(line: str) -> None:

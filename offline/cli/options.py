@@ -33,6 +33,11 @@ Url = Annotated[
     str | None, typer.Option(help="Send the images to the service there, and run no networks here")
 ]
 
+# Infinite numbers pass a minimum alone.
+Fps = Annotated[
+    float | None,
+    typer.Option(min=0.01, max=1000, help="Frames per second to analyze of a video"),
+]
 MinScore = Annotated[float | None, typer.Option(min=0, max=1, help="Lowest confidence of a face")]
 MinFace = Annotated[
     str | None,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from offline.cli.console import console, print_line
-from offline.cli.options import MinFace, MinQuality, MinScore, Turns, Url, settings_with
+from offline.cli.options import Fps, MinFace, MinQuality, MinScore, Turns, Url, settings_with
 from offline.extras import require_pyav
 from offline.tables.convert import TableFormat
 from service.telemetry.logs import configure
@@ -25,9 +25,7 @@ def predict(
     embeddings: Annotated[bool, typer.Option(help="Add identity embeddings")] = False,
     identities: Annotated[bool, typer.Option(help="Number the people, with --out")] = True,
     url: Url = None,
-    fps: Annotated[
-        float | None, typer.Option(min=0.01, help="Frames per second to analyze of a video")
-    ] = None,
+    fps: Fps = None,
     min_score: MinScore = None,
     min_face: MinFace = None,
     orientation: Turns = None,

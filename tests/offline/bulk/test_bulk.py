@@ -22,6 +22,7 @@ from offline.predict import predict
 from offline.run import PredictRun
 from offline.video.writing import open_video
 from service.settings import Settings
+from tests.offline.helpers import emotions
 from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE, encode, group, read
 from tests.waiting import until
 
@@ -193,3 +194,34 @@ def test_wrong_places_are_errors(plans: Path, library: Path, tmp_path: Path) -> 
     run(plans, library, tmp_path / "target 2")
     with pytest.raises(OutputError, match="has results with embeddings False"):
         run(plans, library, tmp_path / "target 2", embeddings=True)
+
+
+@pytest.mark.parametrize(
+    "place", ["", "s3:/bucket", "s3://", "file:/x", "S3://bucket", "http://h/x"]
+)
+def test_a_mistyped_url_is_an_error(
+    plans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    folder, here = tmp_path / "source", tmp_path / "here"
+    folder.mkdir()
+    here.mkdir()
+    monkeypatch.chdir(here)
+    settings = Settings(plans=plans, engine="onnxruntime", isolate=False, workers=1)
+    for source, target in ((place, str(tmp_path / "target")), (str(folder), place)):
+        with pytest.raises(CommandError, match="neither a folder nor s3://"):
+            bulk(BulkJob(settings, source, target), run_local, Console(quiet=True), 1)
+    assert not any(here.iterdir())
+
+
+def test_a_target_that_cannot_be_made_is_named(plans: Path, library: Path) -> None:
+    with pytest.raises(CommandError, match=r"notes\.txt: File exists"):
+        run(plans, library, library / "notes.txt")
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["--cpus 2", "--gpus 1", "--gpus -1 --ray local", "--files-per-part 0", "--fps inf", "--fps 0"],
+)
+def test_wrong_options_are_errors(library: Path, tmp_path: Path, options: str) -> None:
+    emotions("bulk", library, tmp_path / "target", *options.split(), status=2)
+    assert not (tmp_path / "target").exists()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offline.bulk.manifest import add_parts, check_job, decode, encode, load_parts
+from offline.bulk.manifest import add_parts, check_done, check_job, decode, encode, load_parts
 from offline.bulk.storage import Storage
 from offline.bulk.types import Part
 from offline.errors import OutputError
@@ -75,3 +75,28 @@ def test_a_target_with_other_files_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="holds other files"):
         check_job(target(tmp_path), {})
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("damage", [b"", b'{"a"', b"[]"])
+def test_a_damaged_job_is_an_error(tmp_path: Path, damage: bytes) -> None:
+    storage = target(tmp_path)
+    check_job(storage, {"fps": 2.0})
+    (tmp_path / "_manifest" / "job.json").write_bytes(damage)
+    with pytest.raises(OutputError, match=r"job\.json is damaged"):
+        check_job(storage, {"fps": 2.0})
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"7", b'{"part": 0, "fi'])
+def test_a_damaged_manifest_is_an_error(tmp_path: Path, damage: bytes) -> None:
+    storage = target(tmp_path)
+    add_parts(storage, [], files("a.jpg"), 1)
+    (tmp_path / "_manifest" / "00000000.jsonl").write_bytes(damage)
+    with pytest.raises(OutputError, match=r"00000000\.jsonl is damaged"):
+        load_parts(storage)
+
+
+def test_results_without_their_part_are_an_error(tmp_path: Path) -> None:
+    parts = [Part(0, files("a.jpg"))]
+    check_done(target(tmp_path), parts, {"part-000000"})
+    with pytest.raises(OutputError, match="lacks part-000001"):
+        check_done(target(tmp_path), parts, {"part-000000", "part-000001"})
