@@ -122,7 +122,7 @@ def test_an_interrupted_build_leaves_nothing_that_loads(engine: TensorRT, tmp_pa
 
     with pytest.raises(KeyboardInterrupt):
         build.build(spec, engine, tmp_path, report=interrupt)
-    assert not list((tmp_path / "tensorrt-rtx").iterdir())
+    assert not list((tmp_path / "tensorrt-rtx").glob("[!.]*"))
 
 
 def test_tensorrt_rtx_has_the_names_that_tensorrt_lacks() -> None:
