@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import NamedTuple
@@ -70,10 +70,10 @@ def run_on_ray(cluster: Cluster) -> Run:
 def _run(
     cluster: Cluster, job: BulkJob, parts: Sequence[Part], report: Callable[[PartReport], None]
 ) -> None:
-    _connect(cluster.address)
+    connect(cluster.address)
     missing = {part.number: part for part in parts}
     try:
-        for row in _analyzed(cluster, _for_actors(job, cluster), parts).iter_rows():
+        for row in reports(cluster, parts, PartActor, _for_actors(job, cluster)):
             found = PartReport(**json.loads(row["report"]))
             del missing[found.part]
             report(found)
@@ -85,7 +85,12 @@ def _run(
         report(PartReport(part.number, len(part.files), problem=f"{part.name}: {LOST}"))
 
 
-def _connect(address: str) -> None:
+def connect(address: str) -> None:
+    """Connect to a cluster, or start one on this machine.
+
+    Raises:
+        CommandError: it cannot be reached.
+    """
     _check(address)
     options = {"include_dashboard": False} if address == "local" else {}
     try:
@@ -94,7 +99,7 @@ def _connect(address: str) -> None:
         token = isinstance(error.__cause__, ray.exceptions.AuthenticationError)
         fix = "; set RAY_AUTH_MODE=token, as its nodes have a token" if token else ""
         raise CommandError(f"Ray at {address}: {error}{fix}") from error
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # lost parts are reported
     context = ray.data.DataContext.get_current()
     # Further actors are started while all are busy; by default only if parts wait at the actors.
     context.autoscaling_config.actor_pool_util_upscaling_threshold = 1.0
@@ -114,16 +119,19 @@ def _check(address: str) -> None:
         raise CommandError(f"Ray at {address}: {error.strerror or error}") from error
 
 
-def _analyzed(cluster: Cluster, job: BulkJob, parts: Sequence[Part]) -> ray.data.Dataset:
+def reports(
+    cluster: Cluster, parts: Sequence[Part], actor: type, *arguments: object
+) -> Iterator[dict[str, str]]:
+    """Yield what actors of a class, which is made with `arguments`, return for each part."""
     # A block per part: after the loss of an actor Ray runs only its own part again.
     rows = [{"part": encode(part)} for part in parts]
-    return ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
-        PartActor,
-        fn_constructor_args=[job],
+    dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+        actor,
+        fn_constructor_args=arguments,
         batch_size=1,
         num_cpus=cluster.cpus,
         num_gpus=cluster.gpus or None,
-        max_task_retries=RETRIES,
+        ray_remote_args_fn=lambda: {"max_task_retries": RETRIES},
         # No part waits at an actor, where a film may be analyzed for hours.
         compute=ray.data.ActorPoolStrategy(
             min_size=1,
@@ -132,6 +140,7 @@ def _analyzed(cluster: Cluster, job: BulkJob, parts: Sequence[Part]) -> ray.data
             max_tasks_in_flight_per_actor=1,
         ),
     )
+    return iter(dataset.iter_rows())
 
 
 def _actors(cluster: Cluster) -> int:

@@ -1,10 +1,13 @@
 """The estimate of time and price agrees with simple cases, and more machines are never slower."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.cost import Limits, Machine, estimate, main
+from tests.docs.blocks import DOCS, blocks
 
 MACHINE = Machine(actors=4, files_per_s=25, start_s=60, price=0.36)
 LIMITS = Limits(files_per_part=250, parts_per_s=100, reads_per_s=50_000)
@@ -43,3 +46,14 @@ def test_the_command_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--files-per-s", "25", "--price", "0.36", "--parts-per-s", "100"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| 1", "| 10", "| 100", "| 1,000"]
+
+
+def test_the_page_has_these_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    commands = "".join(block.text for block in blocks("platforms.md", "bash"))
+    (line,) = re.findall(r"^python -m bench\.cost (.*)$", commands.replace("\\\n", " "), re.M)
+    words = line.split()
+    main(words)
+    main([*words, "--files", "1000000"])
+    assert all(
+        row in (DOCS / "platforms.md").read_text() for row in capsys.readouterr().out.split("\n")
+    )
