@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import socket
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -26,7 +27,7 @@ from service.factory.processes import WORKERS_PER_CORE
 ANSWER_S = 10
 # A part whose actor ends this often is given up: it may need more memory than there is.
 RETRIES = 5
-LOST = f"its actor ended {RETRIES + 1} times, perhaps for lack of memory"
+LOST = f"it failed, or its actor ended more than {RETRIES} times, perhaps for lack of memory"
 Column = dict[str, NDArray[np.object_]]
 
 
@@ -125,22 +126,29 @@ def reports(
     """Yield what actors of a class, which is made with `arguments`, return for each part."""
     # A block per part: after the loss of an actor Ray runs only its own part again.
     rows = [{"part": encode(part)} for part in parts]
-    dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
-        actor,
-        fn_constructor_args=arguments,
-        batch_size=1,
-        num_cpus=cluster.cpus,
-        num_gpus=cluster.gpus or None,
-        ray_remote_args_fn=lambda: {"max_task_retries": RETRIES},
-        # No part waits at an actor, where a film may be analyzed for hours.
-        compute=ray.data.ActorPoolStrategy(
-            min_size=1,
-            initial_size=min(_actors(cluster), len(rows)),
-            max_size=len(rows),
-            max_tasks_in_flight_per_actor=1,
-        ),
-    )
+    dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Ray 2.60 has no other parameter for the retries
+        dataset = dataset.map_batches(
+            actor,
+            fn_constructor_args=arguments,
+            batch_size=1,
+            num_cpus=cluster.cpus,
+            num_gpus=cluster.gpus or None,
+            compute=_pool(cluster, len(rows)),
+            ray_remote_args_fn=lambda: {"max_task_retries": RETRIES},
+        )
     return iter(dataset.iter_rows())
+
+
+def _pool(cluster: Cluster, parts: int) -> ray.data.ActorPoolStrategy:
+    """Return as many actors as fit; no part waits at an actor, where a film may run for hours."""
+    return ray.data.ActorPoolStrategy(
+        min_size=1,
+        initial_size=min(_actors(cluster), parts),
+        max_size=parts,
+        max_tasks_in_flight_per_actor=1,
+    )
 
 
 def _actors(cluster: Cluster) -> int:
