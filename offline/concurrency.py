@@ -52,4 +52,5 @@ async def in_thread(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwar
         return await asyncio.shield(thread)
     except asyncio.CancelledError:
         await asyncio.wait([thread])
+        thread.exception()  # asyncio would log an error that nobody has read
         raise

@@ -1,6 +1,7 @@
 """Ordered tasks, and what is left of them after a failure: nothing."""
 
 import asyncio
+import gc
 import threading
 import time
 
@@ -65,3 +66,25 @@ async def test_a_cancelled_task_waits_for_its_thread() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ended.is_set()
+
+
+async def test_an_error_after_the_cancellation_is_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    started, may_fail = threading.Event(), threading.Event()
+
+    def work() -> None:
+        started.set()
+        may_fail.wait()
+        raise ValueError("late")
+
+    task = asyncio.create_task(in_thread(work))
+    await asyncio.to_thread(started.wait)
+    task.cancel()
+    await asyncio.sleep(0.01)  # now only the thread runs
+    may_fail.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    del task
+    gc.collect()
+    assert not caplog.records
