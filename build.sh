@@ -190,7 +190,7 @@ case $command in
     resolve --extra build --extra openvino -c requirements/test.txt -o requirements/openvino.txt
     resolve --extra build --extra tensorrt-rtx -c requirements/service.txt \
       -o requirements/tensorrt-rtx.txt
-    resolve --extra build --extra gpu -c requirements/service.txt \
+    resolve --extra build --extra gpu -c requirements/test.txt \
       --no-emit-package tensorrt-cu13-libs -o docker/gpu.txt
     resolve_types 10 tensorrt-cu12-bindings==10.16.1.11
     resolve_types 11 tensorrt-cu13-bindings==11.4.0.106

@@ -19,15 +19,15 @@ def require_pyav() -> None:
 
 
 def require_objects() -> None:
-    """Check that obstore and pyarrow are installed.
+    """Check that PyAV, obstore and pyarrow are installed.
 
     Raises:
         MissingExtraError: one of them is not.
     """
     _require(
-        ["obstore", "pyarrow"],
-        "this command needs obstore and pyarrow; `pip install '.[objects]'` in the repository "
-        "installs them",
+        ["av", "obstore", "pyarrow"],
+        "this command needs PyAV, obstore and pyarrow; `pip install '.[objects]'` in the "
+        "repository installs them",
     )
 
 

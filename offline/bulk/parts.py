@@ -16,20 +16,20 @@ from offline.bulk.results import write_images, write_video
 from offline.bulk.sources import Source
 from offline.bulk.storage import Storage
 from offline.bulk.types import Part, PartReport
+from offline.bulk.videos import write_tables
 from offline.concurrency import in_thread
 from offline.errors import (
     CorruptVideoError,
-    MissingExtraError,
     NoVideoError,
     StorageError,
     ends_run,
 )
-from offline.extras import require_pyav
 from offline.files import FoundFile
 from offline.images import UNREADABLE, analyze_images, failed_result
 from offline.progress import ResultCounter
 from offline.tables.folder import FolderTables
 from offline.video.damage import Damage
+from offline.video.reading import read_frames
 from offline.video.tables import Columns
 
 # Error codes of videos; images have those of `offline.images`.
@@ -59,7 +59,7 @@ class PartAnalyzer(NamedTuple):
         try:
             with tempfile.TemporaryDirectory() as folder:
                 await self._analyze(part, Path(folder), counter)
-        except (StorageError, MissingExtraError) as error:
+        except StorageError as error:
             return PartReport(part.number, len(part.files), problem=str(error))
         return PartReport(
             part.number,
@@ -88,7 +88,6 @@ class PartAnalyzer(NamedTuple):
         self, part: Part, number: int, video: FoundFile, counter: ResultCounter
     ) -> ImageResult | None:
         """Write the tables of a video and count it; return its error, if it has one."""
-        require_pyav()
         try:
             missing = await self._write_video(part, number, video, counter)
         except NoVideoError:
@@ -112,9 +111,6 @@ class PartAnalyzer(NamedTuple):
         self, part: Part, number: int, video: FoundFile, counter: ResultCounter
     ) -> str:
         """Write the tables of a video; return what it lacks, in one line."""
-        from offline.bulk.videos import write_tables  # noqa: PLC0415  (PyAV is an extra)
-        from offline.video.reading import read_frames  # noqa: PLC0415
-
         damage = Damage()
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
