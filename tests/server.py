@@ -48,9 +48,10 @@ def serving(
         process = subprocess.Popen(command, env=environment, stderr=output)
         try:
             url = _await_address(process, log) if started else ""
+            server = Server(url, process, log)
             if ready and started:
-                _await_ready(url)
-            yield Server(url, process, log)
+                await_ready(server)
+            yield server
         finally:
             process.terminate()
             process.wait(30)
@@ -67,12 +68,14 @@ def _await_address(process: subprocess.Popen[bytes], log: Path) -> str:
     raise AssertionError(f"the server did not start: {log.read_text()}")
 
 
-def _await_ready(url: str) -> None:
-    for _ in range(READY_S * 20):
+def await_ready(server: Server, seconds: float = READY_S) -> None:
+    """Wait until a server that has been started is ready."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and server.process.poll() is None:
         try:
-            if httpx.get(f"{url}/readyz").status_code == 200:
+            if httpx.get(f"{server.url}/readyz").status_code == 200:
                 return
         except httpx.TransportError:
             pass
         time.sleep(0.05)
-    raise AssertionError("the server did not become ready")
+    raise AssertionError(f"the server did not become ready: {server.log.read_text()}")

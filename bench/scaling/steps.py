@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from bench.load.loops import closed_loop, open_loop
 from bench.load.result import Result
+from bench.measure.ports import free_ports
 from bench.scaling.balancer import balancing
 from bench.scaling.deployment import Deployment, Kind, deployment
 from bench.scaling.manifest import Manifest
-from bench.scaling.ports import free_ports
 from bench.scaling.prometheus import Prometheus, scraping
 from bench.scaling.rule import Autoscaler
 from bench.scaling.step import Moment, Step

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from bench.load.loops import open_loop
 from bench.load.result import Result
 from bench.measure.output import header, row
+from bench.measure.ports import free_ports
 from bench.scaling.balancer import NO_RETRY, RETRY, balancing
 from bench.scaling.deployment import Kind, deployment
-from bench.scaling.ports import free_ports
 from bench.scaling.step import others
 
 # The load is so many pods' worth of images. It is sent in parts, until the update has ended.

@@ -1,4 +1,4 @@
-"""The deployment that analyzes images: each replica has a pipeline of its own."""
+"""The deployment that analyzes images; each replica has its own pipeline."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ POLL_S = 0.05
 
 
 class EngineName(NamedTuple):
-    """What is left of an engine in a process that runs none."""
+    """The name of an engine, for a process that does not run it."""
 
     name: str
 
@@ -68,7 +68,7 @@ class Analysis:
         return Result(found.outcome, moved(found.samples, -time.monotonic()))
 
     async def models(self) -> FoundModels:
-        """Return the models for a process that runs none."""
+        """Return the models, with only the name of their engine."""
         name = EngineName(self._models.engine.name)
         return self._models._replace(engine=cast("Engine", name))
 

@@ -92,11 +92,14 @@ class RemotePipeline:
         return Result(found.outcome, _since(sent, moved(found.samples, time.monotonic())))
 
     async def _poll(self) -> None:
+        states: list[dict[str, bool]] = []
         while True:
             await asyncio.sleep(POLL_S)
-            states = await broadcast(self._analysis, "ready")
+            # A replica that has just ended can fail the call of all; the next call leaves it out.
+            before, states = states, await broadcast(self._analysis, "ready")
+            known = states or before
             self.ready = {
-                network: any(state.get(network) for state in states) for network in self.ready
+                network: any(state.get(network) for state in known) for network in self.ready
             }
 
 
@@ -106,7 +109,7 @@ def _since(sent: float, samples: list[Sample]) -> list[Sample]:
 
 
 async def broadcast(handle: Any, method: str) -> list[Any]:
-    """Call a method of all replicas; return the results of those that answer in time."""
+    """Call a method of all replicas; return the results that arrive in time."""
     try:
         response = handle.broadcast(method)
         found = await response.results_async(timeout_s=TIMEOUT_S, return_exceptions=True)

@@ -20,7 +20,7 @@ JOB = f"{FOLDER}/job.json"
 
 
 def check_job(target: Storage, job: dict[str, Any]) -> None:
-    """Store the options of a job, or compare them with those that the target has.
+    """Store the options of a job, or compare them with the stored ones.
 
     Raises:
         OutputError: the target has results of other options, or other files.

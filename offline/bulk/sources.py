@@ -82,8 +82,8 @@ class FolderSource:
 class StoreSource:
     """The objects below a URL; see `Source`. Keys of a segment with a leading dot are hidden.
 
-    Some programs mark a folder by an empty object. It is left out, as all empty objects are whose
-    name promises no image and no video.
+    Empty objects are left out unless their name promises an image or a video, because some programs
+    mark a folder by an empty object.
     """
 
     def __init__(self, url: str, target: str, max_bytes: int) -> None:

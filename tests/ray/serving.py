@@ -1,8 +1,7 @@
-"""A real `serve run emotions.ray:app` on a Ray cluster of its own."""
+"""A real `serve run emotions.ray:app`, with a Ray cluster."""
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import httpx
-
-from tests.server import Server
+from bench.measure.ports import free_ports
+from bench.measure.processes import command, tree
+from tests.server import Server, await_ready
 
 READY_S = 100
 RAY = {
@@ -33,34 +32,21 @@ def ray_serving(plans: Path, *arguments: str, **settings: str) -> Iterator[Serve
     """
     given = {f"EMOTIONS_{name.upper()}": value for name, value in settings.items()}
     environment = os.environ | RAY | {"EMOTIONS_PLANS": str(plans)} | given
-    log, port = plans / f"ray-{time.monotonic_ns()}.log", _free_port()
+    log, port = plans / f"ray-{time.monotonic_ns()}.log", free_ports(1)[0]
     # The folder has sockets, whose paths have at most 107 bytes.
     with TemporaryDirectory(prefix="ray", dir="/tmp") as folder, log.open("wb") as output:
         command = [sys.executable, "-m", "tests.ray.cluster", str(port), folder, "run", *arguments]
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
         try:
             server = Server(f"http://127.0.0.1:{port}", process, log)
-            _await_ready(server)
+            await_ready(server, READY_S)
             yield server
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(60)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _await_ready(server: Server) -> None:
-    for _ in range(READY_S * 10):
-        if server.process.poll() is not None:
-            break
-        try:
-            if httpx.get(f"{server.url}/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise AssertionError(f"it did not become ready: {server.log.read_text()}")
+def replicas(server: Server) -> list[int]:
+    """Return the processes that analyze images."""
+    found = [process.pid for process in tree(server.process.pid)]
+    return [pid for pid in found if ":Analysis" in command(pid)]

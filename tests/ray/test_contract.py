@@ -1,11 +1,14 @@
 """The tests of `emotions serve` that need only a URL, against the service on Ray Serve."""
 
 import inspect
+import os
+import signal
 import socket
 
 import httpx
 
 from tests.hostile import test_contract
+from tests.ray.serving import replicas
 from tests.server import Server
 from tests.service import test_embeddings
 from tests.service.http import (
@@ -18,7 +21,8 @@ from tests.service.http import (
     test_streaming,
 )
 from tests.service.http.test_http import ASTRONAUT, address, detected
-from tests.service.load import metric
+from tests.service.load import load, metric
+from tests.service.load import until as eventually
 from tests.waiting import until
 
 MODULES = (
@@ -66,3 +70,12 @@ def test_images_of_clients_that_disconnected_are_dropped(server: Server) -> None
 
 def ids(answer: httpx.Response) -> list[str]:
     return answer.headers.get_list("x-request-id")
+
+
+async def test_a_replica_that_is_killed_loses_no_image(server: Server) -> None:
+    async with load(server) as loaded:
+        os.kill(replicas(server)[0], signal.SIGKILL)
+        await loaded.more()
+        await eventually(lambda: len(replicas(server)) == 2)
+    loaded.require_all_answered()
+    assert set(loaded.readiness) == {200}

@@ -1,8 +1,6 @@
-"""Replicas that are added under load, replicas that are killed, and images that kill workers."""
+"""Replicas that are added under load, full queues, and images that kill workers."""
 
 import asyncio
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,17 +8,16 @@ import httpx
 import numpy as np
 import pytest
 
-from bench.measure.processes import command, tree
 from tests.engines.poisoned import DIES, HANGS
 from tests.photographs import encode
-from tests.ray.serving import ray_serving
+from tests.ray.serving import ray_serving, replicas
 from tests.server import Server
 from tests.service import faulty
-from tests.service.load import PATIENCE_S, PLAIN, load, metric, until
+from tests.service.load import PATIENCE_S, PLAIN, metric, until
 
 URL = "/v1/emotions"
 CONFIGURATION = Path(__file__).parents[2] / "docker/ray/serve.yaml"
-# Images under way, above which requests are refused; a load of eight clients is below.
+# Images under way, above which requests are refused.
 QUEUE = 12
 KILLER, HANGING = (
     encode(np.full((64, 64, 3), colour, np.uint8), "PNG") for colour in (DIES, HANGS)
@@ -37,12 +34,6 @@ def scaled(plans: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
     configuration = str(folder / "serve.yaml")
     with ray_serving(plans, configuration, engine=engine, max_queue=str(QUEUE)) as running:
         yield running
-
-
-def replicas(server: Server) -> list[int]:
-    """Return the processes that analyze images."""
-    found = [process.pid for process in tree(server.process.pid)]
-    return [pid for pid in found if "ServeReplica:emotions:Analysis" in command(pid)]
 
 
 def test_an_image_that_kills_its_worker_harms_no_other(scaled: Server) -> None:
@@ -64,15 +55,6 @@ async def test_a_queue_adds_a_replica(scaled: Server) -> None:
         for each in sent:
             each.cancel()
         await asyncio.wait(sent)
-
-
-async def test_a_replica_that_is_killed_loses_no_image(scaled: Server) -> None:
-    async with load(scaled) as loaded:
-        os.kill(replicas(scaled)[0], signal.SIGKILL)
-        await loaded.more()
-        await until(lambda: len(replicas(scaled)) == 2)
-    loaded.require_all_answered()
-    assert set(loaded.readiness) == {200}
 
 
 async def test_more_images_than_the_queue_takes_are_refused(scaled: Server) -> None:

@@ -1,4 +1,4 @@
-"""An object store with faults, in a process of its own."""
+"""An object store with faults, in a separate process."""
 
 import json
 import subprocess

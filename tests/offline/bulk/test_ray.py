@@ -6,7 +6,6 @@ Ray runs only in child processes: it changes the process that it runs in, and wa
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import psutil  # type: ignore[import-untyped]
 import pyarrow.parquet
 import pytest
 
+from bench.measure.ports import free_ports
 from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE
 from tests.waiting import until
 
@@ -117,7 +117,7 @@ def test_a_node_that_dies_loses_nothing_and_doubles_nothing(
     expected = sorted(path.name for path in library.iterdir())
     local, target = tmp_path / "local", tmp_path / "target"
     start(plans, library, local).communicate()
-    port = free_port()
+    port = str(free_ports(1)[0])
     head = ("--head", "--port", port, "--temp-dir", str(folder), "--include-dashboard", "false")
     nodes = [node(folder, plans, *head)]
     try:
@@ -160,8 +160,3 @@ def test_no_cluster_at_that_address(plans: Path, library: Path, tmp_path: Path) 
     assert command.returncode == 1
     assert "emotions: Ray at 127.0.0.1:9: Connection refused" in errors
     assert "Traceback" not in errors
-
-
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return str(server.getsockname()[1])

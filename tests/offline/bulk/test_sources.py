@@ -1,4 +1,4 @@
-"""The files of a library: which ones there are, and what is left out."""
+"""The listing of a library, and the files that it leaves out."""
 
 from pathlib import Path
 

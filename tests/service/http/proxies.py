@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.measure.ports import free_ports
 from tests.docs.blocks import DOCS
 from tests.waiting import until
 
@@ -54,7 +55,7 @@ def nginx(folder: Path, upstream: str, *changes: tuple[str, str]) -> Iterator[st
 
     `upstream` is the host and port of the service. Each of `changes` is what to replace by what.
     """
-    port, site = _free_port(), re.sub(r" *ssl_certificate.*\n", "", documented_nginx())
+    (port,), site = free_ports(1), re.sub(r" *ssl_certificate.*\n", "", documented_nginx())
     for old, new in (
         ("127.0.0.1:8000", upstream),
         ("listen 443 ssl", f"listen 127.0.0.1:{port}"),
@@ -71,7 +72,7 @@ def nginx(folder: Path, upstream: str, *changes: tuple[str, str]) -> Iterator[st
 @contextmanager
 def haproxy(folder: Path, upstream: str, check: str) -> Iterator[str]:
     """Run HAProxy, which sends the health check `check`; yield its URL."""
-    port, file = _free_port(), folder / "haproxy.cfg"
+    (port,), file = free_ports(1), folder / "haproxy.cfg"
     file.write_text(HAPROXY.format(port=port, upstream=upstream, check=check))
     with _running(["haproxy", "-db", "-f", str(file)], port) as url:
         yield url
@@ -88,12 +89,6 @@ def _running(command: list[str], port: int) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        number: int = taken.getsockname()[1]
-        return number
 
 
 def _listens(port: int) -> bool:
