@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from engines.catalog import ModelSpec
+from engines.gpus import Gpu
 
 CGROUP = Path("/sys/fs/cgroup")
 CPUINFO = Path("/proc/cpuinfo")
@@ -23,11 +24,11 @@ class CpuEngine:
     def obstacle(self) -> None:
         """None: it runs on any CPU."""
 
-    def devices(self) -> int:
-        """Zero: it uses no GPU."""
-        return 0
+    def gpus(self) -> tuple[Gpu, ...]:
+        """None: it uses no GPU."""
+        return ()
 
-    def on(self, device: int) -> Self:  # noqa: ARG002
+    def on(self, gpu: Gpu) -> Self:  # noqa: ARG002
         """The same engine, since it uses no GPU."""
         return self
 

@@ -14,7 +14,8 @@ EngineError
 ├── GpuMissingError      the GPU, driver or library of an engine is missing
 ├── LibraryMissingError  the optional library of an engine is not installed
 └── RunnerError          the engine failed during inference
-    └── RunnerLostError  the engine's process ended, perhaps because of the batch
+    ├── RunnerLostError  the engine's process ended, perhaps because of the batch
+    └── GpuMemoryError   the GPU has not enough free memory, or the budget is too small
 """
 
 
@@ -76,3 +77,7 @@ class RunnerError(EngineError):
 
 class RunnerLostError(RunnerError):
     """The process that ran the engine ended during inference."""
+
+
+class GpuMemoryError(RunnerError):
+    """Too little memory on the GPU, or in its budget; the message names need and limit in MiB."""

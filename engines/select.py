@@ -3,8 +3,8 @@
 import importlib
 from typing import NamedTuple
 
-from engines.backends.tensorrt.cuda import Cuda
 from engines.errors import EngineError, GpuMissingError, LibraryMissingError
+from engines.gpus import visible
 from engines.types import Engine
 
 ENGINES = ("tensorrt", "tensorrt-rtx", "openvino", "onnxruntime")
@@ -18,10 +18,11 @@ class Choice(NamedTuple):
     reason: str
 
 
-def load_engine(name: str, capability: str | None = None) -> Engine:
+def load_engine(name: str, capability: str | None = None, memory: int | None = None) -> Engine:
     """Return the engine `name`; its library is imported now.
 
-    `capability`, e.g. `8.9`, is the compute capability that tensorrt-rtx compiles for. A name like
+    `capability`, e.g. `8.9`, is the compute capability that tensorrt-rtx compiles for; `memory` is
+    the budget of this process on its GPU, in bytes, by default what is free. A name like
     "package.module:factory:argument" stands for the engine `factory(argument)`.
 
     Raises:
@@ -41,7 +42,7 @@ def load_engine(name: str, capability: str | None = None) -> Engine:
         case "tensorrt" | "tensorrt-rtx":
             from engines.backends.tensorrt.engine import TensorRT  # noqa: PLC0415  (optional)
 
-            return TensorRT.load(name, capability)
+            return TensorRT.load(name, capability, memory)
         case _ if name.count(":") == 2:
             module, factory, argument = name.split(":")
             made: Engine = getattr(importlib.import_module(module), factory)(argument)
@@ -62,7 +63,7 @@ def choose(name: str, capability: str | None = None) -> Choice:
     if name != "auto":
         return Choice(load_engine(name, capability), "chosen by name")
     try:
-        Cuda.load()
+        visible()
     except GpuMissingError as missing:
         return _on_cpu(str(missing))
     refused: list[str] = []

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.catalog import ModelSpec, Precision
+from engines.gpus import Gpu
 
 if TYPE_CHECKING:  # slow to import, and a worker only runs plans
     import onnx
@@ -66,12 +67,15 @@ class Engine(Protocol):
         """Why plans cannot run on this machine, or None if they can."""
         ...
 
-    def devices(self) -> int:
-        """Number of GPUs that run its plans; 0 if the CPU does."""
+    def gpus(self) -> tuple[Gpu, ...]:
+        """GPUs and MIG slices that run its plans; none if the CPU does."""
         ...
 
-    def on(self, device: int) -> "Engine":
-        """The same engine on only one of its GPUs."""
+    def on(self, gpu: Gpu) -> "Engine":
+        """The same engine for only one of its GPUs.
+
+        It opens plans only in a process in which CUDA has not started, or sees only that GPU.
+        """
         ...
 
     def batch(self, spec: ModelSpec) -> int:

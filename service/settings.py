@@ -91,6 +91,16 @@ class Settings(BaseSettings):
         description="Run the networks in a device process that batches the rows of all workers; "
         "by default only on GPUs, one process per GPU",
     )
+    gpu_memory_bytes: Count | None = Field(
+        default=None,
+        description="Maximum memory that the networks may take on each GPU; batches are smaller if "
+        "it does not suffice. By default all that is free",
+    )
+    jpeg_decoder: str = Field(
+        default="cpu",
+        description="Decoder of plain JPEG images in front of a GPU: cpu, or nvimagecodec, which "
+        "decodes on the GPU",
+    )
     batch_limit_s: Seconds | None = Field(
         default=None,
         description="Maximum time to run one batch or to decode one image before the process "

@@ -50,7 +50,7 @@ def serve(channel: Channel, heartbeats: Heartbeats) -> None:
 
 def _start_threads(setup: Setup, heartbeats: Heartbeats) -> dict[str, Batcher]:
     """Start the threads of all networks, and wait until they are ready; return the batchers."""
-    engine = load_engine(setup.engine, setup.capability).on(setup.gpu)
+    engine = load_engine(setup.engine, setup.capability, setup.gpu_memory)
     slots = threading.Semaphore(SLOTS)
     batchers = {name: Batcher(plan.batch, slots) for name, plan in setup.plans.all.items()}
     threads = [

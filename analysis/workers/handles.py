@@ -17,6 +17,7 @@ from analysis.workers.packing import pack_inputs, unpack_results
 from analysis.workers.process import DIED, Process
 from analysis.workers.types import Dispatcher, Group, Worker
 from analysis.workers.worker import Analyzer
+from engines.gpus import Gpu
 
 log = logging.getLogger("emotions.worker")
 
@@ -60,8 +61,8 @@ class ProcessWorker(Process):
 class ProcessDevice(Process):
     """A device process, at an address that outlives it: workers connect to its successor."""
 
-    def __init__(self, setup: Setup, listener: socket) -> None:
-        super().__init__("analysis.workers.device", setup, listener)
+    def __init__(self, setup: Setup, listener: socket, gpu: Gpu | None = None) -> None:
+        super().__init__("analysis.workers.device", setup, listener, gpu)
         self._pool: Dispatcher
         self._group: Group
 

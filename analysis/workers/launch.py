@@ -12,6 +12,7 @@ from analysis.workers import heartbeats
 from analysis.workers.channel import Channel
 from analysis.workers.heartbeats import Heartbeats
 from analysis.workers.sockets import pair
+from engines.gpus import Gpu, only
 
 # The folder of our packages, for `python -m`: the service may run in another one.
 ROOT = Path(__file__).parents[2]
@@ -26,8 +27,10 @@ class Child(NamedTuple):
     heartbeats: Heartbeats
 
 
-def launch(module: str, listener: socket | None = None) -> Child:
+def launch(module: str, listener: socket | None = None, gpu: Gpu | None = None) -> Child:
     """Run `python -m MODULE [LISTENER] CHANNEL HEARTBEATS`; the arguments are descriptors.
+
+    CUDA sees only `gpu` there, or else the GPUs that it sees here.
 
     Raises:
         OSError: the process cannot be started.
@@ -42,7 +45,7 @@ def launch(module: str, listener: socket | None = None) -> Child:
     former = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         process = subprocess.Popen(  # noqa: S603  (ourselves)
-            command, stdin=subprocess.DEVNULL, pass_fds=passed, cwd=ROOT
+            command, stdin=subprocess.DEVNULL, pass_fds=passed, cwd=ROOT, env=only(gpu)
         )
         return Child(process, Channel(ours), Heartbeats(memory))
     except OSError:

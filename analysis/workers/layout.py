@@ -1,7 +1,8 @@
-"""The processes of a pool, and which of them share a GPU."""
+"""The processes of a pool: where each network runs, and which worker uses which GPU."""
 
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from analysis.networks import open_networks
 from analysis.plans import ModelPlans
@@ -10,52 +11,66 @@ from analysis.workers.messages import Setup
 from analysis.workers.replica import Replica
 from analysis.workers.sockets import address, listen
 from analysis.workers.types import Group, Worker, WorkerHandle
+from engines.gpus import Gpu
 from engines.types import Engine
+
+
+class DevicePlans(NamedTuple):
+    """What a device process opens: its GPU, None if it uses the CPU, and the plans for it."""
+
+    gpu: Gpu | None
+    plans: ModelPlans
 
 
 @dataclass(frozen=True)
 class Layout:
     """The processes of the pool of one replica.
 
-    On a CPU each worker has networks of its own. In front of GPUs, one device process per GPU runs
-    the networks, and merges the rows of its workers into batches.
+    On a CPU each worker has networks of its own. In front of GPUs, one device process per GPU or
+    MIG slice runs the networks, and merges the rows of its workers into batches.
 
-    workers, devices: how many; isolated: whether workers are processes, not threads; capability:
-    the compute capability that TensorRT-RTX compiled for.
+    plans: those of the first GPU, or of all workers without a device; workers: how many; devices:
+    one entry per device process; isolated: whether workers are processes, not threads; capability,
+    gpu_memory, jpeg_decoder: see `Setup`.
     """
 
     engine: Engine
     plans: ModelPlans
     workers: int
-    devices: int = 0
+    devices: tuple[DevicePlans, ...] = ()
     isolated: bool = True
     capability: str | None = None
     replica: Replica = field(default_factory=Replica)
+    gpu_memory: int | None = None
+    jpeg_decoder: str | None = None
 
     def groups(self) -> list[Group]:
         """Make the workers: a group per device or, without devices, a group per worker."""
         if self.devices:
-            return [self._device_group(gpu) for gpu in range(self.devices)]
+            return [self._device_group(number) for number in range(len(self.devices))]
         return [_group(self._worker()) for _ in range(self.workers)]
 
     def _worker(self) -> WorkerHandle:
         if self.isolated:
-            return ProcessWorker(self._setup())
+            return ProcessWorker(self._setup(self.plans))
         return ThreadWorker(partial(open_networks, self.engine, self.plans))
 
-    def _device_group(self, gpu: int) -> Group:
+    def _device_group(self, number: int) -> Group:
         """Make the workers of a device. Replica 0 runs its process; all replicas use it."""
+        gpu, plans = self.devices[number]
         shared = self.replica.device_listeners
-        listener = shared[gpu] if shared else listen()
-        setup = self._setup(gpu, address(listener))
-        count = len(range(gpu, self.workers, self.devices))
+        listener = shared[number] if shared else listen()
+        setup = self._setup(plans, address(listener))
+        count = len(range(number, self.workers, len(self.devices)))
         group = _group(*(ProcessWorker(setup) for _ in range(count)))
         if not self.replica.number:
-            group.device = ProcessDevice(self._setup(gpu), listener)
+            group.device = ProcessDevice(self._setup(plans), listener, gpu)
         return group
 
-    def _setup(self, gpu: int = 0, device: str | None = None) -> Setup:
-        return Setup(self.engine.origin, self.capability, gpu, self.plans, device)
+    def _setup(self, plans: ModelPlans, device: str | None = None) -> Setup:
+        return Setup(
+            self.engine.origin, self.capability, plans, device, self.gpu_memory, self.jpeg_decoder
+        )
 
 
 def _group(*handles: WorkerHandle) -> Group:

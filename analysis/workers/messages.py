@@ -17,15 +17,17 @@ class Setup(msgspec.Struct, tag=True, array_like=True):
     """To a process, as its first note: the networks to open.
 
     engine: `Engine.origin`; capability: the compute capability that TensorRT-RTX compiled for;
-    gpu: number of the GPU; device: address of the device process, or None if the networks run in
-    this process.
+    device: address of the device process, or None if the networks run in this process;
+    gpu_memory: the budget of the networks on a GPU, in bytes, or None for what is free;
+    jpeg_decoder: see `Settings.jpeg_decoder`; None if workers decode all images.
     """
 
     engine: str
     capability: str | None
-    gpu: int
     plans: ModelPlans
     device: str | None = None
+    gpu_memory: int | None = None
+    jpeg_decoder: str | None = None
 
 
 class Images(msgspec.Struct, tag=True, array_like=True):

@@ -12,6 +12,7 @@ from analysis.workers.channel import Message
 from analysis.workers.launch import Child, launch
 from analysis.workers.messages import Answer, Arrays, LogLine, Ready, Setup, encode
 from analysis.workers.types import Loop
+from engines.gpus import Gpu
 
 log = logging.getLogger("emotions.worker")
 REASONS = DIED, HUNG = "died", "hung"
@@ -25,8 +26,14 @@ ADVICE_FROM_S = 1.0
 class Process(ABC):
     """One process at a time, run by `python -m MODULE`."""
 
-    def __init__(self, module: str, setup: Setup, listener: socket | None = None) -> None:
-        self._module, self._setup, self._listener = module, setup, listener
+    def __init__(
+        self,
+        module: str,
+        setup: Setup,
+        listener: socket | None = None,
+        gpu: Gpu | None = None,
+    ) -> None:
+        self._module, self._setup, self._listener, self._gpu = module, setup, listener, gpu
         self._loop: Loop
         self._child: Child | None = None
         self._hung = self._opened = self._stopping = False
@@ -63,7 +70,7 @@ class Process(ABC):
             return
         self._hung = self._opened = False
         try:
-            self._child = launch(self._module, self._listener)
+            self._child = launch(self._module, self._listener, self._gpu)
         except OSError as error:
             log.error("a process cannot be started: %s", error.strerror)
             self._start_later()

@@ -57,7 +57,7 @@ def _answer(message: Message, analyzer: "Analyzer") -> tuple[Ready | Answer, Arr
 def networks_of(setup: Setup, beat: Callable[[], None]) -> Iterator[Networks]:
     """Open the networks in this process, or connect to those of the device process."""
     if setup.device is None:
-        engine = load_engine(setup.engine, setup.capability)
+        engine = load_engine(setup.engine, setup.capability, setup.gpu_memory)
         with open_networks(engine, setup.plans, beat) as networks:
             yield networks
         return

@@ -13,10 +13,12 @@ from bench.fakes.device import Cost, Device
 from engines.backends.onnxruntime import OnnxRuntime, OnnxRuntimeRunner
 from engines.batches import in_pieces
 from engines.catalog import ModelSpec, Task
+from engines.gpus import Gpu
 from engines.types import Array, Feeds, Runner
 
 # All networks of a process share the device.
 DEVICE = Device()
+GPU = Gpu("GPU-fake", "a fake GPU", "0.0", 16 << 30)
 
 
 class FakeRunner(Runner):
@@ -58,9 +60,9 @@ class FakeEngine(OnnxRuntime):
         self.origin = origin
         self._faces, self._cost = faces, cost
 
-    def devices(self) -> int:
+    def gpus(self) -> tuple[Gpu, ...]:
         """One GPU."""
-        return 1
+        return (GPU,)
 
     def batch(self, spec: ModelSpec) -> int:
         """The largest batch of a plan, as on a GPU."""

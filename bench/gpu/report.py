@@ -14,12 +14,12 @@ from bench.measure.loops import calls_per_second
 from bench.measure.output import header, row
 from bench.networks import parity
 from engines import build, cpu
-from engines.backends.tensorrt.cuda import Cuda
 from engines.backends.tensorrt.device import Device
 from engines.backends.tensorrt.engine import TensorRT
 from engines.backends.tensorrt.runner import TensorRTRunner
 from engines.catalog import ModelSpec, Precision
 from engines.errors import EngineError
+from engines.gpus import visible
 from engines.probe_inputs import probe
 from engines.select import load_engine
 from engines.types import Engine, Runner
@@ -129,15 +129,15 @@ def _pipeline(engine: Engine, precision: Precision, plan: Measurement, settings:
 
 def _gpus() -> str:
     try:
-        cuda = Cuda.load()
+        found = visible()
     except EngineError as error:
         return f"no GPU ({error})"
-    return ", ".join(f"{cuda.name(i)} ({cuda.capability(i)})" for i in range(cuda.devices))
+    return ", ".join(f"{gpu.name} ({gpu.capability})" for gpu in found)
 
 
 def _used(engine: Engine) -> int:
     """Memory in bytes that all processes use on the first GPU; 0 without a GPU."""
-    if not isinstance(engine, TensorRT) or engine.cuda is None:
+    if not isinstance(engine, TensorRT):
         return 0
-    with closing(Device(engine.cuda, 0)) as device:
+    with closing(Device(engine.cuda)) as device:
         return device.used()

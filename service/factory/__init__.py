@@ -2,13 +2,13 @@
 
 from service.factory.models import FoundModel, FoundModels, find_models, load_catalog
 from service.factory.pipeline import open_pipeline
-from service.factory.processes import device_count, layout_of, plans_of
+from service.factory.processes import devices_of, layout_of, plans_of
 from service.factory.tracing import open_tracing
 
 __all__ = [
     "FoundModel",
     "FoundModels",
-    "device_count",
+    "devices_of",
     "find_models",
     "layout_of",
     "load_catalog",

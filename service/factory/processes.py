@@ -4,11 +4,13 @@ from analysis.decode import ImageLimits
 from analysis.plans import ModelPlan, ModelPlans, Rules
 from analysis.types import DetectorInput
 from analysis.workers import channel
-from analysis.workers.layout import Layout
+from analysis.workers.layout import DevicePlans, Layout
 from analysis.workers.replica import Replica
 from engines import cpu
+from engines.errors import EngineError
+from engines.gpus import Gpu
 from engines.types import Engine
-from service.factory.models import FoundModel, FoundModels
+from service.factory.models import FoundModel, FoundModels, find_models
 from service.settings import Settings
 
 # In front of a device, some workers wait for its outputs while others decode.
@@ -16,27 +18,47 @@ WORKERS_PER_CORE = 2
 
 
 def layout_of(settings: Settings, models: FoundModels, replica: Replica) -> Layout:
-    """Return the processes of `replica`; the workers are divided among the replicas."""
-    devices = device_count(settings, models)
+    """Return the processes of `replica`; the workers are divided among the replicas.
+
+    Raises:
+        EngineError: a GPU of another kind has no plans, or a setting needs a GPU.
+    """
+    devices = devices_of(settings, models)
     per_core = WORKERS_PER_CORE if devices else 1
     workers = replica.part_of(settings.workers or per_core * cpu.available())
     return Layout(
         models.engine,
-        plans_of(settings, models, device=bool(devices)),
-        max(workers, devices),
+        devices[0].plans if devices else plans_of(settings, models),
+        max(workers, len(devices)),
         devices,
         _isolated(settings),
         settings.compute_capability,
         replica,
+        settings.gpu_memory_bytes,
+        _jpeg_decoder(settings, bool(devices)),
     )
 
 
-def device_count(settings: Settings, models: FoundModels) -> int:
-    """Return the number of device processes: one per GPU, or as `device_process` says."""
-    wanted, found = settings.device_process, models.engine.devices()
-    if not _isolated(settings) or wanted is False:
-        return 0
-    return max(found, 1) if wanted else found
+def devices_of(settings: Settings, models: FoundModels) -> tuple[DevicePlans, ...]:
+    """Return the device processes: one per GPU or MIG slice, or as `device_process` says.
+
+    Raises:
+        EngineError: a GPU of another kind has no plans; the message names the command.
+    """
+    gpus = models.engine.gpus()
+    if not _isolated(settings) or settings.device_process is False:
+        return ()
+    if not gpus:
+        plans = plans_of(settings, models, device=True)
+        return (DevicePlans(None, plans),) if settings.device_process else ()
+    return tuple(DevicePlans(gpu, plans_for(settings, models, gpu)) for gpu in gpus)
+
+
+def plans_for(settings: Settings, models: FoundModels, gpu: Gpu) -> ModelPlans:
+    """Return the plans for one GPU; GPUs of the first one's kind share `models`."""
+    if gpu.kind != models.engine.gpus()[0].kind:
+        models = find_models(settings, models.engine.on(gpu))
+    return plans_of(settings, models, device=True)
 
 
 def plans_of(settings: Settings, models: FoundModels, *, device: bool = False) -> ModelPlans:
@@ -72,3 +94,14 @@ def _plan(model: FoundModel, engine: Engine, device: bool) -> ModelPlan:
 
 def _isolated(settings: Settings) -> bool:
     return settings.isolate and channel.supported()
+
+
+def _jpeg_decoder(settings: Settings, has_device: bool) -> str | None:
+    if settings.jpeg_decoder == "cpu":
+        return None
+    if not has_device:
+        raise EngineError(
+            f"EMOTIONS_JPEG_DECODER={settings.jpeg_decoder} needs the device process of a GPU; "
+            "set it to cpu"
+        )
+    return settings.jpeg_decoder

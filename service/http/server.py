@@ -13,7 +13,7 @@ import uvicorn
 from analysis.workers.replica import Replica, replicas
 from engines.errors import EngineError
 from engines.types import Engine
-from service.factory import FoundModels, device_count, find_models
+from service.factory import FoundModels, devices_of, find_models
 from service.http.app import check, make_app
 from service.http.processes import Supervisor
 from service.http.protocol import Connection
@@ -51,7 +51,7 @@ def run(settings: Settings, engine: Engine | None = None) -> None:
     # would take all connections.
     listeners = [_listen(host, port, shared=True) for _ in range(count)]
     serve = partial(_serve, settings, models)
-    Supervisor(serve, replicas(count, device_count(settings, models)), listeners).run()
+    Supervisor(serve, replicas(count, len(devices_of(settings, models))), listeners).run()
 
 
 def _address(host: str, port: int) -> str:

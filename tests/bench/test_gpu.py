@@ -12,7 +12,7 @@ from engines.backends.tensorrt.library import Library
 from engines.catalog import Catalog
 from service.settings import Settings
 from tests.engines.backends import fake_tensorrt
-from tests.engines.backends.fake_cuda import Machine
+from tests.engines.backends.fake_cuda import L4, Machine
 
 SMALL = Measurement(
     engines=["tensorrt", "onnxruntime"],
@@ -40,7 +40,7 @@ def test_graphs_and_streams_are_compared_on_a_gpu(
 ) -> None:
     machine = Machine()
     monkeypatch.setattr(fake_tensorrt.ICudaEngine, "machine", machine, raising=False)
-    engine = TensorRT("tensorrt", cast(Library, fake_tensorrt), machine.cuda())
+    engine = TensorRT("tensorrt", cast(Library, fake_tensorrt), (L4,), cuda=machine.cuda())
     spec = msgspec.structs.replace(Catalog.load().get("landmarks-64"), batches=(1, 4))
     lines = list(rows(engine, "fp32", spec, SMALL, Settings(plans=tmp_path)))
     assert len(lines) == 4 * 2

@@ -29,7 +29,7 @@ from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from tests.observability.samples import read_samples
 from tests.service.load import until
-from tests.service.pair import Pair
+from tests.service.pair import GPUS, Pair
 from tests.service.pipelines import IMAGES, analyze, running
 from tests.service.topologies import TOPOLOGIES
 
@@ -62,11 +62,11 @@ def test_workers_are_shared_out_over_gpus(plans: Path, workers: int, expected: l
 
 
 def test_a_gpu_has_a_device_process_unless_it_is_not_wanted(plans: Path) -> None:
-    assert layout(plans, Pair()).devices == 2
-    assert layout(plans, Pair(), device_process=False).devices == 0
-    assert layout(plans, Pair(), isolate=False).devices == 0
-    assert layout(plans).devices == 0
-    assert layout(plans, device_process=True).devices == 1
+    assert [device.gpu for device in layout(plans, Pair()).devices] == list(GPUS)
+    assert not layout(plans, Pair(), device_process=False).devices
+    assert not layout(plans, Pair(), isolate=False).devices
+    assert not layout(plans).devices
+    assert [device.gpu for device in layout(plans, device_process=True).devices] == [None]
 
 
 def test_rows_that_share_batches_have_one_height_and_larger_batches(plans: Path) -> None:

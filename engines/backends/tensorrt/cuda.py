@@ -1,4 +1,4 @@
-"""pycuda, the library of the CUDA driver, and the properties of the machine's GPUs.
+"""pycuda and the library of the CUDA driver.
 
 Only this module, `device` and `cuda_stream` call them. pycuda has functions for memory, copies and
 streams. The driver's library has stream capture and the reset of the primary context.
@@ -6,10 +6,15 @@ streams. The driver's library has stream capture and the reset of the primary co
 
 import contextlib
 import ctypes
+import importlib.util
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from engines.errors import GpuMissingError, RunnerError
+from engines.gpus import Gpu, restrict
+
+# A process uses one GPU, the only one that CUDA sees there.
+DEVICE = 0
 
 
 class Cuda(NamedTuple):
@@ -19,47 +24,32 @@ class Cuda(NamedTuple):
     library: Any
 
     @classmethod
-    def load(cls) -> "Cuda":
-        """Load both and start the driver.
+    def load(cls, gpu: Gpu) -> "Cuda":
+        """Start the driver in this process, with `gpu` as the only device.
 
         Raises:
-            GpuMissingError: pycuda or the driver is not installed, or there is no GPU.
+            GpuMissingError: pycuda or the driver is not installed, or does not start.
         """
+        check_installed()
+        restrict(gpu)
         try:
             from pycuda import driver  # noqa: PLC0415  (optional)
 
             cuda = cls(driver, ctypes.CDLL("libcuda.so.1"))
             driver.init()
-        except ImportError as error:
-            raise GpuMissingError("no GPU can be used: pycuda is not installed") from error
         except OSError as error:
             raise GpuMissingError("no GPU can be used: there is no NVIDIA driver") from error
         except Exception as error:  # pycuda's errors cannot be named where it is not installed
             raise GpuMissingError(f"the CUDA driver does not start: {error}") from error
-        if not driver.Device.count():
-            raise GpuMissingError("the CUDA driver sees no GPU")
         return cuda
 
-    @property
-    def devices(self) -> int:
-        """Number of GPUs."""
-        return int(self.driver.Device.count())
-
-    def name(self, index: int) -> str:
-        """The GPU's name, e.g. `NVIDIA L4`."""
-        return str(self.driver.Device(index).name())
-
-    def capability(self, index: int) -> str:
-        """The GPU's compute capability, e.g. `8.9`."""
-        major, minor = self.driver.Device(index).compute_capability()
-        return f"{major}.{minor}"
-
-    def reset(self, index: int) -> None:
+    def reset(self) -> None:
         """Destroy the GPU's primary context for all its users: nothing else clears a sticky error.
 
-        The next batch of every other runner on that GPU fails, and the runner must be opened again.
+        The next batch of every other runner of this process fails, and the runner must be opened
+        again.
         """
-        self.library.cuDevicePrimaryCtxReset_v2(index)
+        self.library.cuDevicePrimaryCtxReset_v2(DEVICE)
 
     @contextlib.contextmanager
     def typed(self) -> Iterator[None]:
@@ -82,3 +72,13 @@ class Cuda(NamedTuple):
         code = getattr(self.library, name)(*arguments)
         if code:
             raise RunnerError(f"the GPU failed: {name} returned {code}")
+
+
+def check_installed() -> None:
+    """Check that pycuda is here, without starting CUDA.
+
+    Raises:
+        GpuMissingError: it is not.
+    """
+    if importlib.util.find_spec("pycuda") is None:
+        raise GpuMissingError("no GPU can be used: pycuda is not installed; `pip install '.[gpu]'`")

@@ -4,7 +4,7 @@ import contextlib
 import ctypes
 from typing import Any
 
-from engines.backends.tensorrt.cuda import Cuda
+from engines.backends.tensorrt.cuda import DEVICE, Cuda
 from engines.backends.tensorrt.cuda_stream import CudaStream, Memory
 from engines.errors import RunnerError
 from engines.types import Array
@@ -15,11 +15,11 @@ NON_BLOCKING = 1
 class Device:
     """A GPU with its primary context current in the calling thread; the same thread closes it."""
 
-    def __init__(self, cuda: Cuda, index: int) -> None:
-        self.cuda, self.index = cuda, index
+    def __init__(self, cuda: Cuda) -> None:
+        self.cuda = cuda
         self._pinned: list[Any] = []
         with cuda.typed():
-            self._context = cuda.driver.Device(index).retain_primary_context()
+            self._context = cuda.driver.Device(DEVICE).retain_primary_context()
             self._context.push()
 
     def probe(self) -> None:
@@ -71,10 +71,10 @@ class Device:
         self.cuda.library.cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
 
 
-def healthy(cuda: Cuda, index: int) -> bool:
+def healthy(cuda: Cuda) -> bool:
     """Whether the GPU's primary context works: after an error in a kernel it does not."""
     try:
-        with contextlib.closing(Device(cuda, index)) as device:
+        with contextlib.closing(Device(cuda)) as device:
             device.probe()
     except RunnerError:
         return False

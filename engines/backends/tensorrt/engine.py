@@ -1,18 +1,17 @@
-"""The engines `tensorrt` and `tensorrt-rtx`: the GPUs that they use, and their plans."""
+"""The engines `tensorrt` and `tensorrt-rtx`: their GPUs and their plans."""
 
-import threading
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import onnx
 
 from engines.backends.tensorrt.build import compiled
-from engines.backends.tensorrt.cuda import Cuda
+from engines.backends.tensorrt.cuda import Cuda, check_installed
 from engines.backends.tensorrt.library import Library, compute_capability, load_library
 from engines.backends.tensorrt.runner import TensorRTRunner
 from engines.catalog import ModelSpec, Precision
 from engines.errors import EngineError, GpuMissingError
+from engines.gpus import Gpu, visible
 from engines.types import Report, Runner
 
 # CUDA streams per runner. A device process has two runners of each network, each in its own thread:
@@ -37,27 +36,27 @@ class TensorRT:
         self,
         name: str,
         library: Library,
-        cuda: Cuda | None,
+        gpus: tuple[Gpu, ...],
         *,
+        cuda: Cuda | None = None,
         capability: str | None = None,
         why_no_gpu: str | None = None,
         graphs: bool = True,
         streams: int = STREAMS,
-        devices: Sequence[int] = (),
+        memory: int | None = None,
     ) -> None:
         self.name = self.origin = name
-        self._library, self._cuda = library, cuda
+        self._library, self._gpus, self._cuda = library, gpus, cuda
         self._portable = name == "tensorrt-rtx"
         self._capability = capability
         self._why_no_gpu = why_no_gpu
-        self._graphs, self._streams = graphs, streams
-        self._devices = devices or (_same_kind(cuda) if cuda else ())
-        self._open: Counter[tuple[Path, int]] = Counter()
-        self._lock = threading.Lock()
+        self._graphs, self._streams, self._memory = graphs, streams, memory
 
     @classmethod
-    def load(cls, name: str, capability: str | None = None) -> "TensorRT":
-        """Import the library of the engine `name` and find the GPUs.
+    def load(
+        cls, name: str, capability: str | None = None, memory: int | None = None
+    ) -> "TensorRT":
+        """Import the library of the engine `name` and list the GPUs.
 
         Raises:
             GpuMissingError: the library is not installed, or TensorRT finds no GPU.
@@ -70,27 +69,37 @@ class TensorRT:
                 "only tensorrt-rtx takes a compute capability"
             )
         try:
-            return cls(name, library, Cuda.load(), capability=capability)
+            check_installed()
+            return cls(name, library, visible(), capability=capability, memory=memory)
         except GpuMissingError as missing:
             if name == "tensorrt":
                 raise
-            return cls(name, library, None, capability=capability, why_no_gpu=str(missing))
+            return cls(name, library, (), capability=capability, why_no_gpu=str(missing))
 
-    def like(self, *, graphs: bool, streams: int, devices: Sequence[int] = ()) -> "TensorRT":
-        """The same engine with other options for running the same plans."""
-        return TensorRT(
-            self.name,
-            self._library,
-            self._cuda,
-            capability=self._capability,
-            graphs=graphs,
-            streams=streams,
-            devices=devices,
-        )
+    def like(self, **changes: Any) -> "TensorRT":
+        """The same engine with other options of the constructor, for running the same plans."""
+        options: dict[str, Any] = {
+            "gpus": self._gpus,
+            "cuda": self._cuda,
+            "capability": self._capability,
+            "why_no_gpu": self._why_no_gpu,
+            "graphs": self._graphs,
+            "streams": self._streams,
+            "memory": self._memory,
+        }
+        return TensorRT(self.name, self._library, **(options | changes))
 
     @property
-    def cuda(self) -> Cuda | None:
-        """Access to the GPUs, if there are any."""
+    def cuda(self) -> Cuda:
+        """Access to the first GPU; CUDA starts in this process.
+
+        Raises:
+            GpuMissingError: there is no GPU, or CUDA does not start.
+        """
+        if not self._gpus:
+            raise GpuMissingError(f"{self.name} needs a GPU to run: {self._why_no_gpu}")
+        if self._cuda is None:
+            self._cuda = Cuda.load(self._gpus[0])
         return self._cuda
 
     def identity(self) -> dict[str, str]:
@@ -98,33 +107,27 @@ class TensorRT:
         library = {"library": f"{self.name} {self._library.__version__}"}
         if self._portable:
             return {**library, "compute_capability": self._target or PORTABLE}
-        cuda, device = self._gpu(), self._devices[0]
-        return {
-            **library,
-            "gpu": cuda.name(device),
-            "compute_capability": cuda.capability(device),
-        }
+        gpu = self._gpus[0]
+        return {**library, "gpu": gpu.name, "compute_capability": gpu.capability}
 
     def obstacle(self) -> str | None:
         """Why plans of this engine cannot run on this machine, or None where they can."""
-        if self._cuda is None:
+        if not self._gpus:
             return self._why_no_gpu or "there is no GPU"
-        here = self._cuda.capability(self._devices[0])
+        here = self._gpus[0].capability
         if self._capability not in {None, here}:
             return f"the plan is for compute capability {self._capability}, the GPU has {here}"
         if self._portable and compute_capability(self._library, here) is None:
             return f"TensorRT-RTX does not know GPUs of compute capability {here}"
         return None
 
-    def devices(self) -> int:
-        """Number of GPUs used: the first one and all of its kind, since they share plans."""
-        return max(1, len(self._devices))
+    def gpus(self) -> tuple[Gpu, ...]:
+        """GPUs and MIG slices, in the order of `nvidia-smi`."""
+        return self._gpus
 
-    def on(self, device: int) -> "TensorRT":
-        """The same engine on only one of its GPUs."""
-        return self.like(
-            graphs=self._graphs, streams=self._streams, devices=self._devices[device:][:1]
-        )
+    def on(self, gpu: Gpu) -> "TensorRT":
+        """The same engine for only one of its GPUs; see `Engine.on`."""
+        return self.like(gpus=(gpu,))
 
     def batch(self, spec: ModelSpec) -> int:
         """The largest batch, once per stream."""
@@ -148,44 +151,14 @@ class TensorRT:
         )
 
     def open(self, plan: Path, spec: ModelSpec) -> Runner:
-        """Load a plan on the GPU with the fewest runners of that plan."""
-        cuda = self._gpu()
-        with self._lock:
-            device = min(self._devices, key=lambda index: self._open[plan, index])
-            self._open[plan, device] += 1
-        try:
-            return TensorRTRunner(
-                self._library,
-                cuda,
-                device,
-                plan,
-                spec,
-                streams=self._streams,
-                graphs=self._graphs,
-                on_close=lambda: self._closed(plan, device),
-            )
-        except BaseException:
-            self._closed(plan, device)
-            raise
-
-    def _closed(self, plan: Path, device: int) -> None:
-        with self._lock:
-            self._open[plan, device] -= 1
+        """Load a plan on the first GPU."""
+        return TensorRTRunner(
+            self._library, self.cuda, plan, spec, streams=self._streams, graphs=self._graphs
+        )
 
     @property
     def _target(self) -> str | None:
         """The compute capability that TensorRT-RTX compiles for, None if for all."""
-        if not self._portable or self._capability or self._cuda is None:
+        if not self._portable or self._capability or not self._gpus:
             return self._capability
-        return self._cuda.capability(self._devices[0])
-
-    def _gpu(self) -> Cuda:
-        if self._cuda is None:
-            raise GpuMissingError(f"{self.name} needs a GPU to run: {self._why_no_gpu}")
-        return self._cuda
-
-
-def _same_kind(cuda: Cuda) -> Sequence[int]:
-    """Indices of the first GPU and of all others of its kind."""
-    kinds = [(cuda.name(i), cuda.capability(i)) for i in range(cuda.devices)]
-    return [i for i, kind in enumerate(kinds) if kind == kinds[0]]
+        return self._gpus[0].capability

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,27 +34,22 @@ class TensorRTRunner(Runner):
         self,
         library: Library,
         cuda: Cuda,
-        index: int,
         plan: Path,
         spec: ModelSpec,
         *,
         streams: int = 2,
         graphs: bool = True,
-        on_close: Callable[[], None] = lambda: None,
     ) -> None:
         self._sizes = spec.batches
-        self._on_close = on_close
         load = partial(self._load, library, plan, spec, streams=streams, graphs=graphs)
         try:
-            load(Device(cuda, index))
+            load(Device(cuda))
         except RunnerError:
-            if healthy(cuda, index):
+            if healthy(cuda):
                 raise
-            log.exception(
-                "runner.reset: the context of GPU %d is destroyed and created again", index
-            )
-            cuda.reset(index)
-            load(Device(cuda, index))
+            log.exception("runner.reset: the context of the GPU is destroyed and created again")
+            cuda.reset()
+            load(Device(cuda))
 
     def _load(
         self,
@@ -119,7 +113,6 @@ class TensorRTRunner(Runner):
 
     def __exit__(self, *error: object) -> None:
         self._stack.close()
-        self._on_close()
 
 
 def _deserialized(library: Library, plan: Path, spec: ModelSpec) -> "trt.ICudaEngine":

@@ -9,7 +9,7 @@ from engines.backends.tensorrt.library import Library
 from engines.catalog import Catalog
 from engines.probe_inputs import probe
 from tests.engines.backends import fake_tensorrt
-from tests.engines.backends.fake_cuda import Machine
+from tests.engines.backends.fake_cuda import L4, Machine
 
 SPEC = msgspec.structs.replace(Catalog.load().get("emotion-fer48"), batches=(1, 4))
 FACES = probe(SPEC)
@@ -17,4 +17,4 @@ FACES = probe(SPEC)
 
 def gpu(machine: Machine) -> TensorRT:
     fake_tensorrt.ICudaEngine.machine = machine
-    return TensorRT("tensorrt", cast(Library, fake_tensorrt), machine.cuda())
+    return TensorRT("tensorrt", cast(Library, fake_tensorrt), (L4,), cuda=machine.cuda())

@@ -134,7 +134,7 @@ def started(pool: Pool, loop: LoopInThread) -> Iterator[Pool]:
 
 
 def setup(folder: Path, given: ModelPlans | None = None, device: str | None = None) -> Setup:
-    return Setup(f"tests.engines.faulty:engine:{folder}", None, 0, given or plans(), device)
+    return Setup(f"tests.engines.faulty:engine:{folder}", None, given or plans(), device)
 
 
 def plain(value: int) -> bytes:

@@ -156,7 +156,7 @@ def test_images_arrive_as_they_were(tasks: list[Input]) -> None:
 
 @pytest.mark.parametrize("device", [None, "0001f"])
 def test_a_setup_arrives_as_it_was(device: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    setup = Setup("bench.fakes:instant:8", "8.9", 3, plans(), device)
+    setup = Setup("bench.fakes:instant:8", "8.9", plans(), device, 1 << 33, "nvimagecodec")
     path = setup.plans.detector.path.absolute()
     arrived = to_process(encode(setup))
     assert isinstance(arrived, Setup)
@@ -164,12 +164,8 @@ def test_a_setup_arrives_as_it_was(device: str | None, monkeypatch: pytest.Monke
     assert arrived.plans.detector.path == path
     assert arrived.plans.detector.spec == setup.plans.detector.spec
     assert arrived.plans.rules == setup.plans.rules
-    assert (arrived.engine, arrived.capability, arrived.gpu, arrived.device) == (
-        setup.engine,
-        setup.capability,
-        setup.gpu,
-        setup.device,
-    )
+    for name in ("engine", "capability", "device", "gpu_memory", "jpeg_decoder"):
+        assert getattr(arrived, name) == getattr(setup, name)
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.backends.tensorrt.cuda import Cuda
+from engines.gpus import Gpu
 
 Work = Callable[[], None]
+L4 = Gpu("GPU-l4", "NVIDIA L4", "8.9", 24 << 30)
 
 
 class Error(Exception):
@@ -23,10 +25,9 @@ class Error(Exception):
 
 
 class Machine:
-    """GPUs, what is allocated on them, and the calls that they got."""
+    """A GPU, what is allocated on it, and the calls that it got."""
 
-    def __init__(self, names: tuple[str, ...] = ("NVIDIA L4",)) -> None:
-        self.names = names
+    def __init__(self) -> None:
         self.dead: set[int] = set()
         self.failures: list[str] = []
         self.events: list[tuple[str, int]] = []
@@ -138,23 +139,13 @@ class Pinned:
         self._machine.pinned.remove(self)
 
 
-class Gpu:
+class Primary:
     """`pycuda.driver.Device`; a subclass names the machine."""
 
     machine: Machine
 
     def __init__(self, index: int) -> None:
         self._index = index
-
-    @classmethod
-    def count(cls) -> int:
-        return len(cls.machine.names)
-
-    def name(self) -> str:
-        return self.machine.names[self._index]
-
-    def compute_capability(self) -> tuple[int, int]:
-        return (9, 0) if "H" in self.name() else (8, 9)
 
     def retain_primary_context(self) -> Context:
         return Context(self.machine, self._index)
@@ -167,7 +158,7 @@ class Driver:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self.Device = type("Device", (Gpu,), {"machine": machine})
+        self.Device = type("Device", (Primary,), {"machine": machine})
 
     def Stream(self, flags: int = 0) -> FakeStream:  # noqa: N802
         assert flags == 1, "a stream that waits for the default stream"

@@ -10,9 +10,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from engines import build, cpu, parity
+from engines import build, cpu, parity, select
 from engines.backends.onnxruntime import OnnxRuntimeRunner
-from engines.backends.tensorrt.cuda import Cuda
 from engines.catalog import Precision
 from engines.errors import (
     EngineError,
@@ -21,6 +20,7 @@ from engines.errors import (
     PlanDamagedError,
     RunnerError,
 )
+from engines.gpus import Gpu
 from engines.graph.precision import WEIGHTED, convert, exact, wants_bfloat16
 from engines.select import choose, load_engine
 from engines.types import Runner
@@ -143,10 +143,10 @@ def test_rounding_to_bfloat16_stays_within_the_limits(
 
 
 def test_auto_takes_openvino_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(_: type[Cuda]) -> Cuda:
+    def missing() -> tuple[Gpu, ...]:
         raise GpuMissingError("no GPU here")
 
-    monkeypatch.setattr(Cuda, "load", classmethod(missing))
+    monkeypatch.setattr(select, "visible", missing)
     found = choose("auto")
     assert (found.engine.name, found.reason) == ("openvino", "no GPU here; OpenVINO is installed")
     for name in ("engine", "runner"):

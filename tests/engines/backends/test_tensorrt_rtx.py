@@ -55,7 +55,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def engine() -> TensorRT:
-    return TensorRT("tensorrt-rtx", LIBRARY, None, capability=ADA, why_no_gpu="there is no GPU")
+    return TensorRT("tensorrt-rtx", LIBRARY, (), capability=ADA, why_no_gpu="there is no GPU")
 
 
 def shapes(tensors: "list[trt.ITensor]") -> dict[str, tuple[int, ...]]:
@@ -151,7 +151,7 @@ def test_another_compute_capability_is_another_plan(engine: TensorRT, tmp_path: 
     spec = Catalog.load().get("landmarks-64")
     build.build(spec, engine, tmp_path)
     with pytest.raises(PlanMissingError):
-        build.find(spec, TensorRT("tensorrt-rtx", LIBRARY, None), tmp_path)
-    unknown = TensorRT("tensorrt-rtx", LIBRARY, None, capability="9.0")
+        build.find(spec, TensorRT("tensorrt-rtx", LIBRARY, ()), tmp_path)
+    unknown = TensorRT("tensorrt-rtx", LIBRARY, (), capability="9.0")
     with pytest.raises(EngineError, match=r"9\.0; it does for .*SM89"):
         build.build(spec, unknown, tmp_path)

@@ -1,6 +1,6 @@
 """TensorRT's engine and runner on a fake GPU: batch sizes, streams, graphs, errors, recovery."""
 
-import threading
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engines import build
+from engines import build, select
 from engines.backends.onnxruntime import OnnxRuntimeRunner
-from engines.backends.tensorrt import cuda
+from engines.backends.tensorrt import engine as engine_module
 from engines.backends.tensorrt.engine import TensorRT
 from engines.backends.tensorrt.library import Library
 from engines.backends.tensorrt.pieces import pieces
@@ -27,10 +27,10 @@ from engines.errors import (
     PlanMissingError,
     RunnerError,
 )
+from engines.gpus import Gpu
 from engines.probe_inputs import probe
-from engines.select import choose, load_engine
 from tests.engines.backends import fake_tensorrt
-from tests.engines.backends.fake_cuda import Machine
+from tests.engines.backends.fake_cuda import L4, Machine
 
 FAKE = cast(Library, fake_tensorrt)
 SIZES = (1, 4, 16)
@@ -52,7 +52,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 @pytest.fixture
 def engine(machine: Machine) -> TensorRT:
-    return TensorRT("tensorrt", FAKE, machine.cuda(), streams=2)
+    return TensorRT("tensorrt", FAKE, (L4,), cuda=machine.cuda(), streams=2)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def built(spec: ModelSpec, tmp_path_factory: pytest.TempPathFactory) -> build.Bu
     machine = Machine()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fake_tensorrt.ICudaEngine, "machine", machine, raising=False)
-        engine = TensorRT("tensorrt", FAKE, machine.cuda())
+        engine = TensorRT("tensorrt", FAKE, (L4,), cuda=machine.cuda())
         return build.build(spec, engine, tmp_path_factory.mktemp("plans"))
 
 
@@ -80,7 +80,7 @@ def of(events: list[tuple[str, int]], *names: str) -> list[tuple[str, int]]:
 
 
 def test_a_build_is_verified_and_found(
-    spec: ModelSpec, engine: TensorRT, built: build.Built, machine: Machine
+    spec: ModelSpec, engine: TensorRT, built: build.Built
 ) -> None:
     folder = built.path.parents[1]
     assert built.sidecar.parity is not None
@@ -91,9 +91,8 @@ def test_a_build_is_verified_and_found(
         "compute_capability": "8.9",
     }
     assert not build.build(spec, engine, folder).fresh
-    machine.names = ("NVIDIA H200",)
     with pytest.raises(PlanMissingError):
-        build.find(spec, engine, folder)
+        build.find(spec, engine.on(L4._replace(name="NVIDIA H200")), folder)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 15, 16, 17, 20, 40])
@@ -201,7 +200,7 @@ def test_a_batch_size_that_cannot_be_captured_runs_without_a_graph(
 def test_an_engine_can_run_without_graphs(
     spec: ModelSpec, built: build.Built, machine: Machine
 ) -> None:
-    plain = TensorRT("tensorrt", FAKE, machine.cuda(), graphs=False)
+    plain = TensorRT("tensorrt", FAKE, (L4,), cuda=machine.cuda(), graphs=False)
     with plain.open(build.find(spec, plain, built.path.parents[1])[0], spec) as opened:
         assert cast(TensorRTRunner, opened).graphs == 0
     assert built.fresh
@@ -286,38 +285,14 @@ def test_a_plan_of_something_else_is_refused(
     assert not machine.stack
 
 
-def test_each_runner_takes_the_gpu_with_the_fewest(
-    spec: ModelSpec, machine: Machine, built: build.Built
-) -> None:
-    machine.names = ("NVIDIA L4", "NVIDIA H200", "NVIDIA L4")
-    engine = TensorRT("tensorrt", FAKE, machine.cuda())
-    assert engine.devices() == 2, "the other kind of GPU needs other plans"
-    seen: list[int] = []
-
-    def work(opened: threading.Barrier) -> None:
-        with engine.open(built.path, spec):
-            seen.append(machine.stack[-1].index)
-            opened.wait(10)
-
-    both = threading.Barrier(2)
-    threads = [threading.Thread(target=work, args=(both,)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(seen) == [0, 2]
-
-
-@pytest.mark.parametrize(("device", "index"), [(0, 0), (1, 2)])
-def test_an_engine_on_one_gpu_opens_all_runners_there(
-    spec: ModelSpec, machine: Machine, built: build.Built, device: int, index: int
-) -> None:
-    machine.names = ("NVIDIA L4", "NVIDIA H200", "NVIDIA L4")
-    engine = TensorRT("tensorrt", FAKE, machine.cuda()).on(device)
-    assert engine.devices() == 1
-    for _ in range(2):
-        with engine.open(built.path, spec):
-            assert machine.stack[-1].index == index
+def test_an_engine_for_another_gpu_names_other_plans(machine: Machine) -> None:
+    other = Gpu("GPU-2", "NVIDIA H200", "9.0", 1 << 37)
+    engine = TensorRT("tensorrt", FAKE, (L4, other), cuda=machine.cuda())
+    assert engine.gpus() == (L4, other)
+    assert engine.on(other).gpus() == (other,)
+    assert engine.identity()["gpu"] == "NVIDIA L4"
+    assert engine.on(other).identity()["gpu"] == "NVIDIA H200"
+    assert engine.on(other).identity()["compute_capability"] == "9.0"
 
 
 def test_another_network_gives_the_same_alone_as_in_a_batch(
@@ -368,9 +343,9 @@ def test_without_a_gpu_a_plan_is_built_and_not_verified(
         def obstacle(self) -> str | None:
             return "there is no GPU" if self._cuda is None else None
 
-    built = build.build(spec, Elsewhere("tensorrt", FAKE, None), tmp_path)
+    built = build.build(spec, Elsewhere("tensorrt", FAKE, ()), tmp_path)
     assert built.sidecar.parity is None
-    here = Elsewhere("tensorrt", FAKE, machine.cuda())
+    here = Elsewhere("tensorrt", FAKE, (L4,), cuda=machine.cuda())
     with pytest.raises(PlanMissingError, match="never verified"):
         build.find(spec, here, tmp_path)
     again = build.build(spec, here, tmp_path)
@@ -389,26 +364,26 @@ def test_other_precisions_are_verified_within_their_limits(
 
 
 def test_an_engine_chosen_by_name_never_falls_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(_: type[cuda.Cuda]) -> cuda.Cuda:
-        raise GpuMissingError("the CUDA driver sees no GPU")
+    def missing() -> tuple[Gpu, ...]:
+        raise GpuMissingError("there is no GPU")
 
-    monkeypatch.setattr(cuda.Cuda, "load", classmethod(missing))
-    found = choose("auto")
+    monkeypatch.setattr(select, "visible", missing)
+    found = select.choose("auto")
     assert found.engine.name in {"openvino", "onnxruntime"}
-    assert found.reason.startswith("the CUDA driver sees no GPU; OpenVINO is ")
-    assert choose("onnxruntime").reason == "chosen by name"
+    assert found.reason.startswith("there is no GPU; OpenVINO is ")
+    assert select.choose("onnxruntime").reason == "chosen by name"
     with pytest.raises(GpuMissingError):
-        load_engine("tensorrt")
+        select.load_engine("tensorrt")
 
 
-def test_auto_takes_tensorrt_where_it_can(
-    monkeypatch: pytest.MonkeyPatch, machine: Machine
-) -> None:
-    monkeypatch.setattr(cuda.Cuda, "load", classmethod(lambda _: machine.cuda()))
-    monkeypatch.setitem(__import__("sys").modules, "tensorrt", fake_tensorrt)
-    found = choose("auto")
+def test_auto_takes_tensorrt_where_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (select, engine_module):
+        monkeypatch.setattr(module, "visible", lambda: (L4,))
+    monkeypatch.setattr(engine_module, "check_installed", lambda: None)
+    monkeypatch.setitem(sys.modules, "tensorrt", fake_tensorrt)
+    found = select.choose("auto")
     assert found.engine.name == "tensorrt"
     assert "GPU" in found.reason
     monkeypatch.setattr(fake_tensorrt, "__version__", "10.11.0")
     with pytest.raises(EngineError, match=r"10\.12 to 11"):
-        load_engine("tensorrt")
+        select.load_engine("tensorrt")

@@ -1,0 +1,139 @@
+"""The GPUs and MIG slices of this machine, by NVML, NVIDIA's library of `nvidia-smi`.
+
+NVML creates no CUDA context and sees all slices. A CUDA process uses at most one slice, so each GPU
+or slice gets a process with its UUID in `CUDA_VISIBLE_DEVICES`.
+"""
+
+import importlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from engines.errors import GpuMissingError
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+class Gpu(NamedTuple):
+    """A GPU or a MIG slice.
+
+    uuid: as in `nvidia-smi -L`; name: the slice's has its profile, e.g. `NVIDIA A100-SXM4-40GB MIG
+    1g.5gb`; capability: compute capability, e.g. `8.9`; memory: in bytes.
+    """
+
+    uuid: str
+    name: str
+    capability: str
+    memory: int
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """GPUs of one kind share plans."""
+        return self.name, self.capability
+
+
+def visible() -> tuple[Gpu, ...]:
+    """Return the GPUs that this process may use, in the order of `nvidia-smi`, at least one.
+
+    A GPU in MIG mode is replaced by its slices. `CUDA_VISIBLE_DEVICES` restricts and orders them:
+    numbers count in the order of `nvidia-smi`, and UUIDs may be shortened.
+
+    Raises:
+        GpuMissingError: there is no GPU, driver or NVML.
+    """
+    wanted = os.environ.get(VISIBLE)  # noqa: TID251  (CUDA's own variable)
+    with _nvml() as nvml:
+        groups = [_gpus(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
+    found = _allowed(groups, wanted)
+    if not found:
+        without = f" that {VISIBLE}={wanted} allows" if wanted is not None else ""
+        raise GpuMissingError(f"there is no GPU{without}")
+    return found
+
+
+def restrict(gpu: Gpu) -> None:
+    """Let CUDA see only this GPU, as device 0. Call it before CUDA starts in this process."""
+    os.environ[VISIBLE] = gpu.uuid  # noqa: TID251  (CUDA's own variable)
+
+
+def only(gpu: Gpu | None) -> dict[str, str] | None:
+    """Return the environment of a process in which CUDA sees only this GPU; None: the same."""
+    return None if gpu is None else os.environ | {VISIBLE: gpu.uuid}  # noqa: TID251  (see above)
+
+
+@contextmanager
+def _nvml() -> Iterator[Any]:
+    try:
+        nvml: Any = importlib.import_module("pynvml")
+    except ImportError as error:
+        raise GpuMissingError(
+            "no GPU can be used: nvidia-ml-py is not installed; `pip install '.[gpu]'`"
+        ) from error
+    try:
+        nvml.nvmlInit()
+    except nvml.NVMLError as error:
+        raise GpuMissingError(f"no GPU can be used: {error}") from error
+    try:
+        yield nvml
+    except nvml.NVMLError as error:
+        raise GpuMissingError(f"the GPUs cannot be listed: {error}") from error
+    finally:
+        nvml.nvmlShutdown()
+
+
+def _gpus(nvml: Any, index: int) -> list[Gpu]:
+    """Return a GPU, or its slices: a list of one, several or none."""
+    handle = nvml.nvmlDeviceGetHandleByIndex(index)
+    major, minor = nvml.nvmlDeviceGetCudaComputeCapability(handle)
+    handles = [handle]
+    if _sliced(nvml, handle):
+        handles = list(_slices(nvml, handle))
+    return [
+        Gpu(
+            nvml.nvmlDeviceGetUUID(each),
+            nvml.nvmlDeviceGetName(each),
+            f"{major}.{minor}",
+            int(nvml.nvmlDeviceGetMemoryInfo(each).total),
+        )
+        for each in handles
+    ]
+
+
+def _sliced(nvml: Any, handle: Any) -> bool:
+    try:
+        current, _ = nvml.nvmlDeviceGetMigMode(handle)
+    except nvml.NVMLError_NotSupported:
+        return False
+    return bool(current == nvml.NVML_DEVICE_MIG_ENABLE)
+
+
+def _slices(nvml: Any, handle: Any) -> Iterator[Any]:
+    for number in range(nvml.nvmlDeviceGetMaxMigDeviceCount(handle)):
+        try:
+            yield nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, number)
+        except nvml.NVMLError_NotFound:
+            continue
+
+
+def _allowed(groups: list[list[Gpu]], wanted: str | None) -> tuple[Gpu, ...]:
+    """Return the GPUs that a value of `CUDA_VISIBLE_DEVICES` allows; `groups` are one per GPU.
+
+    As in CUDA, an entry that names no GPU hides itself and all after it.
+    """
+    every = [gpu for group in groups for gpu in group]
+    if wanted is None:
+        return tuple(every)
+    chosen: list[Gpu] = []
+    for entry in wanted.split(","):
+        matching = _matching(groups, every, entry.strip())
+        if not matching:
+            break
+        chosen += matching
+    return tuple(dict.fromkeys(chosen))
+
+
+def _matching(groups: list[list[Gpu]], every: list[Gpu], entry: str) -> list[Gpu]:
+    if entry.isdecimal():
+        return groups[int(entry)] if int(entry) < len(groups) else []
+    return [gpu for gpu in every if entry and gpu.uuid.startswith(entry)]

@@ -1,0 +1,150 @@
+"""Which GPUs and slices a process may use, from what NVML and `CUDA_VISIBLE_DEVICES` say."""
+
+import inspect
+import os
+import subprocess
+import sys
+
+import pytest
+
+from engines.errors import GpuMissingError
+from engines.gpus import VISIBLE, Gpu, only, restrict, visible
+from tests.engines.fake_nvml import Device, Nvml
+
+A100 = "NVIDIA A100-SXM4-40GB"
+L4S = Device("GPU-aa1"), Device("GPU-aa2")
+SLICED = Device(
+    "GPU-bb",
+    A100,
+    (8, 0),
+    40 << 30,
+    mig=True,
+    slices=[
+        Device("MIG-1", f"{A100} MIG 3g.20gb", memory=20 << 30),
+        None,
+        Device("MIG-2", f"{A100} MIG 1g.5gb", memory=5 << 30),
+    ],
+)
+
+
+@pytest.fixture(autouse=True)
+def nvml(monkeypatch: pytest.MonkeyPatch) -> Nvml:
+    monkeypatch.delenv(VISIBLE, raising=False)
+    return install(monkeypatch, *L4S, SLICED)
+
+
+def install(monkeypatch: pytest.MonkeyPatch, *devices: Device, failure: str | None = None) -> Nvml:
+    made = Nvml(*devices, failure=failure)
+    monkeypatch.setitem(sys.modules, "pynvml", made)
+    return made
+
+
+def uuids() -> list[str]:
+    return [gpu.uuid for gpu in visible()]
+
+
+def test_a_gpu_in_mig_mode_is_replaced_by_its_slices(nvml: Nvml) -> None:
+    assert visible() == (
+        Gpu("GPU-aa1", "NVIDIA L4", "8.9", 24 << 30),
+        Gpu("GPU-aa2", "NVIDIA L4", "8.9", 24 << 30),
+        Gpu("MIG-1", f"{A100} MIG 3g.20gb", "8.0", 20 << 30),
+        Gpu("MIG-2", f"{A100} MIG 1g.5gb", "8.0", 5 << 30),
+    )
+    assert not nvml.started
+
+
+def test_slices_of_unequal_size_are_of_different_kinds() -> None:
+    kinds = [gpu.kind for gpu in visible()]
+    assert kinds[0] == kinds[1]
+    assert len(set(kinds)) == 3
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ("1", ["GPU-aa2"]),
+        ("1,0", ["GPU-aa2", "GPU-aa1"]),
+        (" 1 , 0 ", ["GPU-aa2", "GPU-aa1"]),
+        ("GPU-aa2", ["GPU-aa2"]),
+        ("GPU-aa", ["GPU-aa1", "GPU-aa2"]),
+        ("MIG-2,GPU-aa1", ["MIG-2", "GPU-aa1"]),
+        ("2", ["MIG-1", "MIG-2"]),
+        ("0,0", ["GPU-aa1"]),
+        ("0,7,1", ["GPU-aa1"]),
+        ("0,-1,1", ["GPU-aa1"]),
+        ("0,MIG-GPU-bb/1/0", ["GPU-aa1"]),
+    ],
+)
+def test_cuda_visible_devices_restricts_and_orders(
+    monkeypatch: pytest.MonkeyPatch, wanted: str, expected: list[str]
+) -> None:
+    monkeypatch.setenv(VISIBLE, wanted)
+    assert uuids() == expected
+
+
+@pytest.mark.parametrize("wanted", ["", "-1", "7", "NoDevFiles", "²"])
+def test_a_process_that_may_use_no_gpu_gets_an_error_with_the_variable(
+    monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    monkeypatch.setenv(VISIBLE, wanted)
+    with pytest.raises(GpuMissingError, match=f"no GPU that {VISIBLE}={wanted} allows"):
+        visible()
+
+
+def test_a_gpu_whose_slices_are_not_made_yet_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, Device("GPU-bb", A100, mig=True, slices=[None]), Device("GPU-cc"))
+    assert uuids() == ["GPU-cc"]
+
+
+def test_a_gpu_that_could_be_sliced_but_is_not_is_one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, Device("GPU-bb", A100, mig=False))
+    assert uuids() == ["GPU-bb"]
+
+
+def test_no_driver_is_an_error_with_nvmls_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, failure="NVML Shared Library Not Found")
+    with pytest.raises(GpuMissingError, match="NVML Shared Library Not Found"):
+        visible()
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    with pytest.raises(GpuMissingError, match="nvidia-ml-py"):
+        visible()
+
+
+def test_a_gpu_that_is_lost_while_it_is_listed_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, nvml: Nvml
+) -> None:
+    def lost(_: int) -> Device:
+        raise Nvml.NVMLError("GPU is lost")
+
+    monkeypatch.setattr(nvml, "nvmlDeviceGetHandleByIndex", lost)
+    with pytest.raises(GpuMissingError, match="GPU is lost"):
+        visible()
+    assert not nvml.started
+
+
+def test_a_process_for_one_gpu_sees_that_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    last = visible()[-1]
+    command = [sys.executable, "-c", f"import os; print(os.environ['{VISIBLE}'], end='')"]
+    seen = subprocess.run(command, env=only(last), capture_output=True, check=True, text=True)
+    assert seen.stdout == "MIG-2"
+    assert only(None) is None
+    monkeypatch.setenv(VISIBLE, "0")
+    restrict(last)
+    assert os.environ[VISIBLE] == "MIG-2"
+    assert uuids() == ["MIG-2"]
+
+
+def test_the_fake_has_the_names_of_the_real_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "pynvml")
+    real = pytest.importorskip("pynvml", reason="nvidia-ml-py is not installed")
+    for name, value in inspect.getmembers(Nvml):
+        if name.startswith(("nvml", "NVML")):
+            assert hasattr(real, name), name
+            if name.startswith("nvml"):
+                ours = list(inspect.signature(value).parameters)[1:]
+                assert ours == list(inspect.signature(getattr(real, name)).parameters)[: len(ours)]
+    assert issubclass(real.NVMLError_NotFound, real.NVMLError)
+    assert real.NVML_DEVICE_MIG_ENABLE == Nvml.NVML_DEVICE_MIG_ENABLE
