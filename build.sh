@@ -69,7 +69,7 @@ choose_engine() {
 # is about twice as fast as ONNX Runtime.
 lock() {
   case ${EMOTIONS_ENGINE:-auto} in
-    tensorrt-rtx | openvino) printf %s "$EMOTIONS_ENGINE" ;;
+    tensorrt-rtx | openvino | cuda) printf %s "$EMOTIONS_ENGINE" ;;
     onnxruntime) printf service ;;
     *) if grep -qsE 'avx512_bf16|amx_bf16' /proc/cpuinfo; then printf openvino; else printf service; fi ;;
   esac
@@ -192,6 +192,8 @@ case $command in
       -o requirements/tensorrt-rtx.txt
     resolve --extra build --extra gpu -c requirements/test.txt \
       --no-emit-package tensorrt-cu13-libs -o docker/gpu.txt
+    resolve --extra build --extra cuda -c requirements/test.txt \
+      --no-emit-package onnxruntime -o requirements/cuda.txt
     resolve_types 10 tensorrt-cu12-bindings==10.16.1.11
     resolve_types 11 tensorrt-cu13-bindings==11.4.0.106
     ;;
