@@ -75,6 +75,16 @@ lock() {
   esac
 }
 
+# onnxruntime_for_gpus: the other locks bring `onnxruntime`, which fills the same folder as
+# `onnxruntime-gpu`: leave only the latter.
+onnxruntime_for_gpus() {
+  [ "$(lock)" = cuda ] || return 0
+  "$VENV/bin/python" -m pip show --quiet onnxruntime 2>/dev/null || return 0
+  "$VENV/bin/python" -m pip uninstall --quiet --yes onnxruntime
+  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps \
+    --require-hashes -r <(sed -n '/^onnxruntime-gpu==/,/[^\\]$/p' requirements/cuda.txt)
+}
+
 # set_up_training: the lock is complete but has no CUDA libraries, hence --no-deps. If the index only
 # has a PyTorch for CUDA, install the CUDA libraries that it pins.
 set_up_training() {
@@ -140,11 +150,13 @@ case $command in
   build)
     choose_engine "$@"
     set_up "$(lock)" photos video
+    onnxruntime_for_gpus
     "$VENV/bin/emotions" build "$@"
     ;;
   serve)
     choose_engine "$@"
     set_up "$(lock)" photos ${EMOTIONS_OTLP_URL:+otel}
+    onnxruntime_for_gpus
     "$VENV/bin/emotions" build
     exec "$VENV/bin/emotions" serve "$@"
     ;;

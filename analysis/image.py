@@ -6,9 +6,11 @@ import numpy as np
 
 from analysis.coverage import Coverage, cover
 from analysis.crops import ARCFACE_SIZE, FER_SIZE, arcface_crops, enlargement, fer_crop
-from analysis.decode import Picture, Side, open_source
+from analysis.decode import Picture, open_source
 from analysis.detection import MAX_ENLARGEMENT, Letterbox, Row, fit, select
 from analysis.errors import ServiceError
+from analysis.jpegs.types import JpegDecoder
+from analysis.limits import Side
 from analysis.orientation import turned, turned_back
 from analysis.plans import Rules
 from analysis.pose import rolls
@@ -37,7 +39,7 @@ class Image:
     shape: tuple[int, int, int]
     tiles: list[Tile]
 
-    def __init__(self, source: Source, options: Options) -> None:
+    def __init__(self, source: Source, options: Options, trusted: bool = True) -> None:
         self.options = options
         self.samples: list[Sample] = []
         self.error: ServiceError | None = None
@@ -50,10 +52,15 @@ class Image:
         self.scores: F32 | None = None
         self.qualities = np.zeros(0, np.float32)
         self.embeddings: F32 | None = None
-        self._source = source
+        self._source, self._trusted = source, trusted
+        self._gpu: JpegDecoder | None = None
 
-    def decode(self, rules: Rules) -> None:
-        """Decode the pixels that the detector needs, or all if the client requests the image."""
+    def decode(self, rules: Rules, gpu: JpegDecoder | None = None) -> None:
+        """Decode the pixels that the detector needs, or all if the client requests the image.
+
+        `gpu` decodes the image if it can, and if the image is trusted.
+        """
+        self._gpu = gpu if self._trusted else None
         with timed("decode", [self.samples]):
             self._open(None if self.options.keep_image else partial(self._side, rules), rules)
         if self.error is None:
@@ -64,7 +71,7 @@ class Image:
 
     def _open(self, side: Side | None, rules: Rules) -> None:
         try:
-            self.picture = open_source(self._source, rules.limits, side)
+            self.picture = open_source(self._source, rules.limits, side, self._gpu)
             size = self.picture.width, self.picture.height
             self.coverage = cover(*size, self.options.min_face, rules)
         except ServiceError as error:

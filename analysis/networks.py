@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from analysis.jpegs.types import JpegDecoder
 from analysis.on_demand import OnDemandRunner
 from analysis.plans import ModelPlan, ModelPlans
 from analysis.timing import Batch
@@ -96,7 +97,7 @@ class Networks:
     `detectors` are one network with several inputs, in the order of `Rules.inputs`.
 
     Each step calls `beat` first, to show that the worker makes progress. `lost` returns whether
-    the process that runs the networks has ended.
+    the process that runs the networks has ended. `jpegs` is the decoder of their GPU, if any.
     """
 
     def __init__(
@@ -105,19 +106,24 @@ class Networks:
         plans: ModelPlans,
         beat: Callable[[], None] = lambda: None,
         lost: Callable[[], bool] = lambda: False,
+        jpegs: JpegDecoder | None = None,
     ) -> None:
         networks = {name: Network(runners[name], plan, beat) for name, plan in plans.all.items()}
         self.all = networks
         self.rules, self.label_count = plans.rules, len(plans.emotion.spec.labels)
         self.beat, self.lost = beat, lost
+        self.jpegs = jpegs
         # In the order of `Rules.inputs`.
         self.detectors = [each for each in networks.values() if each.task == "detector"]
         self.emotion = networks["emotion"]
         self.landmarks, self.embedder = networks.get("landmarks"), networks.get("embedder")
 
     def take_batches(self) -> list[Batch]:
-        """Return the batches of all networks since the last call."""
-        return [batch for network in self.all.values() for batch in network.take_batches()]
+        """Return the batches of all networks, and of the decoder, since the last call."""
+        batches = [batch for network in self.all.values() for batch in network.take_batches()]
+        if self.jpegs is not None:
+            batches += self.jpegs.take_batches()
+        return batches
 
 
 @contextmanager

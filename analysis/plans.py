@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from analysis.close_up import CloseUps
-from analysis.decode import ImageLimits
+from analysis.limits import ImageLimits
 from analysis.types import DetectorInput
 from engines.catalog import ModelSpec
 

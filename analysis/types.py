@@ -35,10 +35,14 @@ class Options(NamedTuple):
 
 
 class Input(NamedTuple):
-    """An image and the options of its client."""
+    """An image and the options of its client.
+
+    trusted: False if a device ended while it had the image; the GPU then does not decode it.
+    """
 
     source: Source
     options: Options
+    trusted: bool = True
 
 
 class DetectorInput(NamedTuple):

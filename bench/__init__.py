@@ -6,7 +6,9 @@ Commands, each with `--help`:
 - `python -m bench.load URL`: clients for a service that already runs
 - `python -m bench.host`: what HTTP, decoding and geometry cost when the networks cost nothing
 - `python -m bench.peers`: other servers with the same networks
-- `python -m bench.networks`, `python -m bench.gpu`: engines and precisions, network by network
+- `python -m bench.hosts`: what a host with GPUs would deliver, by calculation
+- `python -m bench.gpu`: the first hour on a GPU, in stages that write one signed file
+- `python -m bench.networks`: engines and precisions, network by network
 - `python -m bench.overload`: more requests than the service can answer in time
 - `python -m bench.soak`: requests for hours
 - `python -m bench.recovery`: killed workers

@@ -5,13 +5,15 @@ or slice gets a process with its UUID in `CUDA_VISIBLE_DEVICES`.
 """
 
 import importlib
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from engines.errors import GpuMissingError
 
+log = logging.getLogger("emotions.gpus")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
@@ -19,7 +21,8 @@ class Gpu(NamedTuple):
     """A GPU or a MIG slice.
 
     uuid: as in `nvidia-smi -L`; name: the slice's has its profile, e.g. `NVIDIA A100-SXM4-40GB MIG
-    1g.5gb`; capability: compute capability, e.g. `8.9`; memory: in bytes.
+    1g.5gb`; capability: compute capability, e.g. `8.9`; memory: in bytes, that of the machine if
+    the GPU has none of its own.
     """
 
     uuid: str
@@ -36,15 +39,16 @@ class Gpu(NamedTuple):
 def visible() -> tuple[Gpu, ...]:
     """Return the GPUs that this process may use, in the order of `nvidia-smi`, at least one.
 
-    A GPU in MIG mode is replaced by its slices. `CUDA_VISIBLE_DEVICES` restricts and orders them:
-    numbers count in the order of `nvidia-smi`, and UUIDs may be shortened.
+    A GPU in MIG mode is replaced by its slices, and a lost GPU is left out. `CUDA_VISIBLE_DEVICES`
+    restricts and orders them: numbers count in the order of `nvidia-smi`, and UUIDs may be
+    shortened.
 
     Raises:
         GpuMissingError: there is no GPU, driver or NVML.
     """
     wanted = os.environ.get(VISIBLE)  # noqa: TID251  (CUDA's own variable)
     with _nvml() as nvml:
-        groups = [_gpus(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
+        groups = [_gpus_at(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
     found = _allowed(groups, wanted)
     if not found:
         without = f" that {VISIBLE}={wanted} allows" if wanted is not None else ""
@@ -52,14 +56,23 @@ def visible() -> tuple[Gpu, ...]:
     return found
 
 
+def one_per_kind(gpus: Sequence[Gpu]) -> list[Gpu]:
+    """Return the first GPU of each kind."""
+    kinds: dict[tuple[str, str], Gpu] = {}
+    for gpu in gpus:
+        kinds.setdefault(gpu.kind, gpu)
+    return list(kinds.values())
+
+
 def restrict(gpu: Gpu) -> None:
     """Let CUDA see only this GPU, as device 0. Call it before CUDA starts in this process."""
     os.environ[VISIBLE] = gpu.uuid  # noqa: TID251  (CUDA's own variable)
 
 
-def only(gpu: Gpu | None) -> dict[str, str] | None:
-    """Return the environment of a process in which CUDA sees only this GPU; None: the same."""
-    return None if gpu is None else os.environ | {VISIBLE: gpu.uuid}  # noqa: TID251  (see above)
+def only(*gpus: Gpu) -> dict[str, str]:
+    """Return the environment of a process that may use only these GPUs."""
+    uuids = ",".join(gpu.uuid for gpu in gpus)
+    return os.environ | {VISIBLE: uuids}  # noqa: TID251  (CUDA's own variable)
 
 
 @contextmanager
@@ -82,8 +95,16 @@ def _nvml() -> Iterator[Any]:
         nvml.nvmlShutdown()
 
 
+def _gpus_at(nvml: Any, index: int) -> list[Gpu]:
+    """Return a GPU or its slices; none if the GPU does not answer, so that the others are used."""
+    try:
+        return _gpus(nvml, index)
+    except nvml.NVMLError as error:
+        log.warning("GPU %d is left out: %s", index, error)
+        return []
+
+
 def _gpus(nvml: Any, index: int) -> list[Gpu]:
-    """Return a GPU, or its slices: a list of one, several or none."""
     handle = nvml.nvmlDeviceGetHandleByIndex(index)
     major, minor = nvml.nvmlDeviceGetCudaComputeCapability(handle)
     handles = [handle]
@@ -94,10 +115,17 @@ def _gpus(nvml: Any, index: int) -> list[Gpu]:
             nvml.nvmlDeviceGetUUID(each),
             nvml.nvmlDeviceGetName(each),
             f"{major}.{minor}",
-            int(nvml.nvmlDeviceGetMemoryInfo(each).total),
+            _memory(nvml, each),
         )
         for each in handles
     ]
+
+
+def _memory(nvml: Any, handle: Any) -> int:
+    try:
+        return int(nvml.nvmlDeviceGetMemoryInfo(handle).total)
+    except nvml.NVMLError_NotSupported:  # it shares the memory of the machine, as GB10 does
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _sliced(nvml: Any, handle: Any) -> bool:
@@ -119,7 +147,8 @@ def _slices(nvml: Any, handle: Any) -> Iterator[Any]:
 def _allowed(groups: list[list[Gpu]], wanted: str | None) -> tuple[Gpu, ...]:
     """Return the GPUs that a value of `CUDA_VISIBLE_DEVICES` allows; `groups` are one per GPU.
 
-    As in CUDA, an entry that names no GPU hides itself and all after it.
+    As in CUDA, an entry that names no GPU hides itself and all after it. The number of a GPU that
+    is left out hides nothing.
     """
     every = [gpu for group in groups for gpu in group]
     if wanted is None:
@@ -127,13 +156,13 @@ def _allowed(groups: list[list[Gpu]], wanted: str | None) -> tuple[Gpu, ...]:
     chosen: list[Gpu] = []
     for entry in wanted.split(","):
         matching = _matching(groups, every, entry.strip())
-        if not matching:
+        if matching is None:
             break
         chosen += matching
     return tuple(dict.fromkeys(chosen))
 
 
-def _matching(groups: list[list[Gpu]], every: list[Gpu], entry: str) -> list[Gpu]:
+def _matching(groups: list[list[Gpu]], every: list[Gpu], entry: str) -> list[Gpu] | None:
     if entry.isdecimal():
-        return groups[int(entry)] if int(entry) < len(groups) else []
-    return [gpu for gpu in every if entry and gpu.uuid.startswith(entry)]
+        return groups[int(entry)] if int(entry) < len(groups) else None
+    return [gpu for gpu in every if entry and gpu.uuid.startswith(entry)] or None

@@ -7,8 +7,8 @@ from engines.errors import EngineError, GpuMissingError, LibraryMissingError
 from engines.gpus import visible
 from engines.types import Engine
 
-ENGINES = ("tensorrt", "tensorrt-rtx", "openvino", "onnxruntime")
-ON_GPU = ("tensorrt", "tensorrt-rtx")
+ENGINES = ("tensorrt", "tensorrt-rtx", "cuda", "openvino", "onnxruntime")
+ON_GPU = ("tensorrt", "tensorrt-rtx", "cuda")
 
 
 class Choice(NamedTuple):
@@ -31,6 +31,10 @@ def load_engine(name: str, capability: str | None = None, memory: int | None = N
     match name:
         case "auto":
             return choose(name).engine
+        case "cuda":
+            from engines.backends.cuda.engine import CudaEngine  # noqa: PLC0415  (heavy)
+
+            return CudaEngine.load(memory)
         case "onnxruntime":
             from engines.backends.onnxruntime import OnnxRuntime  # noqa: PLC0415  (heavy)
 
@@ -54,8 +58,9 @@ def load_engine(name: str, capability: str | None = None, memory: int | None = N
 def choose(name: str, capability: str | None = None) -> Choice:
     """Return the engine `name`, or for `auto` the fastest one that can run here.
 
-    `auto` is TensorRT if there are a GPU and the library, else OpenVINO if it is installed, else
-    ONNX Runtime. Any other name never falls back to another engine.
+    With a GPU, `auto` is the first of `ON_GPU` whose library is installed and can use it. Otherwise
+    it is OpenVINO if that is installed, else ONNX Runtime. The reason says why each engine before
+    it is not used. Any other name never falls back to another engine.
 
     Raises:
         EngineError: see `load_engine`.
@@ -75,7 +80,7 @@ def choose(name: str, capability: str | None = None) -> Choice:
             continue
         obstacle = engine.obstacle()
         if obstacle is None:
-            return Choice(engine, "a GPU and the library are here")
+            return Choice(engine, "; ".join([*refused, "a GPU and the library are here"]))
         refused.append(obstacle)
     return _on_cpu("; ".join(refused))
 

@@ -1,6 +1,7 @@
 """`build.sh` with an environment whose commands only say how they were called."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -58,6 +59,19 @@ def test_what_is_there_already_is_not_installed_again(environment: Path) -> None
     said = calls(environment, "build", "--engine", "tensorrt-rtx")
     (installed,) = [line for line in said if "--require-hashes" in line]
     assert installed.endswith("--require-hashes -r requirements/tensorrt-rtx.txt")
+
+
+def test_cuda_leaves_only_the_onnx_runtime_for_gpus(environment: Path) -> None:
+    said = calls(environment, "build", "--engine", "cuda")
+    steps = [re.search(r"(uninstall|--force-reinstall) .*|-r requirements/cuda", x) for x in said]
+    assert [step[0].split(" ")[0] for step in steps if step] == [
+        "-r",
+        "uninstall",
+        "--force-reinstall",
+    ]
+    assert not any(
+        "uninstall" in line for line in calls(environment, "build", "--engine=onnxruntime")
+    )
 
 
 @pytest.mark.parametrize("option", ["help", "-h", "--help"])

@@ -7,10 +7,16 @@ free, requests collect for the next batch.
 
 import threading
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
+from types import MappingProxyType
+
+import msgspec
 
 from analysis.workers.channel import Channel
+from analysis.workers.remote import Reply
 from engines.types import Array
 
 
@@ -18,16 +24,30 @@ from engines.types import Array
 class QueuedRows:
     """Rows (N, ...) of one worker, in its memory, and the channel for the outputs.
 
-    queued: seconds on `time.monotonic`'s clock.
+    size: what they count for in a batch, by default their number; queued: seconds on
+    `time.monotonic`'s clock.
     """
 
     rows: Array
     channel: Channel
+    size: int = 0
     queued: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        """Set the default size."""
+        self.size = self.size or len(self.rows)
+
+    def reply(self, reply: Reply, outputs: Mapping[str, Array] = MappingProxyType({})) -> None:
+        """Send the outputs, or the error, to the worker."""
+        with suppress(OSError):  # the worker has ended
+            self.channel.send(msgspec.msgpack.encode(reply), outputs)
 
 
 class Batcher:
-    """Merges the requests of all workers for one network into batches of about `largest` rows."""
+    """Merges the requests of all workers for one network into batches.
+
+    The sizes of the requests in a batch add up to about `largest`.
+    """
 
     def __init__(self, largest: int, slots: threading.Semaphore) -> None:
         self._largest, self._slots = largest, slots
@@ -48,13 +68,13 @@ class Batcher:
         with self._turn:
             taken = [self._waiting.get()]
             self._slots.acquire()
-            rows = len(taken[0].rows)
-            while rows < self._largest:
+            size = taken[0].size
+            while size < self._largest:
                 try:
                     taken.append(self._waiting.get_nowait())
                 except Empty:
                     break
-                rows += len(taken[-1].rows)
+                size += taken[-1].size
             return taken
 
     def take_failed(self, failed: list[QueuedRows]) -> list[QueuedRows]:

@@ -1,7 +1,7 @@
 """`python -m analysis.workers.device LISTENER`: a GPU's process, which runs all networks.
 
 Its main thread queues the requests of the workers. Each network has threads of its own, which merge
-the requests into batches and run them.
+the requests into batches and run them, and so has the JPEG decoder, if there is one.
 """
 
 import logging
@@ -18,9 +18,11 @@ import msgspec
 from analysis.workers import child, messages
 from analysis.workers.batcher import Batcher, QueuedRows
 from analysis.workers.channel import Channel
+from analysis.workers.decoder_thread import BATCH_PIXELS, DecoderThread
 from analysis.workers.heartbeats import Heartbeats
 from analysis.workers.messages import Ready, Setup, encode
-from analysis.workers.remote import BEAT_S, Call
+from analysis.workers.opening import Opening
+from analysis.workers.remote import BEAT_S, JPEGS, Call
 from analysis.workers.runner_thread import RunnerThread
 from engines.select import load_engine
 
@@ -53,11 +55,16 @@ def _start_threads(setup: Setup, heartbeats: Heartbeats) -> dict[str, Batcher]:
     engine = load_engine(setup.engine, setup.capability, setup.gpu_memory)
     slots = threading.Semaphore(SLOTS)
     batchers = {name: Batcher(plan.batch, slots) for name, plan in setup.plans.all.items()}
-    threads = [
-        RunnerThread(engine, plan, batchers[name])
+    opening = Opening(THREADS * len(batchers))
+    threads: list[RunnerThread | DecoderThread] = [
+        RunnerThread(engine, plan, batchers[name], opening)
         for name, plan in setup.plans.all.items()
         for _ in range(THREADS)
     ]
+    if setup.jpeg_decoder is not None:
+        # Slots of its own: it does not wait for networks, nor they for it.
+        batchers[JPEGS] = Batcher(BATCH_PIXELS, threading.Semaphore(THREADS))
+        threads += [DecoderThread(setup.jpeg_decoder, batchers[JPEGS]) for _ in range(THREADS)]
     for number, thread in enumerate(threads, 1):
         thread.start(heartbeats, number)
     for thread in threads:
@@ -112,7 +119,8 @@ class Receiver:
         try:
             message = channel.receive(0)
             call = _calls.decode(message.note)
-            self._batchers[call.network].put(QueuedRows(message.arrays["rows"], channel))
+            request = QueuedRows(message.arrays["rows"], channel, call.size)
+            self._batchers[call.network].put(request)
         except BlockingIOError:
             return
         except (EOFError, OSError):

@@ -16,7 +16,7 @@ class Job:
 
     deadline, queued: seconds on `time.monotonic`'s clock; owner: passed on to the observers.
     `alone` is set when a worker ended while it had the image: no other image is sent with it
-    then. `suspect` is set when a device ended while it had the image: the image then runs on that
+    then. `suspect` is set when a device ended while it had the image: the image then runs on a
     device while no other image does. Set `cancelled` when nobody waits for the result any more.
     """
 
@@ -28,6 +28,10 @@ class Job:
     alone: bool = False
     suspect: bool = False
     cancelled: bool = False
+
+    def accuse(self) -> None:
+        """Make the image a suspect, which the GPU does not decode."""
+        self.suspect, self.input = True, self.input._replace(trusted=False)
 
     def finish(self, outcome: Result | ServiceError) -> None:
         """Call back with the outcome, unless the job is cancelled."""

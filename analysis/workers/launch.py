@@ -45,7 +45,11 @@ def launch(module: str, listener: socket | None = None, gpu: Gpu | None = None) 
     former = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         process = subprocess.Popen(  # noqa: S603  (ourselves)
-            command, stdin=subprocess.DEVNULL, pass_fds=passed, cwd=ROOT, env=only(gpu)
+            command,
+            stdin=subprocess.DEVNULL,
+            pass_fds=passed,
+            cwd=ROOT,
+            env=None if gpu is None else only(gpu),
         )
         return Child(process, Channel(ours), Heartbeats(memory))
     except OSError:

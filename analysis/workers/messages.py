@@ -31,9 +31,13 @@ class Setup(msgspec.Struct, tag=True, array_like=True):
 
 
 class Images(msgspec.Struct, tag=True, array_like=True):
-    """To a worker: images to analyze. The arrays of the message are their bytes or pixels."""
+    """To a worker: images to analyze. The arrays of the message are their bytes or pixels.
+
+    trusted: see `Input`; False if any of them is not.
+    """
 
     options: list[Options]
+    trusted: bool = True
 
 
 class Reconnect(msgspec.Struct, tag=True, array_like=True):

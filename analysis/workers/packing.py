@@ -21,14 +21,15 @@ BOX, LANDMARKS, SCORE, QUALITY = 4, 14, 15, 16
 def pack_inputs(inputs: Sequence[Input]) -> tuple[Images, dict[str, Array]]:
     """Return the note and the arrays of some inputs."""
     arrays = {str(index): _array(each.source) for index, each in enumerate(inputs)}
-    return Images([each.options for each in inputs]), arrays
+    trusted = all(each.trusted for each in inputs)
+    return Images([each.options for each in inputs], trusted), arrays
 
 
 def unpack_inputs(note: Images, arrays: Arrays) -> list[Input]:
     """Invert `pack_inputs`; pixels stay in the sender's memory."""
     sources = [arrays[str(index)] for index in range(len(note.options))]
     return [
-        Input(source.tobytes() if source.ndim == 1 else source, options)
+        Input(source.tobytes() if source.ndim == 1 else source, options, note.trusted)
         for source, options in zip(sources, note.options, strict=True)
     ]
 

@@ -1,8 +1,8 @@
 """Which worker gets which image, and what happens to images when a worker or a device ends.
 
 All calls are made in one event loop, and nothing blocks. An image that fails alone is not retried.
-An image in a worker that dies or hangs is retried once, alone, and then fails. Images in other
-workers are not affected.
+An image in a worker or on a device that dies or hangs is retried once, alone, and then fails; see
+also `suspects`. Other images are not affected.
 """
 
 import math
@@ -15,9 +15,8 @@ from analysis.timing import Batch, Sample
 from analysis.types import Input, Result
 from analysis.workers.job import Done, Job
 from analysis.workers.observer import Observer, Observers
+from analysis.workers.suspects import SWEEP_S, move_suspects
 from analysis.workers.types import Group, Handle, Loop, Worker
-
-SWEEP_S = 0.25
 
 
 class Pool:
@@ -49,7 +48,7 @@ class Pool:
     @property
     def ready(self) -> bool:
         """Whether at least one worker can analyze images."""
-        return not self._closing and any(worker.ready for worker in self._workers)
+        return not self._closing and any(group.ready for group in self._groups)
 
     @property
     def queued(self) -> int:
@@ -143,7 +142,8 @@ class Pool:
             if tried and retried and job.suspect:
                 job.fail()
             else:
-                job.suspect = job.suspect or tried
+                if tried:
+                    job.accuse()
                 self._requeue(job, group)
         self._idle.append(worker)
         self._disconnected(group)
@@ -214,9 +214,7 @@ class Pool:
 
     def _retry_suspects(self) -> None:
         """Send one suspect to each device that runs no image."""
-        if not any(group.suspects for group in self._groups):
-            return
-        for worker in list(self._idle):
+        for worker in [each for each in self._idle if each.group.suspects]:
             group = worker.group
             if group.suspects and group.idle:
                 group.retrying = worker
@@ -254,16 +252,17 @@ class Pool:
         self._observers.notify(lambda observer: observer.images_dropped("gone", cancelled))
 
     def _sweep(self) -> None:
-        """Drop expired images and kill processes that hang, at regular intervals."""
+        """Kill processes that hang, and look after the images that wait, at regular intervals."""
         if self._closing:
             return
         self.loop.call_later(SWEEP_S, self._sweep)
-        self._dispatch()
         for group in self._groups:
             if group.device is not None:
                 group.device.check(self._limit_s, None)
         for worker in self._workers:
             worker.handle.check(self._limit_s, worker.busy_since)
+        move_suspects(self._groups)
+        self._dispatch()
 
     def _handles(self) -> list[Handle]:
         devices = [group.device for group in self._groups if group.device is not None]

@@ -149,12 +149,16 @@ class Process(ABC):
         self._failed_starts = 0 if self._opened else self._failed_starts + 1
         log.error(
             "%s ended (%s) and is started again%s",
-            self._module.rpartition(".")[2],
+            self._name(),
             "it hung" if self._hung else _cause(status),
             _advice(pause(self._failed_starts)),
         )
         self.ended(HUNG if self._hung else DIED)
         self._start_later()
+
+    def _name(self) -> str:
+        kind = self._module.rpartition(".")[2]
+        return kind if self._gpu is None else f"{kind} of {self._gpu.name} ({self._gpu.uuid})"
 
     def _start_later(self) -> None:
         self._loop.call_later(pause(self._failed_starts), self._begin)

@@ -18,12 +18,18 @@ from engines.types import Array, Feeds, Runner
 
 # A worker that waits for the device records a heartbeat at this interval.
 BEAT_S = 0.25
+# The JPEG decoder's name among the networks. Its rows are the bytes of one file, (1, n) uint8.
+JPEGS = "jpegs"
 
 
 class Call(msgspec.Struct, array_like=True):
-    """To the device: run the rows in the arrays through a network, one of `ModelPlans.all`."""
+    """To the device: run the rows in the arrays through a network.
+
+    network: one of `ModelPlans.all`, or `JPEGS`; size: see `QueuedRows`.
+    """
 
     network: str
+    size: int = 0
 
 
 class Reply(msgspec.Struct, array_like=True):
@@ -70,14 +76,15 @@ class DeviceClient:
         """Return the runner of a network."""
         return RemoteRunner(self, network)
 
-    def send(self, network: str, rows: Array) -> None:
-        """Send rows to a network; `receive` returns its outputs.
+    def send(self, network: str, rows: Array, size: int = 0) -> None:
+        """Send rows to a network; `receive` returns its outputs. `size`: see `QueuedRows`.
 
         Raises:
             RunnerLostError: the device process ended.
         """
         try:
-            self.channels[network].send(msgspec.msgpack.encode(Call(network)), {"rows": rows})
+            call = msgspec.msgpack.encode(Call(network, size))
+            self.channels[network].send(call, {"rows": rows})
         except OSError as error:
             raise RunnerLostError("the device process ended") from error
 
@@ -88,11 +95,16 @@ class DeviceClient:
             RunnerLostError: the device process ended.
             RunnerError: the engine failed on these rows.
         """
+        outputs, batch = self.receive_views(network)
+        return {name: array.copy() for name, array in outputs.items()}, batch
+
+    def receive_views(self, network: str) -> tuple[dict[str, Array], Batch]:
+        """Receive outputs as `receive` does, without a copy: they are valid until `send`."""
         message = self._receive(network)
         reply = _decoder.decode(message.note)
         if reply.batch is None:
             raise RunnerError(reply.error or "the engine failed")
-        return {name: array.copy() for name, array in message.arrays.items()}, reply.batch
+        return message.arrays, reply.batch
 
     def ended(self) -> bool:
         """Whether the process has ended; between calls nothing else makes a socket readable."""

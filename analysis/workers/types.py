@@ -124,14 +124,21 @@ class Worker:
 class Group:
     """The workers that share a device, or one worker without a device.
 
-    `suspects` are images that were on the device when it ended. They run there one at a time, and
-    no other image runs meanwhile; `retrying` is the worker that has one of them.
+    `suspects` are images that were on the device when it ended, or on another device that did not
+    come back. They run here one at a time, and no other image runs meanwhile; `retrying` is the
+    worker that has one of them. `absent` is the number of sweeps since a worker was ready.
     """
 
     device: DeviceHandle | None = None
     workers: list[Worker] = field(default_factory=list)
     suspects: deque[Job] = field(default_factory=deque)
     retrying: Worker | None = None
+    absent: int = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether a worker can analyze images."""
+        return any(worker.ready for worker in self.workers)
 
     @property
     def available(self) -> bool:

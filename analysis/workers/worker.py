@@ -16,7 +16,8 @@ from analysis.workers.channel import Channel, Message
 from analysis.workers.heartbeats import Heartbeats
 from analysis.workers.messages import Answer, Arrays, Images, Ready, Setup, encode
 from analysis.workers.packing import pack_results, unpack_inputs
-from analysis.workers.remote import connect
+from analysis.workers.remote import JPEGS, connect
+from analysis.workers.remote_jpegs import RemoteJpegDecoder
 from engines.errors import RunnerLostError
 from engines.select import load_engine
 
@@ -61,9 +62,11 @@ def networks_of(setup: Setup, beat: Callable[[], None]) -> Iterator[Networks]:
         with open_networks(engine, setup.plans, beat) as networks:
             yield networks
         return
-    with connect(setup.device, beat, setup.plans.all) as device:
+    decoders = () if setup.jpeg_decoder is None else (JPEGS,)
+    with connect(setup.device, beat, (*setup.plans.all, *decoders)) as device:
         runners = {name: device.runner(name) for name in setup.plans.all}
-        yield Networks(runners, setup.plans, beat, device.ended)
+        jpegs = RemoteJpegDecoder(device) if decoders else None
+        yield Networks(runners, setup.plans, beat, device.ended, jpegs)
 
 
 class Analyzer:

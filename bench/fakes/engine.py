@@ -24,7 +24,8 @@ GPU = Gpu("GPU-fake", "a fake GPU", "0.0", 16 << 30)
 class FakeRunner(Runner):
     """Gives every row the same answer; calls `spend` with the task and the number of rows.
 
-    A row of a larger detector counts as many rows of 640x640.
+    A row of a larger detector counts as many rows of 640x640. As on a GPU, whose pinned memory is
+    allocated once, the input has memory of its own.
     """
 
     def __init__(
@@ -38,6 +39,14 @@ class FakeRunner(Runner):
         }
         for array in self._answers.values():
             array.flags.writeable = False  # every caller gets the same memory
+        self._input = np.empty(0, np.uint8)
+
+    def input_buffer(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """See `engines.types.InputBuffer`."""
+        size = math.prod(shape) * dtype.itemsize
+        if len(self._input) < size:
+            self._input = np.empty(size, np.uint8)
+        return self._input[:size].view(dtype).reshape(shape)
 
     def infer(self, feeds: Feeds) -> dict[str, Array]:
         """Answer a batch; see `Runner.infer`."""

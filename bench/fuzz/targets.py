@@ -6,9 +6,10 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.types import Message
 
-from analysis.decode import ImageLimits, decode
+from analysis.decode import decode
 from analysis.errors import ServiceError
 from analysis.exif import orientation
+from analysis.limits import ImageLimits
 from bench.inputs.corpus import bodies, images
 from bench.inputs.mutations import KINDS
 from service.http.body import read_images

@@ -1,1 +1,1 @@
-"""`python -m bench.gpu`: networks, pipeline and JPEG decoding on a GPU, or on a CPU."""
+"""`python -m bench.gpu`: the first hour on a real GPU, in stages; see docs/gpu-day.md."""

@@ -33,9 +33,11 @@ class Work:
         settings = Settings()
         return cls(settings, find_models(settings))
 
-    def decode(self, body: bytes) -> None:
+    def decode(self, body: bytes) -> Image:
         """Decode an image at the resolution that the detector needs."""
-        Image(body, Options()).decode(self._rules)
+        image = Image(body, Options())
+        image.decode(self._rules)
+        return image
 
     def answer(self, body: bytes) -> dict[str, Any]:
         """Find the faces of an encoded image, as JSON has them.

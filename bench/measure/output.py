@@ -24,11 +24,15 @@ def row(*cells: object) -> str:
 
 def machine() -> str:
     """Today's date, the name of the CPU, and the number of cores that may be used."""
+    return f"{datetime.date.today()}, {cpu_name()}, {cpu.available()} core(s)"
+
+
+def cpu_name() -> str:
+    """The name of the CPU or, where the system does not tell it, its architecture."""
     info = Path("/proc/cpuinfo")  # only on Linux
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    name = names[0] if names else platform.machine()
-    return f"{datetime.date.today()}, {name}, {cpu.available()} core(s)"
+    return names[0] if names else platform.machine()
 
 
 @contextmanager

@@ -17,11 +17,11 @@ from bench.load.result import Result
 from bench.measure.metrics import mean_items, scrape
 from bench.measure.processes import Usage, watching
 
-POLL_S = 0.02
+POLL_S, READY_S = 0.02, 120.0
 # Share of the closed loop's rate that the open loop offers.
 LOAD_SHARE = 0.7
 WARM_UP_S = 2.0
-LOG_CHARACTERS = 2000
+LOG_CHARACTERS = 10_000
 
 
 class Serving(NamedTuple):
@@ -57,11 +57,13 @@ def mean_batch(rounds: Sequence[Measured], network: str) -> str:
 
 
 @contextmanager
-def serving(**settings: str) -> Iterator[Serving]:
+def serving(copy: IO[bytes] | None = None, /, **settings: str) -> Iterator[Serving]:
     """Run `emotions serve` until the block ends; `settings` are EMOTIONS_... by lower-case name.
 
+    `copy` is where its log is written when it has ended.
+
     Raises:
-        RuntimeError: the server did not start; the message ends with its log.
+        RuntimeError: the server was not ready within `READY_S`; the message ends with its log.
     """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -78,11 +80,15 @@ def serving(**settings: str) -> Iterator[Serving]:
         finally:
             process.terminate()
             process.wait()
+            if copy:
+                log.seek(0)
+                copy.write(log.read())
 
 
 def _await_ready(url: str, process: "subprocess.Popen[bytes]", log: IO[bytes]) -> None:
+    patience = time.monotonic() + READY_S
     while fetch(url, request(path="/readyz", method="GET")).status != 200:
-        if process.poll() is not None:
+        if process.poll() is not None or time.monotonic() > patience:
             log.seek(0)
             end = log.read().decode(errors="replace")[-LOG_CHARACTERS:]
             raise RuntimeError(f"the server did not start; try `emotions serve`\n{end}")

@@ -9,9 +9,10 @@ import structlog
 from PIL import Image as PillowImage
 from pydantic import ValidationError
 
-from analysis.decode import ImageLimits, decode
+from analysis.decode import decode
 from analysis.document import ImageResult
 from analysis.errors import ServiceError
+from analysis.limits import ImageLimits
 from analysis.types import Options
 from engines.catalog import SAME_PERSON
 from engines.types import U8

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from offline.cli.console import console
+from offline.cli.kinds import run_again, take_first
 from offline.cli.options import Capability, EngineName, Names, PrecisionName, settings_with
 from offline.plans import build_plans, select_models, verify_plans
 
@@ -21,10 +22,11 @@ def build(
     ] = None,
     force: Annotated[bool, typer.Option(help="Build plans that exist again")] = False,
 ) -> None:
-    """Build and verify the plans of models for this machine."""
+    """Build and verify the plans of models for this machine and each kind of GPU in it."""
     settings = settings_with(
         engine=engine, precision=precision, compute_capability=compute_capability
     )
+    others = take_first(settings)
     build_plans(
         select_models(names or [], settings),
         settings,
@@ -33,6 +35,7 @@ def build(
         faces=calibration,
         required=bool(names),
     )
+    run_again(others)
 
 
 def verify(
@@ -45,8 +48,10 @@ def verify(
     settings = settings_with(
         engine=engine, precision=precision, compute_capability=compute_capability
     )
+    others = take_first(settings)
     specs = select_models(names or [], settings)
     for spec, sidecar in verify_plans(specs, settings, required=bool(names)):
         key = sidecar.fingerprint
         for figure, value in (sidecar.parity or {}).items():
             typer.echo(f"{spec.name:28} {key.engine:14} {key.precision:6} {figure:10} {value:.6g}")
+    run_again(others)

@@ -4,9 +4,11 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from analysis.workers import channel
 from engines import build, plan
 from engines.catalog import Catalog, ModelSpec
 from engines.errors import PlanMissingError, WeightsMissingError
+from engines.gpus import Gpu, one_per_kind
 from engines.select import Choice, choose
 from engines.types import Engine
 from service.settings import Settings
@@ -23,7 +25,8 @@ class FoundModel(NamedTuple):
 class FoundModels(NamedTuple):
     """The models that a service runs; `reason` is why it runs them on this engine.
 
-    `larger` are the detector with larger inputs, rising.
+    `larger` are the detector with larger inputs, rising. The plans are for the first GPU and all
+    GPUs of its kind; `others` are the same models for GPUs of other kinds.
     """
 
     engine: Engine
@@ -33,6 +36,16 @@ class FoundModels(NamedTuple):
     emotion: FoundModel
     embedder: FoundModel | None
     larger: tuple[FoundModel, ...]
+    others: "tuple[FoundModels, ...]" = ()
+
+    @property
+    def kinds(self) -> "list[FoundModels]":
+        """The models for each kind of GPU; one if there is no GPU."""
+        return [self, *self.others]
+
+    def on(self, gpu: Gpu) -> "FoundModels":
+        """Return the models for one of the GPUs of `engine`."""
+        return next(each for each in self.kinds if each.engine.gpus()[0].kind == gpu.kind)
 
     @property
     def all(self) -> list[FoundModel]:
@@ -42,7 +55,7 @@ class FoundModels(NamedTuple):
 
 
 def find_models(settings: Settings, engine: Engine | None = None) -> FoundModels:
-    """Find the plans of `engine`, by default of the engine in `settings`.
+    """Find the plans of `engine`, by default of the engine in `settings`, for each kind of GPU.
 
     Raises:
         EngineError: a plan is missing or does not fit; the message names the command to run.
@@ -50,7 +63,7 @@ def find_models(settings: Settings, engine: Engine | None = None) -> FoundModels
     catalog, chosen = load_catalog(settings), _choose(settings, engine)
     find = partial(_find, engine=chosen.engine, settings=settings)
     landmarks, detector = settings.landmarks, catalog.get(settings.detector, "detector")
-    return FoundModels(
+    found = FoundModels(
         *chosen,
         find(detector),
         None if landmarks == "none" else find(catalog.get(landmarks, "landmarks")),
@@ -58,6 +71,13 @@ def find_models(settings: Settings, engine: Engine | None = None) -> FoundModels
         _find_embedder(catalog.get(settings.embedder, "embedder"), chosen.engine, settings),
         tuple(map(find, detector.larger)),
     )
+    further = one_per_kind(chosen.engine.gpus())[1:] if uses_devices(settings) else []
+    return found._replace(others=tuple(_find_again(found, gpu, settings) for gpu in further))
+
+
+def uses_devices(settings: Settings) -> bool:
+    """Whether each GPU gets a device process; otherwise only the first GPU is used."""
+    return settings.isolate and settings.device_process is not False and channel.supported()
 
 
 def load_catalog(settings: Settings) -> Catalog:
@@ -73,6 +93,24 @@ def _choose(settings: Settings, engine: Engine | None) -> Choice:
 
 def _find(spec: ModelSpec, engine: Engine, settings: Settings) -> FoundModel:
     return FoundModel(spec, *build.find(spec, engine, settings.plans, settings.precision))
+
+
+def _find_again(found: FoundModels, gpu: Gpu, settings: Settings) -> FoundModels:
+    """Find the same models for a GPU of another kind; all of them must be there."""
+    engine = found.engine.on(gpu)
+
+    def again(model: FoundModel) -> FoundModel:
+        return _find(model.spec, engine, settings)
+
+    return FoundModels(
+        engine,
+        found.reason,
+        again(found.detector),
+        found.landmarks and again(found.landmarks),
+        again(found.emotion),
+        found.embedder and again(found.embedder),
+        tuple(map(again, found.larger)),
+    )
 
 
 def _find_embedder(spec: ModelSpec, engine: Engine, settings: Settings) -> FoundModel | None:

@@ -66,14 +66,15 @@ def _export(
     metrics.export_pool(
         queued=lambda: pool.queued, ready=lambda: pool.workers_ready, workers=pipeline.workers
     )
-    for model in models.all:
+    for model, *others in zip(*(kind.all for kind in models.kinds), strict=True):
         task, key = model.spec.task, model.sidecar.fingerprint
+        digests = [each.sidecar.fingerprint.digest for each in (model, *others)]
         metrics.export_network(
             task,
             ready=lambda: pool.ready,
             max_batch=plans.all[task].batch,
             model=model.spec.name,
             engine=models.engine.name,
-            plan=key.digest,
+            plan=",".join(digests),
             precision=key.precision,
         )

@@ -1,6 +1,7 @@
 """The processes that the settings configure, and the plans that each of them opens."""
 
-from analysis.decode import ImageLimits
+from analysis.jpegs import select as decoders
+from analysis.limits import ImageLimits
 from analysis.plans import ModelPlan, ModelPlans, Rules
 from analysis.types import DetectorInput
 from analysis.workers import channel
@@ -8,9 +9,8 @@ from analysis.workers.layout import DevicePlans, Layout
 from analysis.workers.replica import Replica
 from engines import cpu
 from engines.errors import EngineError
-from engines.gpus import Gpu
 from engines.types import Engine
-from service.factory.models import FoundModel, FoundModels, find_models
+from service.factory.models import FoundModel, FoundModels, uses_devices
 from service.settings import Settings
 
 # In front of a device, some workers wait for its outputs while others decode.
@@ -21,7 +21,7 @@ def layout_of(settings: Settings, models: FoundModels, replica: Replica) -> Layo
     """Return the processes of `replica`; the workers are divided among the replicas.
 
     Raises:
-        EngineError: a GPU of another kind has no plans, or a setting needs a GPU.
+        EngineError: a setting needs a GPU.
     """
     devices = devices_of(settings, models)
     per_core = WORKERS_PER_CORE if devices else 1
@@ -31,7 +31,7 @@ def layout_of(settings: Settings, models: FoundModels, replica: Replica) -> Layo
         devices[0].plans if devices else plans_of(settings, models),
         max(workers, len(devices)),
         devices,
-        _isolated(settings),
+        settings.isolate and channel.supported(),
         settings.compute_capability,
         replica,
         settings.gpu_memory_bytes,
@@ -40,25 +40,14 @@ def layout_of(settings: Settings, models: FoundModels, replica: Replica) -> Layo
 
 
 def devices_of(settings: Settings, models: FoundModels) -> tuple[DevicePlans, ...]:
-    """Return the device processes: one per GPU or MIG slice, or as `device_process` says.
-
-    Raises:
-        EngineError: a GPU of another kind has no plans; the message names the command.
-    """
-    gpus = models.engine.gpus()
-    if not _isolated(settings) or settings.device_process is False:
+    """Return the device processes: one per GPU or MIG slice, or as `device_process` says."""
+    if not uses_devices(settings):
         return ()
+    gpus = models.engine.gpus()
     if not gpus:
         plans = plans_of(settings, models, device=True)
         return (DevicePlans(None, plans),) if settings.device_process else ()
-    return tuple(DevicePlans(gpu, plans_for(settings, models, gpu)) for gpu in gpus)
-
-
-def plans_for(settings: Settings, models: FoundModels, gpu: Gpu) -> ModelPlans:
-    """Return the plans for one GPU; GPUs of the first one's kind share `models`."""
-    if gpu.kind != models.engine.gpus()[0].kind:
-        models = find_models(settings, models.engine.on(gpu))
-    return plans_of(settings, models, device=True)
+    return tuple(DevicePlans(gpu, plans_of(settings, models.on(gpu), device=True)) for gpu in gpus)
 
 
 def plans_of(settings: Settings, models: FoundModels, *, device: bool = False) -> ModelPlans:
@@ -92,10 +81,6 @@ def _plan(model: FoundModel, engine: Engine, device: bool) -> ModelPlan:
     return ModelPlan(model.plan, model.spec, batch)
 
 
-def _isolated(settings: Settings) -> bool:
-    return settings.isolate and channel.supported()
-
-
 def _jpeg_decoder(settings: Settings, has_device: bool) -> str | None:
     if settings.jpeg_decoder == "cpu":
         return None
@@ -104,4 +89,5 @@ def _jpeg_decoder(settings: Settings, has_device: bool) -> str | None:
             f"EMOTIONS_JPEG_DECODER={settings.jpeg_decoder} needs the device process of a GPU; "
             "set it to cpu"
         )
+    decoders.check(settings.jpeg_decoder)
     return settings.jpeg_decoder

@@ -30,7 +30,8 @@ async def analyze() -> None:
 async def list_models(request: Request) -> ModelCards:
     """List each model with its plan and how far that is from the reference."""
     models: FoundModels = request.app.state.models
-    return ModelCards(models=[_card(model, models) for model in models.all])
+    # A model has a card for each kind of GPU, each with another plan.
+    return ModelCards(models=[_card(model, kind) for kind in models.kinds for model in kind.all])
 
 
 def _card(model: FoundModel, models: FoundModels) -> ModelCard:

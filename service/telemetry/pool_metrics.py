@@ -21,7 +21,9 @@ class PoolMetrics(Observer):
         self._define_workers(registry)
 
     def _define_networks(self, registry: Registry) -> None:
-        rows = registry.histogram("batch_items", "Items per batch", NETWORK, ROWS)
+        rows = registry.histogram(
+            "batch_items", "Items per batch: images, faces, or JPEGs on the GPU", NETWORK, ROWS
+        )
         waits = registry.histogram(
             "queue_seconds", "Time that the oldest item of a batch waited for a device", NETWORK
         )

@@ -8,9 +8,9 @@ import numpy as np
 
 from analysis.analyze import analyze
 from analysis.close_up import CloseUps
-from analysis.decode import ImageLimits, Side
 from analysis.detection import Letterbox, fill, fit
 from analysis.errors import ServiceError
+from analysis.limits import ImageLimits, Side
 from analysis.networks import Networks, open_networks
 from analysis.plans import ModelPlan, ModelPlans, Rules
 from analysis.types import Analysis, DetectorInput, Input, Options, Source

@@ -80,7 +80,7 @@ def test_an_image_gives_the_same_alone_as_beside_any_others(
     """To the last bit, with any options, and beside broken images."""
     together = analyze(tasks, each)
     for task, result in zip(tasks, together, strict=True):
-        assert same(result.outcome, outcome(each, *task))
+        assert same(result.outcome, outcome(each, task.source, task.options))
 
 
 def test_batches_of_images_give_the_bits_of_single_images(plans: Path) -> None:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from analysis.analyze import analyze
 from analysis.coverage import FOUND
-from analysis.decode import ImageLimits
 from analysis.errors import MinFaceError
+from analysis.limits import ImageLimits
 from analysis.networks import Networks
 from analysis.types import Analysis, Input, MinFace, Options
 from engines.types import U8, Array, Feeds

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.coverage import FOUND, SMALL_IMAGE, Coverage, cover
-from analysis.decode import ImageLimits
 from analysis.detection import MAX_ENLARGEMENT, fit
 from analysis.errors import MinFaceError
+from analysis.limits import ImageLimits
 from analysis.plans import Rules
 from analysis.tiles import count
 from analysis.types import DetectorInput, MinFace

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from analysis import plugins, sanitize
-from analysis.decode import ImageLimits, decode, open_picture
+from analysis.decode import decode, open_picture
 from analysis.errors import (
     CorruptImageError,
     ServiceError,
     TooLargeError,
     UnsupportedMediaTypeError,
 )
+from analysis.limits import ImageLimits
 from bench.inputs.bombs import png
 from bench.inputs.photos import tiff
 from bench.inputs.saving import saved

@@ -3,8 +3,9 @@
 import pytest
 from PIL import Image
 
-from analysis.decode import ImageLimits, open_picture
+from analysis.decode import open_picture
 from analysis.errors import TooLargeError
+from analysis.limits import ImageLimits
 from bench.inputs import corpus
 from bench.inputs.saving import saved
 from tests.analysis.pictures import at

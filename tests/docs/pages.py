@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 from analysis.errors import kinds
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
+from tests.docs.gpu import day_page, hosts_page
 from tests.docs.robustness import robustness_page
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -117,6 +118,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "metrics.md": metrics_page,
     "api.md": api_page,
     "robustness.md": robustness_page,
+    "gpu-hosts.md": hosts_page,
+    "gpu-day.md": day_page,
 }
 
 if __name__ == "__main__":

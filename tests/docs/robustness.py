@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Protocol
 
+from tests.analysis.jpegs import test_routing
 from tests.cases import Case, table
 from tests.docs.blocks import DOCS
 from tests.hostile import test_formats, test_images
@@ -36,6 +37,7 @@ def _cases(*groups: Iterable[Sample]) -> list[Case]:
 TABLES: dict[str, Iterable[Case]] = {
     "formats": test_formats.FORMATS,
     "others": test_formats.OTHERS,
+    "jpegs": test_routing.JPEGS,
     "bombs": test_images.BOMBS,
     "content_types": test_content_types.CONTENT_TYPES,
     "base64": test_base64.BASE64,

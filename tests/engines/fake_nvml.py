@@ -24,14 +24,18 @@ class Memory(NamedTuple):
 
 @dataclass
 class Device:
-    """A GPU, or a slice: `slices` is None if the GPU does not know MIG; None in it is a gap."""
+    """A GPU, or a slice: `mig` is None if the GPU does not know MIG; None in `slices` is a gap.
+
+    `memory` is None if the GPU shares the memory of the machine; a `lost` one does not answer.
+    """
 
     uuid: str
     name: str = "NVIDIA L4"
     capability: tuple[int, int] = (8, 9)
-    memory: int = 24 << 30
+    memory: int | None = 24 << 30
     mig: bool | None = None
     slices: "list[Device | None]" = field(default_factory=list)
+    lost: bool = False
 
 
 class Nvml:
@@ -59,7 +63,10 @@ class Nvml:
         return len(self._devices)
 
     def nvmlDeviceGetHandleByIndex(self, index: int) -> Device:  # noqa: N802
-        return self._devices[index]
+        device = self._devices[index]
+        if device.lost:
+            raise NVMLError("GPU is lost")
+        return device
 
     def nvmlDeviceGetName(self, handle: Device) -> str:  # noqa: N802
         return handle.name
@@ -72,6 +79,8 @@ class Nvml:
         return list(handle.capability)
 
     def nvmlDeviceGetMemoryInfo(self, handle: Device) -> Memory:  # noqa: N802
+        if handle.memory is None:
+            raise NVMLError_NotSupported("Not Supported")
         return Memory(handle.memory)
 
     def nvmlDeviceGetMigMode(self, device: Device) -> list[int]:  # noqa: N802

@@ -200,8 +200,8 @@ def test_a_plan_of_onnx_runtime_is_a_valid_graph(built: build.Built) -> None:
 
 
 def test_unknown_engines_are_named() -> None:
-    with pytest.raises(EngineError, match="no engine 'cuda'"):
-        load_engine("cuda")
+    with pytest.raises(EngineError, match="no engine 'coreml'"):
+        load_engine("coreml")
 
 
 def test_a_folder_that_cannot_be_written_names_the_setting(spec: ModelSpec, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from tests.stubs import MAJORS, STUBS
 
 # Attributes of the fake that TensorRT's classes lack.
 OWN = {
-    "ICudaEngine": {"machine", "profiles", "session", "inputs", "outputs", "tensors"},
+    "ICudaEngine": {"machine", "profiles", "session", "inputs", "outputs", "tensors", "works"},
     "INetworkDefinition": {"model"},
+    "Runtime": {"machine"},
 }
 Parameters = tuple[str, ...]
 
@@ -42,7 +43,7 @@ def _members(node: ast.ClassDef) -> Iterator[tuple[str, Parameters]]:
 def fakes() -> Iterator[tuple[str, str, Parameters | None]]:
     """Yield class, member and parameters of everything in the fake."""
     for name, kind in inspect.getmembers(fake_tensorrt, inspect.isclass):
-        if kind.__module__ != fake_tensorrt.__name__:
+        if not kind.__module__.startswith(fake_tensorrt.__name__):
             continue
         for member, value in vars(kind).items():
             if member.startswith("_") or member in OWN.get(name, ()):

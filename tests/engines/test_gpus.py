@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from engines.errors import GpuMissingError
-from engines.gpus import VISIBLE, Gpu, only, restrict, visible
+from engines.gpus import VISIBLE, Gpu, one_per_kind, only, restrict, visible
 from tests.engines.fake_nvml import Device, Nvml
 
 A100 = "NVIDIA A100-SXM4-40GB"
@@ -53,10 +53,10 @@ def test_a_gpu_in_mig_mode_is_replaced_by_its_slices(nvml: Nvml) -> None:
     assert not nvml.started
 
 
-def test_slices_of_unequal_size_are_of_different_kinds() -> None:
-    kinds = [gpu.kind for gpu in visible()]
-    assert kinds[0] == kinds[1]
-    assert len(set(kinds)) == 3
+def test_equal_gpus_are_of_one_kind_and_slices_of_unequal_size_are_not() -> None:
+    first, _, *slices = visible()
+    assert one_per_kind(visible()) == [first, *slices]
+    assert one_per_kind([]) == []
 
 
 @pytest.mark.parametrize(
@@ -113,16 +113,60 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         visible()
 
 
-def test_a_gpu_that_is_lost_while_it_is_listed_is_an_error(
-    monkeypatch: pytest.MonkeyPatch, nvml: Nvml
-) -> None:
-    def lost(_: int) -> Device:
-        raise Nvml.NVMLError("GPU is lost")
+LOST = Device("GPU-lost", lost=True)
 
-    monkeypatch.setattr(nvml, "nvmlDeviceGetHandleByIndex", lost)
-    with pytest.raises(GpuMissingError, match="GPU is lost"):
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (None, ["GPU-aa1", "GPU-aa2"]),
+        ("0,1,2", ["GPU-aa1", "GPU-aa2"]),
+        ("1,2", ["GPU-aa2"]),
+        ("GPU-lost,GPU-aa1", []),
+    ],
+)
+def test_a_lost_gpu_is_left_out_and_the_others_keep_their_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    wanted: str | None,
+    expected: list[str],
+) -> None:
+    install(monkeypatch, L4S[0], LOST, L4S[1])
+    if wanted is not None:
+        monkeypatch.setenv(VISIBLE, wanted)
+    if expected:
+        assert uuids() == expected
+    else:
+        with pytest.raises(GpuMissingError, match="no GPU that"):
+            visible()
+    assert "GPU 1 is left out: GPU is lost" in caplog.text
+
+
+def test_a_machine_whose_only_gpu_is_lost_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    nvml = install(monkeypatch, LOST)
+    with pytest.raises(GpuMissingError, match="there is no GPU"):
         visible()
     assert not nvml.started
+
+
+def test_a_driver_that_fails_while_it_lists_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, nvml: Nvml
+) -> None:
+    def fails() -> int:
+        raise Nvml.NVMLError("Unknown Error")
+
+    monkeypatch.setattr(nvml, "nvmlDeviceGetCount", fails)
+    with pytest.raises(GpuMissingError, match="cannot be listed: Unknown Error"):
+        visible()
+    assert not nvml.started
+
+
+def test_a_gpu_without_memory_of_its_own_has_that_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    install(monkeypatch, Device("GPU-gb10", "NVIDIA GB10", (12, 1), memory=None))
+    (gpu,) = visible()
+    assert gpu.memory == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def test_a_process_for_one_gpu_sees_that_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +174,7 @@ def test_a_process_for_one_gpu_sees_that_one_alone(monkeypatch: pytest.MonkeyPat
     command = [sys.executable, "-c", f"import os; print(os.environ['{VISIBLE}'], end='')"]
     seen = subprocess.run(command, env=only(last), capture_output=True, check=True, text=True)
     assert seen.stdout == "MIG-2"
-    assert only(None) is None
+    assert only(*visible()[:2])[VISIBLE] == "GPU-aa1,GPU-aa2"
     monkeypatch.setenv(VISIBLE, "0")
     restrict(last)
     assert os.environ[VISIBLE] == "MIG-2"

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.decode import ImageLimits, decode
+from analysis.decode import decode
 from analysis.errors import UnsupportedMediaTypeError
 from analysis.formats import READ
+from analysis.limits import ImageLimits
 from bench.inputs import corpus
 from bench.inputs.others import others
 from tests.cases import Case

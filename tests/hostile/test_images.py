@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.decode import KEPT_PIXELS, ImageLimits, decode, open_picture
+from analysis.decode import KEPT_PIXELS, decode, open_picture
 from analysis.errors import (
     CorruptImageError,
     ServiceError,
     TooLargeError,
     UnsupportedMediaTypeError,
 )
+from analysis.limits import ImageLimits
 from bench.inputs import bombs, corpus
 from bench.inputs.bombs import chunk
 from bench.inputs.photos import box
@@ -136,7 +137,8 @@ PEAK = """
 from pathlib import Path
 from bench.inputs.bombs import bombs
 from analysis.errors import ServiceError
-from analysis.decode import ImageLimits, decode
+from analysis.decode import decode
+from analysis.limits import ImageLimits
 files, limits = bombs(), ImageLimits(32 << 20, 2_000_000)
 peak = lambda: int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 Path("/proc/self/clear_refs").write_text("5")  # forget the memory that made the files

@@ -6,8 +6,12 @@ from typing import Any
 
 from bench.fakes.engine import FakeEngine, FakeRunner
 from engines.catalog import ModelSpec
+from engines.errors import GpuMemoryError
 from engines.types import Array, Feeds
 from tests.engines.poisoned import take_effect
+
+# While a file of this name is beside the one that records, the GPU has no memory.
+FULL = "full"
 
 
 class FaultyRunner(FakeRunner):
@@ -28,6 +32,8 @@ class FaultyEngine(FakeEngine):
     def open(self, plan: Path, spec: ModelSpec) -> Any:  # noqa: ARG002
         with self._file.open("a") as lines:
             lines.write(f"{os.getpid()} {spec.task}\n")
+        if self._file.with_name(FULL).exists():
+            raise GpuMemoryError("8.0 MiB of GPU memory are needed; 1.0 MiB are free")
         return FaultyRunner(spec, faces=1)
 
 

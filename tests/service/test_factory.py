@@ -28,8 +28,8 @@ from service.factory.processes import WORKERS_PER_CORE
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from tests.observability.samples import read_samples
+from tests.service.gpus import GPUS, pair
 from tests.service.load import until
-from tests.service.pair import GPUS, Pair
 from tests.service.pipelines import IMAGES, analyze, running
 from tests.service.topologies import TOPOLOGIES
 
@@ -58,13 +58,13 @@ def test_a_core_has_a_worker_and_in_front_of_a_device_two(plans: Path) -> None:
 
 @pytest.mark.parametrize(("workers", "expected"), [(1, [1, 1]), (4, [2, 2]), (5, [3, 2])])
 def test_workers_are_shared_out_over_gpus(plans: Path, workers: int, expected: list[int]) -> None:
-    assert sizes(layout(plans, Pair(), workers=workers)) == expected
+    assert sizes(layout(plans, pair("x"), workers=workers)) == expected
 
 
 def test_a_gpu_has_a_device_process_unless_it_is_not_wanted(plans: Path) -> None:
-    assert [device.gpu for device in layout(plans, Pair()).devices] == list(GPUS)
-    assert not layout(plans, Pair(), device_process=False).devices
-    assert not layout(plans, Pair(), isolate=False).devices
+    assert [device.gpu for device in layout(plans, pair("x")).devices] == list(GPUS[:2])
+    assert not layout(plans, pair("x"), device_process=False).devices
+    assert not layout(plans, pair("x"), isolate=False).devices
     assert not layout(plans).devices
     assert [device.gpu for device in layout(plans, device_process=True).devices] == [None]
 
@@ -129,7 +129,9 @@ async def test_a_gpu_whose_process_ends_costs_a_retry_and_the_others_nothing(
     plans: Path, killed: int
 ) -> None:
     metrics, seen, stop = Metrics(), Counter[object](), False
-    async with running(plans, engine=Pair(), workers=4, isolate=True, metrics=metrics) as pipeline:
+    async with running(
+        plans, engine=pair("x"), workers=4, isolate=True, metrics=metrics
+    ) as pipeline:
 
         async def client() -> None:
             while not stop:

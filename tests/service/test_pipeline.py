@@ -17,7 +17,7 @@ from PIL import Image
 
 import analysis.image
 from analysis import decode
-from analysis.decode import ImageLimits, Picture, Side
+from analysis.decode import Picture
 from analysis.errors import (
     CorruptImageError,
     DeadlineExceededError,
@@ -25,6 +25,8 @@ from analysis.errors import (
     ShuttingDownError,
     UnsupportedMediaTypeError,
 )
+from analysis.jpegs.types import JpegDecoder
+from analysis.limits import ImageLimits, Side
 from analysis.timing import Batch
 from analysis.types import Analysis, Input, Options, Source
 from analysis.workers.job import Job
@@ -204,9 +206,11 @@ async def test_a_large_photograph_is_decoded_whole_only_for_small_faces(
     sides: list[Side | None] = []
     original = decode.open_source
 
-    def counted(source: Source, limits: ImageLimits, side: Side | None = None) -> Picture:
+    def counted(
+        source: Source, limits: ImageLimits, side: Side | None, gpu: JpegDecoder | None
+    ) -> Picture:
         sides.append(side)
-        return original(source, limits, side)
+        return original(source, limits, side, gpu)
 
     monkeypatch.setattr(analysis.image, "open_source", counted)
     async with running(plans) as pipeline:

@@ -12,6 +12,7 @@ from engines.backends.tensorrt.library import (
     compute_capability,
     logger,
 )
+from engines.backends.tensorrt.profiles import add_profiles
 from engines.backends.tensorrt.progress import monitor, stopped_by_ctrl_c
 from engines.catalog import ModelSpec
 from engines.disk import atomic_write
@@ -43,7 +44,7 @@ def compiled(
     builder = library.Builder(logger(library))
     network = parsed(library, builder, model)
     config = builder.create_builder_config()
-    _add_profiles(builder, config, network, spec)
+    add_profiles(builder, config, network, spec)
     if capability is not None:
         _set_capability(library, config, capability)
     # float32 means float32: TensorRT's default, TF32, has the precision of float16.
@@ -73,24 +74,6 @@ def parsed(
         reasons = "; ".join(str(parser.get_error(i)) for i in range(parser.num_errors))
         raise EngineError(f"TensorRT's parser does not take the graph: {reasons}")
     return network
-
-
-def _add_profiles(
-    builder: "trt.Builder",
-    config: "trt.IBuilderConfig",
-    network: "trt.INetworkDefinition",
-    spec: ModelSpec,
-) -> None:
-    """Add a profile for each batch size; the runner pads, so no other shape occurs."""
-    source = network.get_input(0)
-    if network.num_inputs != 1 or source.name != spec.input_name:
-        raise EngineError(f"{spec.name}: expected one input {spec.input_name!r}")
-    item = tuple(source.shape)[1:]
-    for rows in spec.batches:
-        profile = builder.create_optimization_profile()
-        shape = (rows, *item)
-        profile.set_shape(source.name, shape, shape, shape)
-        config.add_optimization_profile(profile)
 
 
 def _set_capability(library: Library, config: "trt.IBuilderConfig", capability: str) -> None:

@@ -1,7 +1,7 @@
 """pycuda and the library of the CUDA driver.
 
-Only this module, `device` and `cuda_stream` call them. pycuda has functions for memory, copies and
-streams. The driver's library has stream capture and the reset of the primary context.
+pycuda has functions for memory, copies and streams. The driver's library has stream capture, and
+flags and reset of the primary context. pycuda's `MemoryError` is what it raises for CUDA's error 2.
 """
 
 import contextlib
@@ -10,11 +10,13 @@ import importlib.util
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from engines.errors import GpuMissingError, RunnerError
+from engines.errors import GpuMemoryError, GpuMissingError, RunnerError
 from engines.gpus import Gpu, restrict
+from engines.memory import ADVICE
 
 # A process uses one GPU, the only one that CUDA sees there.
 DEVICE = 0
+OUT_OF_MEMORY = 2
 
 
 class Cuda(NamedTuple):
@@ -43,23 +45,18 @@ class Cuda(NamedTuple):
             raise GpuMissingError(f"the CUDA driver does not start: {error}") from error
         return cuda
 
-    def reset(self) -> None:
-        """Destroy the GPU's primary context for all its users: nothing else clears a sticky error.
-
-        The next batch of every other runner of this process fails, and the runner must be opened
-        again.
-        """
-        self.library.cuDevicePrimaryCtxReset_v2(DEVICE)
-
     @contextlib.contextmanager
-    def typed(self) -> Iterator[None]:
-        """Turn pycuda's errors into ours.
+    def typed(self, needed: str = "GPU memory") -> Iterator[None]:
+        """Turn pycuda's errors into ours; `needed` is what there may be too little of.
 
         Raises:
+            GpuMemoryError: a call of the block found no free memory.
             RunnerError: a call of the block failed on the device.
         """
         try:
             yield
+        except self.driver.MemoryError as error:
+            raise GpuMemoryError(f"too little {needed} ({error}); {ADVICE}") from error
         except self.driver.Error as error:
             raise RunnerError(f"the GPU failed: {error}") from error
 
@@ -67,11 +64,20 @@ class Cuda(NamedTuple):
         """Call a function of the driver's library.
 
         Raises:
-            RunnerError: it returned an error.
+            GpuMemoryError: it found no free memory.
+            RunnerError: it returned another error.
         """
         code = getattr(self.library, name)(*arguments)
+        if code == OUT_OF_MEMORY:
+            raise GpuMemoryError(f"too little GPU memory ({name}); {ADVICE}")
         if code:
-            raise RunnerError(f"the GPU failed: {name} returned {code}")
+            raise RunnerError(f"the GPU failed: {name} returned {self._error(code)}")
+
+    def _error(self, code: int) -> str:
+        """CUDA's name of an error, or its number if it has none."""
+        name = ctypes.c_char_p()
+        self.library.cuGetErrorName(code, ctypes.byref(name))
+        return name.value.decode() if name.value else str(code)
 
 
 def check_installed() -> None:

@@ -8,10 +8,12 @@ import onnx
 from engines.backends.tensorrt.build import compiled
 from engines.backends.tensorrt.cuda import Cuda, check_installed
 from engines.backends.tensorrt.library import Library, compute_capability, load_library
+from engines.backends.tensorrt.recovery import Recovery
 from engines.backends.tensorrt.runner import TensorRTRunner
 from engines.catalog import ModelSpec, Precision
 from engines.errors import EngineError, GpuMissingError
 from engines.gpus import Gpu, visible
+from engines.memory import Budget
 from engines.types import Report, Runner
 
 # CUDA streams per runner. A device process has two runners of each network, each in its own thread:
@@ -51,6 +53,7 @@ class TensorRT:
         self._capability = capability
         self._why_no_gpu = why_no_gpu
         self._graphs, self._streams, self._memory = graphs, streams, memory
+        self.budget, self._recovery = Budget(memory), Recovery()
 
     @classmethod
     def load(
@@ -151,9 +154,19 @@ class TensorRT:
         )
 
     def open(self, plan: Path, spec: ModelSpec) -> Runner:
-        """Load a plan on the first GPU."""
+        """Load a plan on the GPU of this process, with as many batch sizes as its memory takes.
+
+        All runners of this object share its budget, also in several threads.
+        """
         return TensorRTRunner(
-            self._library, self.cuda, plan, spec, streams=self._streams, graphs=self._graphs
+            self._library,
+            self.cuda,
+            plan,
+            spec,
+            budget=self.budget,
+            recovery=self._recovery,
+            streams=self._streams,
+            graphs=self._graphs,
         )
 
     @property

@@ -3,9 +3,11 @@
 import functools
 import importlib
 import logging
+import re
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from engines.errors import EngineError, GpuMissingError
+from engines.errors import EngineError, GpuMemoryError, GpuMissingError, RunnerError
+from engines.memory import ADVICE
 
 if TYPE_CHECKING:
     import tensorrt as trt
@@ -14,6 +16,10 @@ log = logging.getLogger("emotions.tensorrt")
 
 MODULES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx_bindings"}
 OLDEST, TOO_NEW = (10, 12), (12,)
+# What TensorRT reports, in errors or warnings, if it finds no memory on the GPU.
+OUT_OF_MEMORY = re.compile(
+    r"out ?of ?memory|could not be allocated|error allocating", re.IGNORECASE
+)
 
 
 class Library(Protocol):
@@ -67,11 +73,14 @@ def compute_capabilities(library: Any) -> list[str]:
 
 
 class _Logger:
-    """Passes the library's messages to Python's logging and keeps the last error."""
+    """Passes the library's messages to Python's logging, and keeps what they say of failures."""
 
     last_error = "no reason given"
+    out_of_memory = ""  # the first message about it since `failure` took one
 
     def log(self, severity: Any, msg: str) -> None:
+        if OUT_OF_MEMORY.search(msg):
+            self.out_of_memory = self.out_of_memory or msg
         match severity.name:
             case "ERROR" | "INTERNAL_ERROR":
                 self.last_error = msg
@@ -86,6 +95,29 @@ class _Logger:
 def logger(library: Any) -> Any:
     """The one logger of a library: TensorRT accepts one per process."""
     return subclass(_Logger, library.ILogger)()
+
+
+def check(library: Library, done: bool, what: str) -> None:
+    """Check what a call of TensorRT returned.
+
+    Raises:
+        GpuMemoryError, RunnerError: see `failure`.
+    """
+    if not done:
+        raise failure(library, what)
+
+
+def failure(library: Library, what: str) -> RunnerError:
+    """The error for a call that failed: TensorRT returns no reason, but logs one.
+
+    A message about memory may be that of another thread: then memory is short all the same. Codes
+    of its errors do not tell: a failed allocation is one of `Cuda Runtime`.
+    """
+    reasons = logger(library)
+    found, reasons.out_of_memory = reasons.out_of_memory, ""
+    if found:
+        return GpuMemoryError(f"too little GPU memory for {what} ({found}); {ADVICE}")
+    return RunnerError(f"TensorRT failed: {what} ({reasons.last_error})")
 
 
 def subclass(methods: type, base: type) -> Any:

@@ -1,24 +1,27 @@
-"""A TensorRT plan on one GPU: fixed buffers, alternating streams, a CUDA graph per batch size."""
+"""A TensorRT plan on one GPU, with as many of its batch sizes as the memory takes."""
 
-import contextlib
 import logging
-from functools import partial
+import traceback
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import Any
 
 import numpy as np
 
 from engines.backends.tensorrt.cuda import Cuda
-from engines.backends.tensorrt.device import Device, healthy
+from engines.backends.tensorrt.device import Device
 from engines.backends.tensorrt.library import Library, logger
-from engines.backends.tensorrt.pieces import pieces
-from engines.backends.tensorrt.stream import Stream
+from engines.backends.tensorrt.memory import layouts
+from engines.backends.tensorrt.overlap import overlapped
+from engines.backends.tensorrt.plan import Plan
+from engines.backends.tensorrt.recovery import Recovery
+from engines.backends.tensorrt.session import Session
 from engines.catalog import ModelSpec
-from engines.errors import PlanDamagedError, RunnerError
+from engines.errors import GpuMemoryError
+from engines.memory import Budget, mib
+from engines.pieces import pieces
 from engines.types import Array, Feeds, Runner
-
-if TYPE_CHECKING:
-    import tensorrt as trt
 
 log = logging.getLogger("emotions.tensorrt")
 
@@ -26,8 +29,10 @@ log = logging.getLogger("emotions.tensorrt")
 class TensorRTRunner(Runner):
     """Runs batches in pieces of the plan's batch sizes, on `streams` streams in turn.
 
-    While one stream computes, the next is filled and copied to the GPU. After an error of the
-    device the runner is unusable; opening another resets the GPU's context if it is broken.
+    Batch sizes for which there is no memory are left out. After an error of the device the runner
+    is unusable; opening another resets the GPU's context if it is broken.
+
+    sizes: the batch sizes, rising; memory: GPU memory of weights and batches, in bytes.
     """
 
     def __init__(
@@ -37,94 +42,106 @@ class TensorRTRunner(Runner):
         plan: Path,
         spec: ModelSpec,
         *,
+        budget: Budget,
+        recovery: Recovery,
         streams: int = 2,
         graphs: bool = True,
     ) -> None:
-        self._sizes = spec.batches
-        load = partial(self._load, library, plan, spec, streams=streams, graphs=graphs)
-        try:
-            load(Device(cuda))
-        except RunnerError:
-            if healthy(cuda):
-                raise
-            log.exception("runner.reset: the context of the GPU is destroyed and created again")
-            cuda.reset()
-            load(Device(cuda))
+        self._library, self._cuda, self._budget = library, cuda, budget
+        self._path, self._spec = plan, spec
+        self._streams, self._graphs = streams, graphs
+        self.sizes, self.memory = spec.batches, 0
+        recovery.run(cuda, self._open)
+        log.info(
+            "network.opened: %s, batches of %s, %s MiB of GPU memory",
+            *(spec.name, ", ".join(map(str, self.sizes)), mib(self.memory)),
+        )
 
-    def _load(
-        self,
-        library: Library,
-        plan: Path,
-        spec: ModelSpec,
-        device: Device,
-        *,
-        streams: int,
-        graphs: bool,
-    ) -> None:
-        self._stack = contextlib.ExitStack()
-        self._stack.callback(device.close)
-        try:
+    def _open(self) -> None:
+        logger(self._library).out_of_memory = ""
+        with ExitStack() as stack:
+            device = stack.enter_context(closing(Device(self._cuda)))
             device.probe()  # in a broken context TensorRT fails to load a plan without a reason
-            engine = _deserialized(library, plan, spec)
-            self._streams = [
-                self._stack.enter_context(contextlib.closing(Stream(device)))
-                for _ in range(streams)
-            ]
-            for stream in self._streams:
-                stream.prepare(library, engine, self._sizes)
-                stream.warm(graphs)
-        except BaseException:
-            self._stack.close()
-            raise
+            plan = stack.enter_context(
+                closing(Plan(self._library, device, self._budget, self._path, self._spec))
+            )
+            try:
+                self._sessions = self._fitting(stack, device, plan)
+            except BaseException as error:
+                # Its frames refer to TensorRT's objects, which own memory of the GPU.
+                traceback.clear_frames(error.__traceback__)
+                raise
+            self._stack = stack.pop_all()
+
+    def _fitting(self, stack: ExitStack, device: Device, plan: Plan) -> list[Session]:
+        """Open sessions with as many batch sizes as the memory takes.
+
+        The known needs decide. CUDA may have less, if another program took it since, or if TensorRT
+        or a kernel needs more: then the largest batch size is left out.
+
+        Raises:
+            GpuMemoryError: there is too little for the smallest batch size.
+        """
+        self.sizes = self._spec.batches
+        while True:
+            try:
+                return self._sessions_of(stack, device, plan)
+            except GpuMemoryError as error:
+                if len(self.sizes) == 1:
+                    raise
+                text = str(error)
+            *rest, left_out = self.sizes
+            self.sizes = tuple(rest)
+            log.warning("memory.short: %s without batch %d: %s", self._spec.name, left_out, text)
+
+    def _sessions_of(self, stack: ExitStack, device: Device, plan: Plan) -> list[Session]:
+        candidates = layouts(plan.engine, plan.tensors, self.sizes)
+        needs = [self._streams * layout.total for layout in candidates]
+        with ExitStack() as opened:
+            with self._budget.reserve(needs, device.free) as chosen, ExitStack() as allocated:
+                layout = candidates[chosen]
+                self.sizes = layout.sizes
+                sessions = [
+                    allocated.enter_context(closing(Session(self._library, device, plan, layout)))
+                    for _ in range(self._streams)
+                ]
+                kept = allocated.pop_all()
+            opened.callback(self._budget.release, needs[chosen])
+            opened.push(kept)
+            for session in sessions:
+                session.prepare(graphs=self._graphs)
+            stack.push(opened.pop_all())
+        self.memory = plan.size + needs[chosen]
+        return sessions
 
     @property
     def graphs(self) -> int:
         """Number of CUDA graphs of all streams together."""
-        return sum(stream.captured for stream in self._streams)
+        return sum(session.captured for session in self._sessions)
 
     def infer(self, feeds: Feeds) -> dict[str, Array]:
         """Run a batch; see `Runner.infer`."""
-        results: list[dict[str, Array]] = []
-        busy: list[Stream] = []
-        start = 0
-        for turn, (rows, size) in enumerate(pieces(_rows(feeds), self._sizes)):
-            stream = self._streams[turn % len(self._streams)]
-            if stream in busy:
-                busy.remove(stream)
-                results.append(stream.collect())
-            piece = {name: array[start : start + rows] for name, array in feeds.items()}
-            stream.submit(piece, rows, size)
-            busy.append(stream)
-            start += rows
-        results += [stream.collect() for stream in busy]
+        rows = len(next(iter(feeds.values())))
+        results = overlapped(self._sessions, pieces(rows, self.sizes), feeds)
         if len(results) == 1:
             return results[0]
         return {name: np.concatenate([piece[name] for piece in results]) for name in results[0]}
 
     def input_buffer(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """See `engines.types.InputBuffer`; rows that fit one batch are written to pinned memory."""
-        if shape[0] > self._sizes[-1]:
+        if shape[0] > self.sizes[-1]:
             return np.empty(shape, dtype)
-        return self._streams[0].input_buffer(shape[0])
+        return self._sessions[0].input_buffer(shape[0])
 
     def compute(self, size: int) -> None:
         """Run a batch size on the current content of its buffers, to measure the engine alone."""
-        self._streams[0].compute(size)
+        self._sessions[0].compute(size)
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        traceback.clear_frames(trace)  # as in `_open`
         self._stack.close()
-
-
-def _deserialized(library: Library, plan: Path, spec: ModelSpec) -> "trt.ICudaEngine":
-    engine: trt.ICudaEngine | None
-    engine = library.Runtime(logger(library)).deserialize_cuda_engine(plan.read_bytes())
-    if engine is None:
-        raise PlanDamagedError(
-            f"TensorRT does not load {plan} ({logger(library).last_error}); "
-            f"run `emotions build --force {spec.name}`"
-        )
-    return engine
-
-
-def _rows(feeds: Feeds) -> int:
-    return len(next(iter(feeds.values())))

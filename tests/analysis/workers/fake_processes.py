@@ -11,6 +11,7 @@ from typing import Protocol
 from analysis.errors import ServiceError
 from analysis.types import Input, Result
 from analysis.workers.job import Job
+from analysis.workers.suspects import PATIENCE
 from analysis.workers.types import Dispatcher, Group, Worker
 
 Message = Callable[[], None]
@@ -87,7 +88,9 @@ class Image:
     device_ends: list[bool] = field(default_factory=list)
     # How often its worker noticed before it began that the device had ended.
     missed: int = 0
+    # The device that it ended, or `homeless` if that device did not come back.
     suspect: "FakeDevice | None" = None
+    homeless: bool = False
     job: Job | None = None
 
     @property
@@ -123,12 +126,13 @@ class Surroundings(Protocol):
 
 
 class FakeDevice:
-    """A device process; `life` counts its starts."""
+    """A device process; `life` counts its starts, and a `lost` one does not open."""
 
     def __init__(self, world: Surroundings) -> None:
         self.world = world
         self.outbox: deque[Message] = deque()
-        self.life, self.up, self.hung = 0, False, False
+        self.life, self.up, self.hung, self.lost = 0, False, False, False
+        self.absent = 0  # sweeps without a ready worker
         self.started = self.stopped = False
         self.reported = True  # whether the pool knows of its last end
         self.workers: list[FakeWorker] = []
@@ -157,6 +161,16 @@ class FakeDevice:
             worker.blamed = [(image, alone) for image in worker.images]
         self.outbox.append(lambda: self._report(reason))
 
+    def lose(self) -> None:
+        """End, and do not open any more."""
+        self.end()
+        self.lost = True
+
+    def refuse(self) -> None:
+        """End before it has opened."""
+        self.reported = False
+        self.outbox.append(lambda: self._report(DIED))
+
     def _report(self, reason: str) -> None:
         self.reported = True
         self.world.restarts += 1
@@ -165,6 +179,11 @@ class FakeDevice:
     def check(self, _: float, __: float | None) -> None:
         if self.hung and self.up:
             self.end(HUNG)
+        self.absent = 0 if any(worker.ready for worker in self.workers) else self.absent + 1
+        if self.absent >= PATIENCE:
+            for image in self.world.images:
+                if image.suspect is self:
+                    image.suspect, image.homeless = None, True
 
     def stop(self) -> None:
         self.stopped = True
@@ -300,7 +319,7 @@ class FakeWorker:
         self._released()
         for image, alone in blamed:
             image.device_ends.append(alone)
-            image.suspect = self.device
+            image.suspect, image.homeless = self.device, False
         for image in missed:
             image.missed += 1
         self.pool.lost(self.worker, tried=bool(blamed))

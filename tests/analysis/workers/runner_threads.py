@@ -12,6 +12,7 @@ from analysis.workers import heartbeats
 from analysis.workers.batcher import Batcher, QueuedRows
 from analysis.workers.channel import Channel, Message
 from analysis.workers.heartbeats import Heartbeats
+from analysis.workers.opening import Opening
 from analysis.workers.remote import Reply
 from analysis.workers.runner_thread import RunnerThread
 from analysis.workers.sockets import pair
@@ -26,14 +27,25 @@ WAIT_S = 30.0
 class Bench:
     """A stream of a network, and workers that wait for it."""
 
-    def __init__(self, engine: Engine, stack: ExitStack, plan: ModelPlan = PLANS.emotion) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        stack: ExitStack,
+        plan: ModelPlan = PLANS.emotion,
+        opening: Opening | None = None,
+    ) -> None:
         # One slot: a stream that does not free it after every batch gets no other.
         self.batcher, self._stack = Batcher(LARGEST, threading.Semaphore(1)), stack
         memory = heartbeats.allocate()
         self.beats = Heartbeats(memory)
         os.close(memory)
-        self.stream = RunnerThread(engine, plan, self.batcher)
+        self.stream = RunnerThread(engine, plan, self.batcher, opening or Opening(1))
         self.stream.start(self.beats, 1)
+        if opening is None:
+            self.wait()
+
+    def wait(self) -> None:
+        """Wait until the runner is open."""
         assert self.stream.ready.wait(WAIT_S)
 
     def ask(self, *values: int) -> Channel:
@@ -46,6 +58,15 @@ class Bench:
             self._stack.enter_context(closing(end))
         self.batcher.put(QueuedRows(given, theirs))
         return ours
+
+
+def benches(engine: Engine, stack: ExitStack, plan: ModelPlan, count: int) -> list[Bench]:
+    """Streams of a network that open together."""
+    opening = Opening(count)
+    found = [Bench(engine, stack, plan, opening) for _ in range(count)]
+    for bench in found:
+        bench.wait()
+    return found
 
 
 def rows(*values: int) -> Array:

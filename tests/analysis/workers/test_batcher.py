@@ -1,6 +1,7 @@
 """The queue in front of a network: first come, first served, work-conserving, without splits."""
 
 import threading
+from collections.abc import Callable
 from typing import cast
 
 import numpy as np
@@ -18,21 +19,30 @@ def request(rows: int) -> QueuedRows:
     return QueuedRows(np.zeros((rows, 2), np.uint8), NO_CHANNEL)
 
 
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=30), st.integers(1, 12))
+def image(pixels: int) -> QueuedRows:
+    """The one row of an image counts as many pixels as the image has."""
+    return QueuedRows(np.zeros((1, 2), np.uint8), NO_CHANNEL, pixels)
+
+
+@given(
+    st.lists(st.integers(1, 9), min_size=1, max_size=30),
+    st.integers(1, 12),
+    st.sampled_from([request, image]),
+)
 def test_waiting_requests_are_taken_at_once_whole_and_in_order(
-    sizes: list[int], largest: int
+    sizes: list[int], largest: int, kind: Callable[[int], QueuedRows]
 ) -> None:
-    batcher, requests = Batcher(largest, SLOTS), [request(rows) for rows in sizes]
+    batcher, requests = Batcher(largest, SLOTS), [kind(size) for size in sizes]
     for each in requests:
         batcher.put(each)
     taken: list[QueuedRows] = []
     while len(taken) < len(requests):
         batch = batcher.take()
         batcher.done()
-        rows = [len(each.rows) for each in batch]
-        assert sum(rows[:-1]) < largest, "more than the largest batch"
+        taken_sizes = [each.size for each in batch]
+        assert sum(taken_sizes[:-1]) < largest, "more than the largest batch"
         taken += batch
-        assert sum(rows) >= largest or len(taken) == len(requests), "left some waiting"
+        assert sum(taken_sizes) >= largest or len(taken) == len(requests), "left some waiting"
     assert all(one is other for one, other in zip(taken, requests, strict=True))
 
 

@@ -141,7 +141,9 @@ def test_results_do_not_share_the_memory_of_the_worker() -> None:
         assert (result.outcome.qualities == value).all()
 
 
-@given(st.lists(st.builds(Input, st.binary(max_size=50) | PIXELS, OPTIONS), max_size=4))
+@given(
+    st.lists(st.builds(Input, st.binary(max_size=50) | PIXELS, OPTIONS, st.booleans()), max_size=4)
+)
 def test_images_arrive_as_they_were(tasks: list[Input]) -> None:
     note, values = pack_inputs(tasks)
     message = sent(encode(note), values)
@@ -152,6 +154,7 @@ def test_images_arrive_as_they_were(tasks: list[Input]) -> None:
         assert after.options == before.options
         assert type(after.source) is type(before.source)
         assert equal(after.source, before.source)
+        assert after.trusted == all(each.trusted for each in tasks)
 
 
 @pytest.mark.parametrize("device", [None, "0001f"])

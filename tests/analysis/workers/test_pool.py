@@ -8,36 +8,13 @@ from hypothesis import strategies as st
 
 from analysis.errors import DeadlineExceededError, InferenceError, ShuttingDownError
 from analysis.types import Analysis, Result
-from tests.analysis.workers.fake_processes import Image, Nature, State
+from tests.analysis.workers.fake_processes import Nature, State
 from tests.analysis.workers.world import World
-
-
-def open_all(world: World) -> None:
-    """Make every process ready, and deliver all messages."""
-    while world.openable() or world.senders():
-        for sender in world.senders():
-            sender.outbox.popleft()()
-        for each in world.openable():
-            each.open()
-
-
-def opened(devices: tuple[int, ...] = (), alone: int = 0, images_per_worker: int = 4) -> World:
-    world = World(devices, alone, images_per_worker)
-    open_all(world)
-    return world
+from tests.analysis.workers.worlds import opened, outcomes
 
 
 def ready(world: World) -> bool:
     return world.pool.ready
-
-
-def outcomes(*images: Image) -> list[type]:
-    """The type of the analysis or of the error of each image."""
-    found = []
-    for image in images:
-        (answer,) = image.answers
-        found.append(type(answer.outcome) if isinstance(answer, Result) else type(answer))
-    return found
 
 
 def images_of(world: World) -> list[list[int]]:
@@ -65,7 +42,7 @@ def test_waiting_images_are_shared_out_evenly(images: int, workers: int, most: i
     world = World([], workers, most, spread_over=workers)
     for _ in range(images):
         world.submit()
-    open_all(world)
+    world.open_all()
     sizes = [len(each) for each in images_of(world)]
     assert max(sizes) <= min(most, math.ceil(images / workers))
     assert sizes.count(0) == max(0, workers - images), "a worker is idle while another has several"
@@ -80,7 +57,7 @@ def test_the_only_idle_worker_takes_waiting_images_up_to_a_limit() -> None:
     world.workers[1].open()
     world.workers[1].outbox.popleft()()
     assert images_of(world) == [[], [0, 1, 2, 3], []]
-    open_all(world)
+    world.open_all()
     assert images_of(world) == [[4, 5], [0, 1, 2, 3], []]
 
 
@@ -92,7 +69,7 @@ def test_a_pool_is_ready_with_one_ready_worker() -> None:
     world.workers[2].outbox.popleft()()
     assert ready(world)
     assert world.pool.workers_ready == 1
-    open_all(world)
+    world.open_all()
     assert world.pool.workers_ready == 3
     world.devices[0].end()
     world.devices[0].outbox.popleft()()
@@ -105,12 +82,12 @@ def test_a_pool_is_ready_with_one_ready_worker() -> None:
 def test_images_of_a_worker_that_dies_are_retried_alone_and_others_are_not_affected() -> None:
     world = World([], alone=2, images_per_worker=3)
     images = [world.submit() for _ in range(12)]
-    open_all(world)
+    world.open_all()
     assert images_of(world) == [[0, 1, 2], [3, 4, 5]]
     world.workers[0].end()
     world.workers[0].outbox.popleft()()
     assert images_of(world) == [[], [3, 4, 5]]
-    open_all(world)
+    world.open_all()
     assert images_of(world) == [[0], [3, 4, 5]]
     world.settle()
     assert outcomes(*images) == [Analysis] * 12
@@ -146,7 +123,7 @@ def test_images_that_were_on_a_device_run_there_one_at_a_time_and_other_devices_
     first.end()
     for worker in first.workers:
         worker.step()
-    open_all(world)
+    world.open_all()
     busy = [each for each in first.workers if each.busy]
     assert len(busy) == 1, "both of its images wait, and two workers are there"
     more = [world.submit() for _ in range(3)]
@@ -167,12 +144,12 @@ def test_the_end_of_another_worker_does_not_end_the_retry_of_a_suspect() -> None
     trying.step()
     world.devices[0].end()
     trying.step()
-    open_all(world)
+    world.open_all()
     assert [each.images for each in (trying, other)].count([suspect]) == 1
     trying, other = (trying, other) if trying.images else (other, trying)
     waiting = world.submit()
     other.end()
-    open_all(world)
+    world.open_all()
     assert (waiting.sent, other.ready) == (0, True), "it runs beside a suspect"
     world.settle()
     assert outcomes(suspect, waiting) == [Analysis] * 2
@@ -222,7 +199,7 @@ def test_an_image_that_is_alone_in_its_worker_is_not_blamed_for_a_shared_device(
     innocent = world.submit()
     world.workers[1].end()
     poison = world.submit(Nature.KILLS_DEVICE)
-    open_all(world)
+    world.open_all()
     assert innocent.worker_ends == [True]
     world.settle()
     assert outcomes(innocent, poison) == [Analysis, InferenceError]
@@ -261,7 +238,7 @@ def test_a_suspect_is_not_retried_past_its_deadline() -> None:
     world.workers[0].outbox.popleft()()
     assert image.job is not None
     image.job.deadline = 0
-    open_all(world)
+    world.open_all()
     assert outcomes(image) == [DeadlineExceededError]
     assert image.sent == 1
 

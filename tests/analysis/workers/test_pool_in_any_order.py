@@ -1,7 +1,7 @@
-"""Processes end and hang, images are late and cancelled, in any order: each is answered once.
+"""Processes end and hang, devices are lost, images are late and cancelled: each is answered once.
 
-No image fails for another, and images outside the worker or device that ended are not affected;
-see `World.check` and `World.check_sent`.
+This holds in any order. No image fails for another, and images outside the worker or device that
+ended are not affected; see `World.check` and `World.check_sent`.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from analysis.workers.suspects import PATIENCE
 from tests.analysis.workers.fake_processes import FakeDevice, FakeWorker, Nature
 from tests.analysis.workers.world import World
 
@@ -32,12 +33,15 @@ class Pools(RuleBasedStateMachine):
         self.world = World([])
 
     @initialize(
-        devices=st.lists(st.integers(1, 4), max_size=2),
+        devices=st.lists(st.integers(1, 4), max_size=3),
         alone=st.integers(0, 3),
         most=st.integers(1, 4),
+        ready=st.booleans(),
     )
-    def begin(self, devices: list[int], alone: int, most: int) -> None:
+    def begin(self, devices: list[int], alone: int, most: int, ready: bool) -> None:
         self.world = World(devices, alone if devices else alone + 1, most)
+        if ready:
+            self.world.open_all()
 
     @rule(natures=st.lists(NATURES, min_size=1, max_size=8))
     def submit(self, natures: list[Nature]) -> None:
@@ -71,6 +75,36 @@ class Pools(RuleBasedStateMachine):
     def ends(self) -> list[FakeDevice | FakeWorker]:
         devices = [each for each in self.world.devices if each.up]
         return [*devices, *(each for each in self.world.workers if each.alive)]
+
+    @precondition(lambda self: self.losable())
+    @rule(place=PLACES)
+    def lose(self, place: int) -> None:
+        pick(self.losable(), place).lose()
+
+    def losable(self) -> list[FakeDevice]:
+        """Return the devices that may be lost, those with images first: one group remains."""
+        alone = [each for each in self.world.workers if each.device is None]
+        there = [each for each in self.world.devices if not each.lost]
+        busy = [each for each in there if any(worker.on(each) for worker in each.workers)]
+        return (busy or there) if len(alone) + len(there) > 1 else []
+
+    @precondition(lambda self: self.lost())
+    @rule(place=PLACES, back=st.booleans())
+    def start_a_lost_device(self, place: int, back: bool) -> None:
+        device = pick(self.lost(), place)
+        if back:
+            device.lost = False
+        elif device.reported:
+            device.refuse()
+
+    def lost(self) -> list[FakeDevice]:
+        return [each for each in self.world.devices if each.lost]
+
+    @precondition(lambda self: self.lost())
+    @rule()
+    def wait(self) -> None:
+        for _ in range(PATIENCE):
+            self.world.loop.turn()
 
     @precondition(lambda self: self.world.unanswered())
     @rule(place=PLACES)

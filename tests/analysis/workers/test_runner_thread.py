@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from analysis.workers.channel import supported
 from analysis.workers.remote import Reply
 from analysis.workers.runner_thread import join_rows
+from engines.catalog import ModelSpec
+from engines.errors import GpuMemoryError
 from tests.analysis.fakes import BufferedRunner, FakeRunner, Recorder
 from tests.analysis.workers.runner_threads import Bench, receive_reply, rows, scores
 from tests.engines.faulty import (
@@ -100,6 +103,29 @@ def test_the_heartbeat_of_a_stream_is_when_its_batch_began(bench: Bench, tmp_pat
     (tmp_path / GO).touch()
     assert scores(first) == [WAITS]
     until(lambda: bench.beats.oldest() == float("inf"))
+
+
+class Short(Faulty):
+    """Has memory for the two smallest batch sizes, the second time only for one."""
+
+    sizes = 2
+
+    def open(self, plan: Path, spec: ModelSpec) -> Any:
+        if len(spec.batches) > self.sizes:
+            raise GpuMemoryError("too little GPU memory")
+        return super().open(plan, spec)
+
+
+def test_a_runner_opens_with_the_batch_sizes_that_fit(tmp_path: Path) -> None:
+    engine = Short(str(tmp_path))
+    with ExitStack() as stack:
+        bench = Bench(engine, stack)
+        assert scores(bench.ask(1, 2)) == [1, 2]
+        engine.sizes = 1
+        reply, _ = receive_reply(bench.ask(RAISES))
+        assert reply.error == "a row was not to its taste"
+        assert scores(bench.ask(3)) == [3]
+    assert len(read(tmp_path / OPENED)) == 3
 
 
 ENDS = """

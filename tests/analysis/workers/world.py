@@ -130,7 +130,7 @@ class World:
         if self.stopped:
             return []
         return [
-            *(each for each in self.devices if not each.up and each.reported),
+            *(each for each in self.devices if not each.up and not each.lost and each.reported),
             *(
                 each
                 for each in self.workers
@@ -147,6 +147,14 @@ class World:
     def movable(self) -> list[FakeWorker]:
         """Return the workers that have images and can go on with them."""
         return [each for each in self.workers if each.images and not self.waits(each)]
+
+    def open_all(self) -> None:
+        """Make every process ready, and deliver all messages."""
+        while self.openable() or self.senders():
+            for sender in self.senders():
+                sender.outbox.popleft()()
+            for each in self.openable():
+                each.open()
 
     def settle(self) -> None:
         """Go on until nothing is left to do; processes end only by their images."""
@@ -202,16 +210,17 @@ class World:
             if image.worker_ends or image.device_ends:
                 assert len(images) == 1, "retried in company"
         device = worker.device
+        suspect, homeless = images[0].suspect, images[0].homeless
         if device is None:
-            assert not images[0].suspect
+            assert not suspect
             return
         assert device not in self.retrying, "sent to a device that runs a suspect"
-        suspect = images[0].suspect
         pending = [i for i in self.unanswered() if i.suspect is device and i not in images]
-        if suspect is None:
+        if suspect is None and not homeless:
             assert not pending or all(i.late for i in pending), "sent before the suspects"
+            assert not worker.worker.group.suspects, "sent before suspects of another device"
         else:
-            assert suspect is device, "a suspect is tried on another device"
+            assert homeless or suspect is device, "a suspect is tried on another device"
             assert not any(each.busy for each in device.workers), "a suspect is not alone"
             self.retrying[device] = worker
 
@@ -249,10 +258,11 @@ class World:
             device, suspects = worker.device, worker.worker.group.suspects
             if device is not None and suspects:
                 quiet = not any(each.busy for each in device.workers)
-                mine = [image for image in waiting if image.suspect is device]
+                mine = [job for job in suspects if job.deadline and not job.cancelled]
                 assert not (mine and quiet), "a suspect waits for an idle device"
             elif device is None or device not in self.retrying:
-                assert not any(i.suspect is None for i in waiting), "waits beside an idle worker"
+                innocent = [i for i in waiting if i.suspect is None and not i.homeless]
+                assert not innocent, "waits beside an idle worker"
 
     def with_worker(self, worker: FakeWorker) -> list[Image]:
         """Return the images that a worker has according to the pool."""

@@ -1,12 +1,13 @@
-"""pycuda and the CUDA driver library on host memory, with what the TensorRT backend uses.
+"""pycuda on host memory, with what the TensorRT backend uses.
 
 Work is queued and runs when its stream is synchronised, so results do not exist before that.
-Every call needs a context pushed by the calling thread.
+Every call needs a context pushed by the calling thread. Memory is limited, and any call can fail.
 """
 
-import ctypes
 import itertools
 import threading
+import weakref
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -14,28 +15,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.backends.tensorrt.cuda import Cuda
+from engines.backends.tensorrt.memory import PAGE, rounded_up
 from engines.gpus import Gpu
+from tests.engines.backends.fake_gpu import (
+    FAILED,
+    OUT_OF_MEMORY,
+    Error,
+    Faults,
+    FullError,
+    Memory,
+    raise_for,
+)
+from tests.engines.backends.fake_libcuda import Library
 
 Work = Callable[[], None]
 L4 = Gpu("GPU-l4", "NVIDIA L4", "8.9", 24 << 30)
 
 
-class Error(Exception):
-    """pycuda's base class."""
-
-
 class Machine:
-    """A GPU, what is allocated on it, and the calls that it got."""
+    """A process on a GPU, what it has allocated there, and the calls that it made."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: Memory | None = None) -> None:
+        self.gpu = memory or Memory(L4.memory)
+        self.faults = Faults()
         self.dead: set[int] = set()
-        self.failures: list[str] = []
         self.events: list[tuple[str, int]] = []
         self.memory: dict[int, NDArray[np.uint8]] = {}
+        self.weights: Counter[int] = Counter()
         self.pinned: list[Pinned] = []
-        self.streams: dict[int, FakeStream] = {}
+        self.streams: weakref.WeakValueDictionary[int, FakeStream] = weakref.WeakValueDictionary()
         self.graphs: dict[int, list[Work]] = {}
         self.capturable = True
+        self.astray = False
+        self.blocking = False
         self.resets = 0
         self._thread = threading.local()
         self._numbers = itertools.count(1000)
@@ -45,21 +57,64 @@ class Machine:
         found: list[Context] = self._thread.__dict__.setdefault("stack", [])
         return found
 
-    def enter(self, event: str, number: int = 0) -> None:
-        """Record a call, which needs a context of this thread on a GPU that works."""
+    @property
+    def empty(self) -> bool:
+        """Whether all was freed, in a context, and this thread has none left."""
+        left = (self.astray, self.memory, self.pinned, self.graphs, dict(self.streams), self.stack)
+        return not any(left) and not self.weights.total()
+
+    def fails(self, event: str, number: int = 0) -> int:
+        """Record a call, which needs a context of this thread; return its code, 0 if it works."""
         assert self.stack, f"{event} in a thread without a context"
         if self.stack[-1].index in self.dead:
-            raise Error("an illegal memory access was encountered")
-        if event in self.failures:
-            self.failures.remove(event)
-            raise Error(f"{event} failed")
+            return 700
+        if self.faults.hit(event):
+            return OUT_OF_MEMORY if self.faults.out_of_memory else FAILED
         self.events.append((event, number))
+        return 0
+
+    def enter(self, event: str, number: int = 0) -> None:
+        """Record a call of pycuda, which raises its errors."""
+        raise_for(self.fails(event, number), event)
 
     def at(self, address: int) -> NDArray[np.uint8]:
-        """Memory at an address; a reset frees all of it."""
-        if address not in self.memory:
-            raise Error("invalid argument")
-        return self.memory[address]
+        """Memory from an address to the end of its allocation; a reset frees all of it."""
+        for start, values in self.memory.items():
+            if start <= address < start + len(values):
+                return values[address - start :]
+        raise Error("invalid argument")
+
+    def allocate(self, size: int) -> "Allocation":
+        pages = rounded_up(size, PAGE)
+        raise_for(0 if self.gpu.take(pages) else OUT_OF_MEMORY, "allocate")
+        return Allocation(self, size, pages)
+
+    def load(self, size: int) -> Callable[[], None] | None:
+        """Take memory for weights; return the function that frees it, or None if it is full."""
+        pages = rounded_up(size, PAGE)
+        if not self.gpu.take(pages):
+            return None
+        self.weights[pages] += 1
+        lives = self.resets
+
+        def free() -> None:
+            self.astray |= not self.stack
+            if lives == self.resets:
+                self.weights[pages] -= 1
+                self.gpu.give(pages)
+
+        return free
+
+    def reset(self) -> None:
+        """Destroy the context and all that is allocated in it."""
+        self.dead.clear()
+        self.gpu.give(sum(rounded_up(len(values), PAGE) for values in self.memory.values()))
+        self.gpu.give(sum(pages * count for pages, count in self.weights.items()))
+        self.memory.clear()
+        self.weights.clear()
+        self.pinned.clear()
+        self.blocking = False
+        self.resets += 1
 
     def new(self) -> int:
         """A unique number."""
@@ -100,7 +155,9 @@ class FakeStream:
         (self.queue if self.captured is None else self.captured).append(work)
 
     def synchronize(self) -> None:
-        self._machine.enter("synchronize", self.handle)
+        if code := self._machine.fails("synchronize", self.handle):
+            self.queue.clear()
+        raise_for(code, "synchronize")
         assert self.captured is None
         queued, self.queue = self.queue, []
         for work in queued:
@@ -108,8 +165,8 @@ class FakeStream:
 
 
 class Allocation:
-    def __init__(self, machine: Machine, size: int) -> None:
-        self._machine = machine
+    def __init__(self, machine: Machine, size: int, pages: int) -> None:
+        self._machine, self._pages = machine, pages
         self._values = np.full(size, 0xA5, np.uint8)
         self._address = self._values.ctypes.data
         machine.memory[self._address] = self._values
@@ -118,9 +175,12 @@ class Allocation:
         return self._address
 
     def free(self) -> None:
-        self._machine.enter("free")
+        """As in CUDA, an error may be that of earlier work; the memory is free in any case."""
+        code = self._machine.fails("free")
         self._machine.at(self._address)
         del self._machine.memory[self._address]
+        self._machine.gpu.give(self._pages)
+        raise_for(code, "free")
 
 
 class Pinned:
@@ -133,10 +193,11 @@ class Pinned:
         machine.pinned.append(self)
 
     def free(self) -> None:
-        self._machine.enter("unpin")
+        code = self._machine.fails("unpin")
         if self not in self._machine.pinned:
             raise Error("invalid argument")
         self._machine.pinned.remove(self)
+        raise_for(code, "unpin")
 
 
 class Primary:
@@ -148,6 +209,9 @@ class Primary:
         self._index = index
 
     def retain_primary_context(self) -> Context:
+        if self.machine.faults.hit("retain"):
+            out_of_memory = self.machine.faults.out_of_memory
+            raise_for(OUT_OF_MEMORY if out_of_memory else FAILED, "retain")
         return Context(self.machine, self._index)
 
 
@@ -155,6 +219,7 @@ class Driver:
     """`pycuda.driver`."""
 
     Error = Error
+    MemoryError = FullError
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -167,89 +232,32 @@ class Driver:
 
     def mem_alloc(self, size: int) -> Allocation:
         self._machine.enter("allocate", size)
-        return Allocation(self._machine, size)
+        return self._machine.allocate(size)
 
     def mem_get_info(self) -> tuple[int, int]:
-        return 6, 10
+        self._machine.enter("info")
+        gpu = self._machine.gpu
+        return gpu.capacity - gpu.used, gpu.capacity
 
     def pagelocked_empty(self, shape: tuple[int, ...], dtype: type) -> NDArray[Any]:
         self._machine.enter("pin")
         return np.asarray(Pinned(self._machine, np.empty(shape, dtype)))
 
-    def memcpy_htod_async(self, dest: Allocation, src: NDArray[Any], stream: FakeStream) -> None:
+    def memcpy_htod_async(self, dest: int, src: NDArray[Any], stream: FakeStream) -> None:
         self._machine.enter("upload", stream.handle)
-        target = self._machine.at(int(dest))
+        self._require_pinned(src)
+        target = self._machine.at(dest)
         stream.add(lambda: target.__setitem__(slice(src.nbytes), src.reshape(-1).view(np.uint8)))
 
-    def memcpy_dtoh_async(self, dest: NDArray[Any], src: Allocation, stream: FakeStream) -> None:
+    def memcpy_dtoh_async(self, dest: NDArray[Any], src: int, stream: FakeStream) -> None:
         self._machine.enter("download", dest.nbytes)
-        source = self._machine.at(int(src))
+        self._require_pinned(dest)
+        source = self._machine.at(src)
         stream.add(
             lambda: dest.reshape(-1).view(np.uint8).__setitem__(slice(None), source[: dest.nbytes])
         )
 
-
-def pointed(pointer: Any) -> ctypes.c_void_p:
-    """What `ctypes.byref` refers to."""
-    return ctypes.cast(pointer, ctypes.POINTER(ctypes.c_void_p)).contents
-
-
-class Library:
-    """`libcuda.so.1` through ctypes; 0 means that a call succeeded."""
-
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
-
-    def _stream(self, handle: ctypes.c_void_p) -> FakeStream:
-        return self._machine.streams[handle.value or 0]
-
-    def _number(self, pointer: Any) -> int:
-        """Write a new handle where a pointer points to."""
-        number = self._machine.new()
-        pointed(pointer).value = number
-        return number
-
-    def cuStreamBeginCapture_v2(self, stream: ctypes.c_void_p, mode: int) -> int:  # noqa: N802
-        assert mode == 1
-        self._stream(stream).captured = []
-        return 0
-
-    def cuStreamEndCapture(self, stream: ctypes.c_void_p, graph: Any) -> int:  # noqa: N802
-        work, self._stream(stream).captured = self._stream(stream).captured, None
-        if not self._machine.capturable or work is None:
-            return 901
-        self._machine.graphs[self._number(graph)] = work
-        return 0
-
-    def cuGraphInstantiateWithFlags(  # noqa: N802
-        self, ready: Any, graph: ctypes.c_void_p, flags: ctypes.c_ulonglong
-    ) -> int:
-        assert flags.value == 0
-        self._machine.graphs[self._number(ready)] = self._machine.graphs[graph.value or 0]
-        return 0
-
-    def cuGraphLaunch(self, ready: ctypes.c_void_p, stream: ctypes.c_void_p) -> int:  # noqa: N802
-        self._machine.enter("launch", stream.value or 0)
-        for work in self._machine.graphs[ready.value or 0]:
-            self._stream(stream).add(work)
-        return 0
-
-    def cuGraphDestroy(self, graph: ctypes.c_void_p) -> int:  # noqa: N802
-        del self._machine.graphs[graph.value or 0]
-        return 0
-
-    def cuGraphExecDestroy(self, ready: ctypes.c_void_p) -> int:  # noqa: N802
-        del self._machine.graphs[ready.value or 0]
-        return 0
-
-    def cuCtxPopCurrent_v2(self, context: Any) -> int:  # noqa: N802
-        assert pointed(context).value is None
-        self._machine.stack.pop()
-        return 0
-
-    def cuDevicePrimaryCtxReset_v2(self, index: int) -> int:  # noqa: N802
-        self._machine.dead.discard(index)
-        self._machine.memory.clear()
-        self._machine.pinned.clear()
-        self._machine.resets += 1
-        return 0
+    def _require_pinned(self, array: NDArray[Any]) -> None:
+        """A copy of pageable memory would wait for the GPU."""
+        pinned = [np.asarray(each) for each in self._machine.pinned]
+        assert any(np.shares_memory(array, each) for each in pinned) or self._machine.resets

@@ -133,6 +133,7 @@ def test_tensorrt_rtx_has_the_names_that_tensorrt_lacks() -> None:
     assert "strategy" in config.set_execution_context_allocation_strategy.__doc__
     assert "runtime_config" in rtx.ICudaEngine.create_execution_context.__doc__
     assert "memory" in rtx.IExecutionContext.set_device_memory.__doc__
+    assert hasattr(rtx.ICudaEngine, "get_device_memory_size_for_profile_v2")
     for name in ("execute_async_v3", "set_input_shape", "infer_shapes", "set_tensor_address"):
         assert hasattr(rtx.IExecutionContext, name)
 

@@ -1,0 +1,1 @@
+"""JPEG images: libjpeg-turbo decodes them on the CPU, or a decoder of a GPU does."""

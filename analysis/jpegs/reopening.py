@@ -1,0 +1,64 @@
+"""A JPEG decoder that may fail: it declines then, and is opened again when it decodes nothing."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from analysis.jpegs.select import works
+from analysis.jpegs.types import BatchDecoder
+from engines.types import U8
+
+log = logging.getLogger("emotions.device")
+# Seconds until the next attempt to open the decoder. Another thread may have to restore the GPU
+# first, or to free memory.
+PAUSE_S = 5.0
+
+
+class ReopeningDecoder:
+    """Decodes with a decoder of `opened`, and never raises an exception."""
+
+    def __init__(
+        self, opened: Callable[[], BatchDecoder], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Open the decoder.
+
+        Raises:
+            Exception: that of `opened`.
+        """
+        self._opened, self._clock = opened, clock
+        self._decoder: BatchDecoder | None = opened()
+        self._next_attempt = 0.0
+        self._failing = False
+
+    def decode(self, images: Sequence[U8]) -> list[U8 | None]:
+        """See `BatchDecoder.decode`."""
+        decoder = self._decoder or self._reopen()
+        if decoder is None:
+            return [None] * len(images)
+        failed = False
+        try:
+            decoded = decoder.decode(images)
+        except Exception as error:
+            decoded, failed = [None] * len(images), True
+            if not self._failing:  # a line per batch would fill the log
+                log.warning("the JPEG decoder failed, workers decode the images: %s", error)
+        self._failing = failed
+        if all(pixels is None for pixels in decoded) and not works(decoder):
+            self._close()
+        return decoded
+
+    def _close(self) -> None:
+        self._decoder, self._next_attempt = None, self._clock() + PAUSE_S
+        log.warning("the GPU decodes no JPEG any more; workers decode them until it does")
+
+    def _reopen(self) -> BatchDecoder | None:
+        if self._clock() < self._next_attempt:
+            return None
+        try:
+            self._decoder = self._opened()
+        except Exception as error:
+            self._next_attempt = self._clock() + PAUSE_S
+            log.warning("the JPEG decoder cannot be opened again: %s", error)
+            return None
+        log.warning("the GPU decodes JPEGs again")
+        return self._decoder

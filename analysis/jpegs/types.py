@@ -1,0 +1,37 @@
+"""Protocols of JPEG decoders, from the one of a worker to the one that fills a GPU."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from analysis.timing import Batch
+from engines.types import U8
+
+
+class JpegDecoder(Protocol):
+    """A decoder that a worker may use in place of libjpeg-turbo."""
+
+    def decode(self, data: bytes, width: int, height: int) -> U8 | None:
+        """Decode a JPEG of this size, of the form that `analysis.jpegs.plain` describes.
+
+        Returns RGB pixels (h, w, 3) uint8 as they are stored, which EXIF does not turn; the memory
+        is valid until the next call. None: it declines, and libjpeg-turbo decodes the image.
+
+        Raises:
+            RunnerLostError: the process of the decoder ended.
+        """
+        ...
+
+    def take_batches(self) -> list[Batch]:
+        """Return the batches of its images since the last call."""
+        ...
+
+
+class BatchDecoder(Protocol):
+    """A library that decodes several JPEGs at once, used by one thread."""
+
+    def decode(self, images: Sequence[U8]) -> list[U8 | None]:
+        """Decode JPEGs (n,) uint8; see `JpegDecoder.decode` for each result.
+
+        It may raise any exception; libjpeg-turbo then decodes the images.
+        """
+        ...

@@ -1,0 +1,64 @@
+"""One thread of a device process: it decodes the JPEGs of all workers, and sends their pixels."""
+
+import logging
+import os
+import threading
+import time
+from functools import partial
+
+from analysis.jpegs.reopening import ReopeningDecoder
+from analysis.jpegs.select import load_decoder
+from analysis.jpegs.types import BatchDecoder
+from analysis.timing import Batch
+from analysis.workers.batcher import Batcher
+from analysis.workers.heartbeats import Heartbeats
+from analysis.workers.remote import JPEGS, Reply
+
+log = logging.getLogger("emotions.device")
+# Pixels of one batch, apart from its last image. They take three bytes each on the GPU, and about
+# as many again while they are decoded.
+BATCH_PIXELS = 32_000_000
+
+
+class DecoderThread:
+    """Owns a decoder; `ready` is set when it has decoded a first image.
+
+    Where it fails or declines, the workers decode the images.
+    """
+
+    def __init__(self, name: str, batcher: Batcher) -> None:
+        self.ready = threading.Event()
+        self._name, self._batcher = name, batcher
+
+    def start(self, heartbeats: Heartbeats, number: int) -> None:
+        """Start the thread, which opens the decoder and records heartbeats as thread `number`."""
+        self._heartbeats, self._number = heartbeats, number
+        threading.Thread(target=self._work, daemon=True, name=JPEGS).start()
+
+    def _work(self) -> None:
+        """Open the decoder and serve; if it cannot be opened, the process ends."""
+        try:
+            self._heartbeats.beat(self._number)
+            decoder = ReopeningDecoder(partial(load_decoder, self._name))
+            self.ready.set()
+            while True:
+                self._serve(decoder)
+        except BaseException:
+            log.exception("the JPEG decoder %s cannot be used", self._name)
+            os._exit(1)
+
+    def _serve(self, decoder: BatchDecoder) -> None:
+        self._heartbeats.rest(self._number)
+        requests = self._batcher.take()
+        self._heartbeats.beat(self._number)
+        started = time.monotonic()
+        decoded = decoder.decode([request.rows[0] for request in requests])
+        self._batcher.done()
+        ended, images = time.monotonic(), sum(pixels is not None for pixels in decoded)
+        for request, pixels in zip(requests, decoded, strict=True):
+            if pixels is None:
+                request.reply(Reply(error="declined"))
+                continue
+            batch = Batch(JPEGS, images, request.queued, started, ended)
+            images = 0  # reported to only one of the workers
+            request.reply(Reply(batch), {"pixels": pixels})
