@@ -48,8 +48,8 @@ class Day(msgspec.Struct, frozen=True):
     jpeg_decoder: str = DECODER
 
     def unusual(self) -> dict[str, str]:
-        """The options that are not the usual ones."""
-        usual = Day()
+        """The options that are not the usual ones, by name."""
+        usual = Day(rehearsal=self.rehearsal)
         pairs = ((name, getattr(self, name)) for name in self.__struct_fields__)
         return {name: _text(value) for name, value in pairs if value != getattr(usual, name)}
 
