@@ -1,12 +1,14 @@
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from analysis.detection import PADDING, Letterbox, nms, select
+from analysis.detection import PADDING, Letterbox, fill, nms, select
 from engines.types import U8
 from tests.analysis.pictures import SIZE, letterbox
+from tests.photographs import ASTRONAUT_FILE, read
 
 HEIGHTS = tuple(range(64, 641, 32))
 sides = st.integers(1, 4000)
@@ -35,6 +37,17 @@ def test_the_image_fills_the_letterbox_and_the_rest_is_padding(
     assert (canvas[inside[0] :] == PADDING).all()
     assert (canvas[:, inside[1] :] == PADDING).all()
     assert max(inside) == 640 or box.scale == 2
+
+
+@pytest.mark.parametrize("scale", [0.3, 0.5, 2 / 3, 0.9])
+def test_a_smaller_image_has_the_mean_of_the_pixels_under_each_of_its_pixels(scale: float) -> None:
+    image = read(ASTRONAUT_FILE)
+    side = round(len(image) * scale)
+    box = Letterbox(scale, *image.shape[1::-1])
+    out = np.empty((side, side, 3), np.uint8)
+    fill(image, box, out)
+    mean = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+    assert np.abs(out.astype(float) - mean).mean() < 1.5
 
 
 boxes = st.lists(
