@@ -62,7 +62,7 @@ def _good(images: Sequence[Image]) -> list[Image]:
 def _decode(images: Sequence[Image], networks: Networks) -> None:
     for image in images:
         networks.beat()
-        image.decode(networks.rules, networks.jpegs)
+        image.decode(networks.rules, networks.jpeg_decoder)
 
 
 def _suppress_and_cut(image: Image, networks: Networks) -> None:

@@ -45,11 +45,14 @@ class Picture(NamedTuple):
 
 
 def open_source(
-    source: Source, limits: ImageLimits, side: Side | None = None, gpu: JpegDecoder | None = None
+    source: Source,
+    limits: ImageLimits,
+    side: Side | None = None,
+    decoder: JpegDecoder | None = None,
 ) -> Picture:
     """Decode an encoded image with `open_picture`; return pixels unchanged."""
     if isinstance(source, bytes):
-        return open_picture(source, limits, side, gpu)
+        return open_picture(source, limits, side, decoder)
     return Picture(source, source.shape[1], source.shape[0])
 
 
@@ -59,7 +62,7 @@ def decode(data: bytes, limits: ImageLimits) -> U8:
 
 
 def open_picture(
-    data: bytes, limits: ImageLimits, side: Side | None = None, gpu: JpegDecoder | None = None
+    data: bytes, limits: ImageLimits, side: Side | None = None, decoder: JpegDecoder | None = None
 ) -> Picture:
     """Decode an image of any format of `analysis.formats` to upright RGB.
 
@@ -70,19 +73,21 @@ def open_picture(
     A JPEG is decoded at a half, a quarter or an eighth of its size if its decoded pixels would
     otherwise exceed `max_pixels`, or if its longer side keeps at least `side` pixels. With `side`,
     any other image of more than `KEPT_PIXELS` is decoded in full, and then divided by a whole
-    number so that its longer side keeps at least that many pixels. `gpu` decodes the JPEGs that
+    number so that its longer side keeps at least that many pixels. `decoder` decodes the JPEGs that
     `analysis.jpegs.offload` hands to it.
 
     Raises:
         TooLargeError: more bytes, pixels or parts than allowed; nothing was decoded.
         UnsupportedMediaTypeError: the format, or the form of its samples, is not supported.
         CorruptImageError: the format is supported, but the image is damaged.
-        RunnerLostError: the process of `gpu` ended.
+        RunnerLostError: the process of `decoder` ended.
     """
     limits.check_bytes(data)
     container = sanitize.read(data)
     try:
-        stored = turbo.decode(container, limits, side, gpu) if container.kind == "JPEG" else None
+        stored = (
+            turbo.decode(container, limits, side, decoder) if container.kind == "JPEG" else None
+        )
         return (
             _upright(stored, container.orientation) if stored else _pillow(container, limits, side)
         )

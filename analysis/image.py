@@ -53,14 +53,14 @@ class Image:
         self.qualities = np.zeros(0, np.float32)
         self.embeddings: F32 | None = None
         self._source, self._trusted = source, trusted
-        self._gpu: JpegDecoder | None = None
+        self._decoder: JpegDecoder | None = None
 
-    def decode(self, rules: Rules, gpu: JpegDecoder | None = None) -> None:
+    def decode(self, rules: Rules, decoder: JpegDecoder | None = None) -> None:
         """Decode the pixels that the detector needs, or all if the client requests the image.
 
-        `gpu` decodes the image if it can, and if the image is trusted.
+        `decoder` decodes the image if it can, and if the image is trusted.
         """
-        self._gpu = gpu if self._trusted else None
+        self._decoder = decoder if self._trusted else None
         with timed("decode", [self.samples]):
             self._open(None if self.options.keep_image else partial(self._side, rules), rules)
         if self.error is None:
@@ -71,7 +71,7 @@ class Image:
 
     def _open(self, side: Side | None, rules: Rules) -> None:
         try:
-            self.picture = open_source(self._source, rules.limits, side, self._gpu)
+            self.picture = open_source(self._source, rules.limits, side, self._decoder)
             size = self.picture.width, self.picture.height
             self.coverage = cover(*size, self.options.min_face, rules)
         except ServiceError as error:

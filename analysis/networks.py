@@ -97,7 +97,7 @@ class Networks:
     `detectors` are one network with several inputs, in the order of `Rules.inputs`.
 
     Each step calls `beat` first, to show that the worker makes progress. `lost` returns whether
-    the process that runs the networks has ended. `jpegs` is the decoder of their GPU, if any.
+    the process that runs the networks has ended. `jpeg_decoder` is the one of their GPU, if any.
     """
 
     def __init__(
@@ -106,13 +106,13 @@ class Networks:
         plans: ModelPlans,
         beat: Callable[[], None] = lambda: None,
         lost: Callable[[], bool] = lambda: False,
-        jpegs: JpegDecoder | None = None,
+        jpeg_decoder: JpegDecoder | None = None,
     ) -> None:
         networks = {name: Network(runners[name], plan, beat) for name, plan in plans.all.items()}
         self.all = networks
         self.rules, self.label_count = plans.rules, len(plans.emotion.spec.labels)
         self.beat, self.lost = beat, lost
-        self.jpegs = jpegs
+        self.jpeg_decoder = jpeg_decoder
         # In the order of `Rules.inputs`.
         self.detectors = [each for each in networks.values() if each.task == "detector"]
         self.emotion = networks["emotion"]
@@ -121,8 +121,8 @@ class Networks:
     def take_batches(self) -> list[Batch]:
         """Return the batches of all networks, and of the decoder, since the last call."""
         batches = [batch for network in self.all.values() for batch in network.take_batches()]
-        if self.jpegs is not None:
-            batches += self.jpegs.take_batches()
+        if self.jpeg_decoder is not None:
+            batches += self.jpeg_decoder.take_batches()
         return batches
 
 

@@ -55,6 +55,11 @@ class ModelPlans(msgspec.Struct, frozen=True):
         others = (self.landmarks, self.emotion, self.embedder)
         return {
             "detector": self.detector,
-            **{f"detector-{max(plan.spec.input_size)}": plan for plan in self.larger},
+            **{f"detector-{_size(plan.spec)}": plan for plan in self.larger},
             **{str(plan.spec.task): plan for plan in others if plan is not None},
         }
+
+
+def _size(spec: ModelSpec) -> str:
+    height, width = spec.input_size
+    return str(width) if width == height else f"{width}x{height}"

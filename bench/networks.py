@@ -15,6 +15,7 @@ import numpy as np
 
 from bench.measure.output import header, row
 from engines import build, cpu
+from engines.backends.onnxruntime import OnnxRuntime
 from engines.catalog import ModelSpec, Precision
 from engines.errors import EngineError
 from engines.probe_inputs import probe
@@ -46,7 +47,7 @@ def main() -> None:
 def report(settings: Settings, names: list[str], rounds: int) -> Iterator[str]:
     """Yield the lines of a table; a plan that cannot be built has the reason in its line."""
     yield header("network | batch | engine | precision | ms | CPU ms | parity")
-    for spec in select_models(names, settings):
+    for spec in select_models(names, settings, OnnxRuntime()):
         plans: Plans = {}
         for name in ENGINES:
             for precision in PRECISIONS:

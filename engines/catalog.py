@@ -47,10 +47,10 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     - `weights`: a path relative to the catalog file; `url`: where to download the file.
     - `sha256`: of that file; `weights_options` are more arguments, for that file only.
     - `batches`: the batch sizes that plans are optimised for, rising.
-    - `sides`: for a detector, larger square inputs in pixels, rising; see `larger`.
+    - `sides`: for a detector, larger square inputs in pixels, rising; see `larger` and `wide`.
     - `same_person`: for an embedder, the minimum cosine, above 0 and up to 1, at which two faces
       among those of many people count as the same person.
-    - `base`: for an entry of `larger`, the name of the entry that it comes from.
+    - `base`: for an entry of `larger` or `wide`, the name of the entry that it comes from.
     """
 
     name: str
@@ -119,16 +119,28 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         A batch has at most as many pixels as the largest batch of this entry: it takes as much
         memory.
         """
-        return tuple(self._at(side) for side in self.sides)
+        return tuple(self._at(side, side, f"{self.name}-{side}") for side in self.sides)
 
-    def _at(self, side: int) -> "ModelSpec":
-        most = self.max_batch * math.prod(self.input_size) // side**2
+    @property
+    def wide(self) -> tuple["ModelSpec", ...]:
+        """This detector with an input for films, as wide as the largest one, or none.
+
+        Where batches have one height, 16:9 would fill only 56 % of a square.
+        """
+        if not self.sides:
+            return ()
+        width = self.sides[-1]
+        height = -(-width * 9 // (16 * SIDE_STEP)) * SIDE_STEP
+        return (self._at(height, width, f"{self.name}-{width}x{height}"),)
+
+    def _at(self, height: int, width: int, name: str) -> "ModelSpec":
+        most = self.max_batch * math.prod(self.input_size) // (height * width)
         return msgspec.structs.replace(
             self,
-            name=f"{self.name}-{side}",
+            name=name,
             base=self.name,
             batches=tuple(rows for rows in self.batches if rows <= most) or self.batches[:1],
-            options={**self.options, "size": (side, side)},
+            options={**self.options, "size": (height, width)},
             sides=(),
         )
 
@@ -140,7 +152,7 @@ class _CatalogFile(msgspec.Struct, forbid_unknown_fields=True):
 class Catalog:
     """Models by name; an entry of a later file replaces one of the same name.
 
-    `get` also finds the entries of `ModelSpec.larger`.
+    `get` also finds the entries of `ModelSpec.larger` and `ModelSpec.wide`.
 
     Raises:
         CatalogError: an entry has the name of another one with a larger input.
@@ -148,7 +160,7 @@ class Catalog:
 
     def __init__(self, specs: Iterable[ModelSpec]) -> None:
         self._specs = {spec.name: spec for spec in specs}
-        self._larger = {each.name: each for spec in self for each in spec.larger}
+        self._larger = {each.name: each for spec in self for each in (*spec.larger, *spec.wide)}
         for name in self._specs.keys() & self._larger:
             raise CatalogError(
                 f"{name} is {self._larger[name].base} with a larger input; "

@@ -13,20 +13,20 @@ from engines.plan import Sidecar
 from engines.select import choose
 from engines.types import Engine
 from offline.build_progress import build_progress, printer
-from service.factory import load_catalog
+from service.factory import larger_inputs, load_catalog
 from service.settings import Settings
 
 
-def select_models(names: list[str], settings: Settings) -> list[ModelSpec]:
+def select_models(names: list[str], settings: Settings, engine: Engine) -> list[ModelSpec]:
     """Return the catalog's entries of these names; without names, those that the settings name.
 
-    A detector is followed by itself with larger inputs.
+    A detector is followed by itself with the larger inputs that `engine` uses.
 
     Raises:
         CatalogError: the catalog has no such entry.
     """
     chosen = _chosen(names, settings, load_catalog(settings))
-    return [each for spec in chosen for each in (spec, *spec.larger)]
+    return [each for spec in chosen for each in (spec, *larger_inputs(spec, settings, engine))]
 
 
 def _chosen(names: list[str], settings: Settings, catalog: Catalog) -> list[ModelSpec]:
@@ -44,15 +44,14 @@ def _chosen(names: list[str], settings: Settings, catalog: Catalog) -> list[Mode
 
 
 def build_plans(
-    specs: list[ModelSpec],
+    names: list[str],
     settings: Settings,
     console: Console,
     *,
     force: bool = False,
     faces: Path | None = None,
-    required: bool = False,
 ) -> None:
-    """Build the plans of `specs`; skip an embedder without weights unless `required`.
+    """Build the plans of `select_models`; skip an embedder without weights unless it is named.
 
     Raises:
         EngineError: see `engines.build.build`.
@@ -60,7 +59,7 @@ def build_plans(
     log = printer(console)
     engine, reason = choose(settings.engine, settings.compute_capability)
     log(f"engine: {engine.name} ({reason})")
-    for spec in specs:
+    for spec in select_models(names, settings, engine):
         try:
             with build_progress(spec.name, console) as report:
                 built = build.build(
@@ -74,27 +73,25 @@ def build_plans(
                     report=report,
                 )
         except WeightsMissingError as error:
-            if required or spec.task != "embedder":
+            if names or spec.task != "embedder":
                 raise
             log(f"skipped: {error}")
         else:
             log(_summary(spec, engine, built))
 
 
-def verify_plans(
-    specs: list[ModelSpec], settings: Settings, *, required: bool = False
-) -> Iterator[tuple[ModelSpec, Sidecar]]:
+def verify_plans(names: list[str], settings: Settings) -> Iterator[tuple[ModelSpec, Sidecar]]:
     """Compare plans with the reference again; skip an embedder as `build_plans` does.
 
     Raises:
         EngineError: see `engines.build.verify`.
     """
     engine = choose(settings.engine, settings.compute_capability).engine
-    for spec in specs:
+    for spec in select_models(names, settings, engine):
         try:
             yield spec, build.verify(spec, engine, settings.plans, settings.precision)
         except WeightsMissingError:
-            if required or spec.task != "embedder":
+            if names or spec.task != "embedder":
                 raise
 
 

@@ -46,7 +46,7 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plans")
     catalog = Catalog.load()
     for spec in map(catalog.get, DEFAULTS):
-        for each in (spec, *spec.larger):
+        for each in (spec, *spec.larger, *spec.wide):
             build(each, OnnxRuntime(), folder)
     return folder
 

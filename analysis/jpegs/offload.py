@@ -16,7 +16,7 @@ log = logging.getLogger("emotions.worker")
 LEAST_PIXELS, MOST_PIXELS = 256 * 256, 25_000_000
 
 
-def decode(gpu: JpegDecoder, data: bytes, width: int, height: int, divisor: int) -> U8 | None:
+def decode(decoder: JpegDecoder, data: bytes, width: int, height: int, divisor: int) -> U8 | None:
     """Decode a JPEG of `width` x `height` pixels, and divide its sides by `divisor`, 1, 2, 4 or 8.
 
     Returns None if the GPU should not decode it, or did not; its errors are logged.
@@ -27,7 +27,7 @@ def decode(gpu: JpegDecoder, data: bytes, width: int, height: int, divisor: int)
     if not LEAST_PIXELS <= width * height <= MOST_PIXELS or not is_plain(data):
         return None
     try:
-        pixels = gpu.decode(data, width, height)
+        pixels = decoder.decode(data, width, height)
     except RunnerLostError:
         raise
     except Exception:

@@ -25,7 +25,7 @@ class Stored(NamedTuple):
 
 
 def decode(
-    jpeg: Container, limits: ImageLimits, side: Side | None, gpu: JpegDecoder | None
+    jpeg: Container, limits: ImageLimits, side: Side | None, decoder: JpegDecoder | None
 ) -> Stored | None:
     """Decode a JPEG; return None to leave it to Pillow.
 
@@ -39,8 +39,8 @@ def decode(
             return None
         divisor = limits.divisor(jpeg, width, height, side)
         pixels = None
-        if gpu is not None and width * height <= limits.max_pixels:
-            pixels = offload.decode(gpu, jpeg.data, width, height, divisor)
+        if decoder is not None and width * height <= limits.max_pixels:
+            pixels = offload.decode(decoder, jpeg.data, width, height, divisor)
         if pixels is None:
             longer = "min_width" if width >= height else "min_height"
             least = {} if divisor == 1 else {longer: -(-max(width, height) // divisor)}

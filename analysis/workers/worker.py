@@ -65,8 +65,8 @@ def networks_of(setup: Setup, beat: Callable[[], None]) -> Iterator[Networks]:
     decoders = () if setup.jpeg_decoder is None else (JPEGS,)
     with connect(setup.device, beat, (*setup.plans.all, *decoders)) as device:
         runners = {name: device.runner(name) for name in setup.plans.all}
-        jpegs = RemoteJpegDecoder(device) if decoders else None
-        yield Networks(runners, setup.plans, beat, device.ended, jpegs)
+        decoder = RemoteJpegDecoder(device) if decoders else None
+        yield Networks(runners, setup.plans, beat, device.ended, decoder)
 
 
 class Analyzer:

@@ -62,9 +62,10 @@ class Day(msgspec.Struct, frozen=True):
         """Names of the engines to measure, whether they run here or not."""
         return self.engines or ((STAND_IN,) if self.rehearsal else ON_GPU)
 
-    def specs(self) -> list[ModelSpec]:
-        """The models to measure; a detector is followed by its larger inputs."""
-        return select_models(list(self.models), Settings())
+    def specs(self, engine: Engine) -> list[ModelSpec]:
+        """The models to measure; a detector is followed by the larger inputs of a device."""
+        settings = Settings().model_copy(update={"device_process": True})
+        return select_models(list(self.models), settings, engine)
 
 
 def _text(value: object) -> str:

@@ -94,7 +94,7 @@ def cpu_ms(run: Callable[[], object]) -> float:
     return 1000 * median(times)
 
 
-def worker_table(gpu: JpegDecoder, scenes: Sequence[str] = SCENES) -> Iterator[str]:
+def worker_table(decoder: JpegDecoder, scenes: Sequence[str] = SCENES) -> Iterator[str]:
     """Yield a table: CPU milliseconds of a worker per image, by the size that it needs."""
     yield header("scene | pixels needed | libjpeg-turbo, ms | worker in front of a decoder, ms")
     for name in scenes:
@@ -102,15 +102,15 @@ def worker_table(gpu: JpegDecoder, scenes: Sequence[str] = SCENES) -> Iterator[s
         for divisor in (1, 2):
             side = max(width, height) // divisor
             opened = partial(open_picture, body, LIMITS, lambda *_, side=side: side)
-            alone, front = cpu_ms(opened), cpu_ms(partial(opened, gpu=gpu))
+            alone, front = cpu_ms(opened), cpu_ms(partial(opened, decoder=decoder))
             needed = f"{width // divisor}x{height // divisor}"
             yield row(name, needed, f"{alone:.2f}", f"{front:.2f}")
 
 
 def main() -> None:
     """Print the table and where it was measured."""
-    with served(*sys.argv[1:2] or [ON_CPU]) as gpu:
-        print(*worker_table(gpu), sep="\n")
+    with served(*sys.argv[1:2] or [ON_CPU]) as decoder:
+        print(*worker_table(decoder), sep="\n")
     print(f"\n{machine()}")
 
 

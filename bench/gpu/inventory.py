@@ -7,10 +7,10 @@ from bench.gpu.machine import driver
 from bench.gpu.results import Figure, Finding, Problem
 from engines.errors import GpuMissingError
 from engines.gpus import visible
+from engines.memory import MIB
 
 # CUDA 13 needs it, see docs/tensorrt.md.
 LEAST_DRIVER = 580
-MIB = 2**20
 
 
 def inventory(day: Day) -> Iterator[Finding]:

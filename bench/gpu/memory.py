@@ -15,8 +15,8 @@ from bench.load.mix import requests
 from bench.load.result import Result
 from bench.measure.service import Serving, warm_up
 from engines.gpus import Gpu, restrict
+from engines.memory import MIB
 
-MIB = 2**20
 # Shares of the GPU: each of two services, and one that has to make do with small batches.
 HALF, LITTLE = 0.4, 0.1
 TOO_LITTLE = MIB

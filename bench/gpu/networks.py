@@ -14,19 +14,19 @@ from engines.backends.tensorrt.engine import TensorRT
 from engines.backends.tensorrt.runner import TensorRTRunner
 from engines.catalog import ModelSpec, Precision
 from engines.errors import EngineError, PlanMissingError, WeightsMissingError
+from engines.memory import MIB
 from engines.probe_inputs import probe
 from engines.types import Engine, Runner
 from service.settings import Settings
 
 # CUDA graphs or not, and the number of streams.
 MODES = ((True, 2), (True, 1), (False, 2), (False, 1))
-MIB = 2**20
 
 
 def networks(day: Day, precision: Precision) -> Iterator[Finding]:
     """Yield the times of all networks; their plans must exist."""
     for engine in with_precision(day, precision):
-        for spec in day.specs():
+        for spec in day.specs(engine):
             try:
                 yield from one(engine, precision, spec, day)
             except (PlanMissingError, WeightsMissingError) as error:

@@ -15,7 +15,7 @@ from service.settings import Settings
 def plans(day: Day, precision: Precision) -> Iterator[Finding]:
     """Yield the time of each build, and its parity. A plan that exists is verified again."""
     for engine in with_precision(day, precision):
-        for spec in day.specs():
+        for spec in day.specs(engine):
             yield from one(engine, precision, spec)
 
 

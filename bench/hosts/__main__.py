@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.fakes.device import Cost
 from bench.hosts import costs
 from bench.hosts.machines import GPUS, HOSTS, T4, Host
-from bench.hosts.measure import Plan, measure
+from bench.hosts.measure import Procedure, measure
 from bench.hosts.model import Assumptions
 from bench.hosts.report import report
 
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, if that is requested, and print."""
     given = _parsed(arguments)
     if given.measure:
-        costs.save(measure(Plan(given.seconds, given.rounds, given.clients)), given.measure)
+        costs.save(measure(Procedure(given.seconds, given.rounds, given.clients)), given.measure)
     measured = costs.load(given.measure or given.measured)
     assumptions = Assumptions(
         core_speed=given.core_speed,

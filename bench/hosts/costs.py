@@ -10,7 +10,7 @@ MEASURED = Path(__file__).with_name("measured.json")
 class Costs(msgspec.Struct, frozen=True):
     """One kind of image, and the CPU milliseconds that it costs on one core.
 
-    side: of the detector's square input, in pixels; jpeg_bytes: size of the file; http_ms,
+    input_pixels: of the detector's input; jpeg_bytes: size of the file; http_ms,
     worker_ms: of the HTTP processes and of the workers; decode_ms, letterbox_ms: the parts of
     `worker_ms` that decode the JPEG and fill the detector's input; front_ms: what the worker does
     instead of decoding if the GPU decodes; copy_ms: to copy all pixels once; device_ms: of the
@@ -21,7 +21,7 @@ class Costs(msgspec.Struct, frozen=True):
     width: int
     height: int
     faces: int
-    side: int
+    input_pixels: int
     jpeg_bytes: int
     http_ms: float
     worker_ms: float

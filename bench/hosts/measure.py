@@ -3,6 +3,7 @@
 CPU time is counted per process: it depends less on other work than elapsed time does.
 """
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -29,6 +30,8 @@ from bench.load.result import middle
 from bench.measure.output import machine
 from bench.measure.processes import command, gone, tree
 from bench.measure.service import Serving, serving, warm_up
+from service.factory import find_models
+from service.settings import Settings
 
 SCENES = (ONE_FACE, EIGHT_FACES, "1920x1080, 5 faces")
 HTTP, WORKER, DEVICE = "http", "worker", "device"
@@ -38,7 +41,7 @@ REPEATS = 20
 HOST_SHARE = 0.5
 
 
-class Plan(NamedTuple):
+class Procedure(NamedTuple):
     """How to measure: seconds per load, rounds, clients."""
 
     seconds: float
@@ -53,41 +56,42 @@ class Load(NamedTuple):
     rate: float
 
 
-def measure(plan: Plan) -> Measured:
+def measure(procedure: Procedure) -> Measured:
     """Measure all scenes; each figure is the median of the rounds."""
-    with Work.by_environment() as work:
-        costs = {name: _costs(name, work, plan) for name in SCENES}
-    return Measured(f"{machine()}; medians of {plan.rounds} rounds", _share(plan), costs)
+    settings = Settings().model_copy(update={"device_process": True})
+    with Work(settings, find_models(settings), device=True) as work:
+        costs = {name: _costs(name, work, procedure) for name in SCENES}
+    return Measured(f"{machine()}; medians of {procedure.rounds} rounds", _share(procedure), costs)
 
 
-def _share(plan: Plan) -> float:
+def _share(procedure: Procedure) -> float:
     """The share that the service reaches of a simulated device's rate."""
-    (full,) = _loads("instant:1", ONE_FACE, plan, (plan.clients,))
+    (full,) = _loads("instant:1", ONE_FACE, procedure, (procedure.clients,))
     best = HOST_SHARE * middle(full, lambda each: each.rate)
-    cost = Cost().with_best_rate(best, plan.clients, faces=1)
+    cost = Cost().with_best_rate(best, procedure.clients, faces=1)
     engine = f"simulated:{cost.batch_ms:.4f},{cost.row_ms:.4f},1"
-    (slow,) = _loads(engine, ONE_FACE, plan, (plan.clients,))
+    (slow,) = _loads(engine, ONE_FACE, procedure, (procedure.clients,))
     return round(middle(slow, lambda each: each.rate) / best, 3)
 
 
-def _costs(name: str, work: Work, plan: Plan) -> Costs:
+def _costs(name: str, work: Work, procedure: Procedure) -> Costs:
     photograph, faces = ROWS[name]
     body = scene(photograph)
-    full, alone = _loads(f"instant:{faces}", photograph, plan, (plan.clients, 1))
+    full, alone = _loads(f"instant:{faces}", photograph, procedure, (procedure.clients, 1))
     image = work.decode(body)
-    pixels, out = image.picture.pixels, np.empty((max(image.shape), max(image.shape), 3), np.uint8)
+    pixels, out = image.picture.pixels, np.empty(image.shape, np.uint8)
     return Costs(
         width=image.picture.width,
         height=image.picture.height,
         faces=faces,
-        side=max(image.shape),
+        input_pixels=math.prod(image.shape[:2]),
         jpeg_bytes=len(body),
         http_ms=_ms(full, HTTP),
         worker_ms=_ms(full, WORKER),
-        decode_ms=round(cpu_ms(lambda: work.decode(body), plan.rounds), 3),
-        front_ms=front_ms(body, plan.rounds),
-        letterbox_ms=round(cpu_ms(lambda: fill(pixels, image.letterbox, out), plan.rounds), 3),
-        copy_ms=round(cpu_ms(pixels.copy, plan.rounds), 3),
+        decode_ms=round(cpu_ms(lambda: work.decode(body), procedure.rounds), 3),
+        front_ms=front_ms(body, procedure.rounds),
+        letterbox_ms=round(cpu_ms(lambda: fill(pixels, image.letterbox, out), procedure.rounds), 3),
+        copy_ms=round(cpu_ms(pixels.copy, procedure.rounds), 3),
         device_ms=_ms(full, DEVICE),
         alone_ms=_ms(alone, DEVICE),
     )
@@ -107,8 +111,8 @@ def front_ms(body: bytes, rounds: int) -> float:
         EngineError: nvImageCodec is not installed.
     """
     load_decoder(decoding.ON_CPU)
-    with served(decoding.ON_CPU) as gpu:
-        opened = partial(open_picture, body, decoding.LIMITS, gpu=gpu)
+    with served(decoding.ON_CPU) as decoder:
+        opened = partial(open_picture, body, decoding.LIMITS, decoder=decoder)
         return round(min(decoding.cpu_ms(opened) for _ in range(rounds)), 3)
 
 
@@ -123,13 +127,15 @@ def cpu_ms(work: Callable[[], object], rounds: int) -> float:
     return median(times[1:])
 
 
-def _loads(engine: str, photograph: str, plan: Plan, clients: Sequence[int]) -> list[list[Load]]:
+def _loads(
+    engine: str, photograph: str, procedure: Procedure, clients: Sequence[int]
+) -> list[list[Load]]:
     """The rounds of a load for each number of clients; each round has a new server."""
     calls, rounds = requests(photograph), []
-    for _ in range(plan.rounds):
+    for _ in range(procedure.rounds):
         with serving(engine=f"bench.fakes:{engine}", device_process="true") as server:
-            warm_up(server.url, calls, plan.clients, plan.seconds)
-            rounds.append([_load(server, calls, count, plan.seconds) for count in clients])
+            warm_up(server.url, calls, procedure.clients, procedure.seconds)
+            rounds.append([_load(server, calls, count, procedure.seconds) for count in clients])
     return [list(loads) for loads in zip(*rounds, strict=True)]
 
 

@@ -21,7 +21,7 @@ NETWORKS = 3
 # Inputs of the other networks, and what the detector returns: 1000 candidates of 15 numbers.
 FACE_BYTES = 3 * 64 * 64 + 48 * 48
 ANSWER_BYTES = 1000 * 15 * 4
-SMALLEST = 640
+SMALLEST = 640**2
 CPU, HTTP, PYTHON, GPU, ENGINE, PCIE = (
     "CPU cores",
     "HTTP processes",
@@ -95,7 +95,7 @@ def device_ms(costs: Costs, given: Assumptions) -> float:
 def gpu_ms(host: Host, costs: Costs, given: Assumptions) -> float:
     """Time of the GPU per image: of the networks, and of decoding without a JPEG engine."""
     images, cost = given.images_per_batch, given.gpu_ms
-    rows = images * (costs.side / SMALLEST) ** 2
+    rows = images * costs.input_pixels / SMALLEST
     total = cost.milliseconds("detector", rows)
     if costs.faces:
         total += cost.milliseconds("landmarks", images * costs.faces)
@@ -107,7 +107,7 @@ def gpu_ms(host: Host, costs: Costs, given: Assumptions) -> float:
 
 def pcie_bytes(costs: Costs, given: Assumptions) -> float:
     """Bytes per image over PCIe, both directions: files, decoded pixels, rows and answers."""
-    rows = 3 * costs.side**2 + costs.faces * FACE_BYTES
+    rows = 3 * costs.input_pixels + costs.faces * FACE_BYTES
     match given.decoding:
         case "CPU":
             return rows + ANSWER_BYTES

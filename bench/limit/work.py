@@ -20,9 +20,9 @@ from service.settings import Settings
 class Work:
     """Analyzes images with the plans and settings of the service. One thread owns it."""
 
-    def __init__(self, settings: Settings, models: FoundModels) -> None:
-        """Open the networks."""
-        plans = plans_of(settings, models)
+    def __init__(self, settings: Settings, models: FoundModels, *, device: bool = False) -> None:
+        """Open the networks; `device`: with the detector's inputs in front of a device."""
+        plans = plans_of(settings, models, device=device)
         self._stack, self._rules = ExitStack(), plans.rules
         self._labels = models.emotion.spec.labels
         self._networks = self._stack.enter_context(open_networks(models.engine, plans))

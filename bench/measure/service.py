@@ -1,7 +1,6 @@
 """The service on a free port, and the figures of a closed-loop load on it."""
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from bench.load.client import fetch, request, run
 from bench.load.loops import closed_loop, open_loop
 from bench.load.result import Result
 from bench.measure.metrics import mean_items, scrape
+from bench.measure.ports import free_ports
 from bench.measure.processes import Usage, watching
 
 POLL_S, READY_S = 0.02, 120.0
@@ -60,13 +60,12 @@ def mean_batch(rounds: Sequence[Measured], network: str) -> str:
 def serving(copy: IO[bytes] | None = None, /, **settings: str) -> Iterator[Serving]:
     """Run `emotions serve` until the block ends; `settings` are EMOTIONS_... by lower-case name.
 
-    `copy` is where its log is written when it has ended.
+    Its log is written to `copy` after it has ended.
 
     Raises:
         RuntimeError: the server was not ready within `READY_S`; the message ends with its log.
     """
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     given = {f"EMOTIONS_{name.upper()}": value for name, value in settings.items()}
     environment = os.environ | given  # noqa: TID251  (for the server)
     command = [sys.executable, "-m", "offline.cli", "serve", "--port", str(port)]

@@ -20,7 +20,7 @@ from offline.bulk.local import open_analyzer
 from offline.bulk.manifest import decode, encode
 from offline.bulk.types import BulkJob, Part, PartReport, Run
 from offline.errors import CommandError
-from offline.plans import build_plans, select_models
+from offline.plans import build_plans
 from service.factory.processes import WORKERS_PER_CORE
 
 # How long the head node of a cluster may take to accept a connection.
@@ -47,7 +47,7 @@ class PartActor:
     """An actor of Ray: builds the plans that its node lacks, and analyzes parts one by one."""
 
     def __init__(self, job: BulkJob) -> None:
-        build_plans(select_models([], job.settings), job.settings, Console(quiet=True))
+        build_plans([], job.settings, Console(quiet=True))
         self._runner, self._stack = asyncio.Runner(), AsyncExitStack()
         opened = self._stack.enter_async_context(open_analyzer(job))
         self._analyzer = self._runner.run(opened)

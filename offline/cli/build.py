@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from offline.cli.console import console
-from offline.cli.kinds import run_again, take_first
+from offline.cli.gpu_kinds import run_again, take_first
 from offline.cli.options import Capability, EngineName, Names, PrecisionName, settings_with
-from offline.plans import build_plans, select_models, verify_plans
+from offline.plans import build_plans, verify_plans
 
 
 def build(
@@ -28,12 +28,11 @@ def build(
     )
     others = take_first(settings)
     build_plans(
-        select_models(names or [], settings),
+        names or [],
         settings,
         console,
         force=force or calibration is not None,
         faces=calibration,
-        required=bool(names),
     )
     run_again(others)
 
@@ -49,8 +48,7 @@ def verify(
         engine=engine, precision=precision, compute_capability=compute_capability
     )
     others = take_first(settings)
-    specs = select_models(names or [], settings)
-    for spec, sidecar in verify_plans(specs, settings, required=bool(names)):
+    for spec, sidecar in verify_plans(names or [], settings):
         key = sidecar.fingerprint
         for figure, value in (sidecar.parity or {}).items():
             typer.echo(f"{spec.name:28} {key.engine:14} {key.precision:6} {figure:10} {value:.6g}")

@@ -1,6 +1,12 @@
 """From settings to a running pipeline: the engine, the plans and the processes."""
 
-from service.factory.models import FoundModel, FoundModels, find_models, load_catalog
+from service.factory.models import (
+    FoundModel,
+    FoundModels,
+    find_models,
+    larger_inputs,
+    load_catalog,
+)
 from service.factory.pipeline import open_pipeline
 from service.factory.processes import devices_of, layout_of, plans_of
 from service.factory.tracing import open_tracing
@@ -10,6 +16,7 @@ __all__ = [
     "FoundModels",
     "devices_of",
     "find_models",
+    "larger_inputs",
     "layout_of",
     "load_catalog",
     "open_pipeline",

@@ -1,5 +1,6 @@
 """Finds the plans of the networks that the settings name."""
 
+import math
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -69,10 +70,22 @@ def find_models(settings: Settings, engine: Engine | None = None) -> FoundModels
         None if landmarks == "none" else find(catalog.get(landmarks, "landmarks")),
         find(catalog.get(settings.emotion, "emotion")),
         _find_embedder(catalog.get(settings.embedder, "embedder"), chosen.engine, settings),
-        tuple(map(find, detector.larger)),
+        tuple(map(find, larger_inputs(detector, settings, chosen.engine))),
     )
     further = one_per_kind(chosen.engine.gpus())[1:] if uses_devices(settings) else []
     return found._replace(others=tuple(_find_again(found, gpu, settings) for gpu in further))
+
+
+def larger_inputs(detector: ModelSpec, settings: Settings, engine: Engine) -> list[ModelSpec]:
+    """Return the detector with the larger inputs that are in use, by their number of pixels.
+
+    A device merges the images of all workers into batches of one height, so it has a wide input for
+    films. Elsewhere each image has the height that it needs.
+    """
+    for_gpus = bool(engine.gpus()) or len(engine.heights(detector)) == 1
+    on_device = uses_devices(settings) and (for_gpus or settings.device_process)
+    specs = (*detector.larger, *(detector.wide if on_device else ()))
+    return sorted(specs, key=lambda spec: math.prod(spec.input_size))
 
 
 def uses_devices(settings: Settings) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,12 +17,14 @@ from analysis.types import DetectorInput, MinFace
 
 INPUTS = tuple(DetectorInput((side, side)) for side in (640, 960, 1280))
 RULES = Rules(ImageLimits(1 << 20, 64_000_000), INPUTS, 0.4)
+# As on a GPU.
+WIDE = msgspec.structs.replace(RULES, inputs=(*INPUTS[:2], DetectorInput((736, 1280)), INPUTS[2]))
 SIDES = st.integers(1, 12_000)
 
 
-def scale_of(width: int, height: int, coverage: Coverage) -> float:
+def scale_of(width: int, height: int, coverage: Coverage, rules: Rules) -> float:
     """Pixels of the finest input per pixel of the image."""
-    return coverage.tile_scale or fit(width, height, INPUTS[coverage.whole])[0].scale
+    return coverage.tile_scale or fit(width, height, rules.inputs[coverage.whole])[0].scale
 
 
 @pytest.mark.parametrize(
@@ -52,30 +55,51 @@ def test_common_sizes(size: tuple[int, int], min_face: MinFace, side: int, tiles
     assert (count(*size, scale, INPUTS[-1]) if scale else 0) == tiles
 
 
-@given(SIDES, SIDES, st.integers(8, 10_000))
+@pytest.mark.parametrize(
+    ("size", "min_face", "expected"),
+    [
+        ((1920, 1080), "auto", (736, 1280)),
+        ((1280, 720), "auto", (736, 1280)),
+        ((3840, 2160), "auto", (736, 1280)),
+        ((1920, 1080), "fast", (640, 640)),
+        ((1920, 1080), 50, (960, 960)),
+        ((1280, 1024), "auto", (960, 960)),
+        ((1080, 1920), "auto", (1280, 1280)),
+        ((1280, 1280), 23, (1280, 1280)),
+    ],
+)
+def test_films_are_seen_in_a_wide_input(
+    size: tuple[int, int], min_face: MinFace, expected: tuple[int, int]
+) -> None:
+    assert WIDE.inputs[cover(*size, min_face, WIDE).whole].size == expected
+
+
+@given(SIDES, SIDES, st.integers(8, 10_000), st.sampled_from([RULES, WIDE]))
 def test_a_face_of_the_size_that_is_asked_for_is_large_enough_in_an_input(
-    width: int, height: int, min_face: int
+    width: int, height: int, min_face: int, rules: Rules
 ) -> None:
     try:
-        coverage = cover(width, height, min_face, RULES)
+        coverage = cover(width, height, min_face, rules)
     except MinFaceError as error:
         advised = re.search(r"send min_face=([\d,]+)", str(error))
         assert advised
-        coverage = cover(width, height, int(advised[1]), RULES)
+        coverage = cover(width, height, int(advised[1]), rules)
         min_face = int(advised[1])
-    scale = scale_of(width, height, coverage)
+    scale = scale_of(width, height, coverage, rules)
     assert scale * min_face >= FOUND * 0.999 or scale == MAX_ENLARGEMENT
     if coverage.tile_scale:
         assert count(width, height, coverage.tile_scale, INPUTS[-1]) <= RULES.max_tiles
 
 
-@given(SIDES, SIDES)
-def test_auto_is_never_an_error_and_never_more_than_allowed(width: int, height: int) -> None:
-    coverage = cover(width, height, "auto", RULES)
+@given(SIDES, SIDES, st.sampled_from([RULES, WIDE]))
+def test_auto_is_never_an_error_and_never_more_than_allowed(
+    width: int, height: int, rules: Rules
+) -> None:
+    coverage = cover(width, height, "auto", rules)
     if coverage.tile_scale:
         assert 1 < count(width, height, coverage.tile_scale, INPUTS[-1]) <= RULES.max_tiles
     if max(width, height) <= SMALL_IMAGE:
-        assert coverage == cover(width, height, "fast", RULES)
+        assert coverage == cover(width, height, "fast", rules)
 
 
 @given(SIDES, SIDES, st.sampled_from(["auto", "fast", 20, 200]))

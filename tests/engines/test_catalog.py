@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import tensorrtx
@@ -94,6 +95,18 @@ def test_the_shipped_detector_has_larger_inputs_with_the_same_file() -> None:
     assert [spec.input_size for spec in base.larger] == [(960, 960), (1280, 1280)]
     found = {weights.find(spec, Path("unused"), {}) for spec in (base, *base.larger)}
     assert len(found) == 1
+
+
+def test_a_detector_with_larger_inputs_has_a_wide_one_for_films(tmp_path: Path) -> None:
+    catalog = Catalog.load(write(tmp_path, DETECTOR))
+    base = catalog.get("finder")
+    (wide,) = base.wide
+    assert (wide.name, wide.input_size) == ("finder-1280x736", (736, 1280))
+    assert catalog.get(wide.name, "detector") == wide
+    assert wide.entry == "finder"
+    assert not wide.larger
+    assert not wide.wide
+    assert not msgspec.structs.replace(base, sides=()).wide
 
 
 def test_the_own_entry_replaces_the_larger_inputs_too(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import onnxruntime
 import pytest
 
 from engines import catalog_writer
+from engines.backends.onnxruntime import OnnxRuntime
 from offline.plans import select_models
 from service.settings import Settings
 from tests.cases import Case
@@ -49,9 +50,9 @@ def test_build_reports_plans_that_are_up_to_date() -> None:
 
 
 def test_landmarks_none_skips_the_landmark_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "landmarks-64" in [spec.name for spec in select_models([], Settings())]
+    assert "landmarks-64" in [spec.name for spec in select_models([], Settings(), OnnxRuntime())]
     assert "landmarks-64" not in [
-        spec.name for spec in select_models([], Settings(landmarks="none"))
+        spec.name for spec in select_models([], Settings(landmarks="none"), OnnxRuntime())
     ]
     monkeypatch.setenv("EMOTIONS_LANDMARKS", "emotion-fer48")
     assert "emotion-fer48" in emotions("build", status=1)
@@ -77,7 +78,7 @@ def test_verify_prints_figures() -> None:
 def test_a_detector_is_selected_with_all_of_its_inputs_or_with_one() -> None:
     whole = ["retinaface-r50", "retinaface-r50-960", "retinaface-r50-1280"]
     for names, expected in (([whole[0]], whole), ([whole[1]], [whole[1]])):
-        assert [spec.name for spec in select_models(names, Settings())] == expected
+        assert [spec.name for spec in select_models(names, Settings(), OnnxRuntime())] == expected
 
 
 def test_models_list_shows_where_weights_are() -> None:

@@ -41,7 +41,7 @@ pytestmark = pytest.mark.skipif(
 def copy_plans(plans: Path, folder: Path, engine: Engine) -> None:
     """Publish the plans of ONNX Runtime as plans of `engine`, which computes the same."""
     specs = map(Catalog.load().get, DEFAULTS)
-    for spec in (each for entry in specs for each in (entry, *entry.larger)):
+    for spec in (each for entry in specs for each in (entry, *entry.larger, *entry.wide)):
         path, sidecar = build.find(spec, OnnxRuntime(), plans)
         copy = resolve(spec, engine, folder)
         copy.path.parent.mkdir(exist_ok=True)
@@ -69,7 +69,7 @@ def test_each_kind_of_gpu_has_plans_of_its_own(both: Path) -> None:
     assert [device.gpu for device in (first, slice_, second)] == list(KINDS)
     assert first.plans == second.plans
     paths = [{each.path for each in device.plans.all.values()} for device in (first, slice_)]
-    assert [len(each) for each in paths] == [6, 6]
+    assert [len(each) for each in paths] == [7, 7]
     assert not paths[0] & paths[1]
     assert first.plans.rules == slice_.plans.rules
     layout = layout_of(settings, models, Replica())

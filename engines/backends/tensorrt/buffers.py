@@ -6,7 +6,7 @@ from typing import Any
 
 from engines.backends.tensorrt.cuda import Cuda
 from engines.backends.tensorrt.device import Device
-from engines.backends.tensorrt.memory import Layout
+from engines.backends.tensorrt.memory import MemoryLayout
 from engines.backends.tensorrt.tensors import Tensor
 from engines.memory import mib
 from engines.types import Array
@@ -19,7 +19,7 @@ class Buffers:
     copy from or to pageable memory would wait for the GPU.
     """
 
-    def __init__(self, device: Device, tensors: Sequence[Tensor], layout: Layout) -> None:
+    def __init__(self, device: Device, tensors: Sequence[Tensor], layout: MemoryLayout) -> None:
         self._layout = layout
         self._stack = contextlib.ExitStack()
         with contextlib.ExitStack() as undo:

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from engines.backends.tensorrt.buffers import Buffers
 from engines.backends.tensorrt.library import Library, check, failure
-from engines.backends.tensorrt.memory import Layout
-from engines.backends.tensorrt.plan import Plan
+from engines.backends.tensorrt.memory import MemoryLayout
+from engines.backends.tensorrt.plan import LoadedPlan
 from engines.backends.tensorrt.profiles import Profile, select
 from engines.backends.tensorrt.streams import CudaStream
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def contexts(
-    library: Library, plan: Plan, layout: Layout, buffers: Buffers, stream: CudaStream
+    library: Library, plan: LoadedPlan, layout: MemoryLayout, buffers: Buffers, stream: CudaStream
 ) -> "dict[int, trt.IExecutionContext]":
     """Create a context for each batch size: a captured graph depends on its context's shapes.
 

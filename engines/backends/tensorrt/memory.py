@@ -14,7 +14,7 @@ ALIGNMENT = 256
 PAGE = 2 << 20
 
 
-class Layout(NamedTuple):
+class MemoryLayout(NamedTuple):
     """One allocation for a stream: scratch memory of the layers first, then the tensors.
 
     sizes: batch sizes that fit, rising; scratch: bytes, enough for each of them; offsets: where the
@@ -29,12 +29,14 @@ class Layout(NamedTuple):
 
 def layouts(
     engine: "trt.ICudaEngine", tensors: Sequence[Tensor], sizes: tuple[int, ...]
-) -> list[Layout]:
+) -> list[MemoryLayout]:
     """The layout for all batch sizes, for all but the largest, and so on, down to the smallest."""
     return [_layout(engine, tensors, sizes[:count]) for count in range(len(sizes), 0, -1)]
 
 
-def _layout(engine: "trt.ICudaEngine", tensors: Sequence[Tensor], sizes: tuple[int, ...]) -> Layout:
+def _layout(
+    engine: "trt.ICudaEngine", tensors: Sequence[Tensor], sizes: tuple[int, ...]
+) -> MemoryLayout:
     # Profiles are in the order of the sizes.
     scratch = max(
         engine.get_device_memory_size_for_profile_v2(profile) for profile in range(len(sizes))
@@ -43,7 +45,7 @@ def _layout(engine: "trt.ICudaEngine", tensors: Sequence[Tensor], sizes: tuple[i
     for tensor in tensors:
         offsets[tensor.name] = rounded_up(end, ALIGNMENT)
         end = offsets[tensor.name] + tensor.bytes(sizes[-1])
-    return Layout(sizes, scratch, offsets, rounded_up(end, PAGE))
+    return MemoryLayout(sizes, scratch, offsets, rounded_up(end, PAGE))
 
 
 def rounded_up(size: int, step: int) -> int:

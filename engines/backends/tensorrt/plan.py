@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import tensorrt as trt
 
 
-class Plan:
+class LoadedPlan:
     """A deserialised plan; its file is at least as large as its weights.
 
     Each runner has its own: one that fails, or a reset of the GPU, does not affect the plans of

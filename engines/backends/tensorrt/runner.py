@@ -14,7 +14,7 @@ from engines.backends.tensorrt.device import Device
 from engines.backends.tensorrt.library import Library, logger
 from engines.backends.tensorrt.memory import layouts
 from engines.backends.tensorrt.overlap import overlapped
-from engines.backends.tensorrt.plan import Plan
+from engines.backends.tensorrt.plan import LoadedPlan
 from engines.backends.tensorrt.recovery import Recovery
 from engines.backends.tensorrt.session import Session
 from engines.catalog import ModelSpec
@@ -63,7 +63,7 @@ class TensorRTRunner(Runner):
             device = stack.enter_context(closing(Device(self._cuda)))
             device.probe()  # in a broken context TensorRT fails to load a plan without a reason
             plan = stack.enter_context(
-                closing(Plan(self._library, device, self._budget, self._path, self._spec))
+                closing(LoadedPlan(self._library, device, self._budget, self._path, self._spec))
             )
             try:
                 self._sessions = self._fitting(stack, device, plan)
@@ -73,7 +73,7 @@ class TensorRTRunner(Runner):
                 raise
             self._stack = stack.pop_all()
 
-    def _fitting(self, stack: ExitStack, device: Device, plan: Plan) -> list[Session]:
+    def _fitting(self, stack: ExitStack, device: Device, plan: LoadedPlan) -> list[Session]:
         """Open sessions with as many batch sizes as the memory takes.
 
         The known needs decide. CUDA may have less, if another program took it since, or if TensorRT
@@ -94,7 +94,7 @@ class TensorRTRunner(Runner):
             self.sizes = tuple(rest)
             log.warning("memory.short: %s without batch %d: %s", self._spec.name, left_out, text)
 
-    def _sessions_of(self, stack: ExitStack, device: Device, plan: Plan) -> list[Session]:
+    def _sessions_of(self, stack: ExitStack, device: Device, plan: LoadedPlan) -> list[Session]:
         candidates = layouts(plan.engine, plan.tensors, self.sizes)
         needs = [self._streams * layout.total for layout in candidates]
         with ExitStack() as opened:

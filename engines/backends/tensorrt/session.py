@@ -10,8 +10,8 @@ from engines.backends.tensorrt.contexts import contexts, enqueue
 from engines.backends.tensorrt.device import Device
 from engines.backends.tensorrt.graphs import CudaGraph, captured_or_none
 from engines.backends.tensorrt.library import Library
-from engines.backends.tensorrt.memory import Layout
-from engines.backends.tensorrt.plan import Plan
+from engines.backends.tensorrt.memory import MemoryLayout
+from engines.backends.tensorrt.plan import LoadedPlan
 from engines.backends.tensorrt.streams import CudaStream
 from engines.errors import RunnerError
 from engines.types import Array
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 class Session:
     """Runs one piece of a batch at a time."""
 
-    def __init__(self, library: Library, device: Device, plan: Plan, layout: Layout) -> None:
+    def __init__(
+        self, library: Library, device: Device, plan: LoadedPlan, layout: MemoryLayout
+    ) -> None:
         self._library, self._device, self._plan, self._layout = library, device, plan, layout
         self._stream = CudaStream(device)
         self._buffers = Buffers(device, plan.tensors, layout)

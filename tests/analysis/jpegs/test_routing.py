@@ -41,15 +41,15 @@ TURNED = Image.Exif()
 TURNED[0x0112] = 6
 
 
-class Form(NamedTuple):
-    """A form of JPEG, and a file of it."""
+class JpegCase(NamedTuple):
+    """What must happen to a JPEG, and the file."""
 
     case: Case
     file: Callable[[], bytes]
 
 
-def form(name: str, expected: str, happens: str, file: Callable[[], bytes]) -> Form:
-    return Form(Case(name, expected, happens), file)
+def jpeg(name: str, expected: str, happens: str, file: Callable[[], bytes]) -> JpegCase:
+    return JpegCase(Case(name, expected, happens), file)
 
 
 def restarted() -> bytes:
@@ -87,65 +87,65 @@ def without_jfif() -> bytes:
     return data[: jfif.start] + data[jfif.end :]
 
 
-FORMS = [
+JPEG_CASES = [
     *(
-        form(f"JPEG, chroma {':'.join(each)}", "its pixels", GPU, lambda each=each: sampled(each))  # type: ignore[misc]
+        jpeg(f"JPEG, chroma {':'.join(each)}", "its pixels", GPU, lambda each=each: sampled(each))  # type: ignore[misc]
         for each in ("444", "422", "420", "440")
     ),
-    form("JPEG, grey", "grey in all three channels", GPU, lambda: sampled("Gray")),
-    form("JPEG, restart markers", "its pixels", GPU, restarted),
-    form("JPEG, EXIF", "turned upright", GPU, lambda: pillow(exif=TURNED.tobytes())),
-    form("JPEG, ICC profile", "the profile is ignored", GPU, lambda: pillow(icc_profile=b"x" * 99)),
-    form("JPEG, without JFIF's header", "its pixels", GPU, without_jfif),
-    form("JPEG, bytes behind its end", "they are ignored", GPU, lambda: pillow() + bytes(999)),
-    form(
+    jpeg("JPEG, grey", "grey in all three channels", GPU, lambda: sampled("Gray")),
+    jpeg("JPEG, restart markers", "its pixels", GPU, restarted),
+    jpeg("JPEG, EXIF", "turned upright", GPU, lambda: pillow(exif=TURNED.tobytes())),
+    jpeg("JPEG, ICC profile", "the profile is ignored", GPU, lambda: pillow(icc_profile=b"x" * 99)),
+    jpeg("JPEG, without JFIF's header", "its pixels", GPU, without_jfif),
+    jpeg("JPEG, bytes behind its end", "they are ignored", GPU, lambda: pillow() + bytes(999)),
+    jpeg(
         "JPEG, extended frame of 8 bits",
         "its pixels",
         GPU,
         lambda: changed(pillow(), FRAME, 1, EXTENDED),
     ),
-    form("JPEG, chroma 4:1:1", "its pixels", CPU, lambda: sampled("411")),
-    form("JPEG, progressive", "its pixels", CPU, lambda: pillow(progressive=True)),
-    form("JPEG, CMYK", "converted to RGB", CPU, lambda: pillow("CMYK")),
-    form("JPEG, RGB without YCbCr", "its pixels", CPU, lambda: pillow(keep_rgb=True)),
-    form("JPEG, a scan per colour", "its pixels", CPU, separate_scans),
-    form("JPEG, height behind the samples", "its pixels, or an error", CPU, with_lines),
-    form(
+    jpeg("JPEG, chroma 4:1:1", "its pixels", CPU, lambda: sampled("411")),
+    jpeg("JPEG, progressive", "its pixels", CPU, lambda: pillow(progressive=True)),
+    jpeg("JPEG, CMYK", "converted to RGB", CPU, lambda: pillow("CMYK")),
+    jpeg("JPEG, RGB without YCbCr", "its pixels", CPU, lambda: pillow(keep_rgb=True)),
+    jpeg("JPEG, a scan per colour", "its pixels", CPU, separate_scans),
+    jpeg("JPEG, height behind the samples", "its pixels, or an error", CPU, with_lines),
+    jpeg(
         "JPEG, names of components that are not 1, 2, 3",
         "its pixels",
         CPU,
         lambda: changed(changed(pillow(), FRAME, 10, 0), SCAN, 5, 0),
     ),
-    form(
+    jpeg(
         "JPEG, arithmetic codes",
         "its pixels",
         CPU,
         lambda: changed(pillow(), FRAME, 1, ARITHMETIC),
     ),
-    form("JPEG, a restart marker is missing", "its pixels, or an error", CPU, without_a_restart),
-    form("JPEG, restart markers out of order", "its pixels, or an error", CPU, out_of_order),
-    form(
+    jpeg("JPEG, a restart marker is missing", "its pixels, or an error", CPU, without_a_restart),
+    jpeg("JPEG, restart markers out of order", "its pixels, or an error", CPU, out_of_order),
+    jpeg(
         "JPEG, restart marker without an interval",
         "its pixels, or an error",
         CPU,
         lambda: behind_last_samples(pillow(), b"\xff\xd0"),
     ),
-    form(
+    jpeg(
         "JPEG, fill bytes behind the samples",
         "its pixels",
         CPU,
         lambda: behind_last_samples(pillow(), b"\xff"),
     ),
-    form("JPEG, two frames", "its pixels, or an error", CPU, two_frames),
-    form("JPEG, cut off", "an error", "422 `corrupt_image`", lambda: pillow()[:-9]),
-    form(
+    jpeg("JPEG, two frames", "its pixels, or an error", CPU, two_frames),
+    jpeg("JPEG, cut off", "an error", "422 `corrupt_image`", lambda: pillow()[:-9]),
+    jpeg(
         "JPEG, 12 bits per sample",
         "its pixels",
         "415 `unsupported_media`",
         lambda: changed(pillow(), FRAME, 4, 12),
     ),
 ]
-JPEGS = [each.case for each in FORMS]
+JPEGS = [each.case for each in JPEG_CASES]
 FAULTS: dict[str, Answer] = {
     "declines": lambda pixels: None,
     "another size": lambda pixels: pixels[1:],
@@ -171,8 +171,8 @@ def same(one: Picture | str, other: Picture | str) -> bool:
     return one[1:] == other[1:] and np.array_equal(one.pixels, other.pixels)
 
 
-@pytest.mark.parametrize("given", FORMS, ids=lambda each: each.case.input)
-def test_only_plain_jpegs_go_to_the_gpu(given: Form) -> None:
+@pytest.mark.parametrize("given", JPEG_CASES, ids=lambda each: each.case.input)
+def test_only_plain_jpegs_go_to_the_gpu(given: JpegCase) -> None:
     gpu, data = Recording(), given.file()
     found, alone = outcome(data, gpu), outcome(data, None)
     happens = given.case.happens

@@ -37,6 +37,7 @@ OUTPUTS: dict[str, dict[str, tuple[int | None, ...]]] = {
 DEFAULTS = {
     ("retinaface-mnet025", "fp16"),
     ("retinaface-mnet025-1280", "fp16"),
+    ("retinaface-mnet025-1280x736", "fp16"),
     ("retinaface-r50", "fp32"),
     ("landmarks-64", "int8"),
     ("emotion-fer48", "fp16"),
