@@ -1,5 +1,7 @@
 """The processes that the settings configure, and the plans that each of them opens."""
 
+from collections.abc import Sequence
+
 from analysis.jpegs import select as decoders
 from analysis.limits import ImageLimits
 from analysis.plans import ModelPlan, ModelPlans, Rules
@@ -35,7 +37,7 @@ def layout_of(settings: Settings, models: FoundModels, replica: Replica) -> Layo
         settings.compute_capability,
         replica,
         settings.gpu_memory_bytes,
-        _jpeg_decoder(settings, bool(devices)),
+        _jpeg_decoder(settings, devices),
     )
 
 
@@ -81,13 +83,14 @@ def _plan(model: FoundModel, engine: Engine, device: bool) -> ModelPlan:
     return ModelPlan(model.plan, model.spec, batch)
 
 
-def _jpeg_decoder(settings: Settings, has_device: bool) -> str | None:
-    if settings.jpeg_decoder == "cpu":
+def _jpeg_decoder(settings: Settings, devices: Sequence[DevicePlans]) -> str | None:
+    name = settings.jpeg_decoder
+    if name == "cpu":
         return None
-    if not has_device:
+    decoders.check(name)
+    if not devices or (name in decoders.DECODERS and devices[0].gpu is None):
         raise EngineError(
-            f"EMOTIONS_JPEG_DECODER={settings.jpeg_decoder} needs the device process of a GPU; "
-            "set it to cpu"
+            f"EMOTIONS_JPEG_DECODER={name} needs a GPU and its device process, and the engine is "
+            "on the CPU or has no such process; set it to cpu"
         )
-    decoders.check(settings.jpeg_decoder)
-    return settings.jpeg_decoder
+    return name

@@ -27,7 +27,8 @@ def layout(plans: Path, **settings: Any) -> Layout:
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"jpeg_decoder": "nvimagecodec"}, "needs the device process of a GPU; set it to cpu"),
+        ({"jpeg_decoder": "nvimagecodec"}, "needs a GPU and its device process"),
+        ({"jpeg_decoder": "nvimagecodec", "device_process": True}, "needs a GPU and its device"),
         ({"jpeg_decoder": "nvjpeg", "device_process": True}, "there are: cpu, nvimagecodec"),
     ],
 )

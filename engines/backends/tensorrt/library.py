@@ -52,7 +52,10 @@ def load_library(name: str) -> Library:
     try:
         library = cast(Library, importlib.import_module(MODULES[name]))
     except (ImportError, OSError) as error:
-        raise GpuMissingError(f"the library of {name} is not installed here: {error}") from error
+        raise GpuMissingError(
+            f"the library of {name} is not installed here ({error}); docs/tensorrt.md shows how to "
+            "install it, and docker/Dockerfile.gpu builds an image with it"
+        ) from error
     version = tuple(int(part) for part in library.__version__.split(".")[:2])
     if name == "tensorrt" and not OLDEST <= version < TOO_NEW:
         raise EngineError(
