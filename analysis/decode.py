@@ -74,7 +74,7 @@ def open_picture(
     otherwise exceed `max_pixels`, or if its longer side keeps at least `side` pixels. With `side`,
     any other image of more than `KEPT_PIXELS` is decoded in full, and then divided by a whole
     number so that its longer side keeps at least that many pixels. `decoder` decodes the JPEGs that
-    `analysis.jpegs.offload` hands to it.
+    `analysis.jpegs.offload` selects.
 
     Raises:
         TooLargeError: more bytes, pixels or parts than allowed; nothing was decoded.

@@ -20,9 +20,9 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 class Gpu(NamedTuple):
     """A GPU or a MIG slice.
 
-    uuid: as in `nvidia-smi -L`; name: the slice's has its profile, e.g. `NVIDIA A100-SXM4-40GB MIG
-    1g.5gb`; capability: compute capability, e.g. `8.9`; memory: in bytes, that of the machine if
-    the GPU has none of its own.
+    uuid: as in `nvidia-smi -L`; name: that of a slice contains its profile, e.g. `NVIDIA
+    A100-SXM4-40GB MIG 1g.5gb`; capability: compute capability, e.g. `8.9`; memory: in bytes, the
+    machine's if GPU and CPU share it.
     """
 
     uuid: str
@@ -32,7 +32,7 @@ class Gpu(NamedTuple):
 
     @property
     def kind(self) -> tuple[str, str]:
-        """GPUs of one kind share plans."""
+        """Name and compute capability: GPUs of one kind share plans."""
         return self.name, self.capability
 
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from engines.errors import GpuMemoryError
 
 MIB = 1 << 20
-# What stays free besides weights and batches, whose sizes are known: kernels, which CUDA loads at
-# their first use, CUDA graphs, and what TensorRT keeps per execution context.
+# Memory that stays free for needs whose sizes are not known: kernels, which CUDA loads at their
+# first use, CUDA graphs, and the data of TensorRT's execution contexts.
 RESERVE = 256 * MIB
 ADVICE = "end other programs on the GPU, or use smaller models or fp16"
 
@@ -16,7 +16,7 @@ ADVICE = "end other programs on the GPU, or use smaller models or fp16"
 class Budget:
     """GPU memory in bytes, which all threads of a process share; a process uses one GPU.
 
-    `limit` is the most that its networks may take together, by default all that is free.
+    `limit` is the maximum for all of its networks together; by default there is none.
     """
 
     def __init__(self, limit: int | None = None) -> None:
@@ -41,7 +41,7 @@ class Budget:
             self.taken += needs[chosen]
 
     def release(self, size: int) -> None:
-        """Give back a reserved size, after the memory is freed."""
+        """Release a reserved size, after the memory is freed."""
         with self._lock:
             self.taken -= size
 
@@ -69,5 +69,5 @@ class Budget:
 
 
 def mib(size: int) -> str:
-    """Bytes as a number of MiB with one decimal place."""
+    """Format bytes as a number of MiB with one decimal place."""
     return f"{size / MIB:.1f}"

@@ -22,7 +22,7 @@ def load_engine(name: str, capability: str | None = None, memory: int | None = N
     """Return the engine `name`; its library is imported now.
 
     `capability`, e.g. `8.9`, is the compute capability that tensorrt-rtx compiles for; `memory` is
-    the budget of this process on its GPU, in bytes, by default what is free. A name like
+    the budget of this process on its GPU, in bytes; by default there is none. A name like
     "package.module:factory:argument" stands for the engine `factory(argument)`.
 
     Raises:
@@ -59,8 +59,8 @@ def choose(name: str, capability: str | None = None) -> Choice:
     """Return the engine `name`, or for `auto` the fastest one that can run here.
 
     With a GPU, `auto` is the first of `ON_GPU` whose library is installed and can use it. Otherwise
-    it is OpenVINO if that is installed, else ONNX Runtime. The reason says why each engine before
-    it is not used. Any other name never falls back to another engine.
+    it is OpenVINO if that is installed, else ONNX Runtime. The reason names the obstacle of each
+    engine before it. Any other name never falls back to another engine.
 
     Raises:
         EngineError: see `load_engine`.

@@ -1,8 +1,8 @@
-"""NVIDIA's nvImageCodec: the hardware decoder of a GPU, its cores, or libjpeg-turbo for tests.
+"""NVIDIA's nvImageCodec: the JPEG hardware of a GPU, its cores, or the CPU for tests.
 
 A100, A30, Ada, Hopper and Blackwell have hardware for JPEGs; elsewhere nvJPEG uses the GPU's cores,
-and a CPU thread for a part of the work. The library moves on to the next of its decoders where one
-cannot decode an image. Its own decoder on the CPU is left out: workers decode there.
+and a CPU thread for a part of the work. If one decoder of the library cannot decode an image, the
+library uses the next one. Its decoder for the CPU is left out, because workers decode there.
 """
 
 import importlib
@@ -18,10 +18,10 @@ from engines.errors import GpuMissingError, LibraryMissingError
 from engines.types import U8
 
 PACKAGE = "nvidia.nvimgcodec"
-# As libjpeg-turbo in workers does: colours are interpolated, and the transform is exact. Above zero
-# pixels the GPU decodes the Huffman codes, not the CPU.
+# As with libjpeg-turbo in workers, colours are interpolated and the transform is exact. With the
+# threshold 0, the GPU decodes the Huffman codes of images of any size, not the CPU.
 OPTIONS = ":fancy_upsampling=1 :fast_idct=0 nvjpeg_cuda_decoder:hybrid_huffman_threshold=0"
-# In the library's own order: hardware for JPEGs, then the cores.
+# In the library's order: hardware for JPEGs, then the cores.
 ON_GPU = ("HW_GPU_ONLY", "GPU_ONLY", "HYBRID_CPU_GPU")
 # Threads that the library adds, each with buffers and a CUDA stream.
 THREADS = 2

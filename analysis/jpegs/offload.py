@@ -1,4 +1,4 @@
-"""Hands a plain JPEG to the decoder of a GPU; libjpeg-turbo decodes what that declines."""
+"""Sends plain JPEGs to the decoder of a GPU; libjpeg-turbo decodes each that it declines."""
 
 import logging
 
@@ -11,15 +11,15 @@ from engines.errors import RunnerLostError
 from engines.types import U8
 
 log = logging.getLogger("emotions.worker")
-# Below, the way to the GPU and back costs the host as much as libjpeg-turbo does. Above, the shared
-# memory for the pixels of each worker would be too large; it has three bytes per pixel.
+# With fewer pixels, sending the image costs the host as much CPU time as libjpeg-turbo does. With
+# more, the shared memory of each worker would be too large: it has three bytes per pixel.
 LEAST_PIXELS, MOST_PIXELS = 256 * 256, 25_000_000
 
 
 def decode(decoder: JpegDecoder, data: bytes, width: int, height: int, divisor: int) -> U8 | None:
     """Decode a JPEG of `width` x `height` pixels, and divide its sides by `divisor`, 1, 2, 4 or 8.
 
-    Returns None if the GPU should not decode it, or did not; its errors are logged.
+    Return None if the image is not for the GPU, or if the GPU did not decode it. Log its errors.
 
     Raises:
         RunnerLostError: the process of the decoder ended.

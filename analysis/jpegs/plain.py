@@ -1,8 +1,8 @@
-"""Which JPEGs a GPU may decode: the plain ones, so that no decoder on a GPU sees an odd file.
+"""Selects the JPEGs that a GPU may decode: plain ones.
 
 NVIDIA's hardware decodes baseline JPEGs of the samplings below (nvJPEG's documentation, "Hardware
-Acceleration"; nvImageCodec, `extensions/nvjpeg/hw_decoder.cpp`). Decoders differ in what they make
-of all else: colours without YCbCr, gaps among the restart markers, bytes that belong to nothing.
+Acceleration"; nvImageCodec, `extensions/nvjpeg/hw_decoder.cpp`). Decoders give different results
+for unusual JPEGs: colours without YCbCr, missing restart markers, bytes outside all segments.
 """
 
 import re
@@ -24,7 +24,7 @@ YCBCR_IN_ADOBE = 1
 MARKER_AMONG_SAMPLES = re.compile(rb"\xff([^\x00])")
 
 
-class _OddError(Exception):
+class _NotPlainError(Exception):
     """The JPEG is not plain."""
 
 
@@ -36,7 +36,7 @@ def is_plain(data: bytes) -> bool:
     """
     try:
         _check(data)
-    except (_OddError, struct.error, IndexError):
+    except (_NotPlainError, struct.error, IndexError):
         return False
     return True
 
@@ -65,7 +65,7 @@ def _check(data: bytes) -> None:
 
 def _require(condition: bool) -> None:
     if not condition:
-        raise _OddError
+        raise _NotPlainError
 
 
 def _frame(body: bytes) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""A JPEG decoder that may fail: it declines then, and is opened again when it decodes nothing."""
+"""A JPEG decoder that may fail. It then declines, and is opened again if it decodes nothing."""
 
 import logging
 import time
@@ -23,7 +23,7 @@ class ReopeningDecoder:
         """Open the decoder.
 
         Raises:
-            Exception: that of `opened`.
+            Exception: `opened` failed.
         """
         self._opened, self._clock = opened, clock
         self._decoder: BatchDecoder | None = opened()
@@ -49,7 +49,7 @@ class ReopeningDecoder:
 
     def _close(self) -> None:
         self._decoder, self._next_attempt = None, self._clock() + PAUSE_S
-        log.warning("the GPU decodes no JPEG any more; workers decode them until it does")
+        log.warning("the GPU decodes no JPEGs any more; workers decode them meanwhile")
 
     def _reopen(self) -> BatchDecoder | None:
         if self._clock() < self._next_attempt:

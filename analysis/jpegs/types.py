@@ -1,4 +1,4 @@
-"""Protocols of JPEG decoders, from the one of a worker to the one that fills a GPU."""
+"""Protocols of JPEG decoders: for one image in a worker, and for batches on a GPU."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -13,8 +13,8 @@ class JpegDecoder(Protocol):
     def decode(self, data: bytes, width: int, height: int) -> U8 | None:
         """Decode a JPEG of this size, of the form that `analysis.jpegs.plain` describes.
 
-        Returns RGB pixels (h, w, 3) uint8 as they are stored, which EXIF does not turn; the memory
-        is valid until the next call. None: it declines, and libjpeg-turbo decodes the image.
+        Return RGB pixels (h, w, 3) uint8 as they are stored, before EXIF turns them; the memory is
+        valid until the next call. Return None to decline: libjpeg-turbo then decodes the image.
 
         Raises:
             RunnerLostError: the process of the decoder ended.

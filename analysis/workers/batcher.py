@@ -5,10 +5,10 @@ copied. A free slot takes all waiting requests at once, without waiting for more
 free, requests collect for the next batch.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from types import MappingProxyType
@@ -18,6 +18,8 @@ import msgspec
 from analysis.workers.channel import Channel
 from analysis.workers.remote import Reply
 from engines.types import Array
+
+log = logging.getLogger("emotions.device")
 
 
 @dataclass(slots=True, eq=False)
@@ -38,9 +40,18 @@ class QueuedRows:
         self.size = self.size or len(self.rows)
 
     def reply(self, reply: Reply, outputs: Mapping[str, Array] = MappingProxyType({})) -> None:
-        """Send the outputs, or the error, to the worker."""
-        with suppress(OSError):  # the worker has ended
+        """Send the outputs, or the error, to the worker.
+
+        Without memory or descriptors for it, the connection is closed: the worker would wait for
+        ever. It connects again.
+        """
+        try:
             self.channel.send(msgspec.msgpack.encode(reply), outputs)
+        except ConnectionError:  # the worker has ended
+            return
+        except OSError as error:
+            log.error("a worker gets no answer: %s", error)
+            self.channel.hang_up()
 
 
 class Batcher:

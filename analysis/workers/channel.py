@@ -1,5 +1,6 @@
 """Messages between two processes: arrays in shared memory, and a note of bytes over a socket."""
 
+import errno
 import mmap
 import os
 import socket
@@ -72,7 +73,8 @@ class Channel:
         """Send a note and arrays; arrays are copied, unless they are there already.
 
         Raises:
-            OSError: the other end is closed, or its queue is full.
+            OSError: the other end is closed, its queue is full, or there is no memory or
+                descriptor for the arrays.
         """
         places, size = _layout(arrays)
         self._reserve(size)
@@ -102,14 +104,19 @@ class Channel:
 
         Raises:
             TimeoutError: no message within `seconds`; BlockingIOError if `seconds` is 0.
-            EOFError, OSError: the other end is closed.
+            EOFError, OSError: the other end is closed, or the memory of the message is lost.
         """
         if self._socket.gettimeout() != seconds:  # a system call
             self._socket.settimeout(seconds)
-        data, descriptors, _, _ = socket.recv_fds(self._socket, LONGEST, 1, socket.MSG_CMSG_CLOEXEC)
+        flags = socket.MSG_CMSG_CLOEXEC
+        data, descriptors, found, _ = socket.recv_fds(self._socket, LONGEST, 1, flags)
         for descriptor in descriptors:
-            self._theirs = mmap.mmap(descriptor, 0)
-            os.close(descriptor)
+            try:
+                self._theirs = mmap.mmap(descriptor, 0)
+            finally:
+                os.close(descriptor)
+        if found & socket.MSG_CTRUNC:
+            raise OSError(errno.EMFILE, "no descriptor is left for the memory of a message")
         if not data:
             raise EOFError("the other end is closed")
         header = _DECODER.decode(data)
@@ -135,8 +142,12 @@ class Channel:
         size = _aligned(size)
         self._placed = None
         descriptor = os.memfd_create("emotions")
-        os.ftruncate(descriptor, size)
-        self._mine = mmap.mmap(descriptor, size)
+        try:
+            os.ftruncate(descriptor, size)
+            self._mine = mmap.mmap(descriptor, size)
+        except (OSError, ValueError):
+            os.close(descriptor)
+            raise
         if self._unsent_descriptor is not None:
             os.close(self._unsent_descriptor)
         self._unsent_descriptor = descriptor

@@ -1,4 +1,4 @@
-"""One thread of a device process: it decodes the JPEGs of all workers, and sends their pixels."""
+"""One thread of a device process: it decodes the JPEGs of all workers and sends the pixels."""
 
 import logging
 import os
@@ -15,15 +15,15 @@ from analysis.workers.heartbeats import Heartbeats
 from analysis.workers.remote import JPEGS, Reply
 
 log = logging.getLogger("emotions.device")
-# Pixels of one batch, apart from its last image. They take three bytes each on the GPU, and about
-# as many again while they are decoded.
+# Pixels of one batch without its last image. They take three bytes each on the GPU, and about three
+# more while they are decoded.
 BATCH_PIXELS = 32_000_000
 
 
 class DecoderThread:
     """Owns a decoder; `ready` is set when it has decoded a first image.
 
-    Where it fails or declines, the workers decode the images.
+    If it fails or declines, the workers decode the images.
     """
 
     def __init__(self, name: str, batcher: Batcher) -> None:
@@ -36,7 +36,7 @@ class DecoderThread:
         threading.Thread(target=self._work, daemon=True, name=JPEGS).start()
 
     def _work(self) -> None:
-        """Open the decoder and serve; if it cannot be opened, the process ends."""
+        """Open the decoder and decode batches; if it cannot be opened, the process ends."""
         try:
             self._heartbeats.beat(self._number)
             decoder = ReopeningDecoder(partial(load_decoder, self._name))

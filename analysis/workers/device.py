@@ -1,7 +1,7 @@
 """`python -m analysis.workers.device LISTENER`: a GPU's process, which runs all networks.
 
-Its main thread queues the requests of the workers. Each network has threads of its own, which merge
-the requests into batches and run them, and so has the JPEG decoder, if there is one.
+Its main thread queues the requests of the workers. Each network has its own threads, which merge
+the requests into batches and run them. So does the JPEG decoder, if there is one.
 """
 
 import logging
@@ -62,7 +62,7 @@ def _start_threads(setup: Setup, heartbeats: Heartbeats) -> dict[str, Batcher]:
         for _ in range(THREADS)
     ]
     if setup.jpeg_decoder is not None:
-        # Slots of its own: it does not wait for networks, nor they for it.
+        # Separate slots: the decoder and the networks do not wait for each other.
         batchers[JPEGS] = Batcher(BATCH_PIXELS, threading.Semaphore(THREADS))
         threads += [DecoderThread(setup.jpeg_decoder, batchers[JPEGS]) for _ in range(THREADS)]
     for number, thread in enumerate(threads, 1):

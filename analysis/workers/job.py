@@ -30,7 +30,7 @@ class Job:
     cancelled: bool = False
 
     def accuse(self) -> None:
-        """Make the image a suspect, which the GPU does not decode."""
+        """Make the image a suspect; the CPU decodes it from now on."""
         self.suspect, self.input = True, self.input._replace(trusted=False)
 
     def finish(self, outcome: Result | ServiceError) -> None:

@@ -26,10 +26,10 @@ class DevicePlans(NamedTuple):
 class Layout:
     """The processes of the pool of one replica.
 
-    On a CPU each worker has networks of its own. In front of GPUs, one device process per GPU or
+    On a CPU each worker runs its own networks. In front of GPUs, one device process per GPU or
     MIG slice runs the networks, and merges the rows of its workers into batches.
 
-    plans: those of the first GPU, or of all workers without a device; workers: how many; devices:
+    plans: for the first GPU, or for all workers without a device; workers: how many; devices:
     one entry per device process; isolated: whether workers are processes, not threads; capability,
     gpu_memory, jpeg_decoder: see `Setup`.
     """

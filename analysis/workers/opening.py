@@ -1,4 +1,4 @@
-"""The runners of a device process open together: none takes the memory that another needs."""
+"""Opens the runners of a device process together: none takes the memory that another needs."""
 
 import threading
 
@@ -6,8 +6,8 @@ import threading
 class Opening:
     """Lets the threads of a device process open their runners, and try again with smaller batches.
 
-    A runner takes what its largest batches need. Without agreement the first ones would leave
-    nothing to the others, and the process could never serve all networks.
+    A runner takes the memory that its largest batches need. Alone, the first runners would leave
+    none to the others, and the process could never serve all networks.
     """
 
     def __init__(self, runners: int) -> None:
@@ -19,7 +19,7 @@ class Opening:
     def again(self, *, opened: bool, reducible: bool) -> bool:
         """Wait until all have tried; return whether all must close their runners and try again.
 
-        `opened`: this thread has a runner; `reducible`: it can do with fewer batch sizes.
+        `opened`: this thread has a runner; `reducible`: it can leave out a batch size.
         """
         with self._lock:
             self._refused |= not opened

@@ -1,6 +1,7 @@
 """The pool of workers as a coroutine from an image to its result."""
 
 import asyncio
+import resource
 import time
 from functools import partial
 
@@ -35,6 +36,7 @@ class Pipeline:
 
     def start(self) -> None:
         """Start the workers; call this in the event loop that `analyze` runs in."""
+        _raise_file_limit()
         self.pool.start(asyncio.get_running_loop())
 
     async def close(self) -> None:
@@ -82,3 +84,12 @@ def _settle(future: asyncio.Future[Result | ServiceError], found: Result | Servi
     """Set the result, unless the task that waits for it has just been cancelled."""
     if not future.done():
         future.set_result(found)
+
+
+def _raise_file_limit() -> None:
+    """Raise the limit of open files to its maximum, also for the workers that start after this.
+
+    Each connection of a client uses one, and each worker many: a dozen or more in its device.
+    """
+    _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))

@@ -252,7 +252,7 @@ class Pool:
         self._observers.notify(lambda observer: observer.images_dropped("gone", cancelled))
 
     def _sweep(self) -> None:
-        """Kill processes that hang, and look after the images that wait, at regular intervals."""
+        """Kill processes that hang, move suspects and drop late images, at regular intervals."""
         if self._closing:
             return
         self.loop.call_later(SWEEP_S, self._sweep)

@@ -26,7 +26,7 @@ log = logging.getLogger("emotions.device")
 class RunnerThread:
     """Owns a runner of one network; `ready` is set when the runner is open.
 
-    If the GPU's memory is short, the runner opens with fewer batch sizes, until the process ends.
+    If the GPU's memory is short, the runner has fewer batch sizes until the process ends.
     """
 
     def __init__(self, engine: Engine, plan: ModelPlan, batcher: Batcher, opening: Opening) -> None:
@@ -82,7 +82,7 @@ class RunnerThread:
         return _required(found)
 
     def _open_or_refuse(self) -> Runner | GpuMemoryError:
-        """Open the runner and run one row, which loads what the engine has left for later."""
+        """Open the runner and run one row, because an engine may load kernels at the first run."""
         self._heartbeats.beat(self._number)
         row = np.zeros((1, *self._spec.input_shape), np.uint8)
         try:

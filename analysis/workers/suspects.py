@@ -1,4 +1,4 @@
-"""Images that were on a device when it ended, and the devices that do not come back."""
+"""What happens to images that were on a device when it ended, if the device does not come back."""
 
 from collections.abc import Sequence
 from itertools import cycle
@@ -7,15 +7,15 @@ from analysis.workers.types import Group
 
 # Interval of the pool's sweeps.
 SWEEP_S = 0.25
-# A device without a ready worker for this many sweeps, which are 5 s, may be lost. Its images wait
-# no longer for it, since they have a deadline.
+# A device may be lost if it has had no ready worker for this many sweeps (5 s). Its images then run
+# on other devices, since they have a deadline.
 PATIENCE = 20
 
 
 def move_suspects(groups: Sequence[Group]) -> None:
     """Divide the suspects of absent devices among groups with ready workers; call it at each sweep.
 
-    Until then they wait for their own device: an image that ends devices should not end others.
+    Before, they wait for their own device, because an image that ended it could end others, too.
     """
     hosts = [group for group in groups if group.ready]
     for group in groups:

@@ -124,9 +124,9 @@ class Worker:
 class Group:
     """The workers that share a device, or one worker without a device.
 
-    `suspects` are images that were on the device when it ended, or on another device that did not
-    come back. They run here one at a time, and no other image runs meanwhile; `retrying` is the
-    worker that has one of them. `absent` is the number of sweeps since a worker was ready.
+    `suspects` are images that were on this device, or on one that did not come back, when it ended.
+    They run here one at a time, and no other image runs meanwhile; `retrying` is the worker that
+    has one of them. `absent` is the number of sweeps since a worker was ready.
     """
 
     device: DeviceHandle | None = None

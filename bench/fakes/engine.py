@@ -24,8 +24,8 @@ GPU = Gpu("GPU-fake", "a fake GPU", "0.0", 16 << 30)
 class FakeRunner(Runner):
     """Gives every row the same answer; calls `spend` with the task and the number of rows.
 
-    A row of a larger detector counts as many rows of 640x640. As on a GPU, whose pinned memory is
-    allocated once, the input has memory of its own.
+    A row of a larger detector counts as several rows of 640x640. The memory of the input is
+    allocated once, as the pinned memory of a GPU is.
     """
 
     def __init__(

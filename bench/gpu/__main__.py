@@ -1,6 +1,6 @@
 """`python -m bench.gpu`: the first hour on a GPU, in stages of at most ten minutes each.
 
-Runs the stages in their order until one stops, and writes what they find to one file. A stage that
+Runs the stages in their order until one stops, and writes their findings to one file. A stage that
 cannot run here is skipped. `--stage` runs only some, again if need be; `--rehearsal` runs all on
 the CPU. `--verify FILE` checks a file, `--show FILE` prints its tables.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.gpu.day import DECODER, STAND_IN_DECODER, Day
 from bench.gpu.machine import machine
-from bench.gpu.results import Result, ResultError, load, save
+from bench.gpu.results import DayResult, ResultError, load, save
 from bench.gpu.run import run
 from bench.gpu.show import show
 from bench.gpu.signing import check, seal
@@ -70,11 +70,11 @@ def _run(given: argparse.Namespace) -> int:
     return int(stopped)
 
 
-def _begun(path: Path, rehearsal: bool) -> Result:
+def _begun(path: Path, rehearsal: bool) -> DayResult:
     """The file to continue, or a new one; never one of another machine, commit or kind."""
     today, here = str(datetime.datetime.now(datetime.UTC).date()), machine()
     if not path.exists():
-        return Result(today, rehearsal, here)
+        return DayResult(today, rehearsal, here)
     result = load(path)
     check(result)
     if (result.machine, result.rehearsal) != (here, rehearsal):

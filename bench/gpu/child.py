@@ -1,7 +1,7 @@
 """`python -m bench.gpu.child STAGE FILE`: one stage, in a process that may crash or hang.
 
-The options come on stdin as JSON. The file has what was found so far, so that a stage that is
-killed keeps its figures.
+The options come on stdin as JSON. The file has all findings so far, so that a stage that is killed
+keeps its figures.
 """
 
 import signal

@@ -1,4 +1,4 @@
-"""What the stages of a GPU day share: their options, and the engines that they measure."""
+"""The options of all stages of a GPU day, and the engines that the stages measure."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -27,11 +27,11 @@ PRECISIONS: tuple[Precision, ...] = ("fp16", "fp32", "int8")
 
 
 class Skipped(Exception):  # noqa: N818  (no error)
-    """A stage cannot run on this machine; the message says why."""
+    """A stage cannot run on this machine; the message has the reason."""
 
 
 class Day(msgspec.Struct, frozen=True):
-    """The options of all stages, which run in processes of their own.
+    """The options of all stages, each of which runs in a separate process.
 
     engines: by default those for GPUs; models: by default those in use; seconds: per figure of a
     network; most: the largest batch; clients: of loads; jpeg_decoder: see the setting. Plans lie in
@@ -73,7 +73,7 @@ def _text(value: object) -> str:
 
 
 class Stage(NamedTuple):
-    """A part of the day, of at most `limit_s` seconds; `look`: what to look at if it stops."""
+    """A part of the day, of at most `limit_s` seconds; `look`: where to look if it stops."""
 
     name: str
     about: str
@@ -122,12 +122,12 @@ def with_precision(day: Day, precision: Precision) -> list[Engine]:
 
 
 def running(given: dict[str, str]) -> AbstractContextManager[Serving]:
-    """Run a service with these settings; its log goes into that of the stage."""
+    """Run a service with these settings; its log is appended to the log of the stage."""
     return serving(sys.stderr.buffer, **given)
 
 
 def service_settings(day: Day, engine: Engine) -> dict[str, str]:
-    """What a service is started with: the engine behind a device process, in fp16.
+    """The settings of a service: the engine in a device process, in fp16.
 
     A rehearsal uses the default precision of its engine, whose plans exist.
     """

@@ -18,7 +18,7 @@ from analysis.jpegs.select import load_decoder
 from analysis.jpegs.types import BatchDecoder, JpegDecoder
 from analysis.limits import ImageLimits
 from analysis.workers.decoder_thread import BATCH_PIXELS
-from bench.gpu.day import Day
+from bench.gpu.day import STAND_IN_DECODER, Day
 from bench.gpu.decoder_alone import served
 from bench.gpu.results import Figure, Finding, Parity, Problem
 from bench.inputs.scenes import MIXED, ONE_FACE, scene
@@ -34,7 +34,6 @@ SCENES = (ONE_FACE, "1920x1080, 5 faces", LARGE)
 # Mean difference from libjpeg-turbo, in levels of 255. Colours of single pixels at edges may differ
 # by more, because libraries enlarge them in different ways.
 MOST = 1.0
-ON_CPU = "analysis.jpegs.nvimagecodec:NvImageCodec:cpu"
 # Rounds of one measurement of CPU time; its median counts.
 ROUNDS = 25
 
@@ -109,7 +108,7 @@ def worker_table(decoder: JpegDecoder, scenes: Sequence[str] = SCENES) -> Iterat
 
 def main() -> None:
     """Print the table and where it was measured."""
-    with served(*sys.argv[1:2] or [ON_CPU]) as decoder:
+    with served(*sys.argv[1:2] or [STAND_IN_DECODER]) as decoder:
         print(*worker_table(decoder), sep="\n")
     print(f"\n{machine()}")
 

@@ -23,7 +23,7 @@ LONGEST_GAP_S = 10.0
 
 
 def faults(day: Day) -> Iterator[Finding]:
-    """Yield how each kill went: no request may fail, and answers must come again."""
+    """Yield the effect of each kill: no request may fail, and answers must resume."""
     after_s = 3 * day.load_s  # the new process opens all plans
     for engine in usable(day):
         with running(service_settings(day, engine)) as server:
@@ -50,7 +50,7 @@ def processes(pid: int, module: str) -> list[int]:
 
 
 def verdict(name: str, result: Result) -> Iterator[Finding]:
-    """Yield the longest time without an answer, and what went wrong."""
+    """Yield the longest time without an answer, and the problems."""
     times = sorted([0.0, *(answer.at for answer in result.answers), result.elapsed])
     gap = max(later - earlier for earlier, later in pairwise(times))
     values = {"answers": float(result.sent), "failed": float(result.failed), "gap_s": round(gap, 2)}

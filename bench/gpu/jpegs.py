@@ -1,4 +1,4 @@
-"""Stage `jpegs`: the service with decoding on the GPU: its rates, and damaged and hostile files."""
+"""Stage `jpegs`: rates of the service with decoding on the GPU, and damaged and hostile files."""
 
 import random
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def jpegs(day: Day) -> Iterator[Finding]:
 
 
 async def wrong_answers(url: str, calls: list[Call]) -> list[str]:
-    """Send each request once; say which answers have another status than expected."""
+    """Send each request once; return the answers whose status is not the expected one."""
     connection, wrong = Connection(url), []
     for call in calls:
         reply = await connection.send(call.content)

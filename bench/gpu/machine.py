@@ -1,4 +1,4 @@
-"""What a result states of its machine: GPUs, driver, libraries, and the commit of the code."""
+"""The machine of a result: GPUs, driver, libraries, and the commit of the code."""
 
 import importlib
 import subprocess
@@ -18,7 +18,7 @@ UNKNOWN = "unknown"
 
 
 def machine() -> Machine:
-    """Look at this machine. Nothing of it needs a GPU."""
+    """Describe this machine, with or without a GPU."""
     commit = _git("rev-parse", "HEAD")
     return Machine(
         cpu_name(),
@@ -57,7 +57,7 @@ def libraries() -> dict[str, str]:
 
 
 def _git(*arguments: str) -> str | None:
-    """What git says; None without git or a repository, such as in a container."""
+    """The output of git; None without git or a repository, such as in a container."""
     command = ["git", "-C", str(ROOT), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603

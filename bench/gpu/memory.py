@@ -1,4 +1,4 @@
-"""Stage `memory`: what the networks take, two services on one GPU, and too small budgets."""
+"""Stage `memory`: memory of the networks, two services on one GPU, and too small budgets."""
 
 import asyncio
 import importlib
@@ -17,7 +17,7 @@ from bench.measure.service import Serving, warm_up
 from engines.gpus import Gpu, restrict
 from engines.memory import MIB
 
-# Shares of the GPU: each of two services, and one that has to make do with small batches.
+# Shares of the GPU: for each of two services, and for one that has only small batches.
 HALF, LITTLE = 0.4, 0.1
 TOO_LITTLE = MIB
 SETTING = "EMOTIONS_GPU_MEMORY_BYTES"
@@ -41,7 +41,7 @@ def memory(day: Day) -> Iterator[Finding]:
 
 
 def served(day: Day, gpu: Gpu, name: str, *services: dict[str, str]) -> Iterator[Finding]:
-    """Yield what services take while they are loaded at the same time; no request may fail."""
+    """Yield the memory of services that are loaded at the same time; no request may fail."""
     before, calls = used(gpu), requests(day.scenes[0])
     with ExitStack() as stack:
         servers = [stack.enter_context(running(given)) for given in services]

@@ -1,8 +1,8 @@
-"""The sentence of the README about GPUs: made from the committed result, or that there is none."""
+"""The sentence of the README about GPUs, made from the committed result if there is one."""
 
 from pathlib import Path
 
-from bench.gpu.results import Result, ResultError, load
+from bench.gpu.results import DayResult, ResultError, load
 from bench.gpu.signing import check
 from bench.inputs.scenes import ONE_FACE
 from engines.select import ON_GPU
@@ -12,7 +12,7 @@ NONE = (
     "The graphs are verified with TensorRT-RTX's compiler on a CPU; "
     "[no GPU has run them yet](docs/tensorrt.md)."
 )
-# The stages without which nothing may be said.
+# The stages that must have passed before a result is quoted.
 NEEDED = ("inventory", "plans-fp16", "networks-fp16", "load", "faults")
 
 
@@ -37,7 +37,7 @@ def sentence(path: Path = COMMITTED) -> str:
     )
 
 
-def check_quotable(result: Result) -> None:
+def check_quotable(result: DayResult) -> None:
     """Check that a result is whole, of a real GPU, and of committed files.
 
     Raises:
@@ -47,7 +47,7 @@ def check_quotable(result: Result) -> None:
     if result.rehearsal or not result.machine.gpus:
         raise ResultError("it is a rehearsal; only a result of a real GPU is quoted")
     if not result.machine.clean:
-        raise ResultError("the files were not those of the commit; commit them and run again")
+        raise ResultError("files differed from the commit; commit them and run again")
     needed = [stage for stage in result.stages if stage.name in NEEDED]
     for stage in needed:
         engines = stage.options.get("engines", "tensorrt").split(", ")
@@ -59,7 +59,7 @@ def check_quotable(result: Result) -> None:
         raise ResultError(f"these stages did not pass: {', '.join(missing)}")
 
 
-def _rate(result: Result) -> float:
+def _rate(result: DayResult) -> float:
     """Images per second of the service under load, on its best engine."""
     (load_stage,) = (stage for stage in result.stages if stage.name == "load")
     rates = [

@@ -13,11 +13,11 @@ State = Literal["go", "stop", "skipped"]
 
 
 class ResultError(Exception):
-    """A result file that is unreadable, changed, or of another machine; the message says which."""
+    """A result file that is unreadable, changed, or of another machine."""
 
 
 class Figure(msgspec.Struct, frozen=True, tag=True):
-    """Measured values by unit, such as `ms` or `images_per_s`; `name` says of what."""
+    """Measured values by unit, such as `ms` or `images_per_s`; `name` is what was measured."""
 
     name: str
     values: dict[str, float]
@@ -40,9 +40,9 @@ Finding = Figure | Parity | Problem
 
 
 class StageResult(msgspec.Struct, frozen=True):
-    """A stage: `reason` says why it stopped or was skipped, `look` where to look then.
+    """A stage: `reason` is why it stopped or was skipped, `look` where to look then.
 
-    options: those of `bench.gpu.day.Day` that were not the usual ones.
+    options: the options of `bench.gpu.day.Day` that differed from the defaults.
     """
 
     name: str
@@ -64,7 +64,7 @@ class GpuFound(msgspec.Struct, frozen=True):
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """Where the stages ran. `clean`: whether the files were those of the commit."""
+    """Where the stages ran. `clean`: whether no file differed from the commit."""
 
     cpu: str
     cores: int
@@ -75,7 +75,7 @@ class Machine(msgspec.Struct, frozen=True):
     clean: bool
 
 
-class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DayResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file. A rehearsal ran on fakes and can never be quoted."""
 
     date: str
@@ -86,7 +86,7 @@ class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str = ""
     signature: str = ""
 
-    def with_stage(self, stage: StageResult) -> "Result":
+    def with_stage(self, stage: StageResult) -> "DayResult":
         """The same with this stage instead of an earlier run of it; seals are gone."""
         others = tuple(each for each in self.stages if each.name != stage.name)
         return msgspec.structs.replace(self, stages=(*others, stage), sha256="", signature="")
@@ -94,26 +94,26 @@ class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def canonical(self) -> bytes:
         """The bytes that are hashed and signed: everything but the seals, keys sorted.
 
-        They are those of the file that is read again, where 1 of a float is 1.0.
+        The result is encoded and decoded first, as a reader sees it: 1 may become the float 1.0.
         """
         plain = msgspec.structs.replace(self, sha256="", signature="")
-        as_read = msgspec.json.decode(msgspec.json.encode(plain), type=Result)
+        as_read = msgspec.json.decode(msgspec.json.encode(plain), type=DayResult)
         return msgspec.json.encode(as_read, order="sorted")
 
 
-def load(path: Path) -> Result:
+def load(path: Path) -> DayResult:
     """Read a file; `bench.gpu.signing.check` checks it.
 
     Raises:
         ResultError: it cannot be read, or is not such a file.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Result)
+        return msgspec.json.decode(path.read_bytes(), type=DayResult)
     except (OSError, msgspec.DecodeError) as error:
         raise ResultError(f"{path} is not a result of bench.gpu: {error}") from error
 
 
-def save(result: Result, path: Path) -> None:
+def save(result: DayResult, path: Path) -> None:
     """Write a file for people and programs, all or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary:

@@ -1,4 +1,4 @@
-"""Runs the stages of a GPU day, each in a process of its own and within its time."""
+"""Runs the stages of a GPU day, each in a separate process and within its time."""
 
 import os
 import signal

@@ -18,11 +18,11 @@ DEVICE = VICTIMS["device process"]
 
 
 def several(day: Day) -> Iterator[Finding]:
-    """Yield the rate of all GPUs, how the loss of a device process went, and that of one GPU."""
+    """Yield the rates of all GPUs and of one, and the effect of the loss of a device process."""
     engine = usable(day)[0]
     gpus = engine.gpus()
     if len(gpus) < 2:
-        raise Skipped(f"{len(gpus)} GPU(s) or slices here; it takes two")
+        raise Skipped(f"{len(gpus)} GPU(s) or slices here; two are needed")
     if len(one_per_kind(gpus)) > 1:
         yield from _build(day, engine)
     yield from _rate(day, engine, gpus, lose=True)

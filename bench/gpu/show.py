@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from bench.gpu.results import Figure, Machine, Parity, Result
+from bench.gpu.results import DayResult, Figure, Machine, Parity
 from bench.measure.output import header, row
 
 
-def show(result: Result) -> Iterator[str]:
+def show(result: DayResult) -> Iterator[str]:
     """Yield the machine, the state of each stage, and the tables of figures and parities."""
     yield f"{'**Rehearsal without a GPU.** ' if result.rehearsal else ''}{result.date}"
     yield from _machine(result.machine)

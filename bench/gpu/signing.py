@@ -12,13 +12,13 @@ from pathlib import Path
 
 import msgspec
 
-from bench.gpu.results import Result, ResultError
+from bench.gpu.results import DayResult, ResultError
 
-# What a signature is for: one made for another purpose does not fit.
+# The purpose of a signature: one that was made for another purpose is not valid.
 NAMESPACE = "emotions-gpu-day"
 
 
-def seal(result: Result, key: Path | None = None) -> Result:
+def seal(result: DayResult, key: Path | None = None) -> DayResult:
     """Return the result with its hash and, with a private key or a public one of an agent, signed.
 
     Raises:
@@ -30,7 +30,7 @@ def seal(result: Result, key: Path | None = None) -> Result:
     return msgspec.structs.replace(result, sha256=digest, signature=signature)
 
 
-def check(result: Result, signers: Path | None = None) -> str:
+def check(result: DayResult, signers: Path | None = None) -> str:
     """Check hash and signature; return who signed, or "nobody".
 
     `signers` is a file of allowed signers, see ssh-keygen(1). Without it a signature by any key is
@@ -41,7 +41,7 @@ def check(result: Result, signers: Path | None = None) -> str:
     """
     content = result.canonical()
     if hashlib.sha256(content).hexdigest() != result.sha256:
-        raise ResultError("the content is not that of the sha256: it was changed or cut")
+        raise ResultError("the content does not match its sha256: it was changed or cut")
     if not result.signature:
         if signers is not None:
             raise ResultError("it is not signed")

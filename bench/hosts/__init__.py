@@ -1,1 +1,1 @@
-"""What a whole host with GPUs would deliver: a calculation from measured and published figures."""
+"""Images per second of whole hosts with GPUs, calculated from measured and published figures."""

@@ -1,4 +1,4 @@
-"""What an image costs on the CPU: measured by `bench.hosts.measure`, kept in a JSON file."""
+"""CPU time per image, measured by `bench.hosts.measure` and kept in a JSON file."""
 
 from pathlib import Path
 

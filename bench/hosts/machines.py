@@ -28,8 +28,8 @@ PCIE_5 = 54.8
 PCIE_4 = PCIE_5 / 2
 
 
-class Gpu(NamedTuple):
-    """A GPU: see above. `engines`: its JPEG decoders; 0 if the units of the networks decode."""
+class GpuModel(NamedTuple):
+    """A type of GPU: see above. `engines`: its JPEG decoders; 0 if its cores decode."""
 
     name: str
     resnet50: float
@@ -48,19 +48,19 @@ class Host(NamedTuple):
     name: str
     cores: int
     gpus: int
-    gpu: Gpu
+    gpu: GpuModel
 
 
 # The known GPU: `bench.fakes.device.Cost` has times of RetinaFace on it. MLPerf v0.7, T4x1_TRT.
-T4 = Gpu("T4", 6_035.57, PCIE_4, 0)
+T4 = GpuModel("T4", 6_035.57, PCIE_4, 0)
 GPUS = {
     gpu.name: gpu
     for gpu in (
-        Gpu("L4", 12_881.7, PCIE_4, 4),  # v3.1, L4x1_TRT
-        Gpu("A10", 13_805.2, PCIE_4, 0),  # v1.1, A10x1_TRT
-        Gpu("A100", A100, PCIE_4, 5),  # v3.0, DGX-A100_A100-SXM-80GBx1_TRT
-        Gpu("H100", 88_714.3, PCIE_5, 7),  # v4.0, DGX-H100_H100-SXM-80GBx1_TRT
-        Gpu("H200", 756_960 / 8, PCIE_5, 7),  # v4.1, H200-SXM-141GBx8_TRT
+        GpuModel("L4", 12_881.7, PCIE_4, 4),  # v3.1, L4x1_TRT
+        GpuModel("A10", 13_805.2, PCIE_4, 0),  # v1.1, A10x1_TRT
+        GpuModel("A100", A100, PCIE_4, 5),  # v3.0, DGX-A100_A100-SXM-80GBx1_TRT
+        GpuModel("H100", 88_714.3, PCIE_5, 7),  # v4.0, DGX-H100_H100-SXM-80GBx1_TRT
+        GpuModel("H200", 756_960 / 8, PCIE_5, 7),  # v4.1, H200-SXM-141GBx8_TRT
     )
 }
 # vCPUs and GPUs as the providers list them: Compute Engine, "Accelerator-optimized machine family";

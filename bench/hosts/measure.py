@@ -18,6 +18,7 @@ from analysis.detection import fill
 from analysis.jpegs.select import load_decoder
 from bench.fakes.device import Cost
 from bench.gpu import decoding
+from bench.gpu.day import STAND_IN_DECODER
 from bench.gpu.decoder_alone import served
 from bench.host.rounds import EIGHT_FACES, ROWS
 from bench.hosts.costs import Costs, Measured
@@ -110,8 +111,8 @@ def front_ms(body: bytes, rounds: int) -> float:
     Raises:
         EngineError: nvImageCodec is not installed.
     """
-    load_decoder(decoding.ON_CPU)
-    with served(decoding.ON_CPU) as decoder:
+    load_decoder(STAND_IN_DECODER)
+    with served(STAND_IN_DECODER) as decoder:
         opened = partial(open_picture, body, decoding.LIMITS, decoder=decoder)
         return round(min(decoding.cpu_ms(opened) for _ in range(rounds)), 3)
 

@@ -1,7 +1,7 @@
 """How many images per second a host analyzes, and what limits it: one pure function.
 
-Each resource has a rate of its own; the host runs at the narrowest. Queues, bursts and what
-processes lose to each other are not in it: a real host is slower.
+Each resource has a rate; the host runs at the lowest. Queues, bursts and contention of processes
+are not included: a real host is slower.
 """
 
 import math
@@ -33,7 +33,7 @@ CPU, HTTP, PYTHON, GPU, ENGINE, PCIE = (
 
 
 class Assumptions(NamedTuple):
-    """What is neither measured nor published; each is an option of the command.
+    """Values that are neither measured nor published; each is an option of the command.
 
     core_speed: of a vCPU, relative to a core of the measured machine; http_processes: 0 stands for
     as many as needed; images_per_batch: of a network on a busy GPU; cuda_ms: CPU time per batch for

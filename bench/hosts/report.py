@@ -20,7 +20,7 @@ PARTS = header(
 
 
 def report(hosts: Sequence[Host], measured: Measured, given: Assumptions) -> Iterator[str]:
-    """Yield what was measured, and a table of all hosts per kind of image."""
+    """Yield the measured costs, and a table of all hosts for each kind of image."""
     yield f"CPU ms per image ({measured.machine}):\n"
     yield PARTS
     for name, costs in measured.costs.items():
@@ -54,7 +54,7 @@ def line(host: Host, costs: Costs, given: Assumptions) -> str:
 
 
 def _cell(limits: Mapping[str, float]) -> str:
-    """The rate and what limits it, and the same if that limit were gone."""
+    """The lowest rate with its resource, and the second-lowest."""
     limit, rate = model.narrowest(limits)
     next_limit, next_rate = model.narrowest({k: v for k, v in limits.items() if k != limit})
     return f"**{rate:,.0f}** {limit}; {next_rate:,.0f} {next_limit}"

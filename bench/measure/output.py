@@ -28,7 +28,7 @@ def machine() -> str:
 
 
 def cpu_name() -> str:
-    """The name of the CPU or, where the system does not tell it, its architecture."""
+    """The name of the CPU, or its architecture if the system does not report a name."""
     info = Path("/proc/cpuinfo")  # only on Linux
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -11,7 +11,7 @@ from service.settings import Settings
 
 
 def take_first(settings: Settings) -> Sequence[Gpu]:
-    """Let this process use only the first kind of GPU; return one GPU of each other kind.
+    """Restrict this process to one GPU of the first kind; return one GPU of each other kind.
 
     Raises:
         EngineError: the engine cannot be loaded.

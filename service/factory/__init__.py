@@ -8,7 +8,7 @@ from service.factory.models import (
     load_catalog,
 )
 from service.factory.pipeline import open_pipeline
-from service.factory.processes import devices_of, layout_of, plans_of
+from service.factory.processes import layout_of, plans_of
 from service.factory.tracing import open_tracing
 
 __all__ = [

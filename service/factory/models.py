@@ -109,7 +109,7 @@ def _find(spec: ModelSpec, engine: Engine, settings: Settings) -> FoundModel:
 
 
 def _find_again(found: FoundModels, gpu: Gpu, settings: Settings) -> FoundModels:
-    """Find the same models for a GPU of another kind; all of them must be there."""
+    """Find the plans of the same models for a GPU of another kind; all must exist."""
     engine = found.engine.on(gpu)
 
     def again(model: FoundModel) -> FoundModel:

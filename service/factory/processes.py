@@ -42,7 +42,7 @@ def layout_of(settings: Settings, models: FoundModels, replica: Replica) -> Layo
 
 
 def devices_of(settings: Settings, models: FoundModels) -> tuple[DevicePlans, ...]:
-    """Return the device processes: one per GPU or MIG slice, or as `device_process` says."""
+    """Return the device processes: one per GPU or MIG slice, or as `device_process` is set."""
     if not uses_devices(settings):
         return ()
     gpus = models.engine.gpus()

@@ -1,7 +1,6 @@
 """Runs the application in uvicorn, on a socket that is opened before anything slow starts."""
 
 import os
-import resource
 import signal
 import socket
 from functools import partial
@@ -13,7 +12,7 @@ import uvicorn
 from analysis.workers.replica import Replica, replicas
 from engines.errors import EngineError
 from engines.types import Engine
-from service.factory import FoundModels, devices_of, find_models
+from service.factory import FoundModels, find_models, layout_of
 from service.http.app import check, make_app
 from service.http.processes import Supervisor
 from service.http.protocol import Connection
@@ -41,28 +40,22 @@ def run(settings: Settings, engine: Engine | None = None) -> None:
     with _listen(settings.host, settings.port) as listener:
         models = find_models(settings, engine)
         host, port = listener.getsockname()[:2]
-        _raise_file_limit()
         count = settings.http_processes
         if count == 1:
             _serve(settings, models, listener)
             return
     check(settings)
+    devices = layout_of(settings, models, Replica()).devices
     # Each process has a socket of its own. With a shared one, the process that wakes up first
     # would take all connections.
     listeners = [_listen(host, port, shared=True) for _ in range(count)]
     serve = partial(_serve, settings, models)
-    Supervisor(serve, replicas(count, len(devices_of(settings, models))), listeners).run()
+    Supervisor(serve, replicas(count, len(devices)), listeners).run()
 
 
 def _address(host: str, port: int) -> str:
     """Return `host:port` as URLs have it: IPv6 addresses in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _raise_file_limit() -> None:
-    """Raise the limit of open files to its maximum: each connection uses one."""
-    _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
 
 
 def _serve(

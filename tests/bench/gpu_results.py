@@ -1,9 +1,9 @@
-"""Results of GPU days that never were."""
+"""Invented results of GPU days."""
 
 import msgspec
 
 from bench.gpu.quote import NEEDED
-from bench.gpu.results import Figure, GpuFound, Machine, Parity, Result, StageResult
+from bench.gpu.results import DayResult, Figure, GpuFound, Machine, Parity, StageResult
 from bench.inputs.scenes import ONE_FACE
 
 HERE = Machine(
@@ -26,15 +26,15 @@ LOAD = StageResult(
 )
 PLANS = StageResult("plans-fp16", "go", 90, parities=(Parity("tensorrt, fp16", {"iou": 0.999}),))
 OTHERS = tuple(StageResult(name, "go") for name in NEEDED if name not in {"load", "plans-fp16"})
-WHOLE = Result("2026-12-01", False, HERE, (*OTHERS, PLANS, LOAD))
+WHOLE = DayResult("2026-12-01", False, HERE, (*OTHERS, PLANS, LOAD))
 
 
-def changed(**machine: object) -> Result:
+def changed(**machine: object) -> DayResult:
     """The result of another machine."""
     other = msgspec.structs.replace(HERE, **machine)
     return msgspec.structs.replace(WHOLE, machine=other)
 
 
-def with_options(**options: str) -> Result:
+def with_options(**options: str) -> DayResult:
     """A result whose load was run with other options than the usual ones."""
     return WHOLE.with_stage(msgspec.structs.replace(LOAD, options=options))

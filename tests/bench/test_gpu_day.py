@@ -1,4 +1,4 @@
-"""The stages of a GPU day: each in a process of its own, within its time, rehearsed on the CPU."""
+"""The stages of a GPU day: each in a separate process, within its time, rehearsed on the CPU."""
 
 import os
 from collections.abc import Iterator
@@ -91,7 +91,7 @@ def test_decoding_memory_and_pipeline_are_rehearsed(out: Path) -> None:
 
 @pytest.mark.slow
 def test_two_gpus_are_rehearsed(out: Path) -> None:
-    code, found = rehearse(out, "--engine", "tests.bench.gpu_engines:pair:x", "--stage=gpus")
+    code, found = rehearse(out, "--engine", "tests.service.gpus:pair:x", "--stage=gpus")
     assert (code, found["gpus"].state) == (0, "go")
     assert list(figures(found["gpus"])) == [
         "2 GPU(s)",

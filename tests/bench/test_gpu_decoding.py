@@ -4,13 +4,13 @@ import pytest
 
 from analysis.jpegs.nvimagecodec import installed
 from bench.gpu import decoding
-from bench.gpu.day import Day
+from bench.gpu.day import STAND_IN_DECODER, Day
 from bench.gpu.decoder_alone import served
 from bench.gpu.results import Figure, Parity, Problem
 from bench.inputs.scenes import ONE_FACE
 
 pytestmark = pytest.mark.skipif(not installed(), reason="nvImageCodec is for Linux")
-DAY = Day(rehearsal=True, seconds=0.0, scenes=(ONE_FACE,), jpeg_decoder=decoding.ON_CPU)
+DAY = Day(rehearsal=True, seconds=0.0, scenes=(ONE_FACE,), jpeg_decoder=STAND_IN_DECODER)
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def test_a_decoder_that_cannot_be_used_is_a_problem() -> None:
 
 
 def test_the_table_of_a_worker() -> None:
-    with served(decoding.ON_CPU) as gpu:
+    with served(STAND_IN_DECODER) as gpu:
         lines = list(decoding.worker_table(gpu, [ONE_FACE]))
         assert gpu.take_batches(), "the decoder was used"
     assert len(lines) == 3

@@ -1,4 +1,4 @@
-"""The file of a GPU day: what it says, its seals, and what the README may quote of it."""
+"""The file of a GPU day: its content, its seals, and the sentence of the README."""
 
 import subprocess
 from importlib.metadata import version
@@ -15,9 +15,9 @@ from bench.gpu.machine import UNKNOWN, machine
 from bench.gpu.quote import NONE, check_quotable, sentence
 from bench.gpu.results import (
     FORMAT,
+    DayResult,
     Figure,
     Machine,
-    Result,
     ResultError,
     StageResult,
     load,
@@ -89,7 +89,7 @@ def test_any_change_is_found(place: tuple[Any, ...], other: float) -> None:
     if inner[last] == former:
         return
     try:
-        result = msgspec.convert(document, Result)
+        result = msgspec.convert(document, DayResult)
     except msgspec.ValidationError:
         return
     with pytest.raises(ResultError, match="sha256"):
@@ -159,7 +159,7 @@ def test_the_readme_quotes_the_rate_of_a_whole_day(tmp_path: Path) -> None:
     [
         (msgspec.structs.replace(WHOLE, rehearsal=True), "rehearsal"),
         (changed(gpus=()), "rehearsal"),
-        (changed(clean=False), "not those of the commit"),
+        (changed(clean=False), "differed from the commit"),
         (WHOLE.with_stage(StageResult("faults", "skipped")), "did not pass: faults"),
         (with_options(engines="bench.fakes:instant:1"), "not of the usual"),
         (with_options(engines="tensorrt, onnxruntime"), "not of the usual"),
@@ -167,7 +167,7 @@ def test_the_readme_quotes_the_rate_of_a_whole_day(tmp_path: Path) -> None:
         (msgspec.structs.replace(WHOLE, stages=WHOLE.stages[1:]), "did not pass: inventory"),
     ],
 )
-def test_nothing_else_is_quoted(result: Result, why: str) -> None:
+def test_nothing_else_is_quoted(result: DayResult, why: str) -> None:
     with pytest.raises(ResultError, match=why):
         check_quotable(seal(result))
 

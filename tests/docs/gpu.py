@@ -1,4 +1,4 @@
-"""What the pages about GPUs take from `bench.hosts` and `bench.gpu`."""
+"""The generated parts of the pages about GPUs, from `bench.hosts` and `bench.gpu`."""
 
 import re
 from contextlib import redirect_stdout

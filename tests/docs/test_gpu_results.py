@@ -1,4 +1,4 @@
-"""The README says of GPUs what the committed result says, or that no GPU has run the graphs."""
+"""The README has the sentence of the committed result, or that no GPU has run the graphs."""
 
 from bench.gpu.quote import COMMITTED, sentence
 from tests.docs.blocks import DOCS

@@ -1,4 +1,4 @@
-"""Which GPUs and slices a process may use, from what NVML and `CUDA_VISIBLE_DEVICES` say."""
+"""The GPUs and slices that a process may use, from NVML and `CUDA_VISIBLE_DEVICES`."""
 
 import inspect
 import os

@@ -30,7 +30,7 @@ class Gpus(FakeEngine):
         self._gpus = GPUS[:count]
 
     def gpus(self) -> tuple[Gpu, ...]:
-        return self._gpus
+        return allowed(self._gpus)
 
 
 class Kinds(OnnxRuntime):
@@ -56,6 +56,12 @@ def visible() -> str | None:
     return os.environ.get(VISIBLE)
 
 
+def allowed(gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
+    """As `engines.gpus.visible` does, return those that `CUDA_VISIBLE_DEVICES` allows."""
+    wanted = visible()
+    return tuple(gpu for gpu in gpus if wanted is None or gpu.uuid in wanted.split(","))
+
+
 def pair(_: str) -> Gpus:
     return Gpus("pair:x", 2)
 
@@ -73,6 +79,4 @@ def unequal(_: str) -> Gpus:
 
 
 def kinds(_: str) -> Kinds:
-    """As NVML does, list the GPUs that `CUDA_VISIBLE_DEVICES` allows; all if it is not set."""
-    wanted = visible()
-    return Kinds(tuple(gpu for gpu in KINDS if wanted is None or gpu.uuid in wanted.split(",")))
+    return Kinds(allowed(KINDS))

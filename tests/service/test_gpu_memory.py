@@ -1,4 +1,4 @@
-"""A real server whose GPU has no memory left: it is unready, answers, and recovers by itself."""
+"""A real server whose GPU has no memory left: it is not ready, answers, and recovers."""
 
 import asyncio
 import os

@@ -12,11 +12,10 @@ from analysis.workers.replica import Replica
 from engines.errors import EngineError
 from service.factory import find_models, layout_of
 from service.settings import Settings
+from tests.analysis.jpegs.decoders import ON_CPU
 from tests.observability.samples import read_samples
 from tests.photographs import ASTRONAUT_FILE, encode, read
 from tests.server import serving
-
-ON_CPU = "analysis.jpegs.nvimagecodec:NvImageCodec:cpu"
 
 
 def layout(plans: Path, **settings: Any) -> Layout:

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from engines.errors import PlanMissingError
 from engines.gpus import VISIBLE
 from engines.plan import resolve
 from engines.types import Engine
-from service.factory import FoundModels, devices_of, find_models, layout_of
+from service.factory import FoundModels, find_models, layout_of
+from service.factory.processes import devices_of
 from service.settings import Settings
 from tests.conftest import DEFAULTS
 from tests.observability.samples import read_samples
@@ -108,10 +110,12 @@ def test_all_http_processes_have_the_same_devices(both: Path) -> None:
 
 @pytest.fixture(scope="module")
 def two_kinds(both: Path) -> Iterator[Server]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(VISIBLE, ",".join(gpu.uuid for gpu in KINDS[:2]))
-        with serving(both, engine=Kinds.origin, workers="2", landmarks="none") as server:
-            yield server
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:  # for the server only
+            patch.setenv(VISIBLE, ",".join(gpu.uuid for gpu in KINDS[:2]))
+            started = serving(both, engine=Kinds.origin, workers="2", landmarks="none")
+            server = stack.enter_context(started)
+        yield server
 
 
 def test_models_and_metrics_name_the_plans_of_all_kinds(two_kinds: Server) -> None:
@@ -160,7 +164,7 @@ def processes(server: Server) -> dict[str, int]:
 
 
 def faces(server: Server) -> set[int]:
-    """Return how many faces the GPUs that get images now find; each finds another number."""
+    """Return the numbers of faces that are found now; each GPU finds another number."""
     files = [("images", (str(number), IMAGES[0])) for number in range(24)]
     with server.client() as client:
         images = client.post("/v1/emotions", files=files).json()["images"]

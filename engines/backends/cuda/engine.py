@@ -32,7 +32,7 @@ _starting = threading.Lock()
 class CudaEngine:
     """Its plans are ONNX graphs, which ONNX Runtime optimises when it loads them.
 
-    A plan is bound to the kind of GPU all the same, because it was verified on one.
+    Yet a plan is bound to a kind of GPU, because it was verified on it.
     """
 
     name = origin = "cuda"
@@ -67,7 +67,7 @@ class CudaEngine:
         }
 
     def obstacle(self) -> str | None:
-        """Why plans cannot run here: the GPU is too old; without a GPU the engine does not load."""
+        """Why plans cannot run here: the GPU is too old. Without a GPU the engine does not load."""
         capability = self._gpus[0].capability
         if tuple(map(int, capability.split("."))) < OLDEST:
             return f"CUDA 13 needs compute capability 7.5 or more; the GPU has {capability}"

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from engines.errors import GpuMemoryError, GpuMissingError, PlanDamagedError, RunnerError
 from engines.memory import mib
 
-# What ONNX Runtime's arena, CUDA, cuBLAS and cuDNN say if there is too little memory.
+# Messages of ONNX Runtime's arena, CUDA, cuBLAS and cuDNN if there is too little memory.
 NO_MEMORY = re.compile(
     r"(?P<budget>smaller than )?requested (?:bytes of|buffer of size) (?P<needed>\d+)"
     "|out of memory|ALLOC_FAILED"
 )
-# What is worth showing of a message of CUDA, cuBLAS or cuDNN, which also has paths and host names.
+# The useful part of a message of CUDA, cuBLAS or cuDNN, which also has paths and host names.
 FAILURE = re.compile(r"[A-Z_]+ failure \d+: [^;\n]+[^;\n ]")
 
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime for GPUs: whether it and the CUDA libraries are here, and the memory it may take."""
+"""ONNX Runtime for GPUs: checks for it and the CUDA libraries, and the arena of its memory."""
 
 import contextlib
 import ctypes
@@ -18,7 +18,7 @@ LIBRARIES = (
     str(FOLDER / "libonnxruntime_providers_cuda.so"),
     "libcudnn.so.9",
 )
-# How the arena grows: by what a batch needs. By default it doubles, up to all memory of the GPU.
+# The arena grows by what a batch needs. By default it doubles, up to all memory of the GPU.
 SAME_AS_REQUESTED = 1
 # Messages of less severity than this are not printed: ONNX Runtime raises its errors, too.
 FATAL = 4
@@ -26,7 +26,7 @@ DEFAULT = -1
 
 
 class Provider(NamedTuple):
-    """An execution provider: its name, that of its memory, and its budget in bytes or None."""
+    """An execution provider: its name, its kind of memory, and its budget in bytes or None."""
 
     name: str
     memory: str
@@ -53,7 +53,7 @@ def check_installed() -> None:
 def check_libraries() -> None:
     """Load the libraries of CUDA and cuDNN from their packages or from the system.
 
-    CUDA does not start. Without one of them ONNX Runtime would run on the CPU, with a warning.
+    This does not start CUDA. Without one of them, ONNX Runtime would run on the CPU and warn.
 
     Raises:
         GpuMissingError: one is missing; the message names it.
@@ -75,7 +75,7 @@ def check_libraries() -> None:
 def share_memory(provider: Provider) -> None:
     """Let all sessions of this process take their memory from one arena within the budget.
 
-    Otherwise each session keeps what its largest batch has needed.
+    Otherwise each session would keep the memory of its largest batch.
     """
     memory = ort.OrtMemoryInfo(
         provider.memory, ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT

@@ -56,6 +56,6 @@ def _read(path: Path, spec: ModelSpec) -> CudaPlan:
         return msgspec.msgpack.decode(path.read_bytes(), type=CudaPlan)
     except msgspec.DecodeError as error:
         raise PlanDamagedError(
-            f"{path} is no plan of ONNX Runtime for GPUs; "
+            f"{path} is not a plan of the engine cuda; "
             f"run `emotions build --force --engine cuda {spec.name}`"
         ) from error

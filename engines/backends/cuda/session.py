@@ -15,7 +15,7 @@ from engines.types import Array, Feeds
 
 
 class CudaPlan(msgspec.Struct, frozen=True):
-    """Content of a plan's file: an ONNX graph, and what its sessions need to know.
+    """Content of a plan's file: an ONNX graph, and two facts for its sessions.
 
     `half`: its layers are in float16; `batch`: the name of the first dimension of its input.
     """
@@ -26,7 +26,7 @@ class CudaPlan(msgspec.Struct, frozen=True):
 
 
 class Session:
-    """Runs batches of one size; its memory is taken when it is made.
+    """Runs batches of one size; it takes all of its memory when it is made.
 
     ONNX Runtime prepares each convolution again whenever the batch size changes
     (microsoft/onnxruntime#23006), so each batch size has a session.

@@ -15,8 +15,8 @@ from engines.types import Array
 class Buffers:
     """Memory for the largest batch of a layout; smaller batches use the beginning of each buffer.
 
-    The addresses never change, since captured graphs contain them. The host's memory is pinned: a
-    copy from or to pageable memory would wait for the GPU.
+    The addresses never change, since captured graphs contain them. The host's memory is pinned,
+    because a copy from or to pageable memory would wait for the GPU.
     """
 
     def __init__(self, device: Device, tensors: Sequence[Tensor], layout: MemoryLayout) -> None:

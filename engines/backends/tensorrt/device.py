@@ -18,7 +18,7 @@ class Device:
 
     def __init__(self, cuda: Cuda) -> None:
         self.cuda = cuda
-        # A reset may have cleared the flags. CUDA keeps the context's own if it rejects these.
+        # A reset may have cleared the flags. If CUDA rejects these, the context keeps its flags.
         cuda.library.cuDevicePrimaryCtxSetFlags_v2(DEVICE, SCHED_BLOCKING_SYNC)
         self._context: Any
         with cuda.typed():

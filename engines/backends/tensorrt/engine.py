@@ -19,7 +19,7 @@ from engines.types import Report, Runner
 # CUDA streams per runner. A device process has two runners of each network, each in its own thread:
 # one copies while the other computes.
 STREAMS = 1
-# What TensorRT-RTX compiles for by default.
+# Compute capabilities that TensorRT-RTX compiles for by default.
 PORTABLE = "8.0 and later"
 
 
@@ -114,7 +114,7 @@ class TensorRT:
         return {**library, "gpu": gpu.name, "compute_capability": gpu.capability}
 
     def obstacle(self) -> str | None:
-        """Why plans of this engine cannot run on this machine, or None where they can."""
+        """Why plans of this engine cannot run on this machine, or None if they can."""
         if not self._gpus:
             return self._why_no_gpu or "there is no GPU"
         here = self._gpus[0].capability
@@ -154,7 +154,7 @@ class TensorRT:
         )
 
     def open(self, plan: Path, spec: ModelSpec) -> Runner:
-        """Load a plan on the GPU of this process, with as many batch sizes as its memory takes.
+        """Load a plan on the GPU of this process, with the batch sizes for which there is memory.
 
         All runners of this object share its budget, also in several threads.
         """

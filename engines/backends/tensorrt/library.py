@@ -76,7 +76,7 @@ def compute_capabilities(library: Any) -> list[str]:
 
 
 class _Logger:
-    """Passes the library's messages to Python's logging, and keeps what they say of failures."""
+    """Passes the library's messages to Python's logging, and keeps those about failures."""
 
     last_error = "no reason given"
     out_of_memory = ""  # the first message about it since `failure` took one
@@ -113,8 +113,8 @@ def check(library: Library, done: bool, what: str) -> None:
 def failure(library: Library, what: str) -> RunnerError:
     """The error for a call that failed: TensorRT returns no reason, but logs one.
 
-    A message about memory may be that of another thread: then memory is short all the same. Codes
-    of its errors do not tell: a failed allocation is one of `Cuda Runtime`.
+    A message about memory may come from another thread, but then memory is short here, too. Error
+    codes do not distinguish it: a failed allocation has the code of `Cuda Runtime`.
     """
     reasons = logger(library)
     found, reasons.out_of_memory = reasons.out_of_memory, ""

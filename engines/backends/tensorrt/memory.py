@@ -1,4 +1,4 @@
-"""How much GPU memory the batches of a plan take, which is known before any is allocated."""
+"""The GPU memory that the batches of a plan need, which is known before any is allocated."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -30,7 +30,7 @@ class MemoryLayout(NamedTuple):
 def layouts(
     engine: "trt.ICudaEngine", tensors: Sequence[Tensor], sizes: tuple[int, ...]
 ) -> list[MemoryLayout]:
-    """The layout for all batch sizes, for all but the largest, and so on, down to the smallest."""
+    """Return layouts for all batch sizes, for all but the largest, and so on to the smallest."""
     return [_layout(engine, tensors, sizes[:count]) for count in range(len(sizes), 0, -1)]
 
 

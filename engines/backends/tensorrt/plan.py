@@ -1,4 +1,4 @@
-"""A plan on the GPU: its weights, and the kernels that TensorRT has chosen."""
+"""A plan that is loaded: its weights are on the GPU."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class LoadedPlan:
     """A deserialised plan; its file is at least as large as its weights.
 
-    Each runner has its own: one that fails, or a reset of the GPU, does not affect the plans of
-    others, and closing it frees its memory at once.
+    Each runner loads its own. A runner that fails does not affect the others, and closing it frees
+    the memory at once.
     """
 
     def __init__(

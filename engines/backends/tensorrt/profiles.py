@@ -58,7 +58,7 @@ def select(
         RunnerError: the plan has no such profile, or other shapes.
     """
     check(library, context.set_optimization_profile_async(profile.number, stream.handle), "profile")
-    stream.synchronize()  # what TensorRT copies for the profile must be there before it is used
+    stream.synchronize()  # TensorRT copies data for the profile, which must arrive before its use
     for tensor in tensors:
         if tensor.is_input:
             shape = tensor.shape(profile.rows)

@@ -1,4 +1,4 @@
-"""Recovery from errors of the GPU: a context that accepts no more work is reset."""
+"""Recovery from errors of the GPU: resets a context that accepts no more work."""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""A TensorRT plan on one GPU, with as many of its batch sizes as the memory takes."""
+"""A TensorRT plan on one GPU, with the batch sizes for which there is memory."""
 
 import logging
 import traceback
@@ -74,10 +74,10 @@ class TensorRTRunner(Runner):
             self._stack = stack.pop_all()
 
     def _fitting(self, stack: ExitStack, device: Device, plan: LoadedPlan) -> list[Session]:
-        """Open sessions with as many batch sizes as the memory takes.
+        """Open sessions with the batch sizes for which there is memory.
 
-        The known needs decide. CUDA may have less, if another program took it since, or if TensorRT
-        or a kernel needs more: then the largest batch size is left out.
+        The known needs decide. CUDA may still find too little, if another program has taken memory
+        since, or if TensorRT or a kernel needs more. Then the largest batch size is left out.
 
         Raises:
             GpuMemoryError: there is too little for the smallest batch size.

@@ -19,6 +19,7 @@ from analysis.timing import Batch
 from engines.types import U8
 from tests.engines.faulty import BATCHES, GO, write
 
+ON_CPU = "analysis.jpegs.nvimagecodec:NvImageCodec:cpu"
 RAISES, DIES, HANGS, WAITS = 241, 242, 243, 244
 # A file in the folder; the decoder then cannot be opened.
 MISSING = "no-decoder"

@@ -84,7 +84,7 @@ def restarts(data: bytes) -> list[int]:
 
 @cache
 def separate_scans() -> bytes:
-    """A baseline JPEG in which each colour has a scan of its own."""
+    """A baseline JPEG with a separate scan for each colour."""
     planes = cv2.split(cv2.cvtColor(photograph(*SIZE), cv2.COLOR_RGB2YCrCb))
     greys = [saved(Image.fromarray(planes[index]), "JPEG", quality=90) for index in (0, 2, 1)]
     first = greys[0]

@@ -16,10 +16,10 @@ from analysis.jpegs.plain import is_plain
 from analysis.jpegs.select import load_decoder
 from engines.errors import EngineError, GpuMissingError, LibraryMissingError
 from engines.types import U8
+from tests.analysis.jpegs.decoders import ON_CPU
 from tests.analysis.jpegs.files import pillow, sampled
 
 pytestmark = pytest.mark.skipif(not installed(), reason="nvImageCodec is for Linux")
-ON_CPU = "analysis.jpegs.nvimagecodec:NvImageCodec:cpu"
 # In levels of 255. Libraries may round the transform and the colours differently.
 MOST = 3
 

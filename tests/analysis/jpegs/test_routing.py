@@ -195,7 +195,7 @@ def test_only_plain_jpegs_go_to_the_gpu(given: JpegCase) -> None:
         ((281, 250), SMALL_LIMITS, CPU),
     ],
 )
-def test_the_size_decides_as_well(size: tuple[int, int], limits: ImageLimits, happens: str) -> None:
+def test_the_size_also_decides(size: tuple[int, int], limits: ImageLimits, happens: str) -> None:
     """Beyond the limit of pixels, the CPU decodes the image at a part of its size."""
     gpu = Recording()
     found = outcome(encode(np.zeros((size[1], size[0], 3), np.uint8), "JPEG"), gpu, limits)
@@ -212,7 +212,7 @@ def test_no_other_format_goes_to_the_gpu() -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_cpu_decodes_what_the_decoder_does_not(fault: str) -> None:
+def test_the_cpu_decodes_an_image_that_the_decoder_declines(fault: str) -> None:
     gpu = Recording(FAULTS[fault])
     assert same(outcome(sampled("420"), gpu), outcome(sampled("420"), None))
     assert gpu.calls == 1

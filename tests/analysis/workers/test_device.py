@@ -1,12 +1,13 @@
 """A device process merges the rows of all workers into batches, and outlives each of them."""
 
 import os
+import resource
 import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -189,6 +190,21 @@ def test_workers_of_a_device_that_ends_get_an_error_and_connect_to_the_next(
         one.send("emotion", rows(1))
     assert values_of(served.send(served.connect(), 9)) == [9]
     assert served.pid != before
+
+
+@pytest.mark.parametrize("spare", range(4))
+def test_a_device_without_descriptors_leaves_no_worker_waiting(served: Served, spare: int) -> None:
+    worker = served.connect()
+    open_now = max(int(path.name) for path in Path(f"/proc/{served.pid}/fd").iterdir())
+    _, most = resource.prlimit(served.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(served.pid, resource.RLIMIT_NOFILE, (open_now + 1 + spare, most))
+    try:
+        answer = served.send(worker, 7)
+        with suppress(RunnerLostError):
+            assert values_of(answer) == [7]
+    finally:
+        resource.prlimit(served.pid, resource.RLIMIT_NOFILE, (most, most))
+    assert values_of(served.send(served.connect(), 8)) == [8]
 
 
 def test_waiting_workers_have_heartbeats(served: Served) -> None:

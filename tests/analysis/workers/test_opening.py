@@ -1,4 +1,4 @@
-"""The runners of a device process share its memory, whichever opens first."""
+"""The runners of a device process share its memory, in whatever order they open."""
 
 import threading
 from contextlib import ExitStack
@@ -35,7 +35,7 @@ def need(plan: ModelPlan, sizes: int) -> int:
 
 
 def agreed(opening: Opening, tries: list[tuple[bool, bool]]) -> list[bool]:
-    """Let a thread report each of the tries; return what they are told."""
+    """Let a thread report each of the tries; return the answer that each gets."""
     found: list[bool] = []
 
     def report(opened: bool, reducible: bool) -> None:

@@ -1,4 +1,4 @@
-"""A device process decodes the JPEGs of all workers in batches, and outlives none of its faults."""
+"""A device process decodes the JPEGs of all workers in batches; its faults cost no image."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -52,7 +52,7 @@ def grey(value: int, side: int = SIDE) -> bytes:
 
 
 class Served:
-    """A device process with a decoder and, if the test wants it, workers; see `Faulty`."""
+    """A device process with the decoder `Faulty`, and workers if a test starts any."""
 
     def __init__(self, folder: Path, stack: ExitStack, loop: LoopInThread, limit_s: float) -> None:
         self.folder, self._stack, self.loop = folder, stack, loop
@@ -75,7 +75,7 @@ class Served:
         return self._stack.enter_context(device)
 
     def send(self, data: bytes, side: int = SIDE) -> "Future[Outputs]":
-        """Send a JPEG as a worker of its own does."""
+        """Send a JPEG over a new connection, as another worker does."""
         device = self.connect()
         device.send(JPEGS, np.frombuffer(data, np.uint8)[None], side * side)
         return self._threads.submit(device.receive, JPEGS)

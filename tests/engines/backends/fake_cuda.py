@@ -175,7 +175,7 @@ class Allocation:
         return self._address
 
     def free(self) -> None:
-        """As in CUDA, an error may be that of earlier work; the memory is free in any case."""
+        """As in CUDA, an error may come from earlier work; the memory is freed in any case."""
         code = self._machine.fails("free")
         self._machine.at(self._address)
         del self._machine.memory[self._address]

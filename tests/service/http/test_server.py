@@ -70,7 +70,12 @@ def test_a_missing_plan_is_an_error_that_names_the_command(tmp_path: Path) -> No
 @pytest.mark.parametrize("processes", ["1", "2"])
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("URL_ALLOW", "images.example.com"), ("API_KEYS_FILE", "/nothing"), ("API_KEYS", "a b:c")],
+    [
+        ("URL_ALLOW", "images.example.com"),
+        ("API_KEYS_FILE", "/nothing"),
+        ("API_KEYS", "a b:c"),
+        ("JPEG_DECODER", "nothing"),
+    ],
 )
 def test_a_service_that_cannot_start_does_not_log_its_address(
     plans: Path, processes: str, setting: str, value: str

@@ -1,4 +1,4 @@
-"""Sessions run on the GPU or not at all, and as the plan's precision says."""
+"""Sessions run on the GPU or not at all, in the precision of the plan."""
 
 import inspect
 from pathlib import Path

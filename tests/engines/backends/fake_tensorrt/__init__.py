@@ -58,7 +58,7 @@ __version__ = "10.16.1"
 
 
 def on(machine: Machine) -> ModuleType:
-    """Return this module for a GPU of its own."""
+    """Return a copy of this module for one GPU."""
 
     class RuntimeThere(Runtime):
         @property

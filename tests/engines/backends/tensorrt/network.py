@@ -52,5 +52,5 @@ def offsets(runner: TensorRTRunner, count: int) -> Array:
 
 
 def of(events: Events, *names: str) -> Events:
-    """Those of the calls that have one of the names."""
+    """The calls with one of these names."""
     return [event for event in events if event[0] in names]
