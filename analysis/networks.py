@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import Protocol, runtime_checkable
 
@@ -128,24 +128,34 @@ class Networks:
 
 @contextmanager
 def open_networks(
-    engine: Engine, plans: ModelPlans, beat: Callable[[], None] = lambda: None
+    engine: Engine,
+    plans: ModelPlans,
+    beat: Callable[[], None] = lambda: None,
+    opening: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Iterator[Networks]:
     """Load the plans in this process, and run each once because an engine's first run is slow.
 
-    Those of larger detectors are loaded when an image first needs them.
+    Those of larger detectors are loaded when an image first needs them. Plans are loaded and run
+    first in blocks of `opening`, since this may take long; see `Networks` about `beat`.
 
     Raises:
         EngineError: a plan cannot be loaded or does not run.
     """
+
+    def opened(plan: ModelPlan) -> Runner:
+        with opening():
+            return engine.open(plan.path, plan.spec)
+
     with ExitStack() as stack:
         runners: dict[str, Runner] = {}
         for name, plan in plans.all.items():
-            opened = partial(engine.open, plan.path, plan.spec)
-            runner = OnDemandRunner(opened) if plan in plans.larger else opened()
+            on_demand = plan in plans.larger
+            runner = OnDemandRunner(partial(opened, plan)) if on_demand else opened(plan)
             runners[name] = stack.enter_context(runner)
         networks = Networks(runners, plans, beat)
-        for name, plan in plans.all.items():
-            if plan not in plans.larger:
-                networks.all[name](np.zeros((1, *plan.spec.input_shape), np.uint8))
+        with opening():
+            for name, plan in plans.all.items():
+                if plan not in plans.larger:
+                    networks.all[name](np.zeros((1, *plan.spec.input_shape), np.uint8))
         networks.take_batches()
         yield networks

@@ -84,9 +84,11 @@ def find(
     resolved = resolve(spec, engine, folder, precision)
     sidecar = plan.read(resolved)
     if sidecar.parity is None:
+        obstacle = engine.obstacle()
+        fix = f"run `emotions verify {resolved.fingerprint.arguments}`"
         raise PlanMissingError(
             f"{resolved.path} was built but never verified; "
-            f"run `emotions verify {resolved.fingerprint.arguments}`"
+            + (fix if obstacle is None else f"it cannot run here: {obstacle}")
         )
     return resolved.path, sidecar
 

@@ -7,7 +7,7 @@ or slice gets a process with its UUID in `CUDA_VISIBLE_DEVICES`.
 import importlib
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -15,6 +15,8 @@ from engines.errors import GpuMissingError
 
 log = logging.getLogger("emotions.gpus")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+# The beginnings of UUIDs.
+PREFIXES = ("GPU-", "MIG-")
 
 
 class Gpu(NamedTuple):
@@ -40,8 +42,8 @@ def visible() -> tuple[Gpu, ...]:
     """Return the GPUs that this process may use, in the order of `nvidia-smi`, at least one.
 
     A GPU in MIG mode is replaced by its slices, and a lost GPU is left out. `CUDA_VISIBLE_DEVICES`
-    restricts and orders them: numbers count in the order of `nvidia-smi`, and UUIDs may be
-    shortened.
+    restricts and orders them: numbers count in the order of `nvidia-smi`, and the beginning of a
+    UUID is enough if no other UUID begins so.
 
     Raises:
         GpuMissingError: there is no GPU, driver or NVML.
@@ -62,6 +64,31 @@ def one_per_kind(gpus: Sequence[Gpu]) -> list[Gpu]:
     for gpu in gpus:
         kinds.setdefault(gpu.kind, gpu)
     return list(kinds.values())
+
+
+def without_obstacle(
+    gpus: tuple[Gpu, ...], obstacle: Callable[[Gpu], str | None]
+) -> tuple[Gpu, ...]:
+    """Return the GPUs for which `obstacle` is None, or all if it is None for none of them."""
+    obstacles = {gpu: obstacle(gpu) for gpu in gpus}
+    found = tuple(gpu for gpu, reason in obstacles.items() if reason is None)
+    if not found:
+        return gpus
+    for gpu, reason in obstacles.items():
+        if reason is not None:
+            log.warning("%s (%s) is left out: %s", gpu.name, gpu.uuid, reason)
+    return found
+
+
+def too_old(gpu: Gpu, oldest: str, library: str) -> str | None:
+    """Why `library` cannot use a GPU: its compute capability is less than `oldest`; else None."""
+    if _version(gpu.capability) >= _version(oldest):
+        return None
+    return f"{library} needs compute capability {oldest} or more; the GPU has {gpu.capability}"
+
+
+def _version(capability: str) -> tuple[int, ...]:
+    return tuple(map(int, capability.split(".")))
 
 
 def restrict(gpu: Gpu) -> None:
@@ -147,8 +174,8 @@ def _slices(nvml: Any, handle: Any) -> Iterator[Any]:
 def _allowed(groups: list[list[Gpu]], wanted: str | None) -> tuple[Gpu, ...]:
     """Return the GPUs that a value of `CUDA_VISIBLE_DEVICES` allows; `groups` are one per GPU.
 
-    As in CUDA, an entry that names no GPU hides itself and all after it. The number of a GPU that
-    is left out hides nothing.
+    As in CUDA, an entry that names no GPU, or the beginning of several UUIDs, hides itself and all
+    after it. The number of a GPU that is left out hides nothing.
     """
     every = [gpu for group in groups for gpu in group]
     if wanted is None:
@@ -164,5 +191,7 @@ def _allowed(groups: list[list[Gpu]], wanted: str | None) -> tuple[Gpu, ...]:
 
 def _matching(groups: list[list[Gpu]], every: list[Gpu], entry: str) -> list[Gpu] | None:
     if entry.isdecimal():
-        return groups[int(entry)] if int(entry) < len(groups) else None
-    return [gpu for gpu in every if entry and gpu.uuid.startswith(entry)] or None
+        numbers = {str(number): group for number, group in enumerate(groups)}
+        return numbers.get(entry.lstrip("0") or "0")
+    found = [gpu for gpu in every if gpu.uuid.startswith(entry)]
+    return found if len(found) == 1 and entry.startswith(PREFIXES) else None

@@ -13,6 +13,19 @@ RESERVE = 256 * MIB
 ADVICE = "end other programs on the GPU, or use smaller models or fp16"
 
 
+class Turn(threading.local):
+    """Each thread's own callback `began`: `Budget.reserve` calls it after it waited for others.
+
+    A device process records a heartbeat there, because the wait is not part of the thread's step.
+    """
+
+    def __init__(self) -> None:
+        self.began: Callable[[], None] = lambda: None
+
+
+turn = Turn()
+
+
 class Budget:
     """GPU memory in bytes, which all threads of a process share; a process uses one GPU.
 
@@ -36,6 +49,7 @@ class Budget:
             GpuMemoryError: not even the last need fits.
         """
         with self._lock:
+            turn.began()
             chosen = self._first_that_fits(needs, free())
             yield chosen
             self.taken += needs[chosen]

@@ -30,7 +30,7 @@ def load_engine(name: str, capability: str | None = None, memory: int | None = N
     """
     match name:
         case "auto":
-            return choose(name).engine
+            return choose(name, capability, memory).engine
         case "cuda":
             from engines.backends.cuda.engine import CudaEngine  # noqa: PLC0415  (heavy)
 
@@ -55,18 +55,20 @@ def load_engine(name: str, capability: str | None = None, memory: int | None = N
             raise EngineError(f"no engine {name!r}; there are: auto, {', '.join(ENGINES)}")
 
 
-def choose(name: str, capability: str | None = None) -> Choice:
+def choose(name: str, capability: str | None = None, memory: int | None = None) -> Choice:
     """Return the engine `name`, or for `auto` the fastest one that can run here.
 
     With a GPU, `auto` is the first of `ON_GPU` whose library is installed and can use it. Otherwise
     it is OpenVINO if that is installed, else ONNX Runtime. The reason names the obstacle of each
     engine before it. Any other name never falls back to another engine.
 
+    `capability`, `memory`: see `load_engine`.
+
     Raises:
         EngineError: see `load_engine`.
     """
     if name != "auto":
-        return Choice(load_engine(name, capability), "chosen by name")
+        return Choice(load_engine(name, capability, memory), "chosen by name")
     try:
         visible()
     except GpuMissingError as missing:
@@ -74,7 +76,7 @@ def choose(name: str, capability: str | None = None) -> Choice:
     refused: list[str] = []
     for candidate in ON_GPU:
         try:
-            engine = load_engine(candidate)
+            engine = load_engine(candidate, capability, memory)
         except EngineError as error:
             refused.append(str(error))
             continue

@@ -68,7 +68,10 @@ class Engine(Protocol):
         ...
 
     def gpus(self) -> tuple[Gpu, ...]:
-        """GPUs and MIG slices that run its plans; none if the CPU does."""
+        """GPUs and MIG slices that can run its plans; none if the CPU runs them.
+
+        If no GPU can, these are all GPUs, and `obstacle` has the reason.
+        """
         ...
 
     def on(self, gpu: Gpu) -> "Engine":

@@ -14,6 +14,8 @@ log = logging.getLogger("emotions.worker")
 # With fewer pixels, sending the image costs the host as much CPU time as libjpeg-turbo does. With
 # more, the shared memory of each worker would be too large: it has three bytes per pixel.
 LEAST_PIXELS, MOST_PIXELS = 256 * 256, 25_000_000
+# Noise in the best quality has three. More are not samples, and batches are bounded by pixels.
+MOST_BYTES_PER_PIXEL = 4
 
 
 def decode(decoder: JpegDecoder, data: bytes, width: int, height: int, divisor: int) -> U8 | None:
@@ -24,7 +26,7 @@ def decode(decoder: JpegDecoder, data: bytes, width: int, height: int, divisor: 
     Raises:
         RunnerLostError: the process of the decoder ended.
     """
-    if not LEAST_PIXELS <= width * height <= MOST_PIXELS or not is_plain(data):
+    if not _fits(len(data), width * height) or not is_plain(data):
         return None
     try:
         pixels = decoder.decode(data, width, height)
@@ -39,6 +41,10 @@ def decode(decoder: JpegDecoder, data: bytes, width: int, height: int, divisor: 
         log.error("the JPEG decoder returned %s %s", pixels.shape, pixels.dtype)
         return None
     return pixels.copy() if divisor == 1 else _divided(pixels, divisor)
+
+
+def _fits(size: int, pixels: int) -> bool:
+    return LEAST_PIXELS <= pixels <= MOST_PIXELS and size <= MOST_BYTES_PER_PIXEL * pixels
 
 
 def _divided(pixels: U8, divisor: int) -> U8:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from analysis.jpegs.select import works
 from analysis.jpegs.types import BatchDecoder
+from engines.errors import GpuMemoryError
 from engines.types import U8
 
 log = logging.getLogger("emotions.device")
@@ -20,15 +21,19 @@ class ReopeningDecoder:
     def __init__(
         self, opened: Callable[[], BatchDecoder], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Open the decoder.
+        """Open the decoder, or wait for memory.
 
         Raises:
-            Exception: `opened` failed.
+            Exception: `opened` failed, and not because memory is short.
         """
         self._opened, self._clock = opened, clock
-        self._decoder: BatchDecoder | None = opened()
+        self._decoder: BatchDecoder | None = None
         self._next_attempt = 0.0
         self._failing = False
+        try:
+            self._decoder = opened()
+        except (GpuMemoryError, MemoryError) as error:
+            self._wait(error)
 
     def decode(self, images: Sequence[U8]) -> list[U8 | None]:
         """See `BatchDecoder.decode`."""
@@ -37,7 +42,7 @@ class ReopeningDecoder:
             return [None] * len(images)
         failed = False
         try:
-            decoded = decoder.decode(images)
+            decoded = _complete(decoder.decode(images), len(images))
         except Exception as error:
             decoded, failed = [None] * len(images), True
             if not self._failing:  # a line per batch would fill the log
@@ -57,8 +62,17 @@ class ReopeningDecoder:
         try:
             self._decoder = self._opened()
         except Exception as error:
-            self._next_attempt = self._clock() + PAUSE_S
-            log.warning("the JPEG decoder cannot be opened again: %s", error)
+            self._wait(error)
             return None
-        log.warning("the GPU decodes JPEGs again")
+        log.warning("the GPU decodes JPEGs now")
         return self._decoder
+
+    def _wait(self, error: Exception) -> None:
+        self._next_attempt = self._clock() + PAUSE_S
+        log.warning("the JPEG decoder cannot be opened; workers decode meanwhile: %s", error)
+
+
+def _complete(decoded: list[U8 | None], images: int) -> list[U8 | None]:
+    if len(decoded) != images:
+        raise ValueError(f"{len(decoded)} results for {images} images")
+    return decoded

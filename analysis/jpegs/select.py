@@ -6,14 +6,15 @@ import logging
 import numpy as np
 import simplejpeg
 
-from analysis.jpegs.nvimagecodec import NvImageCodec, installed, missing
+from analysis.jpegs.nvimagecodec import INSTALL, NvImageCodec, installed, missing
 from analysis.jpegs.types import BatchDecoder
 from engines.errors import EngineError, GpuMissingError
 
 log = logging.getLogger("emotions.device")
 DECODERS = ("nvimagecodec",)
-# Larger than the smallest image that a hardware decoder accepts.
-PROBE = 256
+# Sides of images. The first is larger than the smallest that a hardware decoder accepts. The pixels
+# of the second take 50 MB.
+PROBE, LARGE_PROBE = 256, 4096
 
 
 def check(name: str) -> None:
@@ -35,24 +36,31 @@ def load_decoder(name: str) -> BatchDecoder:
 
     Raises:
         EngineError: there is no such decoder, its library or GPU is missing, or it decodes nothing.
+        GpuMemoryError, MemoryError: it finds no memory.
     """
     decoder = _load(name)
-    if not works(decoder):
-        raise GpuMissingError(
-            f"the JPEG decoder {name} decodes nothing: its libraries for the GPU may be missing; "
-            "`pip install '.[gpu]'`, or set EMOTIONS_JPEG_DECODER=cpu"
-        )
-    return decoder
+    # A decoder that finds no memory for its own buffers may decode nothing, as one without its
+    # libraries. The large image then finds no memory either, which is an error.
+    if _decodes(decoder, PROBE) or _decodes(decoder, LARGE_PROBE):
+        return decoder
+    raise GpuMissingError(
+        f"the JPEG decoder {name} decodes nothing: its libraries for the GPU may be missing; "
+        f"{INSTALL}, or set EMOTIONS_JPEG_DECODER=cpu"
+    )
 
 
 def works(decoder: BatchDecoder) -> bool:
     """Return whether a decoder decodes a small image."""
-    probe = simplejpeg.encode_jpeg(np.zeros((PROBE, PROBE, 3), np.uint8))
     try:
-        (pixels,) = decoder.decode([np.frombuffer(probe, np.uint8)])
+        return _decodes(decoder, PROBE)
     except Exception as error:
         log.debug("a JPEG decoder failed: %s", error)
         return False
+
+
+def _decodes(decoder: BatchDecoder, side: int) -> bool:
+    probe = simplejpeg.encode_jpeg(np.zeros((side, side, 3), np.uint8))
+    (pixels,) = decoder.decode([np.frombuffer(probe, np.uint8)])
     return pixels is not None
 
 

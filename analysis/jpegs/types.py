@@ -30,8 +30,9 @@ class BatchDecoder(Protocol):
     """A library that decodes several JPEGs at once, used by one thread."""
 
     def decode(self, images: Sequence[U8]) -> list[U8 | None]:
-        """Decode JPEGs (n,) uint8; see `JpegDecoder.decode` for each result.
+        """Decode JPEGs (n,) uint8; see `JpegDecoder.decode` for each of as many results.
 
-        It may raise any exception; libjpeg-turbo then decodes the images.
+        It may raise any exception; libjpeg-turbo then decodes the images. GpuMemoryError and
+        MemoryError mean that it finds no memory.
         """
         ...

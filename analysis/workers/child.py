@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import faulthandler
 import logging
+import os
 import signal
 import socket
 import sys
@@ -14,7 +15,9 @@ from pathlib import Path
 from analysis.workers.channel import Channel
 from analysis.workers.heartbeats import Heartbeats
 from analysis.workers.messages import LogLine, encode, sendable
+from engines.errors import EngineError
 
+log = logging.getLogger("emotions.worker")
 PR_SET_PDEATHSIG = 1
 # If memory runs out, Linux should kill a worker, which can be replaced, and not the service.
 OOM_SCORE = "500"
@@ -44,7 +47,11 @@ class _LogForwarder(logging.Handler):
 
 
 def run(serve: Callable[[Channel, Heartbeats], None]) -> None:
-    """Run a process. Its last two arguments are descriptors: of its channel and its heartbeats."""
+    """Run a process. Its last two arguments are descriptors: of its channel and its heartbeats.
+
+    It ends at once, without waiting for a thread that hangs, and only then closes the channel: the
+    service sees the end of the channel when the exit status is certain.
+    """
     faulthandler.enable()
     # Ctrl-C is for the service, which answers the requests that it accepted.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -56,8 +63,22 @@ def run(serve: Callable[[Channel, Heartbeats], None]) -> None:
     _keep_memory()
     channel = Channel(socket.socket(fileno=int(sys.argv[-2])))
     logging.basicConfig(handlers=[_LogForwarder(channel)], level=logging.INFO)
-    with contextlib.suppress(EOFError, ConnectionError):
+    os._exit(_status(serve, channel))
+
+
+def _status(serve: Callable[[Channel, Heartbeats], None], channel: Channel) -> int:
+    """Return the exit status of a process. The log has the reason for a failure."""
+    try:
         serve(channel, Heartbeats(int(sys.argv[-1])))
+    except (EOFError, ConnectionError):
+        return 0
+    except EngineError as error:
+        log.error("the networks cannot be opened: %s", error)
+    except BaseException:
+        log.exception("the process failed")
+    else:
+        return 0
+    return 1
 
 
 def _keep_memory() -> None:

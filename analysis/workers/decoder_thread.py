@@ -4,7 +4,6 @@ import logging
 import os
 import threading
 import time
-from functools import partial
 
 from analysis.jpegs.reopening import ReopeningDecoder
 from analysis.jpegs.select import load_decoder
@@ -13,6 +12,7 @@ from analysis.timing import Batch
 from analysis.workers.batcher import Batcher
 from analysis.workers.heartbeats import Heartbeats
 from analysis.workers.remote import JPEGS, Reply
+from engines.errors import EngineError
 
 log = logging.getLogger("emotions.device")
 # Pixels of one batch without its last image. They take three bytes each on the GPU, and about three
@@ -21,7 +21,7 @@ BATCH_PIXELS = 32_000_000
 
 
 class DecoderThread:
-    """Owns a decoder; `ready` is set when it has decoded a first image.
+    """Owns a decoder; `ready` is set when it has decoded a first image, or finds no memory yet.
 
     If it fails or declines, the workers decode the images.
     """
@@ -38,14 +38,19 @@ class DecoderThread:
     def _work(self) -> None:
         """Open the decoder and decode batches; if it cannot be opened, the process ends."""
         try:
-            self._heartbeats.beat(self._number)
-            decoder = ReopeningDecoder(partial(load_decoder, self._name))
+            decoder = ReopeningDecoder(self._open)
             self.ready.set()
             while True:
                 self._serve(decoder)
+        except EngineError as error:
+            log.error("the JPEG decoder %s cannot be used: %s", self._name, error)
         except BaseException:
             log.exception("the JPEG decoder %s cannot be used", self._name)
-            os._exit(1)
+        os._exit(1)
+
+    def _open(self) -> BatchDecoder:
+        with self._heartbeats.opening(self._number):
+            return load_decoder(self._name)
 
     def _serve(self, decoder: BatchDecoder) -> None:
         self._heartbeats.rest(self._number)

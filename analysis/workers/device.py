@@ -11,7 +11,6 @@ import socket
 import struct
 import sys
 import threading
-from contextlib import suppress
 
 import msgspec
 
@@ -41,13 +40,11 @@ def serve(channel: Channel, heartbeats: Heartbeats) -> None:
     if not isinstance(setup, Setup):
         raise TypeError("the first message must be a Setup")
     sys.setswitchinterval(SWITCH_S)
-    heartbeats.beat()
-    batchers = _start_threads(setup, heartbeats)
+    with heartbeats.opening():
+        batchers = _start_threads(setup, heartbeats)
     channel.send(encode(Ready()))
     listener = socket.socket(fileno=int(sys.argv[1]))
-    with suppress(EOFError, ConnectionError):
-        Receiver(listener, channel, batchers, heartbeats).run()
-    os._exit(0)  # without waiting for a thread that hangs
+    Receiver(listener, channel, batchers, heartbeats).run()
 
 
 def _start_threads(setup: Setup, heartbeats: Heartbeats) -> dict[str, Batcher]:

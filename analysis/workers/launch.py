@@ -37,6 +37,8 @@ def launch(module: str, listener: socket | None = None, gpu: Gpu | None = None) 
     """
     ours, theirs = pair()
     memory = heartbeats.allocate()
+    watched = Heartbeats(memory)
+    watched.starting()
     passed = [theirs.fileno(), memory]
     if listener is not None:
         passed.insert(0, listener.fileno())
@@ -51,7 +53,7 @@ def launch(module: str, listener: socket | None = None, gpu: Gpu | None = None) 
             cwd=ROOT,
             env=None if gpu is None else only(gpu),
         )
-        return Child(process, Channel(ours), Heartbeats(memory))
+        return Child(process, Channel(ours), watched)
     except OSError:
         ours.close()
         raise

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
+import msgspec
+
 from analysis.networks import open_networks
 from analysis.plans import ModelPlans
 from analysis.workers.handles import ProcessDevice, ProcessWorker, ThreadWorker
@@ -52,8 +54,17 @@ class Layout:
 
     def _worker(self) -> WorkerHandle:
         if self.isolated:
-            return ProcessWorker(self._setup(self.plans))
+            return ProcessWorker(self.worker_setup)
         return ThreadWorker(partial(open_networks, self.engine, self.plans))
+
+    @property
+    def worker_setup(self) -> Setup:
+        """For a worker that runs its own networks: all of them share the budget of a GPU."""
+        setup, budget = self._setup(self.plans), self.gpu_memory
+        if budget is None:
+            return setup
+        part = -(-budget // (self.workers * self.replica.processes))
+        return msgspec.structs.replace(setup, gpu_memory=part)
 
     def _device_group(self, number: int) -> Group:
         """Make the workers of a device. Replica 0 runs its process; all replicas use it."""

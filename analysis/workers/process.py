@@ -16,8 +16,6 @@ from engines.gpus import Gpu
 
 log = logging.getLogger("emotions.worker")
 REASONS = DIED, HUNG = "died", "hung"
-# Loading a plan may compile it for the GPU, and the first batch may finish the compilation.
-OPEN_LIMIT_S = 300.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 5.0
 # A pause of at least this many seconds is logged with advice.
 ADVICE_FROM_S = 1.0
@@ -99,8 +97,7 @@ class Process(ABC):
         began = self._child.heartbeats.oldest()
         if busy_since is not None and began == math.inf:
             began = busy_since
-        limit = limit_s if self._opened else max(limit_s, OPEN_LIMIT_S)
-        if time.monotonic() - began > limit:
+        if time.monotonic() - began > limit_s:
             self._hung = True
             self.kill()
 
@@ -141,6 +138,7 @@ class Process(ABC):
         self._child = None
         self._loop.remove_reader(child.channel.fileno())
         child.channel.close()
+        # One that has ended keeps its exit status; another one has lost its channel.
         child.process.kill()
         status = child.process.wait()
         if self._stopping:
@@ -151,7 +149,7 @@ class Process(ABC):
             "%s ended (%s) and is started again%s",
             self._name(),
             "it hung" if self._hung else _cause(status),
-            _advice(pause(self._failed_starts)),
+            self._advice(pause(self._failed_starts)),
         )
         self.ended(HUNG if self._hung else DIED)
         self._start_later()
@@ -159,6 +157,21 @@ class Process(ABC):
     def _name(self) -> str:
         kind = self._module.rpartition(".")[2]
         return kind if self._gpu is None else f"{kind} of {self._gpu.name} ({self._gpu.uuid})"
+
+    def _advice(self, seconds: float) -> str:
+        if seconds < ADVICE_FROM_S:
+            return ""
+        return (
+            f" in {seconds:g} s; it does not stay up: see the log lines above, test its plans with "
+            f"`emotions verify`, or {self._way_out()}"
+        )
+
+    def _way_out(self) -> str:
+        if self._gpu is not None:
+            return "leave out its GPU with CUDA_VISIBLE_DEVICES"
+        if self._listener is not None:
+            return "run them in the workers with EMOTIONS_DEVICE_PROCESS=false"
+        return "run them in the service's own process with EMOTIONS_ISOLATE=false"
 
     def _start_later(self) -> None:
         self._loop.call_later(pause(self._failed_starts), self._begin)
@@ -173,12 +186,3 @@ def pause(failed_starts: int) -> float:
 
 def _cause(status: int) -> str:
     return signal.strsignal(-status) or "" if status < 0 else f"exit status {status}"
-
-
-def _advice(seconds: float) -> str:
-    if seconds < ADVICE_FROM_S:
-        return ""
-    return (
-        f" in {seconds:g} s; it does not stay up: see the log lines above, test its plans with "
-        "`emotions verify`, or run them in the service's own process with EMOTIONS_ISOLATE=false"
-    )

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -18,6 +19,7 @@ from analysis.workers.messages import sendable
 from analysis.workers.opening import Opening
 from analysis.workers.remote import Reply
 from engines.errors import EngineError, GpuMemoryError
+from engines.memory import turn
 from engines.types import Array, Engine, InputBuffer, Runner
 
 log = logging.getLogger("emotions.device")
@@ -46,6 +48,7 @@ class RunnerThread:
         rows of another request, or another thread that broke the GPU's context. If the runner
         cannot be opened, the process ends.
         """
+        turn.began = partial(self._heartbeats.beat, self._number)
         failed: list[QueuedRows] = []
         try:
             runner = self._open_together()
@@ -83,10 +86,9 @@ class RunnerThread:
 
     def _open_or_refuse(self) -> Runner | GpuMemoryError:
         """Open the runner and run one row, because an engine may load kernels at the first run."""
-        self._heartbeats.beat(self._number)
         row = np.zeros((1, *self._spec.input_shape), np.uint8)
         try:
-            with ExitStack() as stack:
+            with self._heartbeats.opening(self._number), ExitStack() as stack:
                 runner = stack.enter_context(self._engine.open(self._plan.path, self._spec))
                 self._run(runner, [row])
                 stack.pop_all()

@@ -30,7 +30,7 @@ def serve(channel: Channel, heartbeats: Heartbeats) -> None:
     if not isinstance(setup, Setup):
         raise TypeError("the first message must be a Setup")
     heartbeats.beat()
-    with Analyzer(partial(networks_of, setup, heartbeats.beat)) as analyzer:
+    with Analyzer(partial(networks_of, setup, heartbeats)) as analyzer:
         channel.send(encode(Ready()))
         while True:
             heartbeats.rest()
@@ -55,11 +55,13 @@ def _answer(message: Message, analyzer: "Analyzer") -> tuple[Ready | Answer, Arr
 
 
 @contextmanager
-def networks_of(setup: Setup, beat: Callable[[], None]) -> Iterator[Networks]:
+def networks_of(setup: Setup, heartbeats: Heartbeats) -> Iterator[Networks]:
     """Open the networks in this process, or connect to those of the device process."""
+    beat = heartbeats.beat
     if setup.device is None:
-        engine = load_engine(setup.engine, setup.capability, setup.gpu_memory)
-        with open_networks(engine, setup.plans, beat) as networks:
+        with heartbeats.opening():
+            engine = load_engine(setup.engine, setup.capability, setup.gpu_memory)
+        with open_networks(engine, setup.plans, beat, heartbeats.opening) as networks:
             yield networks
         return
     decoders = () if setup.jpeg_decoder is None else (JPEGS,)

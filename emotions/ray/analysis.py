@@ -9,7 +9,7 @@ from ray import serve
 from analysis.errors import ServiceError
 from analysis.timing import Sample
 from analysis.types import Options, Result
-from analysis.workers.process import OPEN_LIMIT_S
+from analysis.workers.heartbeats import OPEN_LIMIT_S
 from engines.errors import EngineError
 from engines.types import Engine
 from service.factory import FoundModels, find_models, open_pipeline

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from typing import NamedTuple
 
 from engines.gpus import Gpu, one_per_kind, only, restrict
 from engines.select import choose
@@ -10,28 +10,38 @@ from offline.cli.console import print_line
 from service.settings import Settings
 
 
-def take_first(settings: Settings) -> Sequence[Gpu]:
-    """Restrict this process to one GPU of the first kind; return one GPU of each other kind.
+class Others(NamedTuple):
+    """One GPU of each kind that remains, and the `origin` of the engine for all of them."""
+
+    gpus: list[Gpu]
+    engine: str
+
+
+def take_first(settings: Settings) -> Others:
+    """Restrict this process to one GPU of the first kind; return the others.
 
     Raises:
         EngineError: the engine cannot be loaded.
     """
-    gpus = one_per_kind(choose(settings.engine, settings.compute_capability).engine.gpus())
+    engine = choose(settings.engine, settings.compute_capability).engine
+    gpus = one_per_kind(engine.gpus())
     if not gpus:
-        return gpus
+        return Others([], engine.origin)
     first, *others = gpus
     print_line(f"GPU: {first.name}, compute capability {first.capability}")
     restrict(first)
-    return others
+    return Others(others, engine.origin)
 
 
-def run_again(gpus: Sequence[Gpu]) -> None:
+def run_again(others: Others) -> None:
     """Run the same command again for these GPUs, if there are any.
 
-    It replaces this process, so that signals and the exit status stay those of one command.
+    `auto` might choose another engine there, but the service uses one engine for all kinds. The
+    command replaces this process, so that signals and the exit status stay those of one command.
     """
-    if not gpus:
+    if not others.gpus:
         return
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], only(*gpus))  # noqa: S606
+    command = [sys.executable, *sys.orig_argv[1:], "--engine", others.engine]
+    os.execve(sys.executable, command, only(*others.gpus))  # noqa: S606

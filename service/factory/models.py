@@ -101,7 +101,10 @@ def load_catalog(settings: Settings) -> Catalog:
 def _choose(settings: Settings, engine: Engine | None) -> Choice:
     if engine is not None:
         return Choice(engine, "given by the program")
-    return choose(settings.engine, settings.compute_capability)
+    # The engine of this process runs the networks only if there are no worker processes.
+    budget = settings.gpu_memory_bytes
+    part = None if budget is None else -(-budget // settings.http_processes)
+    return choose(settings.engine, settings.compute_capability, part)
 
 
 def _find(spec: ModelSpec, engine: Engine, settings: Settings) -> FoundModel:

@@ -123,6 +123,7 @@ def started_with(plans: Path) -> Iterator[bool]:
             yield known and process.environ().get("EMOTIONS_PLANS") == str(plans)
 
 
+@pytest.mark.slow
 def test_a_service_that_starts_with_too_small_a_budget_is_a_problem(
     plans: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -151,6 +151,7 @@ def test_own_hosts_and_own_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     assert "HTTP processes;" in text
 
 
+@pytest.mark.slow
 def test_a_short_measurement_can_be_calculated_with(
     plans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

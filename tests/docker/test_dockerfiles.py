@@ -128,6 +128,12 @@ def test_the_gpu_image_adds_to_the_service_and_changes_nothing() -> None:
     assert {"pycuda", "tensorrt-cu13", "tensorrt-cu13-bindings"} <= gpu.keys() - service.keys()
 
 
+def test_the_lock_for_cuda_has_only_the_onnx_runtime_for_gpus() -> None:
+    service, cuda = (pins(ROOT / "requirements" / f"{name}.txt") for name in ("service", "cuda"))
+    assert service.keys() - cuda.keys() == {"onnxruntime"}
+    assert cuda["onnxruntime-gpu"] == service["onnxruntime"]
+
+
 def test_the_gpu_images_libraries_are_those_of_its_bindings() -> None:
     version = dict(text.partition("=")[::2] for text in of(read(GPU), "ARG"))["TENSORRT_VERSION"]
     assert pins(ROOT / "docker" / "gpu.txt")["tensorrt-cu13-bindings"] == {version}

@@ -18,8 +18,9 @@ from engines.errors import PlanDamagedError, RunnerError
 from engines.types import Array, Feeds, Runner
 
 RAISES, DIES, HANGS, WAITS = 251, 252, 253, 254
-# Files that make every runner fail to open, end its process when it opens, and let `WAITS` go on.
-DAMAGED, DEADLY, GO = "damaged", "deadly", "go"
+# Files that make every runner fail to open, end its process when it opens, let `WAITS` go on, and
+# make every runner wait until the file is gone.
+DAMAGED, DEADLY, GO, BLOCKED = "damaged", "deadly", "go", "blocked"
 # Files with a line per runner that was opened ("pid task") and per batch ("task rows").
 OPENED, BATCHES = "opened", "batches"
 FACE = (8.0, 8.0, 72.0, 88.0)
@@ -66,6 +67,8 @@ class Faulty(OnnxRuntime):
             raise PlanDamagedError(f"{spec.name} is damaged")
         if (self._folder / DEADLY).exists():
             os._exit(3)
+        while (self._folder / BLOCKED).exists():
+            time.sleep(0.001)
         return FaultyRunner(spec.task, self._folder)
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -171,6 +172,22 @@ def test_verify_writes_new_figures_and_makes_a_plan_valid(
         build.find(spec, ENGINE, tmp_path)
     assert build.verify(spec, ENGINE, tmp_path).parity == built.sidecar.parity
     assert build.find(spec, ENGINE, tmp_path)[1] == built.sidecar
+
+
+class Unable(OnnxRuntime):
+    """Its plans do not run on this machine."""
+
+    def obstacle(self) -> Any:
+        return "the GPU is too old"
+
+
+def test_a_plan_that_cannot_run_here_is_refused_with_the_obstacle(
+    spec: ModelSpec, tmp_path: Path
+) -> None:
+    """`emotions verify` on this machine would not help."""
+    assert build.build(spec, Unable(), tmp_path).sidecar.parity is None
+    with pytest.raises(PlanMissingError, match="never verified; it cannot run here: the GPU is"):
+        build.find(spec, Unable(), tmp_path)
 
 
 def test_weights_of_another_network_are_named(spec: ModelSpec, tmp_path: Path) -> None:

@@ -6,9 +6,20 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engines.errors import GpuMissingError
-from engines.gpus import VISIBLE, Gpu, one_per_kind, only, restrict, visible
+from engines.gpus import (
+    VISIBLE,
+    Gpu,
+    one_per_kind,
+    only,
+    restrict,
+    too_old,
+    visible,
+    without_obstacle,
+)
 from tests.engines.fake_nvml import Device, Nvml
 
 A100 = "NVIDIA A100-SXM4-40GB"
@@ -66,7 +77,10 @@ def test_equal_gpus_are_of_one_kind_and_slices_of_unequal_size_are_not() -> None
         ("1,0", ["GPU-aa2", "GPU-aa1"]),
         (" 1 , 0 ", ["GPU-aa2", "GPU-aa1"]),
         ("GPU-aa2", ["GPU-aa2"]),
-        ("GPU-aa", ["GPU-aa1", "GPU-aa2"]),
+        ("MIG-2,GPU-aa,GPU-aa1", ["MIG-2"]),
+        ("GPU-aa2,GPU-,GPU-aa1", ["GPU-aa2"]),
+        ("01", ["GPU-aa2"]),
+        (f"1,{'9' * 5000},0", ["GPU-aa2"]),
         ("MIG-2,GPU-aa1", ["MIG-2", "GPU-aa1"]),
         ("2", ["MIG-1", "MIG-2"]),
         ("0,0", ["GPU-aa1"]),
@@ -82,13 +96,53 @@ def test_cuda_visible_devices_restricts_and_orders(
     assert uuids() == expected
 
 
-@pytest.mark.parametrize("wanted", ["", "-1", "7", "NoDevFiles", "²"])
+@pytest.mark.parametrize("wanted", ["", "-1", "7", "NoDevFiles", "²", "GPU-", "GPU-aa", "G"])
 def test_a_process_that_may_use_no_gpu_gets_an_error_with_the_variable(
     monkeypatch: pytest.MonkeyPatch, wanted: str
 ) -> None:
     monkeypatch.setenv(VISIBLE, wanted)
     with pytest.raises(GpuMissingError, match=f"no GPU that {VISIBLE}={wanted} allows"):
         visible()
+
+
+@given(st.lists(st.sampled_from(["GPU-aa1", "GPU-a", "MIG-", "0", "1", "-", ",", " ", "²"])))
+def test_any_value_restricts_the_gpus_or_is_an_error(pieces: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        every = visible()
+        patch.setenv(VISIBLE, "".join(pieces))
+        try:
+            found = visible()
+        except GpuMissingError:
+            return
+    assert set(found) <= set(every)
+    assert len(set(found)) == len(found)
+
+
+def test_the_beginning_of_the_only_uuid_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, L4S[0])
+    monkeypatch.setenv(VISIBLE, "GPU-")
+    assert uuids() == ["GPU-aa1"]
+
+
+def test_gpus_with_an_obstacle_are_left_out_unless_all_have_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    new = Gpu("GPU-1", "NVIDIA GeForce RTX 4090", "8.9", 24 << 30)
+    old = Gpu("GPU-2", "NVIDIA GeForce GT 1030", "6.1", 2 << 30)
+
+    def obstacle(gpu: Gpu) -> str | None:
+        return too_old(gpu, "7.5", "CUDA 13")
+
+    assert without_obstacle((old, new), obstacle) == (new,)
+    assert caplog.messages == [
+        "NVIDIA GeForce GT 1030 (GPU-2) is left out: "
+        "CUDA 13 needs compute capability 7.5 or more; the GPU has 6.1"
+    ]
+    caplog.clear()
+    for kept in ((), (new,), (old,), (old, old._replace(uuid="GPU-3"))):
+        assert without_obstacle(kept, obstacle) == kept
+    assert not caplog.messages
+    assert too_old(new._replace(capability="12.0"), "7.5", "CUDA 13") is None
 
 
 def test_a_gpu_whose_slices_are_not_made_yet_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,11 +17,14 @@ from tests.waiting import until
 
 COMMAND = [sys.executable, "-m", "offline.cli"]
 MODEL = "landmarks-64"
+FASTEST = "tests.service.gpus:fastest:x"
 
 
-def environment(folder: Path, visible: str | None = None) -> dict[str, str]:
+def environment(
+    folder: Path, visible: str | None = None, engine: str = Kinds.origin
+) -> dict[str, str]:
     given = {name: value for name, value in os.environ.items() if name != VISIBLE}
-    given |= {"EMOTIONS_PLANS": str(folder), "EMOTIONS_ENGINE": Kinds.origin}
+    given |= {"EMOTIONS_PLANS": str(folder), "EMOTIONS_ENGINE": engine}
     return given if visible is None else given | {VISIBLE: visible}
 
 
@@ -51,6 +54,17 @@ def test_build_and_verify_run_once_per_kind(tmp_path: Path) -> None:
     assert len(verified.stdout.splitlines()) == 2 * len(set(verified.stdout.splitlines()))
     again = run(tmp_path, "build", MODEL)
     assert again.stderr.count("up to date") == 2
+
+
+@pytest.mark.parametrize("option", [(), ("--engine", FASTEST)])
+def test_all_kinds_are_built_for_the_engine_of_the_first(
+    tmp_path: Path, option: tuple[str, ...]
+) -> None:
+    built = run(tmp_path, "build", MODEL, *option, engine=FASTEST)
+    assert built.returncode == 0, built.stderr
+    assert built.stderr.count("built and verified") == 2
+    for gpu in KINDS:
+        find(Catalog.load().get(MODEL), Kinds((gpu,)), tmp_path)
 
 
 def test_only_visible_kinds_are_built(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 Without computation: `pair` has two equal GPUs, `three` has three that can be lost, `unequal` has a
 fast one and a slow one. The first GPU finds one face in each image, the second two, and so on.
-`kinds` has GPUs of two kinds, which need different plans; ONNX Runtime runs them.
+`kinds` has GPUs of two kinds, which need different plans; ONNX Runtime runs them. `fastest` chooses
+between `kinds` and another engine.
 """
 
 import os
@@ -51,6 +52,12 @@ class Kinds(OnnxRuntime):
         return super().identity() | {"gpu": self._gpus[0].name}
 
 
+class ForSlices(Kinds):
+    """An engine with other plans."""
+
+    suffix = ".slices"
+
+
 def visible() -> str | None:
     """Return what `CUDA_VISIBLE_DEVICES` has; in a device process that is one UUID."""
     return os.environ.get(VISIBLE)
@@ -80,3 +87,9 @@ def unequal(_: str) -> Gpus:
 
 def kinds(_: str) -> Kinds:
     return Kinds(allowed(KINDS))
+
+
+def fastest(_: str) -> Kinds:
+    """Return, as `auto` may, another engine where there are only slices."""
+    gpus = allowed(KINDS)
+    return Kinds(gpus) if L4 in {gpu.name for gpu in gpus} else ForSlices(gpus)

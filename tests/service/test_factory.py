@@ -21,8 +21,9 @@ from analysis.workers.types import Dispatcher, Group, Worker
 from bench.measure.processes import children, command
 from engines import cpu
 from engines.backends.onnxruntime import OnnxRuntime
+from engines.catalog import Catalog, ModelSpec
 from engines.errors import PlanMissingError
-from service.factory import find_models, layout_of
+from service.factory import find_models, larger_inputs, layout_of
 from service.factory.pipeline import step_limit_s
 from service.factory.processes import WORKERS_PER_CORE
 from service.settings import Settings
@@ -84,6 +85,41 @@ def test_the_inputs_of_the_rules_are_those_of_the_detectors(plans: Path, device:
     assert [each.size for each in found.rules.inputs] == sizes
     wide = [(736, 1280)] if device else []
     assert sizes == [(640, 640), (960, 960), *wide, (1280, 1280)]
+
+
+class OneHeight(OnnxRuntime):
+    """An engine for GPUs, on a machine without one."""
+
+    def heights(self, spec: ModelSpec) -> tuple[int, ...]:
+        return spec.input_shape[:1]
+
+
+@pytest.mark.parametrize(
+    ("engine", "settings", "wide"),
+    [
+        (OnnxRuntime(), {}, False),
+        (OnnxRuntime(), {"device_process": True}, True),
+        (pair("x"), {}, True),
+        (pair("x"), {"isolate": False}, False),
+        (pair("x"), {"device_process": False}, False),
+        (OneHeight(), {}, True),
+    ],
+)
+def test_a_device_has_a_wide_input(
+    engine: OnnxRuntime, settings: dict[str, bool], wide: bool
+) -> None:
+    detector = Catalog.load().get("retinaface-mnet025")
+    found = larger_inputs(detector, Settings.model_validate(settings), engine)
+    squares = [(960, 960), (1280, 1280)]
+    assert [spec.input_size for spec in found] == sorted(
+        [*squares, *[(736, 1280)] * wide], key=math.prod
+    )
+
+
+def test_the_processes_of_gpus_get_the_memory_budget(plans: Path) -> None:
+    found = layout(plans, pair("x"), gpu_memory_bytes=1 << 30)
+    assert found.gpu_memory == 1 << 30
+    assert layout(plans, pair("x")).gpu_memory is None
 
 
 def test_a_detector_may_be_one_of_the_larger_inputs_alone(plans: Path) -> None:

@@ -11,26 +11,23 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import psutil  # type: ignore[import-untyped]
 import pytest
 
 from analysis.types import Analysis
 from analysis.workers.replica import Replica, replicas
 from bench.measure.processes import gone
-from engines import build, plan
-from engines.backends.onnxruntime import OnnxRuntime
 from engines.catalog import Catalog
 from engines.errors import PlanMissingError
 from engines.gpus import VISIBLE
 from engines.plan import resolve
-from engines.types import Engine
 from service.factory import FoundModels, find_models, layout_of
 from service.factory.processes import devices_of
 from service.settings import Settings
 from tests.conftest import DEFAULTS
 from tests.observability.samples import read_samples
 from tests.server import Server, serving
+from tests.service.copied_plans import copy_plans
 from tests.service.gpus import GPUS, KINDS, Kinds, unequal
 from tests.service.load import PLAIN, load, metric, until
 from tests.service.pipelines import IMAGES, analyze, running
@@ -38,18 +35,6 @@ from tests.service.pipelines import IMAGES, analyze, running
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="workers are processes of their own on Linux only"
 )
-
-
-def copy_plans(plans: Path, folder: Path, engine: Engine) -> None:
-    """Publish the plans of ONNX Runtime as plans of `engine`, which computes the same."""
-    specs = map(Catalog.load().get, DEFAULTS)
-    for spec in (each for entry in specs for each in (entry, *entry.larger, *entry.wide)):
-        path, sidecar = build.find(spec, OnnxRuntime(), plans)
-        copy = resolve(spec, engine, folder)
-        copy.path.parent.mkdir(exist_ok=True)
-        shutil.copy(path, copy.path)
-        named = msgspec.structs.replace(sidecar, fingerprint=copy.fingerprint)
-        plan.write_sidecar(copy.path, named)
 
 
 @pytest.fixture(scope="module")

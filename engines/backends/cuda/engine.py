@@ -18,13 +18,13 @@ from engines.backends.cuda.library import (
 from engines.backends.cuda.runner import CudaRunner
 from engines.backends.cuda.session import CudaPlan
 from engines.catalog import ModelSpec, Precision
-from engines.gpus import Gpu, restrict, visible
+from engines.gpus import Gpu, restrict, too_old, visible, without_obstacle
 from engines.types import Report
 
 # Version of our plans; increase it when `CudaPlan` changes.
 PLAN_VERSION = "1"
 # The least compute capability that CUDA 13 supports.
-OLDEST = (7, 5)
+OLDEST = "7.5"
 # Several threads open plans at once; the first one starts CUDA.
 _starting = threading.Lock()
 
@@ -47,6 +47,8 @@ class CudaEngine:
     def load(cls, memory: int | None = None) -> "CudaEngine":
         """List the GPUs and load the libraries; `memory` is the budget in bytes, if there is one.
 
+        GPUs that are too old are left out, unless all are.
+
         Raises:
             LibraryMissingError: the installed ONNX Runtime runs on CPUs only.
             GpuMissingError: there is no GPU, driver, CUDA or cuDNN.
@@ -54,7 +56,8 @@ class CudaEngine:
         check_installed()
         gpus = visible()
         check_libraries()
-        return cls(gpus, CUDA._replace(limit=memory))
+        engine = cls(gpus, CUDA._replace(limit=memory))
+        return cls(without_obstacle(gpus, lambda gpu: engine.on(gpu).obstacle()), engine._provider)
 
     def identity(self) -> dict[str, str]:
         """The library's version, the GPU that plans are for, and `PLAN_VERSION`."""
@@ -68,10 +71,7 @@ class CudaEngine:
 
     def obstacle(self) -> str | None:
         """Why plans cannot run here: the GPU is too old. Without a GPU the engine does not load."""
-        capability = self._gpus[0].capability
-        if tuple(map(int, capability.split("."))) < OLDEST:
-            return f"CUDA 13 needs compute capability 7.5 or more; the GPU has {capability}"
-        return None
+        return too_old(self._gpus[0], OLDEST, "CUDA 13")
 
     def gpus(self) -> tuple[Gpu, ...]:
         """GPUs and MIG slices, in the order of `nvidia-smi`."""

@@ -11,6 +11,7 @@ from engines.backends.tensorrt.library import (
     compute_capabilities,
     compute_capability,
     logger,
+    reasons_of,
 )
 from engines.backends.tensorrt.profiles import add_profiles
 from engines.backends.tensorrt.progress import monitor, stopped_by_ctrl_c
@@ -52,7 +53,7 @@ def compiled(
     cache = _set_timing_cache(config, timing) if timing is not None else None
     plan = _built(library, builder, network, config, report)
     if plan is None:
-        raise EngineError(f"{spec.name} does not build: {logger(library).last_error}")
+        raise EngineError(f"{spec.name} does not build: {reasons_of(library).last_error}")
     if timing is not None and cache is not None:
         with atomic_write(timing) as temporary:
             temporary.write_bytes(memoryview(cache.serialize()))

@@ -12,7 +12,7 @@ from engines.backends.tensorrt.recovery import Recovery
 from engines.backends.tensorrt.runner import TensorRTRunner
 from engines.catalog import ModelSpec, Precision
 from engines.errors import EngineError, GpuMissingError
-from engines.gpus import Gpu, visible
+from engines.gpus import Gpu, too_old, visible, without_obstacle
 from engines.memory import Budget
 from engines.types import Report, Runner
 
@@ -21,6 +21,8 @@ from engines.types import Report, Runner
 STREAMS = 1
 # Compute capabilities that TensorRT-RTX compiles for by default.
 PORTABLE = "8.0 and later"
+# The least compute capability that TensorRT supports since version 10.5.
+OLDEST = "7.5"
 
 
 class TensorRT:
@@ -61,6 +63,8 @@ class TensorRT:
     ) -> "TensorRT":
         """Import the library of the engine `name` and list the GPUs.
 
+        GPUs that cannot run its plans, or not those for `capability`, are left out, unless all are.
+
         Raises:
             GpuMissingError: the library is not installed, or TensorRT finds no GPU.
             EngineError: the library is too old or too new, or TensorRT is given a `capability`.
@@ -73,11 +77,13 @@ class TensorRT:
             )
         try:
             check_installed()
-            return cls(name, library, visible(), capability=capability, memory=memory)
+            engine = cls(name, library, visible(), capability=capability, memory=memory)
         except GpuMissingError as missing:
             if name == "tensorrt":
                 raise
             return cls(name, library, (), capability=capability, why_no_gpu=str(missing))
+        able = without_obstacle(engine.gpus(), lambda gpu: engine.on(gpu).obstacle())
+        return engine.like(gpus=able)
 
     def like(self, **changes: Any) -> "TensorRT":
         """The same engine with other options of the constructor, for running the same plans."""
@@ -120,7 +126,9 @@ class TensorRT:
         here = self._gpus[0].capability
         if self._capability not in {None, here}:
             return f"the plan is for compute capability {self._capability}, the GPU has {here}"
-        if self._portable and compute_capability(self._library, here) is None:
+        if not self._portable:
+            return too_old(self._gpus[0], OLDEST, "TensorRT")
+        if compute_capability(self._library, here) is None:
             return f"TensorRT-RTX does not know GPUs of compute capability {here}"
         return None
 

@@ -4,6 +4,7 @@ import functools
 import importlib
 import logging
 import re
+import threading
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from engines.errors import EngineError, GpuMemoryError, GpuMissingError, RunnerError
@@ -75,18 +76,27 @@ def compute_capabilities(library: Any) -> list[str]:
     return sorted(name for name in library.ComputeCapability.__members__ if name[:2] == "SM")
 
 
-class _Logger:
-    """Passes the library's messages to Python's logging, and keeps those about failures."""
+class Reasons(threading.local):
+    """The messages about failures in this thread: TensorRT logs in the thread that calls it."""
 
     last_error = "no reason given"
     out_of_memory = ""  # the first message about it since `failure` took one
 
+
+class _Logger:
+    """Passes the library's messages to Python's logging, and keeps those about failures."""
+
+    def __init__(self) -> None:
+        super().__init__()  # the library's class, the other base of `logger`
+        self.reasons = Reasons()
+
     def log(self, severity: Any, msg: str) -> None:
+        reasons = self.reasons
         if OUT_OF_MEMORY.search(msg):
-            self.out_of_memory = self.out_of_memory or msg
+            reasons.out_of_memory = reasons.out_of_memory or msg
         match severity.name:
             case "ERROR" | "INTERNAL_ERROR":
-                self.last_error = msg
+                reasons.last_error = msg
                 log.error("%s", msg)
             case "WARNING":
                 log.warning("%s", msg)
@@ -98,6 +108,12 @@ class _Logger:
 def logger(library: Any) -> Any:
     """The one logger of a library: TensorRT accepts one per process."""
     return subclass(_Logger, library.ILogger)()
+
+
+def reasons_of(library: Library) -> Reasons:
+    """What the library has logged in this thread."""
+    found: Reasons = logger(library).reasons
+    return found
 
 
 def check(library: Library, done: bool, what: str) -> None:
@@ -113,10 +129,9 @@ def check(library: Library, done: bool, what: str) -> None:
 def failure(library: Library, what: str) -> RunnerError:
     """The error for a call that failed: TensorRT returns no reason, but logs one.
 
-    A message about memory may come from another thread, but then memory is short here, too. Error
-    codes do not distinguish it: a failed allocation has the code of `Cuda Runtime`.
+    Error codes do not distinguish a failed allocation: it has the code of `Cuda Runtime`.
     """
-    reasons = logger(library)
+    reasons = reasons_of(library)
     found, reasons.out_of_memory = reasons.out_of_memory, ""
     if found:
         return GpuMemoryError(f"too little GPU memory for {what} ({found}); {ADVICE}")

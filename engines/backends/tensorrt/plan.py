@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engines.backends.tensorrt.device import Device
-from engines.backends.tensorrt.library import Library, failure, logger
+from engines.backends.tensorrt.library import Library, failure, logger, reasons_of
 from engines.backends.tensorrt.memory import PAGE, rounded_up
 from engines.backends.tensorrt.tensors import Tensor, tensors
 from engines.catalog import ModelSpec
@@ -56,6 +56,6 @@ def _refusal(library: Library, path: Path, spec: ModelSpec) -> EngineError:
     if isinstance(error, GpuMemoryError):
         return error
     return PlanDamagedError(
-        f"TensorRT does not load {path} ({logger(library).last_error}); "
+        f"TensorRT does not load {path} ({reasons_of(library).last_error}); "
         f"run `emotions build --force {spec.name}`"
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from engines.backends.tensorrt.cuda import Cuda
 from engines.backends.tensorrt.device import Device
-from engines.backends.tensorrt.library import Library, logger
+from engines.backends.tensorrt.library import Library, reasons_of
 from engines.backends.tensorrt.memory import layouts
 from engines.backends.tensorrt.overlap import overlapped
 from engines.backends.tensorrt.plan import LoadedPlan
@@ -58,7 +58,7 @@ class TensorRTRunner(Runner):
         )
 
     def _open(self) -> None:
-        logger(self._library).out_of_memory = ""
+        reasons_of(self._library).out_of_memory = ""
         with ExitStack() as stack:
             device = stack.enter_context(closing(Device(self._cuda)))
             device.probe()  # in a broken context TensorRT fails to load a plan without a reason

@@ -16,13 +16,14 @@ import simplejpeg
 
 from analysis.jpegs.nvimagecodec import NvImageCodec
 from analysis.timing import Batch
+from engines.errors import GpuMemoryError, GpuMissingError
 from engines.types import U8
 from tests.engines.faulty import BATCHES, GO, write
 
 ON_CPU = "analysis.jpegs.nvimagecodec:NvImageCodec:cpu"
 RAISES, DIES, HANGS, WAITS = 241, 242, 243, 244
-# A file in the folder; the decoder then cannot be opened.
-MISSING = "no-decoder"
+# Files in the folder; the decoder then cannot be opened, or has no memory.
+MISSING, FULL = "no-decoder", "no-memory-for-decoder"
 Answer = Callable[[U8], U8 | None]
 
 
@@ -49,7 +50,9 @@ class Faulty:
     def __init__(self, folder: str) -> None:
         self._decoder, self._folder = NvImageCodec("cpu"), Path(folder)
         if (self._folder / MISSING).exists():
-            raise RuntimeError("no decoder today")
+            raise GpuMissingError("no decoder today")
+        if (self._folder / FULL).exists():
+            raise GpuMemoryError("no memory today")
 
     def decode(self, images: Sequence[U8]) -> list[U8 | None]:
         write(self._folder / BATCHES, f"jpegs {len(images)}")

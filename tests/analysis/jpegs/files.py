@@ -68,6 +68,19 @@ def inserted(data: bytes, marker: int, new: bytes) -> bytes:
     return data[:at] + new + data[at:]
 
 
+def without(data: bytes, marker: int, number: int = 0) -> bytes:
+    """Remove one of the segments with a marker."""
+    found = [each for each in segments(data) if each.marker == marker][number]
+    return data[: found.start] + data[found.end :]
+
+
+def replaced(data: bytes, marker: int, body: bytes) -> bytes:
+    """Put another body into a segment."""
+    found = segment(data, marker)
+    head = data[found.start : found.start + 2] + struct.pack(">H", 2 + len(body))
+    return data[: found.start] + head + body + data[found.end :]
+
+
 def behind_last_samples(data: bytes, new: bytes) -> bytes:
     return data[:-2] + new + data[-2:]
 

@@ -105,7 +105,9 @@ def test_a_decoder_that_decodes_nothing_is_refused() -> None:
 
 def test_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nvidia.nvimgcodec", None)
-    with pytest.raises(LibraryMissingError, match=r"pip install '\.\[gpu\]'"):
+    with pytest.raises(
+        LibraryMissingError, match=r"pip install 'nvidia-nvimgcodec-cu13\[nvjpeg\]'"
+    ):
         load_decoder(ON_CPU)
 
 

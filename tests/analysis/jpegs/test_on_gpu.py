@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from analysis.jpegs.nvimagecodec import PACKAGE, NvImageCodec
-from engines.errors import GpuMissingError
+from analysis.jpegs.select import PROBE, load_decoder
+from engines.errors import GpuMemoryError, GpuMissingError
 from engines.types import U8
 
 PIXELS = np.zeros((2, 3, 3), np.uint8)
+NO_MEMORY = "CUDA Runtime failure: '#2' at python/image.cpp:64"
 
 
 class Image:
@@ -74,12 +76,44 @@ def test_an_image_without_memory_is_declined(monkeypatch: pytest.MonkeyPatch) ->
     assert np.array_equal(decoded[2], PIXELS)
 
 
-def test_a_missing_gpu_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(**options: Any) -> None:  # noqa: ARG001
-        raise RuntimeError("no driver")
+class Failing(Library):
+    """Its decoder decodes nothing, and has no memory for a large image."""
+
+    def decode(self, streams: list[U8], params: bool) -> list[Image | None]:  # noqa: ARG002
+        if max(map(len, streams)) > PROBE**2 / 8:
+            raise RuntimeError(NO_MEMORY)
+        return [None] * len(streams)
+
+
+@pytest.mark.parametrize(
+    ("problem", "error", "message"),
+    [
+        ("no driver", GpuMissingError, "cannot use a GPU: no driver"),
+        ("CUDA Runtime failure: '#209'", GpuMissingError, "cannot use a GPU: CUDA"),
+        (NO_MEMORY, GpuMemoryError, "finds no memory on the GPU"),
+    ],
+)
+def test_errors_of_the_library_are_typed(
+    monkeypatch: pytest.MonkeyPatch, problem: str, error: type[Exception], message: str
+) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        raise RuntimeError(problem)
 
     library = Library([])
-    monkeypatch.setattr(library, "Decoder", fails, raising=False)
     monkeypatch.setitem(sys.modules, PACKAGE, library)
-    with pytest.raises(GpuMissingError, match="cannot use a GPU: no driver"):
+    decoder = NvImageCodec()
+    monkeypatch.setattr(library, "decode", fails, raising=False)
+    with pytest.raises(error, match=message):
+        decoder.decode([np.zeros(1, np.uint8)])
+    monkeypatch.setattr(library, "Decoder", fails, raising=False)
+    with pytest.raises(error, match=message):
         NvImageCodec()
+
+
+def test_a_decoder_without_memory_for_its_buffers_is_not_one_without_libraries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both decode nothing."""
+    monkeypatch.setitem(sys.modules, PACKAGE, Failing([]))
+    with pytest.raises(GpuMemoryError, match="finds no memory on the GPU"):
+        load_decoder("analysis.jpegs.nvimagecodec:NvImageCodec:gpu")

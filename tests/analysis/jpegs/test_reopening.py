@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from analysis.jpegs.reopening import PAUSE_S, ReopeningDecoder
+from engines.errors import GpuMemoryError, GpuMissingError
 from engines.types import U8
 
 GOOD, ODD = np.zeros(900, np.uint8), np.zeros(1, np.uint8)
@@ -13,14 +14,18 @@ PIXELS = np.zeros((2, 2, 3), np.uint8)
 
 
 class Gpu:
-    """A GPU in three states; its decoder works in the first only."""
+    """A GPU in several states; its decoder works in the first only."""
 
     def __init__(self) -> None:
         self.state, self.opened, self.now = "works", 0, 0.0
 
     def open(self) -> "Gpu":
-        if self.state != "works":
+        if self.state == "is missing":
+            raise GpuMissingError("no GPU")
+        if self.state == "lacks pinned memory":
             raise MemoryError("no memory")
+        if self.state != "works":
+            raise GpuMemoryError("no memory")
         self.opened += 1
         return self
 
@@ -29,6 +34,8 @@ class Gpu:
             raise RuntimeError("an illegal memory access")
         if self.state == "declines":
             return [None] * len(images)
+        if self.state == "forgets images":
+            return [PIXELS] * (len(images) - 1)
         if any(len(each) == 2 for each in images):
             raise MemoryError("no memory for this batch")
         return [None if len(each) == 1 else PIXELS for each in images]
@@ -43,7 +50,7 @@ def number_decoded(decoder: ReopeningDecoder, *images: U8) -> int:
     return sum(pixels is not None for pixels in decoder.decode(images))
 
 
-@pytest.mark.parametrize("state", ["fails", "declines"])
+@pytest.mark.parametrize("state", ["fails", "declines", "forgets images"])
 def test_it_is_opened_again_after_a_pause(gpu: Gpu, state: str) -> None:
     decoder = ReopeningDecoder(gpu.open, lambda: gpu.now)
     gpu.state = state
@@ -62,7 +69,7 @@ def test_it_waits_after_each_attempt(gpu: Gpu, caplog: pytest.LogCaptureFixture)
     gpu.state = "fails"
     for gpu.now in np.arange(0, 4 * PAUSE_S, PAUSE_S / 10).tolist():
         assert number_decoded(decoder, GOOD) == 0
-    assert caplog.text.count("cannot be opened again: no memory") == 3
+    assert caplog.text.count("cannot be opened; workers decode meanwhile: no memory") == 3
     gpu.state, gpu.now = "works", 4 * PAUSE_S
     assert number_decoded(decoder, GOOD) == 1
 
@@ -82,7 +89,19 @@ def test_a_batch_without_memory_is_logged_once(gpu: Gpu, caplog: pytest.LogCaptu
     assert gpu.opened == 1
 
 
-def test_a_decoder_that_cannot_be_opened_at_first_is_an_error(gpu: Gpu) -> None:
-    gpu.state = "fails"
-    with pytest.raises(MemoryError):
+@pytest.mark.parametrize("state", ["lacks memory", "lacks pinned memory"])
+def test_without_memory_at_first_it_is_opened_later(
+    gpu: Gpu, state: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    gpu.state = state
+    decoder = ReopeningDecoder(gpu.open, lambda: gpu.now)
+    assert "workers decode meanwhile: no memory" in caplog.text
+    assert number_decoded(decoder, GOOD) == 0
+    gpu.state, gpu.now = "works", PAUSE_S
+    assert number_decoded(decoder, GOOD) == 1
+
+
+def test_another_error_at_first_is_raised(gpu: Gpu) -> None:
+    gpu.state = "is missing"
+    with pytest.raises(GpuMissingError):
         ReopeningDecoder(gpu.open)

@@ -1,13 +1,9 @@
 """A GPU decodes plain JPEGs only, and no answer of its decoder changes a status."""
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from analysis.decode import Picture, open_picture
 from analysis.errors import ServiceError
@@ -17,134 +13,17 @@ from analysis.limits import ImageLimits
 from engines.errors import RunnerLostError
 from engines.types import U8
 from tests.analysis.jpegs.decoders import Answer, Recording
-from tests.analysis.jpegs.files import (
-    behind_last_samples,
-    changed,
-    inserted,
-    photograph,
-    pillow,
-    restarts,
-    sampled,
-    segment,
-    separate_scans,
-)
+from tests.analysis.jpegs.files import photograph, sampled
+from tests.analysis.jpegs.form_cases import FORM_CASES
+from tests.analysis.jpegs.jpeg_case import CPU, GPU, JpegCase
+from tests.analysis.jpegs.table_cases import TABLE_CASES
 from tests.analysis.pictures import at
-from tests.cases import Case
 from tests.photographs import encode
 
 LIMITS = ImageLimits(max_bytes=4 << 20, max_pixels=40_000_000)
 SMALL_LIMITS = ImageLimits(max_bytes=4 << 20, max_pixels=70_000)
-GPU, CPU = "the GPU decodes it", "the CPU decodes it"
-FRAME, EXTENDED, ARITHMETIC, LINES, SCAN = 0xC0, 0xC1, 0xC9, 0xDC, 0xDA
 LEAST = round(offload.LEAST_PIXELS**0.5)
-TURNED = Image.Exif()
-TURNED[0x0112] = 6
-
-
-class JpegCase(NamedTuple):
-    """What must happen to a JPEG, and the file."""
-
-    case: Case
-    file: Callable[[], bytes]
-
-
-def jpeg(name: str, expected: str, happens: str, file: Callable[[], bytes]) -> JpegCase:
-    return JpegCase(Case(name, expected, happens), file)
-
-
-def restarted() -> bytes:
-    return pillow(restart_marker_blocks=7)
-
-
-def without_a_restart() -> bytes:
-    place = restarts(restarted())[3]
-    return restarted()[:place] + restarted()[place + 2 :]
-
-
-def out_of_order() -> bytes:
-    place = restarts(restarted())[3] + 1
-    return restarted()[:place] + b"\xd6" + restarted()[place + 1 :]
-
-
-def with_lines() -> bytes:
-    """The height is not in the frame but behind the samples."""
-    data = pillow()
-    first = segment(data, FRAME).start
-    height = data[first + 5 : first + 7]
-    data = changed(changed(data, FRAME, 5, 0), FRAME, 6, 0)
-    return behind_last_samples(data, bytes([0xFF, LINES, 0, 4]) + height)
-
-
-def two_frames() -> bytes:
-    data = pillow()
-    frame = segment(data, FRAME)
-    return inserted(data, FRAME, data[frame.start : frame.end])
-
-
-def without_jfif() -> bytes:
-    data = pillow()
-    jfif = segment(data, 0xE0)
-    return data[: jfif.start] + data[jfif.end :]
-
-
-JPEG_CASES = [
-    *(
-        jpeg(f"JPEG, chroma {':'.join(each)}", "its pixels", GPU, lambda each=each: sampled(each))  # type: ignore[misc]
-        for each in ("444", "422", "420", "440")
-    ),
-    jpeg("JPEG, grey", "grey in all three channels", GPU, lambda: sampled("Gray")),
-    jpeg("JPEG, restart markers", "its pixels", GPU, restarted),
-    jpeg("JPEG, EXIF", "turned upright", GPU, lambda: pillow(exif=TURNED.tobytes())),
-    jpeg("JPEG, ICC profile", "the profile is ignored", GPU, lambda: pillow(icc_profile=b"x" * 99)),
-    jpeg("JPEG, without JFIF's header", "its pixels", GPU, without_jfif),
-    jpeg("JPEG, bytes behind its end", "they are ignored", GPU, lambda: pillow() + bytes(999)),
-    jpeg(
-        "JPEG, extended frame of 8 bits",
-        "its pixels",
-        GPU,
-        lambda: changed(pillow(), FRAME, 1, EXTENDED),
-    ),
-    jpeg("JPEG, chroma 4:1:1", "its pixels", CPU, lambda: sampled("411")),
-    jpeg("JPEG, progressive", "its pixels", CPU, lambda: pillow(progressive=True)),
-    jpeg("JPEG, CMYK", "converted to RGB", CPU, lambda: pillow("CMYK")),
-    jpeg("JPEG, RGB without YCbCr", "its pixels", CPU, lambda: pillow(keep_rgb=True)),
-    jpeg("JPEG, a scan per colour", "its pixels", CPU, separate_scans),
-    jpeg("JPEG, height behind the samples", "its pixels, or an error", CPU, with_lines),
-    jpeg(
-        "JPEG, names of components that are not 1, 2, 3",
-        "its pixels",
-        CPU,
-        lambda: changed(changed(pillow(), FRAME, 10, 0), SCAN, 5, 0),
-    ),
-    jpeg(
-        "JPEG, arithmetic codes",
-        "its pixels",
-        CPU,
-        lambda: changed(pillow(), FRAME, 1, ARITHMETIC),
-    ),
-    jpeg("JPEG, a restart marker is missing", "its pixels, or an error", CPU, without_a_restart),
-    jpeg("JPEG, restart markers out of order", "its pixels, or an error", CPU, out_of_order),
-    jpeg(
-        "JPEG, restart marker without an interval",
-        "its pixels, or an error",
-        CPU,
-        lambda: behind_last_samples(pillow(), b"\xff\xd0"),
-    ),
-    jpeg(
-        "JPEG, fill bytes behind the samples",
-        "its pixels",
-        CPU,
-        lambda: behind_last_samples(pillow(), b"\xff"),
-    ),
-    jpeg("JPEG, two frames", "its pixels, or an error", CPU, two_frames),
-    jpeg("JPEG, cut off", "an error", "422 `corrupt_image`", lambda: pillow()[:-9]),
-    jpeg(
-        "JPEG, 12 bits per sample",
-        "its pixels",
-        "415 `unsupported_media`",
-        lambda: changed(pillow(), FRAME, 4, 12),
-    ),
-]
+JPEG_CASES = [*FORM_CASES, *TABLE_CASES]
 JPEGS = [each.case for each in JPEG_CASES]
 FAULTS: dict[str, Answer] = {
     "declines": lambda pixels: None,
@@ -261,9 +140,11 @@ def test_damaged_jpegs_get_the_status_of_the_cpu(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         place = data.draw(st.one_of(st.integers(0, 700), st.integers(0, len(content) - 1)))
         content[place] = data.draw(st.integers(0, 255))
-    found, alone = outcome(bytes(content), Recording()), outcome(bytes(content), None)
+    gpu = Recording()
+    found, alone = outcome(bytes(content), gpu), outcome(bytes(content), None)
     if isinstance(alone, str):
         assert found == alone
+        assert not gpu.calls, "its decoder could return pixels"
     else:
         assert isinstance(found, Picture)
         assert found[1:] == alone[1:]

@@ -20,6 +20,7 @@ from analysis.workers.messages import Answer, Setup
 from analysis.workers.pool import Pool
 from analysis.workers.process import Process
 from analysis.workers.types import Timer
+from engines.gpus import Gpu
 from tests.analysis.fakes import plans
 from tests.photographs import encode
 from tests.waiting import until
@@ -84,8 +85,14 @@ def turning() -> Iterator[LoopInThread]:
 class Watched(Process):
     """A process whose events a test waits for."""
 
-    def __init__(self, module: str, setup: Setup, listener: socket | None = None) -> None:
-        super().__init__(module, setup, listener)
+    def __init__(
+        self,
+        module: str,
+        setup: Setup,
+        listener: socket | None = None,
+        gpu: Gpu | None = None,
+    ) -> None:
+        super().__init__(module, setup, listener, gpu)
         self.events = queue.SimpleQueue[str]()
         self.answers = queue.SimpleQueue[tuple[Answer, Message]]()
 

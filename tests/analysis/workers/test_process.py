@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from analysis.types import Input, Options
 from analysis.workers import messages
 from analysis.workers.channel import supported
+from analysis.workers.heartbeats import OPEN_LIMIT_S
 from analysis.workers.packing import pack_inputs
 from analysis.workers.process import DIED, FIRST_PAUSE_S, HUNG, LONGEST_PAUSE_S, pause
 from tests.analysis.workers.processes import (
+    WAIT_S,
     LoopInThread,
     Watched,
     plain,
@@ -26,7 +28,7 @@ from tests.analysis.workers.processes import (
     setup,
     turning,
 )
-from tests.engines.faulty import DEADLY, HANGS, OPENED, RAISES, read
+from tests.engines.faulty import BLOCKED, DEADLY, HANGS, OPENED, RAISES, read
 from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(not supported(), reason="there are processes on Linux only")
@@ -111,8 +113,43 @@ def test_a_process_with_a_step_that_hangs_is_killed(loop: LoopInThread, worker: 
 def test_a_process_that_opens_its_networks_has_more_time(
     loop: LoopInThread, worker: Watched
 ) -> None:
-    loop.run(lambda: worker.check(0, time.monotonic() - 100))
+    before = worker.number()
+    os.kill(before, signal.SIGSTOP)
+    loop.run(lambda: worker.check(0, None))
+    assert worker.number() == before
+    os.kill(before, signal.SIGCONT)
     assert worker.next() == "ready"
+
+
+def test_a_process_that_hangs_before_its_first_step_is_killed(
+    loop: LoopInThread, worker: Watched
+) -> None:
+    os.kill(worker.number(), signal.SIGSTOP)
+    loop.run(lambda: worker.check(-OPEN_LIMIT_S, None))
+    assert [worker.next(), worker.next()] == [HUNG, "ready"]
+
+
+def test_a_worker_that_opens_its_networks_again_has_as_much_time(
+    loop: LoopInThread, worker: Watched, tmp_path: Path
+) -> None:
+    assert worker.next() == "ready"
+    before, opened = worker.number(), len(read(tmp_path / OPENED))
+    (tmp_path / BLOCKED).touch()
+    sent = time.monotonic()
+    assert send(worker, loop, RAISES)
+    until(lambda: len(read(tmp_path / OPENED)) > opened)
+    loop.run(lambda: worker.check(0, sent))
+    assert worker.number() == before
+    (tmp_path / BLOCKED).unlink()
+    answer, _ = worker.answers.get(timeout=WAIT_S)
+    assert answer.failures == 1
+    (tmp_path / BLOCKED).touch()
+    opened = len(read(tmp_path / OPENED))
+    assert send(worker, loop, RAISES)
+    until(lambda: len(read(tmp_path / OPENED)) > opened)
+    loop.run(lambda: worker.check(-OPEN_LIMIT_S, sent))
+    (tmp_path / BLOCKED).unlink()
+    assert [worker.next(), worker.next()] == [HUNG, "ready"]
 
 
 def test_starts_that_open_nothing_are_followed_by_pauses(

@@ -22,7 +22,7 @@ from analysis.workers.sockets import address, listen
 from analysis.workers.types import Group, Worker
 from engines.errors import RunnerLostError
 from engines.types import Array
-from tests.analysis.jpegs.decoders import DIES, HANGS, MISSING, RAISES, WAITS
+from tests.analysis.jpegs.decoders import DIES, FULL, HANGS, MISSING, RAISES, WAITS
 from tests.analysis.jpegs.files import sampled
 from tests.analysis.pictures import LIMITS
 from tests.analysis.workers.processes import (
@@ -173,9 +173,20 @@ def test_workers_wait_for_a_decoder_that_cannot_be_opened_yet(
     """It is not left out in silence."""
     (idle.folder / MISSING).touch()
     idle.start()
-    until(lambda: "no decoder today" in caplog.text)
+    until(lambda: "cannot be used: no decoder today" in caplog.text)
+    assert "Traceback" not in caplog.text
     (idle.folder / MISSING).unlink()
     assert value_in(idle.send(grey(5))) == 5
+
+
+def test_workers_decode_while_there_is_no_memory_for_the_decoder(
+    idle: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    (idle.folder / FULL).touch()
+    pool = idle.start(workers=1)
+    assert value_of(submit(pool, idle.loop, grey(5)).get(timeout=WAIT_S)) == 5
+    until(lambda: caplog.text.count("workers decode meanwhile: no memory today") == 2)
+    assert len({line.split()[0] for line in read(idle.folder / OPENED)}) == 1
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,18 @@ import numpy as np
 import pytest
 
 from analysis.workers.channel import supported
+from analysis.workers.heartbeats import OPEN_LIMIT_S
+from analysis.workers.opening import Opening
 from analysis.workers.remote import Reply
 from analysis.workers.runner_thread import join_rows
 from engines.catalog import ModelSpec
 from engines.errors import GpuMemoryError
+from engines.memory import RESERVE, Budget
 from tests.analysis.fakes import BufferedRunner, FakeRunner, Recorder
 from tests.analysis.workers.runner_threads import Bench, receive_reply, rows, scores
 from tests.engines.faulty import (
     BATCHES,
+    BLOCKED,
     GO,
     OPENED,
     RAISES,
@@ -103,6 +107,49 @@ def test_the_heartbeat_of_a_stream_is_when_its_batch_began(bench: Bench, tmp_pat
     (tmp_path / GO).touch()
     assert scores(first) == [WAITS]
     until(lambda: bench.beats.oldest() == float("inf"))
+
+
+def test_a_runner_that_opens_again_has_as_much_time_as_at_the_start(
+    bench: Bench, tmp_path: Path
+) -> None:
+    (tmp_path / BLOCKED).touch()
+    worker = bench.ask(RAISES)
+    until(lambda: len(read(tmp_path / OPENED)) == 2)
+    before = time.monotonic()
+    assert before < bench.beats.oldest() <= before + OPEN_LIMIT_S
+    (tmp_path / BLOCKED).unlink()
+    assert receive_reply(worker)[0].error is not None
+    first = bench.ask(WAITS)
+    until(lambda: len(read(tmp_path / BATCHES)) == 6)
+    assert bench.beats.oldest() <= time.monotonic(), "a batch has the usual limit"
+    (tmp_path / GO).touch()
+    assert scores(first) == [WAITS]
+
+
+class Waiting(Faulty):
+    """Opens runners in turn, as engines do whose runners share a budget."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(folder)
+        self.budget = Budget()
+
+    def open(self, plan: Path, spec: ModelSpec) -> Any:
+        with self.budget.reserve([0], lambda: RESERVE):
+            return super().open(plan, spec)
+
+
+def test_a_runner_that_waited_for_others_has_its_time_from_its_turn_on(tmp_path: Path) -> None:
+    engine = Waiting(str(tmp_path))
+    (tmp_path / BLOCKED).touch()
+    with ExitStack() as stack:
+        with engine.budget.reserve([0], lambda: RESERVE):
+            bench = Bench(engine, stack, opening=Opening(1))
+            until(lambda: bench.beats.oldest() < float("inf"))
+            turn = time.monotonic()
+        until(lambda: bool(read(tmp_path / OPENED)))
+        assert bench.beats.oldest() >= turn + OPEN_LIMIT_S
+        (tmp_path / BLOCKED).unlink()
+        bench.wait()
 
 
 class Short(Faulty):

@@ -44,6 +44,7 @@ class Faults:
         self.out_of_memory = False
         self._numbers: tuple[int, ...] = ()
         self._event = ANY
+        self._lock = threading.Lock()
 
     def expect(self, event: str, *numbers: int, out_of_memory: bool = False) -> None:
         """Let the calls of this name (or `ANY`) with these numbers fail, counted from now and 1."""
@@ -52,9 +53,10 @@ class Faults:
 
     def hit(self, event: str) -> bool:
         """Count a call; return whether it fails."""
-        self.calls[event] += 1
-        self.calls[ANY] += 1
-        return self._event in {event, ANY} and self.calls[self._event] in self._numbers
+        with self._lock:
+            self.calls[event] += 1
+            self.calls[ANY] += 1
+            return self._event in {event, ANY} and self.calls[self._event] in self._numbers
 
 
 def raise_for(code: int, event: str) -> None:

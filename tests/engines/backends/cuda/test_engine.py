@@ -16,7 +16,7 @@ from engines.backends.cuda.library import CUDA, Provider, check_installed, check
 from engines.backends.cuda.session import CudaPlan
 from engines.catalog import Precision
 from engines.errors import GpuMissingError, LibraryMissingError
-from engines.gpus import VISIBLE, visible
+from engines.gpus import VISIBLE, Gpu, visible
 from engines.types import Engine
 from tests.engines.backends.cuda.stand_in import (
     CPU,
@@ -62,6 +62,22 @@ def test_gpus_that_cuda_13_has_dropped_are_refused() -> None:
 
     assert [obstacle(supported) for supported in ("7.5", "8.9", "10.0", "12.1")] == [None] * 4
     assert "the GPU has 7.0" in str(obstacle("7.0"))
+
+
+def test_a_gpu_that_is_too_old_is_left_out_beside_others(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = Gpu("GPU-cc1", "NVIDIA GeForce GT 1030", "6.1", 2 << 30)
+    for check in ("check_installed", "check_libraries"):
+        monkeypatch.setattr(engine_module, check, lambda: None)
+    monkeypatch.setattr(engine_module, "visible", lambda: (old, L4, T4))
+    engine = select.load_engine("cuda")
+    assert (engine.gpus(), engine.obstacle()) == ((L4, T4), None)
+    assert f"{old.name} ({old.uuid}) is left out: CUDA 13 needs" in caplog.text
+    monkeypatch.setattr(engine_module, "visible", lambda: (old,))
+    alone = select.load_engine("cuda")
+    assert alone.gpus() == (old,)
+    assert "the GPU has 6.1" in str(alone.obstacle())
 
 
 @for_cpus
