@@ -94,8 +94,8 @@ class Settings(BaseSettings):
     gpu_memory_bytes: Count | None = Field(
         default=None,
         description="Maximum memory that the networks may take on each GPU; batches are smaller if "
-        "it does not suffice. By default the free memory is the limit. Without a device process the "
-        "workers divide it",
+        "it does not suffice. By default the free memory is the limit. Workers without a device "
+        "process divide it",
     )
     jpeg_decoder: str = Field(
         default="cpu",
