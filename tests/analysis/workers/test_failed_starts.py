@@ -1,5 +1,6 @@
 """A process that cannot start: the log has the reason, the exit status, and advice."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,9 @@ L4 = Gpu("GPU-1", "NVIDIA L4", "8.9", 24 << 30)
 
 
 @pytest.fixture
-def loop() -> Iterator[LoopInThread]:
+def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopInThread]:
+    # Handlers that other tests have left may have closed streams, and would print so.
+    monkeypatch.setattr(logging, "raiseExceptions", False)
     with turning() as made:
         made.longest = 0
         yield made
