@@ -1,6 +1,6 @@
 """Batches larger than those of a plan."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -11,10 +11,14 @@ def in_pieces(
     run: Callable[[Feeds], dict[str, Array]], feeds: Feeds, largest: int
 ) -> dict[str, Array]:
     """Run a batch of any size through `run`, in pieces of at most `largest` rows."""
-    pieces = [run(piece) for piece in _pieces(feeds, largest)]
-    if len(pieces) == 1:
-        return pieces[0]
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    return joined([run(piece) for piece in _pieces(feeds, largest)])
+
+
+def joined(outputs: Sequence[dict[str, Array]]) -> dict[str, Array]:
+    """Join the outputs of the pieces of a batch, at least one, in the order of their rows."""
+    if len(outputs) == 1:
+        return outputs[0]
+    return {name: np.concatenate([piece[name] for piece in outputs]) for name in outputs[0]}
 
 
 def _pieces(feeds: Feeds, largest: int) -> Iterator[Feeds]:

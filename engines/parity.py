@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from engines.batches import joined
 from engines.catalog import ModelSpec, Precision, Task
 from engines.errors import ParityError
 from engines.geometry import box_iou
@@ -38,10 +39,10 @@ def check(
     expected, actual = [], []
     for batch in [items[:, :height] for height in _spread(heights)] or [items]:
         singles = [batch[i : i + 1] for i in range(len(batch))]
-        expected.append(_joined([reference.infer({name: item}) for item in singles]))
+        expected.append(joined([reference.infer({name: item}) for item in singles]))
         actual.append(dict(runner.infer({name: batch})))
         _check_comparable(spec, expected[-1], actual[-1])
-    figures = _COMPARE[spec.task](_joined(expected), _joined(actual))
+    figures = _COMPARE[spec.task](joined(expected), joined(actual))
     _judge(spec, figures, precision)
     return figures
 
@@ -49,10 +50,6 @@ def check(
 def _spread(heights: tuple[int, ...]) -> tuple[int, ...]:
     """About four of the heights, the largest among them; all if there are few."""
     return heights[:: -max(1, len(heights) // 4)]
-
-
-def _joined(batches: list[Outputs]) -> Outputs:
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
 def _check_comparable(spec: ModelSpec, expected: Outputs, actual: Outputs) -> None:

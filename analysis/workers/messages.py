@@ -18,7 +18,7 @@ class Setup(msgspec.Struct, tag=True, array_like=True):
 
     engine: `Engine.origin`; capability: the compute capability that TensorRT-RTX compiled for;
     device: address of the device process, or None if the networks run in this process;
-    gpu_memory: the budget of the networks on a GPU, in bytes, or None for what is free;
+    gpu_memory: the budget of the networks on a GPU, in bytes, None for all free memory;
     jpeg_decoder: see `Settings.jpeg_decoder`; None if workers decode all images.
     """
 

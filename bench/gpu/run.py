@@ -56,7 +56,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """Kill what is left of the session: a service that a stage started, or one that hangs."""
+    """Kill the remaining processes of the session, for example a service that a stage started."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

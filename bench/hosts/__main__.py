@@ -1,6 +1,6 @@
 """`python -m bench.hosts`: images per second of hosts with NVIDIA GPUs, by calculation.
 
-CPU costs are those that `--measure FILE` measured and wrote; `--measured FILE` reads them. Rates of
+`--measure FILE` measures the CPU costs and writes them; `--measured FILE` reads them. Rates of
 GPUs are published ones, see `bench.hosts.machines`. Prints Markdown tables. No GPU is needed.
 """
 

@@ -42,7 +42,7 @@ def report(hosts: Sequence[Host], measured: Measured, given: Assumptions) -> Ite
 
 
 def line(host: Host, costs: Costs, given: Assumptions) -> str:
-    """One host as a line of the table; HTTP processes are those that its highest rate needs."""
+    """One host as a line of the table; last, the HTTP processes for its highest rate."""
     found = [model.limits(host, costs, given._replace(decoding=where)) for where in model.WHERE]
     highest = max(rate for _, rate in map(model.narrowest, found))
     return row(

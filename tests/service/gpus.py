@@ -64,7 +64,7 @@ def visible() -> str | None:
 
 
 def allowed(gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
-    """As `engines.gpus.visible` does, return those that `CUDA_VISIBLE_DEVICES` allows."""
+    """Return the GPUs that `CUDA_VISIBLE_DEVICES` allows, as `engines.gpus.visible` does."""
     wanted = visible()
     return tuple(gpu for gpu in gpus if wanted is None or gpu.uuid in wanted.split(","))
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from engines.backends.cuda.library import Provider
 from engines.backends.cuda.session import CudaPlan, Session
+from engines.batches import joined
 from engines.catalog import ModelSpec
 from engines.errors import PlanDamagedError
 from engines.pieces import pieces
@@ -43,9 +43,7 @@ class CudaRunner(Runner):
             part = {name: array[start : start + piece.rows] for name, array in feeds.items()}
             results.append(self._sessions[piece.size].run(part))
             start += piece.rows
-        if len(results) == 1:
-            return results[0]
-        return {name: np.concatenate([part[name] for part in results]) for name in results[0]}
+        return joined(results)
 
     def __exit__(self, *error: object) -> None:
         self._sessions.clear()

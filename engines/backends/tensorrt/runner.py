@@ -17,6 +17,7 @@ from engines.backends.tensorrt.overlap import overlapped
 from engines.backends.tensorrt.plan import LoadedPlan
 from engines.backends.tensorrt.recovery import Recovery
 from engines.backends.tensorrt.session import Session
+from engines.batches import joined
 from engines.catalog import ModelSpec
 from engines.errors import GpuMemoryError
 from engines.memory import Budget, mib
@@ -122,10 +123,7 @@ class TensorRTRunner(Runner):
     def infer(self, feeds: Feeds) -> dict[str, Array]:
         """Run a batch; see `Runner.infer`."""
         rows = len(next(iter(feeds.values())))
-        results = overlapped(self._sessions, pieces(rows, self.sizes), feeds)
-        if len(results) == 1:
-            return results[0]
-        return {name: np.concatenate([piece[name] for piece in results]) for name in results[0]}
+        return joined(overlapped(self._sessions, pieces(rows, self.sizes), feeds))
 
     def input_buffer(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """See `engines.types.InputBuffer`; rows that fit one batch are written to pinned memory."""

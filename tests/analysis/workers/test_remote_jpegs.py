@@ -81,7 +81,7 @@ class Served:
         return self._threads.submit(device.receive, JPEGS)
 
     def batches(self) -> list[int]:
-        """Images of the batches that the decoder has begun, without those that opened it."""
+        """Images of each batch that the decoder has begun, except the probes at its start."""
         lines = [line.split() for line in read(self.folder / BATCHES)]
         counts = [int(count) for network, count in lines if network == JPEGS]
         return counts[2:]

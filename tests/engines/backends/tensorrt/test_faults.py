@@ -30,7 +30,7 @@ def calls(plan: Path, graphs: bool) -> int:
 
 @pytest.fixture
 def _collected() -> Iterator[None]:
-    """Collect cycles of other tests now, and none later: what is freed must be freed at once."""
+    """Collect the cycles of other tests now; then memory must be freed without the collector."""
     gc.collect()
     gc.disable()
     logging.disable()  # pytest keeps logged errors, and these keep frames

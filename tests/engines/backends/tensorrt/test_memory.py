@@ -71,7 +71,7 @@ def needs(plan: Path) -> dict[tuple[int, ...], int]:
 def require_fit(engine: TensorRT, machine: Machine, plan: Path, room: int) -> tuple[int, ...]:
     """Open the network where `room` bytes are to be had; return its batch sizes, none if refused.
 
-    The largest ones that fit must open, or the refusal must name what is needed.
+    The largest ones that fit must open, or the refusal must name the need.
     """
     fitting = [sizes for sizes, need in needs(plan).items() if need <= room]
     if fitting:

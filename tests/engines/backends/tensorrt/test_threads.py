@@ -1,4 +1,4 @@
-"""Threads of a process that open runners at the same time: each learns of its own failures."""
+"""Threads of a process that open runners at the same time: each gets only its own errors."""
 
 import logging
 import threading
