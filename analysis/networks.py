@@ -13,6 +13,7 @@ from analysis.on_demand import OnDemandRunner
 from analysis.plans import ModelPlan, ModelPlans
 from analysis.timing import Batch
 from engines.batches import in_pieces
+from engines.libraries.select import open_runner
 from engines.types import U8, Array, Engine, Feeds, InputBuffer, Runner
 
 
@@ -144,6 +145,8 @@ def open_networks(
 
     def opened(plan: ModelPlan) -> Runner:
         with opening():
+            if plan.spec.library:
+                return open_runner(plan.path, plan.spec)
             return engine.open(plan.path, plan.spec)
 
     with ExitStack() as stack:

@@ -59,6 +59,11 @@ class ModelPlans(msgspec.Struct, frozen=True):
             **{str(plan.spec.task): plan for plan in others if plan is not None},
         }
 
+    @property
+    def of_engine(self) -> dict[str, ModelPlan]:
+        """The plans of `all` that the engine opens; libraries run the others in each worker."""
+        return {name: plan for name, plan in self.all.items() if not plan.spec.library}
+
 
 def _size(spec: ModelSpec) -> str:
     height, width = spec.input_size

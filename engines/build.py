@@ -14,6 +14,7 @@ from engines.catalog import ModelSpec, Precision
 from engines.disk import atomic_write, locked
 from engines.errors import EngineError, PlanDamagedError, PlanMissingError
 from engines.graph.precision import convert
+from engines.libraries import select as libraries
 from engines.network import graph
 from engines.plan import DEFAULT_FOLDER, Resolved, Sidecar, resolve
 from engines.types import Engine, Report, Runner
@@ -53,6 +54,8 @@ def build(
         EngineError: the engine does not compute in `precision` here, `faces` are given for another
             precision than int8, or the weights do not fit the network or the task.
     """
+    if spec.library:
+        return Built(*libraries.find(spec), fresh=False)
     resolved = resolve(spec, engine, folder, precision)
     if faces is not None and resolved.precision != "int8":
         raise EngineError(
@@ -81,6 +84,8 @@ def find(
         WeightsMissingError: the weights that it was built from are gone.
         EngineError: the engine does not compute in `precision` here.
     """
+    if spec.library:
+        return libraries.find(spec)
     resolved = resolve(spec, engine, folder, precision)
     sidecar = plan.read(resolved)
     if sidecar.parity is None:
@@ -106,6 +111,8 @@ def verify(
         ParityError: it is outside the limits; it stays unverified, and the service rejects it.
         EngineError: the engine does not compute in `precision` here.
     """
+    if spec.library:
+        return libraries.find(spec)[1]
     resolved = resolve(spec, engine, folder, precision)
     return _verify(resolved, plan.read(resolved))
 

@@ -19,6 +19,8 @@ SAME_PERSON = 0.45
 LANDMARK_SIDE = 64
 # `ModelSpec.sides` are multiples of it: the coarsest stride of RetinaFace.
 SIDE_STEP = 32
+# Networks that a library runs in Python; see `engines.libraries`.
+LIBRARIES = ("haar", "mtcnn")
 BUILTIN = Path(__file__).with_name("catalog.toml")
 
 
@@ -76,6 +78,11 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def entry(self) -> str:
         """Name of the entry in the catalog's file, which also names the user's own weights."""
         return self.base or self.name
+
+    @property
+    def library(self) -> bool:
+        """Whether a library runs this detector: it has no graph and no plan."""
+        return self.network in LIBRARIES
 
     @property
     def max_batch(self) -> int:

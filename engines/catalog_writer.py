@@ -15,14 +15,23 @@ task = "emotion"
 network = "onnx"
 version = "1"
 description = {description}
-licence = "that of the model you brought"
+licence = {licence}
 weights = {weights}
 sha256 = "{sha256}"
 batches = [1, 8, 32, 128, 512]
 labels = {labels}"""
 
 
-def emotion(file: Path, labels: Sequence[str], source: str, catalog: Path | None = None) -> str:
+BROUGHT = "that of the model you brought"
+
+
+def emotion(
+    file: Path,
+    labels: Sequence[str],
+    description: str,
+    catalog: Path | None = None,
+    licence: str = BROUGHT,
+) -> str:
     """Return an entry for the emotion network in `file`, named after the file.
 
     The path in it is relative to the folder of `catalog` if `file` lies in that folder or below,
@@ -32,7 +41,8 @@ def emotion(file: Path, labels: Sequence[str], source: str, catalog: Path | None
     inside = folder is not None and path.is_relative_to(folder)
     return TEMPLATE.format(
         name=_text(file.stem),
-        description=_text(f"Keras model {source}"),
+        description=_text(description),
+        licence=_text(licence),
         weights=_text(str(path.relative_to(folder) if folder and inside else path)),
         sha256=weights.sha256(path),
         labels=f"[{', '.join(_text(label) for label in labels)}]",

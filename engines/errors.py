@@ -10,7 +10,7 @@ EngineError
 ├── ParityError          a plan's outputs differ from the reference
 ├── DataError            labelled faces are missing, or in an unknown form
 ├── KerasMissingError    the packages that export Keras models are not installed
-├── KerasModelError      a Keras model cannot be an emotion network, or holds code
+├── ClassifierError      a user's model cannot be an emotion network, or holds code
 ├── GpuMissingError      the GPU, driver or library of an engine is missing
 ├── LibraryMissingError  the optional library of an engine is not installed
 └── RunnerError          the engine failed during inference
@@ -59,8 +59,8 @@ class KerasMissingError(EngineError):
     """Keras, TensorFlow or tf2onnx is not installed; the message names the command."""
 
 
-class KerasModelError(EngineError):
-    """A Keras file that cannot become an emotion network: wrong shapes, damaged, or with code."""
+class ClassifierError(EngineError):
+    """A file that cannot become an emotion network: wrong shapes, damaged, or with code."""
 
 
 class GpuMissingError(EngineError):

@@ -1,7 +1,7 @@
 """Heights of a detector's input: at a lower one, an engine computes less padding."""
 
 import tensorrtx
-from engines.catalog import ModelSpec
+from engines.catalog import SIDE_STEP, ModelSpec
 from engines.errors import EngineError
 
 # Aspect ratios of cinema, television and photographs: width, height.
@@ -14,6 +14,8 @@ def every(spec: ModelSpec) -> tuple[int, ...]:
     Raises:
         EngineError: the network does not have these options.
     """
+    if spec.library:
+        return tuple(range(SIDE_STEP, spec.input_shape[0] + 1, SIDE_STEP))
     network = tensorrtx.NETWORKS.get(spec.network)
     if network is None or network.heights is None:
         return spec.input_shape[:1]

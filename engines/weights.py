@@ -98,4 +98,6 @@ def remedy(spec: ModelSpec, folder: Path | None) -> str:
     if folder is not None:
         kind = ".onnx" if spec.network.startswith("onnx") else ".wts (or .pth)"
         ways.append(f"put {spec.entry}{kind} into {folder}")
+    if not ways and (place := shipped(spec)):
+        return f"there is no file {place}"
     return ", or ".join(ways) or "its catalog entry needs `weights` or `url`"

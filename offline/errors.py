@@ -5,6 +5,8 @@ CommandError
 ├── NothingReadError    there is no image and no video
 ├── MissingExtraError   a library that an extra installs is missing
 ├── RemoteError         the service at `--url` does not answer
+├── TeachingError       the photographs or the network cannot be used to teach classes
+├── ComparisonError     the pictures or labels cannot be used to compare detectors
 ├── StorageError        a folder or an object store cannot be read or written
 └── CameraError         the camera or stream cannot be read
 
@@ -38,6 +40,14 @@ class MissingExtraError(CommandError):
 
 class RemoteError(CommandError):
     """The service at `--url` does not answer, or it rejects every request."""
+
+
+class TeachingError(CommandError):
+    """Photographs, or an emotion network, that `emotions teach` cannot use."""
+
+
+class ComparisonError(CommandError):
+    """Pictures or labels that `emotions compare` cannot use."""
 
 
 class StorageError(CommandError):

@@ -44,6 +44,18 @@ def require_ray() -> None:
     )
 
 
+def require_sklearn() -> None:
+    """Check that scikit-learn is installed.
+
+    Raises:
+        MissingExtraError: it is not.
+    """
+    _require(
+        ["sklearn"],
+        "teaching needs scikit-learn; `pip install '.[teach]'` in the repository installs it",
+    )
+
+
 def _require(modules: Sequence[str], message: str) -> None:
     if None in map(importlib.util.find_spec, modules):
         raise MissingExtraError(message)

@@ -105,4 +105,4 @@ def _summary(spec: ModelSpec, engine: Engine, built: Built) -> str:
         )
     elif built.fresh:
         state += " and verified"
-    return f"{spec.name}: {state} ({engine.name}, {built.path.name})"
+    return f"{spec.name}: {state} ({built.sidecar.fingerprint.engine}, {built.path.name})"

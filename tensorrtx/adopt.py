@@ -54,7 +54,7 @@ def arcface(path: Path, *, scale: float = 127.5) -> onnx.ModelProto:
         ("raw", TensorProto.FLOAT, (BATCH, dimensions)),
         {"embedding": (unit(after, "raw"), (BATCH, dimensions))},
     )
-    return _join(head, body, tail, {outputs[0].name: "raw"})
+    return join(head, body, tail, {outputs[0].name: "raw"})
 
 
 def detector(
@@ -85,7 +85,7 @@ def detector(
     source = ("images", TensorProto.UINT8, (BATCH, *size, 3))
     head = before.model("pixels", source, {"pixels": (bgr, (BATCH, 3, *size))})
     names = {by_width[4]: "loc", by_width[2]: "conf", by_width[10]: "landms"}
-    return _join(head, body, _decoder(size, candidates), names)
+    return join(head, body, _decoder(size, candidates), names)
 
 
 def _decoder(size: tuple[int, int], candidates: int) -> onnx.ModelProto:
@@ -115,10 +115,13 @@ def _decoder(size: tuple[int, int], candidates: int) -> onnx.ModelProto:
     return model
 
 
-def _join(
+def join(
     head: onnx.ModelProto, body: onnx.ModelProto, tail: onnx.ModelProto, names: dict[str, str]
 ) -> onnx.ModelProto:
-    """Chain the preparation of pixels, the adopted graph, and the change of its outputs to ours."""
+    """Chain the preparation of pixels, the adopted graph, and the change of its outputs to ours.
+
+    `names` maps outputs of `body` to inputs of `tail`. All three have the same opset.
+    """
     source = body.graph.input[0].name
     # Prefix inner names only: inputs and outputs ("images", "scores") keep their names.
     head = compose.add_prefix(head, "pixels/", rename_inputs=False, rename_outputs=False)

@@ -1,9 +1,10 @@
 """ONNX files from elsewhere, read and converted to our opset and a dynamic batch."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
-from onnx import TensorProto, compose, numpy_helper, version_converter
+from onnx import TensorProto, compose, external_data_helper, numpy_helper, version_converter
 
 from tensorrtx.errors import WeightsError
 from tensorrtx.layers import BATCH, IR_VERSION, OPSET
@@ -16,13 +17,18 @@ def read(path: Path) -> onnx.ModelProto:
     """Read a file.
 
     Raises:
-        WeightsError: it is not valid ONNX.
+        WeightsError: it is not valid ONNX, or its weights are in another file.
         OSError: it cannot be read.
     """
     try:
         model = onnx.load_model_from_string(path.read_bytes())
+        if any(map(external_data_helper.uses_external_data, _tensors(model.graph))):
+            raise WeightsError(
+                f"{path} keeps its weights in another file; write one file: "
+                "torch.onnx.export(..., external_data=False), or onnx.save(onnx.load(FILE), NEW)"
+            )
         onnx.checker.check_model(model)
-    except OSError:
+    except (OSError, WeightsError):
         raise
     except Exception as error:  # protobuf's and the checker's errors have no common base class
         raise WeightsError(f"{path}: not a valid ONNX file") from error
@@ -41,11 +47,44 @@ def body(path: Path, size: tuple[int, int]) -> onnx.ModelProto:
         raise WeightsError(
             f"{path}: expected one input (N, 3, {size[0]}, {size[1]}), found {shapes(found)}"
         )
-    model = converted(model, path)
-    _free_batch(model)
-    # The converter leaves the shapes of all maps, with batch 1.
-    del model.graph.value_info[:]
-    return compose.add_prefix(model, BODY)
+    return freed(converted(model, path))
+
+
+def freed(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a graph whose batch is dynamic and whose names begin with `BODY`.
+
+    A graph that was written for a batch of one runs with any batch after that, unless it has the
+    one in other places than `Reshape`.
+    """
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    _free_batch(_without_listed_weights(changed))
+    # The shapes of the maps have the old batch.
+    del changed.graph.value_info[:]
+    return compose.add_prefix(changed, BODY)
+
+
+def nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """Yield the nodes of a graph and of the graphs in their attributes."""
+    for each in _graphs(graph):
+        yield from each.node
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[TensorProto]:
+    for each in _graphs(graph):
+        yield from each.initializer
+        for node in each.node:
+            for attribute in node.attribute:
+                yield from (attribute.t, *attribute.tensors)
+
+
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                if inner.node:
+                    yield from _graphs(inner)
 
 
 def opset(model: onnx.ModelProto) -> int:
@@ -80,8 +119,14 @@ def _without_listed_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 def _free_batch(model: onnx.ModelProto) -> None:
     """Make the batch dynamic: in inputs, outputs, and the shapes of Reshape nodes."""
     for value in (*model.graph.input, *model.graph.output):
-        value.type.tensor_type.shape.dim[0].dim_param = BATCH
-    targets = {node.input[1] for node in model.graph.node if node.op_type == "Reshape"}
+        for first in value.type.tensor_type.shape.dim[:1]:
+            first.dim_param = BATCH
+    reshapes = [node for node in model.graph.node if node.op_type == "Reshape"]
+    targets = {node.input[1] for node in reshapes}
+    for node in reshapes:
+        for attribute in node.attribute:
+            if attribute.name == "allowzero":  # PyTorch's exporter sets it
+                attribute.i = 0
     for tensor in model.graph.initializer:
         if tensor.name in targets:
             _free_target(tensor)

@@ -1,6 +1,7 @@
-"""Measures of a classifier on FER-2013, from probabilities (N, 7) and labels (N,), in numpy.
+"""Measures of a classifier from probabilities (N, K) and labels (N,), in numpy.
 
-Probabilities are float64 rows that sum to one; labels are indices of `fer2013.LABELS`.
+Probabilities are float64 rows that sum to one; labels are indices of their columns. The names of
+the classes are by default `fer2013.LABELS`.
 """
 
 from __future__ import annotations
@@ -45,19 +46,20 @@ def calibration_error(probabilities: F64, labels: Labels, bins: int = 15) -> flo
 
 
 def confusion(probabilities: F64, labels: Labels) -> npt.NDArray[np.int64]:
-    """Return counts (7, 7) int64: rows are labels, columns are predictions."""
-    matrix = np.zeros((len(LABELS), len(LABELS)), np.int64)
+    """Return counts (K, K) int64: rows are labels, columns are predictions."""
+    classes = probabilities.shape[1]
+    matrix = np.zeros((classes, classes), np.int64)
     np.add.at(matrix, (labels, probabilities.argmax(1)), 1)
     return matrix
 
 
-def f1_scores(matrix: npt.NDArray[np.int64]) -> dict[str, float]:
+def f1_scores(matrix: npt.NDArray[np.int64], names: tuple[str, ...] = LABELS) -> dict[str, float]:
     """Return the F1 score of each class from a confusion matrix; 0 for a class without any face."""
     hits = np.diag(matrix)
     support = matrix.sum(0) + matrix.sum(1)
     return {
         label: float(2 * hit / max(int(total), 1))
-        for label, hit, total in zip(LABELS, hits, support, strict=True)
+        for label, hit, total in zip(names, hits, support, strict=True)
     }
 
 

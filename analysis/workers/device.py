@@ -51,11 +51,11 @@ def _start_threads(setup: Setup, heartbeats: Heartbeats) -> dict[str, Batcher]:
     """Start the threads of all networks, and wait until they are ready; return the batchers."""
     engine = load_engine(setup.engine, setup.capability, setup.gpu_memory)
     slots = threading.Semaphore(SLOTS)
-    batchers = {name: Batcher(plan.batch, slots) for name, plan in setup.plans.all.items()}
+    batchers = {name: Batcher(plan.batch, slots) for name, plan in setup.plans.of_engine.items()}
     opening = Opening(THREADS * len(batchers))
     threads: list[RunnerThread | DecoderThread] = [
         RunnerThread(engine, plan, batchers[name], opening)
-        for name, plan in setup.plans.all.items()
+        for name, plan in setup.plans.of_engine.items()
         for _ in range(THREADS)
     ]
     if setup.jpeg_decoder is not None:

@@ -19,7 +19,9 @@ from analysis.workers.packing import pack_results, unpack_inputs
 from analysis.workers.remote import JPEGS, connect
 from analysis.workers.remote_jpegs import RemoteJpegDecoder
 from engines.errors import RunnerLostError
+from engines.libraries.select import open_runner
 from engines.select import load_engine
+from engines.types import Runner
 
 log = logging.getLogger("emotions.worker")
 
@@ -65,8 +67,13 @@ def networks_of(setup: Setup, heartbeats: Heartbeats) -> Iterator[Networks]:
             yield networks
         return
     decoders = () if setup.jpeg_decoder is None else (JPEGS,)
-    with connect(setup.device, beat, (*setup.plans.all, *decoders)) as device:
-        runners = {name: device.runner(name) for name in setup.plans.all}
+    remote = setup.plans.of_engine
+    with ExitStack() as stack:
+        device = stack.enter_context(connect(setup.device, beat, (*remote, *decoders)))
+        runners: dict[str, Runner] = {name: device.runner(name) for name in remote}
+        for name in setup.plans.all.keys() - remote:
+            plan = setup.plans.all[name]
+            runners[name] = stack.enter_context(open_runner(plan.path, plan.spec))
         decoder = RemoteJpegDecoder(device) if decoders else None
         yield Networks(runners, setup.plans, beat, device.ended, decoder)
 

@@ -1,1 +1,1 @@
-"""Export of a Keras model as the ONNX graph of an emotion model."""
+"""Conversion of Keras files to ONNX graphs."""

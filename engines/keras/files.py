@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from engines.errors import KerasModelError
+from engines.errors import ClassifierError
 from engines.keras.keras_2 import upgraded
 
 # The suffix that Keras expects for each kind of file.
@@ -22,13 +22,19 @@ CODE = {"Lambda", "__lambda__"}
 MODULES = ("keras", "tf_keras", "builtins")
 
 
+def of_keras(path: Path) -> bool:
+    """Whether the first bytes of a file are those of Keras's formats: HDF5, or zip."""
+    with path.open("rb") as file:
+        return file.read(len(HDF5)) == HDF5 or zipfile.is_zipfile(path)
+
+
 def inspect(path: Path) -> Kind:
     """Return the kind of a file: a whole model is `.keras` or `.h5`, weights are `.weights.h5`.
 
     Weights in the form of Keras 2 are `.h5` too; `whole` is False for them.
 
     Raises:
-        KerasModelError: it is another file, or holds Lambda layers or foreign classes.
+        ClassifierError: it is another file, or holds Lambda layers or foreign classes.
     """
     try:
         with path.open("rb") as file:
@@ -39,8 +45,8 @@ def inspect(path: Path) -> Kind:
             _check(_zipped_config(path), path)
             return ".keras"
     except (OSError, KeyError, ValueError, RecursionError, zipfile.BadZipFile) as error:
-        raise KerasModelError(f"cannot read {path}: {error}") from error
-    raise KerasModelError(f"{path} is not a file of Keras: .keras, .h5 or .weights.h5")
+        raise ClassifierError(f"cannot read {path}: {error}") from error
+    raise ClassifierError(f"{path} is not a file of Keras: .keras, .h5 or .weights.h5")
 
 
 def whole(path: Path) -> bool:
@@ -84,13 +90,13 @@ def _check(config: Any, path: Path) -> None:
     for node in _nodes(config):
         name = node.get("class_name")
         if name in CODE:
-            raise KerasModelError(
+            raise ClassifierError(
                 f"{path} holds a Lambda layer, which is code that would run here; replace it by "
                 "layers of Keras (Rescaling, Reshape, ...) and save the model again"
             )
         module = node.get("module")
         if isinstance(module, str) and module.partition(".")[0] not in MODULES:
-            raise KerasModelError(
+            raise ClassifierError(
                 f"{path} needs the class {module}.{name}, which is not Keras's; save a model of "
                 "Keras's own layers"
             )

@@ -1,5 +1,6 @@
 """`emotions export`."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,9 +8,9 @@ import typer
 
 from analysis.evaluation import fer2013
 from engines import catalog_writer
+from engines.classifiers.adapt import Pixels
+from engines.classifiers.export import export as export_classifier
 from engines.disk import atomic_write
-from engines.keras.export import Pixels
-from engines.keras.export import export as export_keras
 from engines.network import export as export_network
 from offline.cli.console import print_line
 
@@ -20,11 +21,12 @@ def export(
     network: Annotated[
         str,
         typer.Argument(
-            help="Network, as in `emotions models list`, or `emotion` for a Keras model"
+            help="Network, as in `emotions models list`, or `emotion` for a classifier of yours"
         ),
     ],
     weights_file: Annotated[
-        Path, typer.Option("--weights", help=".wts, .pth or .onnx file; .keras or .h5 of Keras")
+        Path,
+        typer.Option("--weights", help=".wts, .pth or .onnx file; ONNX or Keras"),
     ],
     out: Annotated[Path, typer.Option(help="The ONNX file to write")],
     *,
@@ -33,23 +35,26 @@ def export(
     ] = False,
     size: Annotated[str | None, typer.Option(help="Input size of a detector, HEIGHTxWIDTH")] = None,
     labels: Annotated[
-        str, typer.Option(help="Classes of a Keras model, in the order of its outputs")
+        str, typer.Option(help="Classes of a classifier, in the order of its outputs")
     ] = ",".join(fer2013.LABELS),
     mean: Annotated[
         str,
         typer.Option(
-            help="The input of a Keras model is (pixel - MEAN) / SCALE; one number per channel"
+            help="The input of a classifier is (pixel - MEAN) / SCALE, pixels from 0 to 255; one "
+            "number, or one per channel"
         ),
     ] = "0",
-    scale: Annotated[float, typer.Option(help="See --mean; 1 keeps 0 to 255")] = 255.0,
+    scale: Annotated[str, typer.Option(help="See --mean; 1 keeps 0 to 255")] = "255",
     catalog: Annotated[
         Path | None,
-        typer.Option(help="Catalog file to add the Keras model to; by default print the entry"),
+        typer.Option(help="Catalog file to add the classifier to; by default print the entry"),
     ] = None,
 ) -> None:
-    """Write a network with its weights as ONNX, or make a Keras model the emotion network."""
+    """Write a network with its weights as ONNX, or make a classifier the emotion network."""
+    if out.resolve() == weights_file.resolve():
+        raise typer.BadParameter("--out must be another file than --weights")
     if network == EMOTION:
-        _export_keras(weights_file, out, _labels(labels), _pixels(mean, scale), catalog)
+        _export_classifier(weights_file, out, _labels(labels), _pixels(mean, scale), catalog)
         return
     options: dict[str, Any] = {"raw": True} if raw else {}
     if size is not None:
@@ -60,14 +65,14 @@ def export(
     print_line(f"{out}: {network}, {_mebibytes(out)}")
 
 
-def _export_keras(
+def _export_classifier(
     weights: Path, out: Path, labels: tuple[str, ...], pixels: Pixels, catalog: Path | None
 ) -> None:
     if catalog is not None:
         catalog_writer.check_free(catalog, out.stem)
-    difference = export_keras(weights, out, labels, pixels)
-    print_line(f"{out}: differs from Keras by at most {difference:.1e}, {_mebibytes(out)}")
-    entry = catalog_writer.emotion(out, labels, weights.name, catalog)
+    difference = export_classifier(weights, out, labels, pixels)
+    print_line(f"{out}: differs from {weights.name} by at most {difference:.1e}, {_mebibytes(out)}")
+    entry = catalog_writer.emotion(out, labels, f"classifier {weights.name}", catalog)
     if catalog is None:
         print_line("entry for your catalog file:")
         typer.echo(entry)
@@ -90,14 +95,21 @@ def _labels(text: str) -> tuple[str, ...]:
     return labels
 
 
-def _pixels(mean: str, scale: float) -> Pixels:
-    try:
-        means = tuple(float(part) for part in mean.split(","))
-    except ValueError as error:
-        raise typer.BadParameter("give --mean as numbers, for instance 104,117,123") from error
-    if not scale:
+def _pixels(mean: str, scale: str) -> Pixels:
+    pixels = Pixels(_numbers(mean, "--mean"), _numbers(scale, "--scale"))
+    if not all(pixels.scale):
         raise typer.BadParameter("--scale must not be 0")
-    return Pixels(means, scale)
+    return pixels
+
+
+def _numbers(text: str, option: str) -> tuple[float, ...]:
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = (math.nan,)
+    if not all(map(math.isfinite, numbers)):
+        raise typer.BadParameter(f"give {option} as numbers, for instance 104,117,123")
+    return numbers
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from offline.cli import build, bulk, evaluate, export, keys, models, predict
+from offline.cli import build, bulk, compare, evaluate, export, keys, models, predict, teach
 from offline.cli.console import print_line, report_errors
 from offline.cli.options import EngineName, settings_with
 from service.wrong_settings import misspelt
@@ -41,6 +41,8 @@ for command in (
     predict.predict,
     bulk.bulk,
     evaluate.evaluate,
+    compare.compare,
+    teach.teach,
     predict.webcam,
     export.export,
 ):

@@ -8,7 +8,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColu
 
 from engines import download, weights
 from engines.catalog import ModelSpec
-from engines.errors import ChecksumError, WeightsMissingError
+from engines.errors import ChecksumError, LibraryMissingError, WeightsMissingError
+from engines.libraries import select as libraries
 from offline.cli.console import console, print_line, report_errors
 from service.factory import load_catalog
 from service.settings import Settings
@@ -47,9 +48,18 @@ def _pull(spec: ModelSpec, cache: Path) -> Path:
 
 
 def _weights_state(spec: ModelSpec, settings: Settings) -> str:
+    if spec.library:
+        return _library_state(spec)
     try:
         return str(weights.find(spec, settings.plans / "weights").path.name)
     except WeightsMissingError:
         return f"`emotions models pull {spec.name}`" if spec.url else "bring your own"
     except ChecksumError:
         return "not the catalog's file"
+
+
+def _library_state(spec: ModelSpec) -> str:
+    try:
+        return libraries.find(spec)[0].name
+    except LibraryMissingError:
+        return f"`pip install '.[{spec.network}]'`"

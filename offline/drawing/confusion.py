@@ -1,5 +1,6 @@
 """A confusion matrix as a picture."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +12,30 @@ from offline.drawing.style import font
 
 CELL, MARGIN = 64, 96
 LETTERS = 14
+# Letters of a label that fit into the margin, and into a column.
+LONGEST, LONGEST_ABOVE = 11, 8
 
 
-def draw_confusion(matrix: list[list[int]], out: Path) -> None:
-    """Draw counts (7, 7) as shares of each row: rows are labels, columns predictions."""
+def draw_confusion(matrix: list[list[int]], out: Path, labels: Sequence[str] = LABELS) -> None:
+    """Draw counts (K, K) as shares of each row: rows are labels, columns predictions."""
     counts = np.array(matrix, np.float64)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = MARGIN + CELL * len(LABELS)
+    side = MARGIN + CELL * len(labels)
     image = Image.new("RGB", (side, side), "white")
     draw = ImageDraw.Draw(image)
-    for i, label in enumerate(LABELS):
+    for i, label in enumerate(labels):
         middle = MARGIN + CELL * i + CELL // 2
-        draw.text((MARGIN - 8, middle), label, "black", font(LETTERS), anchor="rm")
-        draw.text((middle, MARGIN - 8), label, "black", font(LETTERS), anchor="ms")
+        draw.text((MARGIN - 8, middle), _short(label, LONGEST), "black", font(LETTERS), anchor="rm")
+        draw.text(
+            (middle, MARGIN - 8), _short(label, LONGEST_ABOVE), "black", font(LETTERS), anchor="ms"
+        )
     for (row, column), share in np.ndenumerate(shares):
         _cell(draw, MARGIN + CELL * column, MARGIN + CELL * row, float(share))
     image.save(out)
+
+
+def _short(label: str, most: int) -> str:
+    return label if len(label) <= most else label[: most - 1] + "."
 
 
 def _cell(draw: Any, x: int, y: int, share: float) -> None:

@@ -6,6 +6,7 @@ from service.factory.models import (
     find_models,
     larger_inputs,
     load_catalog,
+    own_catalogs,
 )
 from service.factory.pipeline import open_pipeline
 from service.factory.processes import layout_of, plans_of
@@ -21,5 +22,6 @@ __all__ = [
     "load_catalog",
     "open_pipeline",
     "open_tracing",
+    "own_catalogs",
     "plans_of",
 ]

@@ -94,8 +94,14 @@ def uses_devices(settings: Settings) -> bool:
 
 
 def load_catalog(settings: Settings) -> Catalog:
-    """Load the built-in catalog, extended by the file in `settings`."""
-    return Catalog.load(*([settings.catalog] if settings.catalog else []))
+    """Load the built-in catalog, extended by the user's models and by the file in `settings`."""
+    own = sorted(own_catalogs(settings).glob("*.toml"))
+    return Catalog.load(*own, *([settings.catalog] if settings.catalog else []))
+
+
+def own_catalogs(settings: Settings) -> Path:
+    """Return the folder of catalogs, one per model, that commands write and all others read."""
+    return settings.plans / "catalogs"
 
 
 def _choose(settings: Settings, engine: Engine | None) -> Choice:

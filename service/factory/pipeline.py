@@ -74,7 +74,7 @@ def _export(
             ready=lambda: pool.ready,
             max_batch=plans.all[task].batch,
             model=model.spec.name,
-            engine=models.engine.name,
+            engine=key.engine,
             plan=",".join(digests),
             precision=key.precision,
         )

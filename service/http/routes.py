@@ -42,7 +42,7 @@ def _card(model: FoundModel, models: FoundModels) -> ModelCard:
         version=spec.version,
         licence=spec.licence,
         labels=list(spec.labels),
-        engine=models.engine.name,
+        engine=fingerprint.engine,
         reason=models.reason,
         precision=fingerprint.precision,
         batches=list(spec.batches),

@@ -7,6 +7,7 @@ from typing import Protocol
 from tests.analysis.jpegs import test_routing
 from tests.cases import Case, table
 from tests.docs.blocks import DOCS
+from tests.engines.classifiers import test_unusable
 from tests.hostile import test_formats, test_images
 from tests.offline import test_cli, test_folders, test_kinds
 from tests.offline.video import cases, test_broken, test_damaged, test_time
@@ -51,6 +52,7 @@ TABLES: dict[str, Iterable[Case]] = {
         *test_folders.NAMED,
         *test_cli.BESIDE_A_VIDEO.values(),
     ],
+    "classifiers": [case for case, _ in test_unusable.UNUSABLE],
     "containers": [*test_kinds.CONTAINERS, *test_kinds.UNUSUAL],
     "damage": _cases(
         test_damaged.DAMAGED,

@@ -153,3 +153,14 @@ def test_an_opset_that_cannot_be_converted_is_named(tmp_path: Path) -> None:
     path.write_bytes(model.SerializeToString())
     with pytest.raises(WeightsError, match=r"from opset 8 to 17; export it at 17"):
         export("onnx", path)
+
+
+def test_weights_in_a_second_file_are_refused_with_the_fix(tmp_path: Path) -> None:
+    weights = numpy_helper.from_array(np.ones((3, 3), np.float32), "w")
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"], "n")]
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 3]) for name in "xy"]
+    model = helper.make_model(helper.make_graph(nodes, "g", values[:1], values[1:], [weights]))
+    file = tmp_path / "model.onnx"
+    onnx.save(model, file, save_as_external_data=True, location="w.bin", size_threshold=0)
+    with pytest.raises(WeightsError, match=r"another file; .*external_data=False"):
+        export("onnx", file)

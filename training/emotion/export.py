@@ -9,8 +9,12 @@ import numpy as np
 
 from analysis.evaluation.accuracy import softmax
 from analysis.evaluation.fer2013 import LABELS
-from engines.keras.export import require
-from engines.keras.onnx import SIDE, to_onnx, write
+from engines.classifiers.adapt import Pixels, adapted
+from engines.classifiers.export import write
+from engines.classifiers.image import SIDE, image
+from engines.keras.convert import require
+from engines.keras.onnx import traced
+from tensorrtx import onnx_file
 from training.emotion.logits import scale_logits
 from training.emotion.predict import predict
 
@@ -26,16 +30,15 @@ def export(
 
     Raises:
         KerasMissingError: Keras does not run on TensorFlow, which tf2onnx reads.
-        KerasModelError: the graph's scores differ from Keras by more than 1e-4.
+        ClassifierError: the graph's scores differ from Keras by more than 1e-4.
 
     """
     require()
-    import tensorflow as tf  # noqa: PLC0415 - heavy, and training does without it
-
     faces = np.random.default_rng(0).integers(0, 256, (64, SIDE, SIDE)).astype(np.uint8)
     expected = softmax(predict(model, faces) / temperature).astype(np.float32)
     scale_logits(model, 1 / temperature)
-    proto = to_onnx(lambda faces: tf.nn.softmax(model(faces, training=False)), len(LABELS))
+    body = onnx_file.freed(traced(model))
     scale_logits(model, temperature)
+    proto = adapted(body, image(body, path), Pixels(), len(LABELS), softmax=True)
     entries = {"labels": ",".join(LABELS), "temperature": f"{temperature}"} | (about or {})
     return write(proto, path, faces, expected, entries)

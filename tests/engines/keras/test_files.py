@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from engines.errors import KerasModelError
+from engines.errors import ClassifierError
 from engines.keras.files import HDF5, LARGEST_CONFIG, inspect, whole
 
 DENSE = {"module": "keras.layers", "class_name": "Dense", "config": {"units": 7}}
@@ -46,7 +46,7 @@ nests = st.recursive(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_code_is_refused_wherever_it_lies(tmp_path: Path, nest: Any, bad: Any) -> None:
     config = json.dumps({"config": nest}).replace('"here"', json.dumps(bad))
-    with pytest.raises(KerasModelError, match=r"Lambda layer|not Keras's"):
+    with pytest.raises(ClassifierError, match=r"Lambda layer|not Keras's"):
         inspect(archive(tmp_path / "model.keras", config))
 
 
@@ -55,22 +55,22 @@ def test_code_is_refused_wherever_it_lies(tmp_path: Path, nest: Any, bad: Any) -
 def test_a_file_that_is_no_zip_is_refused(tmp_path: Path, data: bytes, signed: bool) -> None:
     assume(not data.startswith(HDF5))
     (tmp_path / "model.keras").write_bytes((b"PK\x03\x04" if signed else b"") + data)
-    with pytest.raises(KerasModelError):
+    with pytest.raises(ClassifierError):
         inspect(tmp_path / "model.keras")
 
 
 @pytest.mark.parametrize("config", ["{", "[" * 20_000, " " * (LARGEST_CONFIG + 1)])
 def test_a_broken_configuration_is_refused(config: str, tmp_path: Path) -> None:
-    with pytest.raises(KerasModelError, match="cannot read"):
+    with pytest.raises(ClassifierError, match="cannot read"):
         inspect(archive(tmp_path / "model.keras", config))
 
 
 def test_a_missing_file_and_a_zip_of_something_else_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(KerasModelError, match="cannot read"):
+    with pytest.raises(ClassifierError, match="cannot read"):
         inspect(tmp_path / "none.keras")
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as file:
         file.writestr("readme.txt", "")
-    with pytest.raises(KerasModelError, match="cannot read"):
+    with pytest.raises(ClassifierError, match="cannot read"):
         inspect(tmp_path / "other.zip")
 
 
@@ -88,5 +88,5 @@ def test_hdf5_is_recognised_by_its_content(tmp_path: Path) -> None:
     assert [whole(tmp_path / name) for name in ("model", "weights", "new")] == [True, False, False]
     with h5py.File(tmp_path / "code", "w") as file:
         file.attrs["model_config"] = json.dumps({"layers": [OLD_LAMBDA]})
-    with pytest.raises(KerasModelError, match="Lambda layer"):
+    with pytest.raises(ClassifierError, match="Lambda layer"):
         inspect(tmp_path / "code")

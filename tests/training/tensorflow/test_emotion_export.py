@@ -41,7 +41,7 @@ def test_the_graph_is_keras_with_a_temperature(tmp_path: Path) -> None:
         faces = bars(count, 2)[0]
         (scores,) = session.run(None, {"faces": faces})
         np.testing.assert_allclose(scores, softmax(predict(model, faces) / 1.5), atol=1e-4)
-    assert session.get_inputs()[0].shape == ["N", 48, 48]
+    assert session.get_inputs()[0].shape == ["batch", 48, 48]
     assert session.get_outputs()[0].name == "scores"
     metadata = {each.key: each.value for each in onnx.load(path).metadata_props}
     assert metadata["labels"] == "angry,disgust,fear,happy,sad,surprise,neutral"

@@ -25,8 +25,12 @@ from analysis.evaluation.fer2013 import LABELS
 from engines.backends.onnxruntime import OnnxRuntime
 from engines.build import build, find
 from engines.catalog import Catalog
+from engines.classifiers.adapt import Pixels
+from engines.classifiers.export import export
 from engines.keras.classic import classic
-from engines.keras.export import Pixels, export
+from tests.docs.blocks import blocks
+from tests.docs.fer2013 import write_fer2013
+from tests.docs.shell import run
 from tests.server import serving
 
 # Keras itself and its backends warn about each other.
@@ -147,10 +151,10 @@ def test_other_sizes_colours_and_normalisations(tmp_path: Path) -> None:
         tmp_path / "colour.keras",
         tmp_path / "own.onnx",
         ("happy", "neutral", "sad"),
-        Pixels((104.0, 117.0, 123.0), 128.0),
+        Pixels((104.0, 117.0, 123.0), (128.0, 127.0, 129.0)),
     )
     large = keras.ops.image.resize(FACES[..., None].astype(np.float32), (64, 64))
-    colour = (np.repeat(large, 3, axis=-1) - [104, 117, 123]) / 128
+    colour = (np.repeat(large, 3, axis=-1) - [104, 117, 123]) / [128, 127, 129]
     expected = keras.ops.softmax(model.predict(colour, verbose=0))
     np.testing.assert_allclose(scores(tmp_path / "own.onnx", FACES), expected, atol=1e-4)
 
@@ -181,11 +185,11 @@ def unusable(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("file", "reason"),
     [
-        ("sigmoid.keras", "ends in sigmoid"),
+        ("sigmoid.keras", "ends in Sigmoid"),
         ("two.keras", "takes 2 inputs"),
         ("oblong.h5", "48, 40"),
-        ("flat.keras", "takes (None, 2304)"),
-        ("frames.keras", "takes (None, 9, 48, 48, 1)"),
+        ("flat.keras", "(N, 2304)"),
+        ("frames.keras", "(N, 9, 48, 48, 1)"),
         ("maps.keras", "one score per class"),
         ("other.weights.h5", "save the whole model"),
         ("lambda.keras", "Lambda layer"),
@@ -267,3 +271,10 @@ def test_an_entry_is_printed_or_appended_once(own: tuple[Path, Any], tmp_path: P
     assert spec.labels == LABELS
     again = emotions(*given, folder / "mine.onnx", "--catalog", own[0], status=1)
     assert "has an entry mine already" in again
+
+
+def test_the_commands_of_the_page_for_migration_run(tmp_path: Path, plans: Path) -> None:
+    (block,) = (each for each in blocks("migrate.md", "bash") if "model.h5" in each.text)
+    small(7).save(tmp_path / "model.h5")
+    write_fer2013(tmp_path / "fer2013.csv")
+    assert '"accuracy"' in run(block.text, tmp_path, plans)

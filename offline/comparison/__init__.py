@@ -1,0 +1,1 @@
+"""Detectors side by side, on pictures whose faces are labelled."""

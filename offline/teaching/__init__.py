@@ -1,0 +1,1 @@
+"""Teaches the emotion network classes of the user's own."""
