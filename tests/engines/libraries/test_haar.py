@@ -66,7 +66,7 @@ def test_building_finding_and_verifying_need_no_plan(spec: ModelSpec, tmp_path: 
 def test_an_opencv_without_cascades_names_the_fix(
     spec: ModelSpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(cv2.data, "haarcascades", f"{tmp_path}/")
+    monkeypatch.setattr("cv2.data.haarcascades", f"{tmp_path}/")
     with pytest.raises(LibraryMissingError, match="opencv-python-headless<5"):
         find(spec)
 

@@ -35,7 +35,8 @@ def views(image: U8, count: int) -> list[U8]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two classes, and pictures that cannot be used."""
-    hopper = cv2.resize(read(HOPPER_FILE), (360, 420), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(read(HOPPER_FILE), (360, 420), interpolation=cv2.INTER_AREA)
+    hopper = np.asarray(small, np.uint8)
     for name, image in (("smiling", read(ASTRONAUT_FILE)), ("serious", hopper)):
         place = tmp_path / "photos" / name
         place.mkdir(parents=True)
