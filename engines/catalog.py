@@ -186,6 +186,10 @@ class Catalog:
     def __iter__(self) -> Iterator[ModelSpec]:
         return iter(self._specs.values())
 
+    def __contains__(self, name: object) -> bool:
+        """Whether `get` finds an entry of this name."""
+        return name in self._specs or name in self._larger
+
     def get(self, name: str, task: Task | None = None) -> ModelSpec:
         """Return the entry `name`.
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rich.console import Console
 
 from engines import catalog_writer
-from engines.catalog import BUILTIN, read
+from engines.catalog import Catalog, read
 from engines.disk import atomic_write
 from offline.drawing.confusion import draw_confusion
 from offline.errors import OutputError
@@ -34,7 +34,7 @@ class Place(NamedTuple):
             OutputError: another model has this name, or the folder has other files.
         """
         place = cls(out, own_catalogs(settings) / f"{out.resolve().name}.toml")
-        if place.name in (spec.name for spec in read(BUILTIN)):
+        if place.name in Catalog.load():
             raise OutputError(f"{place.name} is a model of the service; choose another --out")
         if place.catalog.exists() and not place.owns(place.catalog):
             raise OutputError(

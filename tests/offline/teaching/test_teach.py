@@ -120,7 +120,8 @@ def test_what_cannot_be_taught_names_the_fix(folder: Path, own_plans: Path, tmp_
     out = tmp_path / "mine"
     assert "no folder" in teach(tmp_path / "none", "--out", out, status=1)
     assert "no subfolder" in teach(folder / "serious", "--out", out, status=1)
-    assert "a model of the service" in teach(folder, "--out", tmp_path / "emotion-fer48", status=1)
+    for name in ("emotion-fer48", "retinaface-mnet025-960", "haar-1280x736"):
+        assert "a model of the service" in teach(folder, "--out", tmp_path / name, status=1)
     assert "holds other files" in teach(folder, "--out", folder, status=1)
     for file in (folder / "serious").glob("1*.png"):
         file.unlink()
