@@ -14,6 +14,7 @@ from offline.comparison.matching import FALSE
 from offline.drawing.bars import Bar, Panel, draw_panels
 from offline.drawing.matches import SIDE, View, draw_views
 from offline.errors import OutputError
+from offline.names import ResultPaths
 
 DOCUMENT, BARS, PICTURES = "compare.json", "compare.png", "pictures"
 
@@ -21,7 +22,7 @@ DOCUMENT, BARS, PICTURES = "compare.json", "compare.png", "pictures"
 def table(comparison: Comparison) -> str:
     """Return the figures as a table in Markdown: a row per figure, a column per detector."""
     rows = comparison.figures
-    faces, pictures = rows[0].recall.total, rows[0].pictures
+    faces, pictures, equal = rows[0].recall.total, rows[0].pictures, rows[0].equal_false
     lines = [
         [f"{faces} faces, {pictures} pictures", *(row.detector for row in rows)],
         ["recall (95 % interval)", *(_interval(row.recall) for row in rows)],
@@ -32,7 +33,7 @@ def table(comparison: Comparison) -> str:
             *(f"{row.false} ({row.false_per_100:.1f})" for row in rows),
         ],
         [
-            f"recall with {rows[0].equal_false} false faces (from score)",
+            f"recall with {equal} false face{'s' * (equal != 1)} (from score)",
             *(f"{_percent(row.equal)} ({row.equal_score:.2f})" for row in rows),
         ],
         ["CPU time per picture, median", *(f"{row.milliseconds:.1f} ms" for row in rows)],
@@ -110,13 +111,14 @@ def write(comparison: Comparison, out: Path, limits: ImageLimits) -> None:
     with atomic_write(out / DOCUMENT) as temporary:
         temporary.write_text(json.dumps(document(comparison), indent=1))
     draw_panels(_panels(comparison.figures), out / BARS)
+    paths = ResultPaths(out / PICTURES, fold=True)
     for number, (file, _) in enumerate(comparison.pictures):
         views = [
             _view(name, judged[number], comparison.min_score)
             for name, judged in comparison.judged.items()
         ]
         picture = open_picture(read(file, limits.max_bytes), limits, side=lambda *_: SIDE)
-        path = out / PICTURES / f"{file.name}.jpg"
+        path = paths.path(file.name if file.suffix == ".jpg" else f"{file.name}.jpg")
         path.parent.mkdir(parents=True, exist_ok=True)
         draw_views(picture.pixels, picture.width, views).save(path, quality=90)
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from PIL import Image, ImageDraw
 
 from engines.disk import atomic_write
-from offline.drawing.style import COLOURS, DARK, font
+from offline.drawing.style import DARK, Colour, font
 
 WIDTH, ROW, HEAD, GAP = 340, 52, 44, 20
 LETTERS, THICK = 14, 18
@@ -15,6 +15,10 @@ LETTERS, THICK = 14, 18
 VALUE = 64
 # Letters that fit into a panel.
 LONGEST = 40
+# Of M. Okabe, K. Ito, "Color universal design", 2008: all eyes tell them apart.
+PALETTE: tuple[Colour, ...] = (
+    (0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (213, 94, 0),
+)  # fmt: skip
 
 
 class Bar(NamedTuple):
@@ -49,13 +53,12 @@ def _panel(draw: Any, x: int, panel: Panel) -> None:
     draw.text((x, HEAD / 2), panel.title, DARK, font(LETTERS + 2), anchor="lm")
     ends = [max(bar.value, *(bar.interval or (0,))) for bar in panel.bars]
     scale = (WIDTH - VALUE) / (max(ends) or 1)
-    colours = list(COLOURS.values())
     for number, bar in enumerate(panel.bars):
         y = HEAD + number * ROW
         draw.text((x, y), bar.name[:LONGEST], DARK, font(LETTERS), anchor="lt")
         top = y + LETTERS + 6
         right = x + max(1, round(bar.value * scale))
-        draw.rectangle((x, top, right, top + THICK), fill=colours[number % len(colours)])
+        draw.rectangle((x, top, right, top + THICK), fill=PALETTE[number % len(PALETTE)])
         end = max(right, _interval(draw, x, top + THICK / 2, bar, scale))
         draw.text((end + 8, top + THICK / 2), bar.text, DARK, font(LETTERS), anchor="lm")
 

@@ -85,6 +85,37 @@ def test_a_list_of_wider_face(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("portrait.png\nmany\n", "line 2: a number of faces"),
+        ("portrait.png\n2\n1 2 30 40 0 0 0 0 0 0\n", "ends in the faces of portrait.png"),
+        ("portrait.png\n1\n1 2 30 40\n", "line 3: a face has 10 numbers"),
+        ("portrait.png\n1\n1 2 x 40 0 0 0 0 0 0\n", "line 3"),
+    ],
+)
+def test_a_damaged_list_names_its_line(folder: Path, text: str, message: str) -> None:
+    (folder / "faces.csv").unlink()
+    (folder / "val_bbx_gt.txt").write_text(text)
+    assert message in compare("--data", folder, status=1)
+
+
+def test_no_picture_replaces_another(tmp_path: Path) -> None:
+    """Some file systems ignore the case of names, and results get another suffix."""
+    place, out = tmp_path / "pictures", tmp_path / "out"
+    place.mkdir()
+    for name in ("a.png", "A.png", "a.png.jpg"):
+        (place / name).write_bytes(encode(np.full((64, 64, 3), 120, np.uint8)))
+    label(place, [("a.png", 8, 8, 40, 40)])
+    compare("haar", "--data", place, "--out", out)
+    written = [path.name.casefold() for path in (out / "pictures").iterdir()]
+    assert len(set(written)) == 3
+
+
+def test_a_folder_with_other_files_is_no_place_for_results(folder: Path) -> None:
+    assert "choose another --out" in compare("--data", folder, "--out", folder, status=1)
+
+
+@pytest.mark.parametrize(
     ("row", "message"),
     [
         (("portrait.png", 1, 2, "x", 4), "line 2"),

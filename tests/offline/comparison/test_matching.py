@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from offline.comparison.figures import Share
+from offline.comparison.figures import Share, equal_score
 from offline.comparison.matching import FALSE, match, overlaps
 from offline.comparison.pictures import Truth
 
@@ -52,3 +52,26 @@ def test_the_interval_holds_the_share(hits: int, misses: int) -> None:
     share = Share(hits, hits + misses)
     low, high = share.interval
     assert 0 <= low <= share.value <= high <= 1
+
+
+@given(corners, corners, st.integers(0, 99), st.floats(0, 1))
+def test_a_higher_lowest_score_leaves_the_other_matches(
+    labels: np.ndarray, found: np.ndarray, seed: int, least: float
+) -> None:
+    truth, boxes = Truth(boxes_at(labels), NONE), boxes_at(found)
+    scores = np.random.default_rng(seed).random(len(boxes)).astype(np.float32)
+    kept = scores >= least
+    alone, part = match(boxes[kept], scores[kept], truth, 0.4), match(boxes, scores, truth, 0.4)
+    rest = part.above(least)
+    assert np.array_equal(alone.boxes, rest.boxes)
+    assert np.array_equal(alone.faces, rest.faces)
+
+
+@given(st.lists(st.floats(0.05, 1), max_size=20), st.integers(0, 20))
+def test_the_equal_score_is_the_lowest_with_few_enough_false_faces(
+    scores: list[float], allowed: int
+) -> None:
+    false = np.array(scores)
+    score = equal_score(false, allowed, 0.05)
+    assert (false >= score).sum() <= allowed
+    assert score == 0.05 or (false >= np.nextafter(score, 0)).sum() > allowed
