@@ -73,4 +73,5 @@ def test_an_aligned_face_contains_the_crop_of_the_service() -> None:
     face = cut(astronaut, landmarks)
     assert face.shape == (SIDE, SIDE, 3)
     inside = face[MARGIN:-MARGIN, MARGIN:-MARGIN].astype(int)
-    assert np.abs(inside - arcface_crop(astronaut, landmarks)).max() <= 1
+    # OpenCV 4 interpolates at 1/32 of a pixel, and the two crops have other fractions.
+    assert np.abs(inside - arcface_crop(astronaut, landmarks)).max() <= 4
