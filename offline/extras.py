@@ -56,6 +56,19 @@ def require_sklearn() -> None:
     )
 
 
+def require_torch() -> None:
+    """Check that PyTorch is installed.
+
+    Raises:
+        MissingExtraError: it is not.
+    """
+    _require(
+        ["torch"],
+        "--finetune needs PyTorch; `pip install '.[training]'` in the repository installs it, best "
+        "in an environment of its own; or leave --finetune out",
+    )
+
+
 def _require(modules: Sequence[str], message: str) -> None:
     if None in map(importlib.util.find_spec, modules):
         raise MissingExtraError(message)

@@ -18,6 +18,9 @@ def teach(
     ],
     out: Annotated[Path, typer.Option(help="Folder to write; its name is that of the network")],
     *,
+    finetune: Annotated[
+        bool, typer.Option("--finetune", help="Train the last layers, too; needs PyTorch")
+    ] = False,
     min_quality: Annotated[
         float, typer.Option(min=0, max=1, help="Lowest quality of a face that is used")
     ] = LEAST_QUALITY,
@@ -31,7 +34,7 @@ def teach(
     settings = settings_with(engine=engine)
     configure(settings)
     place = results.Place.of(out, settings)
-    lesson = lesson_of(folder, settings, console, least_quality=min_quality)
+    lesson = lesson_of(folder, settings, console, least_quality=min_quality, finetune=finetune)
     results.write(lesson, place, settings, console)
     low, high = lesson.figures.interval
     for warning in lesson.warnings():

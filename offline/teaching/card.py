@@ -24,9 +24,10 @@ def card(name: str, lesson: Lesson) -> str:
 
 
 def _head(name: str, lesson: Lesson) -> Iterator[str]:
+    trained = "Its last layers were trained" if lesson.finetuned else "Its last layer was trained"
     yield f"# {name}\n"
     yield f"This network classifies faces as {', '.join(lesson.faces.labels)}. It was made from"
-    yield f"`{lesson.base}` by `emotions teach`. Its last layer was trained on the"
+    yield f"`{lesson.base}` by `emotions teach`. {trained} on the"
     yield "photographs below.\n"
     yield f"Licence of `{lesson.base}`: {lesson.licence}.\n"
     for warning in lesson.warnings():

@@ -17,6 +17,7 @@ class Lesson(NamedTuple):
     """A taught network.
 
     - `base`: the network that it was made from; `licence`: of the weights of `base`.
+    - `finetuned`: whether layers before the last one were trained, too.
     - `people`: int64 (N,), the number of the person per face, or None without an embedder.
     - `by_person`: whether no person was in both parts of the cross-validation.
     """
@@ -24,6 +25,7 @@ class Lesson(NamedTuple):
     model: onnx.ModelProto
     base: str
     licence: str
+    finetuned: bool
     faces: Faces
     people: Array | None
     by_person: bool

@@ -17,7 +17,7 @@ BATCH = 64
 AFTER = {"Add", "Div", "Identity", "LogSoftmax", "Mul", "Softmax", "Sum"}
 # Linear layers; their second input is a constant.
 LINEAR = {"Gemm", "MatMul"}
-WEIGHTS, BIAS, SCORES = "head/weights", "head/bias", "scores"
+WEIGHTS, BIAS, LOGITS, SCORES = "head/weights", "head/bias", "head/logits", "scores"
 
 
 def features_of(model: onnx.ModelProto, faces: U8) -> F32:
@@ -28,8 +28,12 @@ def features_of(model: onnx.ModelProto, faces: U8) -> F32:
     Raises:
         TeachingError: see `with_head`.
     """
-    cut = _before(model, _feature_names(model))
-    return np.concatenate(_run(cut, faces), axis=1)
+    return np.concatenate(values_of(model, _feature_names(model), faces), axis=1)
+
+
+def values_of(model: onnx.ModelProto, names: list[str], faces: U8) -> list[Array]:
+    """Return values inside a network: (N, ...) each; faces: uint8 (N, 48, 48)."""
+    return _run(_before(model, names), faces)
 
 
 def with_head(model: onnx.ModelProto, weights: F32, bias: F32) -> onnx.ModelProto:
@@ -50,8 +54,8 @@ def with_head(model: onnx.ModelProto, weights: F32, bias: F32) -> onnx.ModelProt
         joined = "head/features"
         graph.node.append(helper.make_node("Concat", names, [joined], axis=1))
     graph.node.append(helper.make_node("MatMul", [joined, WEIGHTS], ["head/product"]))
-    graph.node.append(helper.make_node("Add", ["head/product", BIAS], ["head/logits"]))
-    graph.node.append(helper.make_node("Softmax", ["head/logits"], [SCORES], axis=1))
+    graph.node.append(helper.make_node("Add", ["head/product", BIAS], [LOGITS]))
+    graph.node.append(helper.make_node("Softmax", [LOGITS], [SCORES], axis=1))
     del graph.output[:]
     shape: list[str | int | None] = ["N", len(bias)]
     graph.output.append(helper.make_tensor_value_info(SCORES, TensorProto.FLOAT, shape))

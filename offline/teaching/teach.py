@@ -1,6 +1,7 @@
 """From a folder of photographs by class to a taught emotion network."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,14 @@ from rich.console import Console
 from analysis.evaluation.accuracy import softmax
 from engines import weights
 from engines.catalog import ModelSpec
-from engines.types import F64, Array
+from engines.types import F64, U8, Array
 from offline.errors import TeachingError
-from offline.extras import require_sklearn
+from offline.extras import require_sklearn, require_torch
 from offline.teaching.faces import Faces, cut_faces
 from offline.teaching.folds import FOLDS, folds_of
 from offline.teaching.head import Head, fit_best, temperature_of
 from offline.teaching.lesson import Lesson
-from offline.teaching.network import cooled, features_of, with_head
+from offline.teaching.network import LOGITS, cooled, features_of, values_of, with_head
 from offline.teaching.people import people_of
 from offline.teaching.photographs import find_photographs
 from offline.teaching.validation import figures_of, out_of_fold
@@ -27,6 +28,9 @@ from service.settings import Settings
 # Fewer faces of a class say nothing about other faces.
 LEAST_FACES = 4 * FOLDS
 
+# Trains more layers than the last one; see `offline.teaching.finetune`.
+Finetune = Callable[[onnx.ModelProto, U8, Array], onnx.ModelProto]
+
 
 def teach(
     folder: Path,
@@ -34,6 +38,7 @@ def teach(
     console: Console,
     *,
     least_quality: float,
+    finetune: bool = False,
 ) -> Lesson:
     """Teach the classes of `folder` to the emotion network that the settings name.
 
@@ -43,12 +48,14 @@ def teach(
         EngineError: a plan is missing or does not fit.
     """
     require_sklearn()
+    if finetune:
+        require_torch()
     photographs = find_photographs(folder)
     spec = load_catalog(settings).get(settings.emotion, "emotion")
     base = onnx.load(weights.find(spec, settings.plans / "weights").path)
     faces = cut_faces(photographs, settings, least_quality, console)
     check_enough(faces)
-    return learn(base, spec, faces)
+    return learn(base, spec, faces, _finetuner(console) if finetune else None)
 
 
 def check_enough(faces: Faces) -> None:
@@ -78,14 +85,18 @@ def _reasons(faces: Faces, label: str) -> str:
     return f"left out: {listed}" if listed else "none was left out"
 
 
-def learn(base: onnx.ModelProto, spec: ModelSpec, faces: Faces) -> Lesson:
+def learn(
+    base: onnx.ModelProto, spec: ModelSpec, faces: Faces, finetune: Finetune | None = None
+) -> Lesson:
     """Train a last layer, measure it by cross-validation, and calibrate it.
+
+    With `finetune`, layers before it are trained, too.
 
     Raises:
         TeachingError: the network does not end in linear layers and softmax.
     """
     classes, targets = len(faces.labels), faces.targets
-    features = features_of(base, faces.crops)
+    crops, features = faces.crops, features_of(base, faces.crops)
     people = None
     if faces.embeddings is not None:
         people = people_of(faces.embeddings, faces.same_person)
@@ -96,17 +107,33 @@ def learn(base: onnx.ModelProto, spec: ModelSpec, faces: Faces) -> Lesson:
         return fit_best(features[train], targets[train], some, classes)
 
     def trial(train: Array, test: Array) -> F64:
-        return head_of(train).logits(features[test])
+        if finetune is None:
+            return head_of(train).logits(features[test])
+        tuned = finetune(with_head(base, *head_of(train)), crops[train], targets[train])
+        return values_of(tuned, [LOGITS], crops[test])[0].astype(np.float64)
 
     logits = out_of_fold(trial, folds.parts)
     temperature = temperature_of(logits, targets)
     model = with_head(base, *head_of(np.arange(len(targets))))
+    if finetune is not None:
+        model = finetune(model, crops, targets)
     return Lesson(
         cooled(model, temperature),
         spec.name,
         spec.licence,
+        finetune is not None,
         faces,
         people,
         folds.by_person,
         figures_of(softmax(logits / temperature), targets, people, faces.labels),
     )
+
+
+def _finetuner(console: Console) -> Finetune:
+    from offline.teaching.finetune import finetune  # noqa: PLC0415  (PyTorch is an extra)
+
+    def tune(model: onnx.ModelProto, crops: U8, targets: Array) -> onnx.ModelProto:
+        console.print(f"training the last layers on {len(targets)} faces")
+        return finetune(model, crops, targets)
+
+    return tune

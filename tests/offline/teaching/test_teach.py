@@ -1,6 +1,7 @@
 """`emotions teach`: from folders of photographs to a network that the service uses."""
 
 import csv
+import importlib.util
 import json
 import re
 import shutil
@@ -119,6 +120,9 @@ def test_the_same_command_again_replaces_its_network(
 def test_what_cannot_be_taught_names_the_fix(folder: Path, own_plans: Path, tmp_path: Path) -> None:
     out = tmp_path / "mine"
     assert "no folder" in teach(tmp_path / "none", "--out", out, status=1)
+    if importlib.util.find_spec("torch") is None:
+        tuned = teach(folder, "--out", out, "--finetune", status=1)
+        assert "pip install '.[training]'" in tuned
     assert "no subfolder" in teach(folder / "serious", "--out", out, status=1)
     for name in ("emotion-fer48", "retinaface-mnet025-960", "haar-1280x736"):
         assert "a model of the service" in teach(folder, "--out", tmp_path / name, status=1)
