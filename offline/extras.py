@@ -65,7 +65,7 @@ def require_torch() -> None:
     _require(
         ["torch"],
         "--finetune needs PyTorch; `pip install '.[training]'` in the repository installs it, best "
-        "in an environment of its own; or leave --finetune out",
+        "in a separate environment; or leave --finetune out",
     )
 
 

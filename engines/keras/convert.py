@@ -52,7 +52,7 @@ def require() -> None:
     except ImportError as error:
         raise KerasMissingError(
             f"exporting a Keras model needs {error.name}: run `pip install '.[keras]'`, best in "
-            "an environment of its own"
+            "a separate environment"
         ) from error
     if keras.backend.backend() != "tensorflow":
         raise KerasMissingError("tf2onnx reads TensorFlow's graphs: set KERAS_BACKEND=tensorflow")

@@ -19,7 +19,7 @@ STEP = 1.1
 # A face that n windows agree on has the score n / (n + EVEN). OpenCV's default, `minNeighbors=3`,
 # accepts more than 3 windows, which is a score of 0.5.
 EVEN = 4
-# Faces of more windows than this are found; 0 would leave the windows apart.
+# Faces of more windows than this are found; with 0, OpenCV would not group the windows.
 LEAST_WINDOWS = 1
 
 

@@ -47,8 +47,8 @@ class Mtcnn:
         for package in PACKAGES:
             if importlib.util.find_spec(package) is None:
                 raise LibraryMissingError(
-                    f"the detector mtcnn needs {package}: run `pip install '.[mtcnn]'`, best in an "
-                    "environment of its own"
+                    f"the detector mtcnn needs {package}: run `pip install '.[mtcnn]'`, best in a "
+                    "separate environment"
                 )
 
 

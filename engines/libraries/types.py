@@ -9,7 +9,7 @@ import numpy as np
 from engines.catalog import ModelSpec
 from engines.types import F32, Array, Runner
 
-# Faces per image in the outputs of a runner; an image has fewer.
+# Rows per image in the outputs of a runner.
 MOST_FACES = 200
 
 
@@ -49,17 +49,13 @@ def outputs(images: Sequence[Found]) -> dict[str, Array]:
     `boxes` (N, 200, 4), `landmarks` (N, 200, 5, 2) and `scores` (N, 200), float32. The rows without
     a face are zero. Of more faces, those with the highest scores are kept.
     """
-    rows = [found._replace(**_best(found)) for found in images]
-    return {name: np.stack([_padded(each) for each in part]) for name, part in _by_name(rows)}
+    columns = zip(*map(_rows, images), strict=True)
+    return {name: np.stack(column) for name, column in zip(Found._fields, columns, strict=True)}
 
 
-def _best(found: Found) -> dict[str, Array]:
+def _rows(found: Found) -> Found:
     order = np.argsort(-found.scores, kind="stable")[:MOST_FACES]
-    return {name: values[order] for name, values in found._asdict().items()}
-
-
-def _by_name(rows: Sequence[Found]) -> list[tuple[str, tuple[Array, ...]]]:
-    return list(zip(Found._fields, zip(*rows, strict=True), strict=True))
+    return Found(*(_padded(values[order]) for values in found))
 
 
 def _padded(values: Array) -> F32:

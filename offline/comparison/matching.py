@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.geometry import overlaps
 from engines.types import F32
 from offline.comparison.pictures import Truth
 
@@ -46,13 +47,3 @@ def match(boxes: F32, scores: F32, truth: Truth, least: float) -> Matches:
     ignored = overlaps(boxes, truth.ignored).max(axis=1, initial=0) >= least
     kept = (faces != FALSE) | ~ignored
     return Matches(boxes[kept], scores[kept], faces[kept])
-
-
-def overlaps(first: F32, second: F32) -> F32:
-    """Return the intersection over union of (N, 4) and (M, 4) as (N, M), float32, 0 to 1."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=-1)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=-1) for boxes in (first, second)]
-    union = areas[0][:, None] + areas[1][None] - shared
-    return np.asarray(shared / np.maximum(union, 1e-6), np.float32)

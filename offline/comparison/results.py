@@ -13,8 +13,8 @@ from offline.comparison.figures import SIZES, Figures, Judged, Share
 from offline.comparison.matching import FALSE
 from offline.drawing.bars import Bar, Panel, draw_panels
 from offline.drawing.matches import SIDE, View, draw_views
-from offline.errors import OutputError
 from offline.names import ResultPaths
+from offline.out_folder import check_only
 
 DOCUMENT, BARS, PICTURES = "compare.json", "compare.png", "pictures"
 
@@ -95,9 +95,7 @@ def check_out(out: Path) -> None:
     Raises:
         OutputError: it holds other files.
     """
-    known = {DOCUMENT, BARS, PICTURES}
-    if out.exists() and (not out.is_dir() or {file.name for file in out.iterdir()} - known):
-        raise OutputError(f"{out} holds other files; choose another --out")
+    check_only(out, (DOCUMENT, BARS, PICTURES))
 
 
 def write(comparison: Comparison, out: Path, limits: ImageLimits) -> None:

@@ -15,7 +15,7 @@ LETTERS, THICK = 14, 18
 VALUE = 64
 # Letters that fit into a panel.
 LONGEST = 40
-# Of M. Okabe, K. Ito, "Color universal design", 2008: all eyes tell them apart.
+# M. Okabe, K. Ito, "Color universal design", 2008: for people with colour blindness, too.
 PALETTE: tuple[Colour, ...] = (
     (0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (213, 94, 0),
 )  # fmt: skip

@@ -13,29 +13,38 @@ from offline.teaching.tail import Tail, border_of
 EPOCHS, BATCH, RATE, DECAY, SMOOTHING = 12, 32, 1e-4, 0.05, 0.1
 # Shifts of a face, in pixels, right and down.
 SHIFTS = ((0, 0), (2, 1), (-2, -1), (1, -2))
+# Views of a face: each shift, and its mirror image.
+VIEWS = 2 * len(SHIFTS)
 
 
-def finetune(
-    model: onnx.ModelProto, faces: U8, targets: Array, *, seed: int = 0
-) -> onnx.ModelProto:
-    """Return a network of `with_head` whose last layers are trained on faces.
+class Finetuner:
+    """Trains the last layers of networks that differ only in their head.
 
-    faces: uint8 (N, 48, 48); targets: (N,), indices of the scores. The layers before them run once
-    per view of a face: its mirror image and some shifts. Classes have equal weight.
+    The layers before them run once per view of a face, whatever the parts of the cross-validation.
     """
-    torch.manual_seed(seed)
-    names, nodes = border_of(model, LOGITS)
-    shown = views(faces)
-    border = dict(zip(names, map(torch.from_numpy, values_of(model, names, shown)), strict=True))
-    labels = torch.from_numpy(np.tile(targets, len(shown) // len(faces)))
-    tail = Tail(model, nodes, LOGITS)
-    _train(tail, border, labels)
-    trained, changed = tail.arrays(), onnx.ModelProto()
-    changed.CopyFrom(model)
-    for tensor in changed.graph.initializer:
-        if tensor.name in trained:
-            tensor.CopyFrom(numpy_helper.from_array(trained[tensor.name], tensor.name))
-    return changed
+
+    def __init__(self, model: onnx.ModelProto, faces: U8, *, seed: int = 0) -> None:
+        """Run the first layers of a network of `with_head` on faces, uint8 (N, 48, 48)."""
+        names, self._nodes = border_of(model, LOGITS)
+        values = map(torch.from_numpy, values_of(model, names, views(faces)))
+        self._border = dict(zip(names, values, strict=True))
+        self._faces, self._seed = len(faces), seed
+
+    def __call__(self, model: onnx.ModelProto, train: Array, targets: Array) -> onnx.ModelProto:
+        """Return the network, trained on the faces `train`; their classes have equal weight.
+
+        train: indices of faces; targets: (N,), indices of the scores, of all faces.
+        """
+        torch.manual_seed(self._seed)
+        rows = torch.from_numpy(np.arange(VIEWS)[:, None] * self._faces + train).flatten()
+        tail = Tail(model, self._nodes, LOGITS)
+        _train(tail, self._border, rows, torch.from_numpy(np.tile(targets[train], VIEWS)))
+        trained, changed = tail.arrays(), onnx.ModelProto()
+        changed.CopyFrom(model)
+        for tensor in changed.graph.initializer:
+            if tensor.name in trained:
+                tensor.CopyFrom(numpy_helper.from_array(trained[tensor.name], tensor.name))
+        return changed
 
 
 def views(faces: U8) -> U8:
@@ -44,16 +53,18 @@ def views(faces: U8) -> U8:
     return np.concatenate([each for view in shifted for each in (view, view[:, :, ::-1])])
 
 
-def _train(tail: Tail, border: dict[str, torch.Tensor], labels: torch.Tensor) -> None:
+def _train(
+    tail: Tail, border: dict[str, torch.Tensor], rows: torch.Tensor, labels: torch.Tensor
+) -> None:
     """Train with a rate that falls to zero; one epoch is as many views as there are faces."""
     optimizer = torch.optim.AdamW(tail.parameters(), lr=RATE, weight_decay=DECAY)
-    steps = max(1, EPOCHS * len(labels) // (2 * len(SHIFTS)) // BATCH)
+    steps = max(1, EPOCHS * len(labels) // VIEWS // BATCH)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     counts = torch.bincount(labels).float()
     weights = len(labels) / (len(counts) * counts)
     for _ in range(steps):
         chosen = torch.randint(len(labels), (BATCH,))
-        logits = tail({name: values[chosen] for name, values in border.items()})
+        logits = tail({name: values[rows[chosen]] for name, values in border.items()})
         loss = functional.cross_entropy(logits, labels[chosen], weights, label_smoothing=SMOOTHING)
         optimizer.zero_grad()
         loss.backward()

@@ -12,12 +12,15 @@ from engines.catalog import Catalog, read
 from engines.disk import atomic_write
 from offline.drawing.confusion import draw_confusion
 from offline.errors import OutputError
+from offline.out_folder import check_only
 from offline.plans import build_plans
 from offline.teaching.card import card
 from offline.teaching.faces import LeftOut
 from offline.teaching.lesson import Lesson
 from service.factory import own_catalogs
 from service.settings import Settings
+
+CONFUSION, LEFT_OUT = "confusion.png", "left-out.csv"
 
 
 class Place(NamedTuple):
@@ -41,9 +44,7 @@ class Place(NamedTuple):
                 f"there is another model {place.name} ({place.catalog}); choose another --out, or "
                 "delete that file"
             )
-        known = {place.network.name, place.card.name, "confusion.png", "left-out.csv"}
-        if out.exists() and (not out.is_dir() or {file.name for file in out.iterdir()} - known):
-            raise OutputError(f"{out} holds other files; choose another --out")
+        check_only(out, (place.network.name, place.card.name, CONFUSION, LEFT_OUT))
         return place
 
     @property
@@ -75,14 +76,13 @@ def write(lesson: Lesson, place: Place, settings: Settings, console: Console) ->
     place.folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(place.network) as temporary:
         temporary.write_bytes(lesson.model.SerializeToString(deterministic=True))
-    draw_confusion(lesson.figures.confusion, place.folder / "confusion.png", lesson.faces.labels)
+    draw_confusion(lesson.figures.confusion, place.folder / CONFUSION, lesson.faces.labels)
     place.card.write_text(card(place.name, lesson), "utf-8")
-    _write_left_out(lesson.faces.left_out, place.folder / "left-out.csv")
+    _write_left_out(lesson.faces.left_out, place.folder / LEFT_OUT)
     place.catalog.parent.mkdir(parents=True, exist_ok=True)
-    labels, description = lesson.faces.labels, f"{lesson.base}, taught {len(lesson.faces.labels)}"
-    entry = catalog_writer.emotion(
-        place.network, labels, f"{description} classes", licence=lesson.licence
-    )
+    labels = lesson.faces.labels
+    description = f"{lesson.base}, taught {len(labels)} classes"
+    entry = catalog_writer.emotion(place.network, labels, description, licence=lesson.licence)
     with atomic_write(place.catalog) as temporary:
         temporary.write_text(entry + "\n", "utf-8")
     build_plans([place.name], settings, console)

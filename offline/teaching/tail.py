@@ -13,7 +13,6 @@ from torch import nn
 from torch.nn import functional
 
 from engines.types import Array
-from offline.teaching.network import WEIGHTS
 
 # Convolutions on the way to the last layer that are trained, per network of a joined one.
 CONVOLUTIONS = 8
@@ -106,11 +105,6 @@ class Tail(nn.Module):
             inputs = [values[name] for name in node.input if name]
             values[node.output[0]] = OPERATORS[node.op_type](attributes, inputs)
         return values[self._logits]
-
-    @property
-    def head(self) -> nn.Parameter:
-        """The weights of the last layer."""
-        return self._parameters_by_name[WEIGHTS]
 
     def arrays(self) -> dict[str, Array]:
         """Return the constants after training, by name."""

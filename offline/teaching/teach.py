@@ -20,16 +20,16 @@ from offline.teaching.head import Head, fit_best, temperature_of
 from offline.teaching.lesson import Lesson
 from offline.teaching.network import LOGITS, cooled, features_of, values_of, with_head
 from offline.teaching.people import people_of
-from offline.teaching.photographs import find_photographs
+from offline.teaching.photographs import find_photographs, label_of
 from offline.teaching.validation import figures_of, out_of_fold
 from service.factory import load_catalog
 from service.settings import Settings
 
-# Fewer faces of a class say nothing about other faces.
+# With fewer faces, the accuracy of a class would be a matter of chance.
 LEAST_FACES = 4 * FOLDS
 
-# Trains more layers than the last one; see `offline.teaching.finetune`.
-Finetune = Callable[[onnx.ModelProto, U8, Array], onnx.ModelProto]
+# Trains more layers than the last one; see `offline.teaching.finetune.Finetuner`.
+Finetune = Callable[[onnx.ModelProto, Array, Array], onnx.ModelProto]
 
 
 def teach(
@@ -55,7 +55,7 @@ def teach(
     base = onnx.load(weights.find(spec, settings.plans / "weights").path)
     faces = cut_faces(photographs, settings, least_quality, console)
     check_enough(faces)
-    return learn(base, spec, faces, _finetuner(console) if finetune else None)
+    return learn(base, spec, faces, finetuner if finetune else None)
 
 
 def check_enough(faces: Faces) -> None:
@@ -79,18 +79,21 @@ def check_enough(faces: Faces) -> None:
 
 def _reasons(faces: Faces, label: str) -> str:
     reasons = Counter(
-        each.reason for each in faces.left_out if each.name.startswith(f"{label}/")
+        each.reason for each in faces.left_out if label_of(each.name) == label
     ).most_common(3)
     listed = ", ".join(f"{count}: {reason}" for reason, count in reasons)
     return f"left out: {listed}" if listed else "none was left out"
 
 
 def learn(
-    base: onnx.ModelProto, spec: ModelSpec, faces: Faces, finetune: Finetune | None = None
+    base: onnx.ModelProto,
+    spec: ModelSpec,
+    faces: Faces,
+    prepare: Callable[[onnx.ModelProto, U8], Finetune] | None = None,
 ) -> Lesson:
     """Train a last layer, measure it by cross-validation, and calibrate it.
 
-    With `finetune`, layers before it are trained, too.
+    With `prepare`, such as `finetuner`, layers before it are trained, too.
 
     Raises:
         TeachingError: the network does not end in linear layers and softmax.
@@ -106,22 +109,26 @@ def learn(
         some = None if people is None else people[train]
         return fit_best(features[train], targets[train], some, classes)
 
+    model, finetune = with_head(base, *head_of(np.arange(len(targets)))), None
+    if prepare is not None:
+        finetune = prepare(model, crops)
+
     def trial(train: Array, test: Array) -> F64:
+        head = head_of(train)
         if finetune is None:
-            return head_of(train).logits(features[test])
-        tuned = finetune(with_head(base, *head_of(train)), crops[train], targets[train])
+            return head.logits(features[test])
+        tuned = finetune(with_head(base, *head), train, targets)
         return values_of(tuned, [LOGITS], crops[test])[0].astype(np.float64)
 
     logits = out_of_fold(trial, folds.parts)
     temperature = temperature_of(logits, targets)
-    model = with_head(base, *head_of(np.arange(len(targets))))
     if finetune is not None:
-        model = finetune(model, crops, targets)
+        model = finetune(model, np.arange(len(targets)), targets)
     return Lesson(
         cooled(model, temperature),
         spec.name,
         spec.licence,
-        finetune is not None,
+        prepare is not None,
         faces,
         people,
         folds.by_person,
@@ -129,11 +136,8 @@ def learn(
     )
 
 
-def _finetuner(console: Console) -> Finetune:
-    from offline.teaching.finetune import finetune  # noqa: PLC0415  (PyTorch is an extra)
+def finetuner(model: onnx.ModelProto, crops: U8) -> Finetune:
+    """Return a function that trains the last layers, for faces (N, 48, 48) uint8."""
+    from offline.teaching.finetune import Finetuner  # noqa: PLC0415  (PyTorch is an extra)
 
-    def tune(model: onnx.ModelProto, crops: U8, targets: Array) -> onnx.ModelProto:
-        console.print(f"training the last layers on {len(targets)} faces")
-        return finetune(model, crops, targets)
-
-    return tune
+    return Finetuner(model, crops)

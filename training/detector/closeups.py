@@ -18,8 +18,8 @@ import numpy as np
 from analysis import close_up
 from analysis.close_up import CloseUps
 from analysis.types import DetectorInput
+from engines.geometry import overlaps
 from engines.types import F32, U8
-from training.detector.matching import overlaps
 from training.detector.paste import FACE_CENTRE, FACE_SIZE
 from training.detector.pictures import Pictures
 from training.detector.served import SIDE, Detector, detector_of, heights_of, selected

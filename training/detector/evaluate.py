@@ -6,11 +6,12 @@ from functools import partial
 
 import numpy as np
 
+from engines.geometry import overlaps
 from engines.types import F32, U8
 from training.detector.annotated import Marked
 from training.detector.detections import Detections, detect
 from training.detector.landmark_scenes import SIDES, seen
-from training.detector.matching import Errors, Recall, landmark_error, match, overlaps
+from training.detector.matching import Errors, Recall, landmark_error, match
 from training.detector.network import RetinaFace
 from training.detector.pictures import Pictures
 from training.detector.scenes import make_scene

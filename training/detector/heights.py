@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 
 from analysis.types import Detections
+from engines.geometry import overlaps
 from engines.types import F32
 from training.detector.evaluate import SEED
-from training.detector.matching import match, overlaps
+from training.detector.matching import match
 from training.detector.pictures import Pictures
 from training.detector.scenes import make_scene
 from training.detector.served import SIDE, detector_of, faces_in

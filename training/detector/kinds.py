@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from analysis.pose import rolls
 from analysis.types import Detections
+from engines.geometry import overlaps
 from engines.types import F64, U8
 from training.detector.kinds_of_view import KINDS, Kind, Picture, empty, pictures_of
-from training.detector.matching import overlaps
 from training.detector.pictures import Pictures
 from training.detector.profiles import in_profile
 from training.detector.served import IOU, SCORE, SIDE, Detector, detector_of, faces_in

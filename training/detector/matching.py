@@ -7,22 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.geometry import overlaps
 from engines.types import F32
 
 EDGES = (10, 20, 40, 80, 160)  # box heights between the size bins
 EYES = (15, 25, 40)  # distances of the eyes between their bins, pixels
 EYE_BINS = ("<15", "15-25", "25-40", "40+")
 BINS = ("<10", "10-20", "20-40", "40-80", "80-160", "160+")
-
-
-def overlaps(first: F32, second: F32) -> F32:
-    """Return the intersection over union of (N, 4) and (M, 4) as (N, M)."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), -1)
-    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], -1) for boxes in (first, second)]
-    union = areas[0][:, None] + areas[1][None] - shared
-    return np.asarray(shared / np.maximum(union, 1e-6), np.float32)
 
 
 def match(found: F32, wanted: F32, threshold: float = 0.5) -> NDArray[np.intp]:

@@ -1,4 +1,4 @@
-"""ONNX files of other programs as emotion networks; those that cannot be one are refused."""
+"""ONNX files of other programs become emotion networks."""
 
 from pathlib import Path
 from typing import Any

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from engines.geometry import overlaps
 from offline.comparison.figures import Share, equal_score
-from offline.comparison.matching import FALSE, match, overlaps
+from offline.comparison.matching import FALSE, match
 from offline.comparison.pictures import Truth
 
 NONE = np.zeros((0, 4), np.float32)

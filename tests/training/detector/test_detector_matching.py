@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.detector.matching import Recall, landmark_error, match, overlaps, size_bin
+from engines.geometry import overlaps
+from training.detector.matching import Recall, landmark_error, match, size_bin
 
 CORNERS = st.tuples(*[st.integers(0, 50)] * 2, *[st.integers(1, 50)] * 2)
 BOXES = st.lists(CORNERS, min_size=1, max_size=6).map(

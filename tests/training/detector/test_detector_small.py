@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("skimage", reason="has the portraits")
 
-from training.detector.matching import overlaps
+from engines.geometry import overlaps
 from training.detector.small import CELL, FEW, GREY, HEADS, HEIGHTS, SIZES, Row, frame, places
 from training.ladders import SEEN, SIDE, ladders, portraits
 

@@ -10,7 +10,7 @@ import torch
 
 from engines.catalog import Catalog
 from engines.types import U8
-from offline.teaching.finetune import finetune, views
+from offline.teaching.finetune import Finetuner, views
 from offline.teaching.head import fit
 from offline.teaching.network import LOGITS, features_of, values_of, with_head
 from offline.teaching.tail import Tail, border_of
@@ -48,7 +48,8 @@ def test_training_improves_the_classes_and_keeps_the_form(base: onnx.ModelProto)
     faces, targets = shapes(40), np.arange(40) % 2
     head = fit(features_of(base, faces), targets, 2, 3e-7)
     model = with_head(base, *head)
-    tuned = finetune(model, faces, targets)
+    finetune, every = Finetuner(model, faces), np.arange(40)
+    tuned = finetune(model, every, targets)
     onnx.checker.check_model(tuned, full_check=True)
     assert tuned.graph.input == model.graph.input
     assert tuned.graph.output == model.graph.output
@@ -59,7 +60,7 @@ def test_training_improves_the_classes_and_keeps_the_form(base: onnx.ModelProto)
         return float(right.mean())
 
     assert margin(tuned) > margin(model) + 0.02
-    again = finetune(model, faces, targets)
+    again = finetune(model, every, targets)
     assert again.SerializeToString() == tuned.SerializeToString()
 
 
