@@ -2,7 +2,7 @@
 
 The detector sees each image once. It sees the image again at a third of its size if a face may fill
 the frame. It sees tiles of the image if faces may be too small in the whole image. With
-`orientation=auto`, it sees the image turned if no face is upright.
+`orientation=auto`, it sees the image turned if no face is surely upright.
 """
 
 from collections import defaultdict
@@ -13,7 +13,7 @@ from analysis import close_up, tiles
 from analysis.detection import Letterbox, Row, fill
 from analysis.image import Image
 from analysis.networks import Network, Networks
-from analysis.orientation import TURNS, evidence
+from analysis.orientation import TURNS, evidence, sure
 from engines.types import U8
 
 
@@ -61,11 +61,12 @@ def _add_tiles(image: Image, networks: Networks) -> None:
 
 
 def _turn_upright(image: Image, networks: Networks) -> None:
-    """Turn an image without upright faces so that most of its faces are upright, if any can be."""
+    """Turn an image without a face that is surely upright so that most of its faces are upright."""
     rules = networks.rules
-    found = {0: (evidence(image.found(rules)), image.candidates)}
-    if found[0][0] > 0:
+    faces = image.found(rules)
+    if sure(faces):
         return
+    found = {0: (evidence(faces), image.candidates)}
     for degrees in TURNS:
         image.turn(degrees, rules)
         _find([image], networks)

@@ -10,12 +10,23 @@ from engines.types import F32, U8
 TURNS = (90, 180, 270)
 # Largest roll of an upright face, in degrees.
 MOST_ROLL = 45.0
+# Lowest score of a face that shows that the image is upright. The detector also finds lying faces,
+# often with lower scores and with the landmarks of an upright face: see docs/LOG.md.
+SURE = 0.95
 
 
 def evidence(faces: Detections) -> float:
     """Return the sum of the scores of the upright faces."""
-    upright = np.abs(rolls(faces.landmarks)) <= MOST_ROLL
-    return float(faces.scores[upright].sum())
+    return float(_upright_scores(faces).sum())
+
+
+def sure(faces: Detections) -> bool:
+    """Return whether an upright face has a score of at least `SURE`."""
+    return bool((_upright_scores(faces) >= SURE).any())
+
+
+def _upright_scores(faces: Detections) -> F32:
+    return faces.scores[np.abs(rolls(faces.landmarks)) <= MOST_ROLL]
 
 
 def turned(pixels: U8, degrees: int) -> U8:

@@ -92,8 +92,11 @@ def by_kind(counts: "Counter[str]") -> str:
 
 @contextmanager
 def count_results(console: Console, total: int | None, noun: str) -> Iterator[ResultCounter]:
-    """Count the results of the block, with a bar; `total` is how many `noun` come, if known."""
-    if total == 0:
+    """Count the results of the block; `total` is how many `noun` come, if known.
+
+    A terminal shows a bar.
+    """
+    if total == 0 or not console.is_terminal:
         yield ResultCounter(console)
         return
     columns = (BarColumn(), MofNCompleteColumn(), _RateColumn(), TimeRemainingColumn())

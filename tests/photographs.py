@@ -13,11 +13,12 @@ from engines.types import U8
 
 ASTRONAUT_FILE = Path(skimage.__file__).parent / "data" / "astronaut.png"
 HOPPER_FILE = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
-# The face in the astronaut's photograph, x1 y1 x2 y2.
+# The faces in the photographs, x1 y1 x2 y2.
 ASTRONAUT_BOX = (178.0, 59.0, 273.0, 177.0)
+HOPPER_BOX = (177.0, 116.0, 355.0, 330.0)
 
 
-def read(path: Path) -> U8:
+def read(path: Path | io.BytesIO) -> U8:
     """RGB, uint8 (h, w, 3)."""
     return np.asarray(Image.open(path).convert("RGB"))
 

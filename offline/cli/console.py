@@ -1,5 +1,6 @@
 """Messages on standard error, one line each; results go to standard output."""
 
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
@@ -14,7 +15,14 @@ from service.settings import Settings
 from service.wrong_settings import explain
 
 P = ParamSpec("P")
-console = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
+# Jupyter sets FORCE_COLOR for the commands in a notebook, and rich would show them bars.
+console = Console(
+    stderr=True,
+    highlight=False,
+    emoji=False,
+    soft_wrap=True,
+    force_terminal=sys.stderr.isatty(),
+)
 
 
 def print_line(line: str) -> None:

@@ -40,7 +40,7 @@ def pull(names: Annotated[list[str], typer.Argument(help="Models to download")])
 
 def _pull(spec: ModelSpec, cache: Path) -> Path:
     columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(spec.name, total=None)
         return download.pull(
             spec, cache, lambda done, total: bar.update(task, completed=done, total=total)

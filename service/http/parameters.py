@@ -49,7 +49,7 @@ class Query(BaseModel):
     orientation: Orientation | None = Field(
         default=None,
         description="`exif` relies on the orientation that the file states; `auto` also looks "
-        "for faces on their side or upside down if none is upright",
+        "for faces on their side or upside down if none is surely upright",
     )
     min_quality: Fraction | None = Field(default=None, description="Minimum quality of a face")
     embeddings: bool = Field(default=False, description="Return identity embeddings")

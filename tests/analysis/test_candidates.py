@@ -53,7 +53,7 @@ def squares(image: U8) -> dict[str, Array]:
         down = np.array([width, height]) / 2 - red.mean(axis=0)[::-1] if len(red) else (0, 1)
         turn = math.atan2(-down[0], down[1])
         matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-        row["scores"][place] = 0.9
+        row["scores"][place] = 0.97
         row["boxes"][place] = (x, y, x + width, y + height)
         middle = (x + width / 2, y + height / 2)
         row["landmarks"][place] = LANDMARKS * width @ matrix.T + middle

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.orientation import TURNS, evidence, turned, turned_back
+from analysis.orientation import SURE, TURNS, evidence, sure, turned, turned_back
 from analysis.types import Detections
 
 SIDES = st.integers(2, 60)
@@ -30,12 +30,24 @@ def test_a_point_comes_back_to_its_pixel(
     assert (back.landmarks == (x + 0.5, y + 0.5)).all()
 
 
-def test_faces_that_are_turned_by_more_than_45_degrees_are_no_evidence() -> None:
-    angles = np.radians([0, 40, -40, 50, 90, 180])
+def faces_at(degrees: list[float], score: float) -> Detections:
+    angles = np.radians(degrees)
     turns = np.array([[[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]] for a in angles])
     landmarks = (UPRIGHT @ turns.transpose(0, 2, 1)).astype(np.float32)
-    faces = Detections(np.zeros((6, 4), np.float32), landmarks, np.full(6, 0.5, np.float32))
-    assert evidence(faces) == 1.5
+    count = len(degrees)
+    return Detections(
+        np.zeros((count, 4), np.float32), landmarks, np.full(count, score, np.float32)
+    )
+
+
+def test_faces_that_are_turned_by_more_than_45_degrees_are_no_evidence() -> None:
+    assert evidence(faces_at([0, 40, -40, 50, 90, 180], 0.5)) == 1.5
+    assert not sure(faces_at([50, 90, 180], 1.0))
+
+
+def test_an_upright_face_with_a_high_score_is_sure() -> None:
+    assert sure(faces_at([90, 40], SURE))
+    assert not sure(faces_at([0, 0, 0], SURE - 0.01))
 
 
 def test_no_face_is_no_evidence() -> None:

@@ -96,7 +96,6 @@ class Recipe:
     sides: dict[float, int] = field(default_factory=lambda: {0.0: 48})
     strength: Strength = field(default_factory=Strength)
     mixed_precision: bool = False
-    jit: bool = True
     workers: int = 0
     seed: int = 0
     view: View = field(default_factory=View)

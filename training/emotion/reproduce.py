@@ -18,7 +18,7 @@ from training.errors import TrainingError
 COMMON = (
     "--network mobileface --label-weight 0.5 --fit-votes --smoothing 0.025 --mixup 0.2"
     " --optimizer adamw --weight-decay 0.05 --batch 64 --epochs 200 --tone 0.3 --degrade 0.12"
-    " --erase 0.12 --no-jit"
+    " --erase 0.12"
 )
 HALF = "--mixed-precision"
 FINE = "--fine"

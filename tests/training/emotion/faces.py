@@ -14,7 +14,7 @@ from training.emotion.recipe import Recipe, Strength
 ROOT = Path(__file__).parents[3]
 EMBEDDER = ROOT / "engines/models/arcface-mobilefacenet.wts"
 STILL = Strength((1.0, 1.0), shift=0.0, rotation=0.0, tone=0.0, degrade=0.0, erase=0.0)
-TINY = Recipe(width=8, epochs=5, batch=14, rate=0.05, ema=0.8, jit=False, strength=STILL)
+TINY = Recipe(width=8, epochs=5, batch=14, rate=0.05, ema=0.8, strength=STILL)
 TRANSFER = Recipe(
     network="mobileface",
     start=str(EMBEDDER),
@@ -23,7 +23,6 @@ TRANSFER = Recipe(
     weight_decay=0.05,
     epochs=1,
     batch=7,
-    jit=False,
 )
 
 

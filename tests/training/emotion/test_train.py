@@ -66,7 +66,7 @@ def test_a_student_learns_the_predictions_of_its_teachers(
 
 def test_classic_takes_a_step(tmp_path: Path) -> None:
     faces, labels = bars(7, 0)
-    recipe = Recipe(network="classic", epochs=1, batch=7, rate=0.01, jit=False)
+    recipe = Recipe(network="classic", epochs=1, batch=7, rate=0.01)
     train(recipe, data_set(tmp_path / "few.npz", faces, labels), tmp_path / "run")
     (row,) = curve(tmp_path / "run")
     assert np.isfinite(float(row["loss"]))
@@ -74,7 +74,7 @@ def test_classic_takes_a_step(tmp_path: Path) -> None:
 
 
 def test_resnet50_takes_a_step() -> None:
-    model = compiled(Recipe(network="resnet50", rate=0.01, jit=False))
+    model = compiled(Recipe(network="resnet50", rate=0.01))
     assert np.isfinite(model.train_on_batch(bars(2, 0)[0], np.eye(7, dtype=np.float32)[:2]))
 
 
