@@ -146,7 +146,7 @@ def open_networks(
     def opened(plan: ModelPlan) -> Runner:
         with opening():
             if plan.spec.library:
-                return open_runner(plan.path, plan.spec)
+                return open_runner(plan.spec)
             return engine.open(plan.path, plan.spec)
 
     with ExitStack() as stack:

@@ -70,10 +70,13 @@ def downloaded(spec: ModelSpec, cache: Path) -> Path | None:
     return cache / f"{spec.entry}{Path(urlsplit(spec.url).path).suffix}" if spec.url else None
 
 
-def sha256(path: Path) -> str:
-    """The hex digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256(*paths: Path) -> str:
+    """The hex digest of a file, or of several files one after another."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            hashlib.file_digest(file, lambda: digest)
+    return digest.hexdigest()
 
 
 def verified(path: Path, spec: ModelSpec) -> WeightsFile:

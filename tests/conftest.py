@@ -1,6 +1,7 @@
 """Fixtures: plans of the default models, built once per session, and a real server."""
 
 import os
+import shutil
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -48,6 +49,15 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for spec in map(catalog.get, DEFAULTS):
         for each in (spec, *spec.larger, *spec.wide):
             build(each, OnnxRuntime(), folder)
+    return folder
+
+
+@pytest.fixture
+def own_plans(plans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same plans in a folder to which a test adds models; commands use it."""
+    folder = tmp_path / "plans"
+    shutil.copytree(plans, folder, copy_function=os.link)
+    monkeypatch.setenv("EMOTIONS_PLANS", str(folder))
     return folder
 
 

@@ -72,8 +72,8 @@ def networks_of(setup: Setup, heartbeats: Heartbeats) -> Iterator[Networks]:
         device = stack.enter_context(connect(setup.device, beat, (*remote, *decoders)))
         runners: dict[str, Runner] = {name: device.runner(name) for name in remote}
         for name in setup.plans.all.keys() - remote:
-            plan = setup.plans.all[name]
-            runners[name] = stack.enter_context(open_runner(plan.path, plan.spec))
+            spec = setup.plans.all[name].spec
+            runners[name] = stack.enter_context(open_runner(spec))
         decoder = RemoteJpegDecoder(device) if decoders else None
         yield Networks(runners, setup.plans, beat, device.ended, decoder)
 

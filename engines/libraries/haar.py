@@ -32,7 +32,7 @@ class Haar:
         """OpenCV's version."""
         return str(cv2.__version__)
 
-    def weights(self) -> Path:
+    def weights(self) -> tuple[Path, ...]:
         """The cascade in OpenCV's package."""
         folder = getattr(getattr(cv2, "data", None), "haarcascades", "")
         path = Path(folder) / CASCADE
@@ -41,11 +41,12 @@ class Haar:
                 f"OpenCV {cv2.__version__} has no Haar cascades; "
                 "run `pip install 'opencv-python-headless<5'`"
             )
-        return path
+        return (path,)
 
-    def open(self, weights: Path, spec: ModelSpec) -> "HaarRunner":
+    def open(self, spec: ModelSpec) -> "HaarRunner":
         """Load the cascade."""
-        return HaarRunner(weights, spec)
+        (path,) = self.weights()
+        return HaarRunner(path, spec)
 
 
 class HaarRunner(Runner):

@@ -7,6 +7,7 @@ networks", IEEE Signal Processing Letters 23(10), 2016, arXiv 1604.02878.
 import importlib.metadata
 import importlib.util
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,14 @@ class Mtcnn:
         self._require()
         return importlib.metadata.version("mtcnn")
 
-    def weights(self) -> Path:
-        """The weights of the last of its three networks; they come with the package."""
+    def weights(self) -> tuple[Path, ...]:
+        """The weights of its three networks; they come with the package."""
         self._require()
         spec = importlib.util.find_spec("mtcnn")
-        return Path(str(spec and spec.origin)).parent / "assets" / "weights" / "onet.lz4"
+        folder = Path(str(spec and spec.origin)).parent / "assets" / "weights"
+        return tuple(folder / f"{name}.lz4" for name in ("pnet", "rnet", "onet"))
 
-    def open(self, weights: Path, spec: ModelSpec) -> "MtcnnRunner":  # noqa: ARG002
+    def open(self, spec: ModelSpec) -> "MtcnnRunner":
         """Load the three networks from the package."""
         self._require()
         return MtcnnRunner(spec)
@@ -81,14 +83,16 @@ class MtcnnRunner(Runner):
         del self._detector
 
 
+@cache
 def _detector() -> Any:
+    """Return the networks of this process, which take images of any size."""
     import keras  # noqa: PLC0415  (optional)
     import tensorflow as tf  # noqa: PLC0415  (optional, and slow to import)
     from mtcnn import MTCNN  # noqa: PLC0415
 
     if keras.backend.backend() != "tensorflow":
         raise LibraryMissingError("the detector mtcnn needs KERAS_BACKEND=tensorflow")
-    # There is a worker per core. TensorFlow refuses the change once it has computed anything.
+    # There is a worker per core. In a program that has used TensorFlow before, its number stays.
     with suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)

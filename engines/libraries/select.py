@@ -17,14 +17,14 @@ LIBRARIES: dict[str, Library] = {"haar": Haar(), "mtcnn": Mtcnn()}
 
 
 def find(spec: ModelSpec) -> tuple[Path, Sidecar]:
-    """Return the file of the weights in the library, and the sidecar that a plan would have.
+    """Return a file of the weights in the library, and the sidecar that a plan would have.
 
     Raises:
         LibraryMissingError: the library is not installed; the message names the command.
     """
     library = LIBRARIES[spec.network]
-    path = library.weights()
-    digest = weights.sha256(path)
+    files = library.weights()
+    digest = weights.sha256(*files)
     key = Fingerprint(
         model=f"{spec.entry} {spec.version}",
         weights=digest,
@@ -35,9 +35,9 @@ def find(spec: ModelSpec) -> tuple[Path, Sidecar]:
         engine=library.name,
         identity={"library": f"{library.name} {library.version()}"},
     )
-    return path, Sidecar(key, digest, {})
+    return files[0], Sidecar(key, digest, {})
 
 
-def open_runner(path: Path, spec: ModelSpec) -> Runner:
-    """Load the detector of a library from the file that `find` returned; errors as `find`."""
-    return LIBRARIES[spec.network].open(path, spec)
+def open_runner(spec: ModelSpec) -> Runner:
+    """Load the detector of a library; errors as `find`."""
+    return LIBRARIES[spec.network].open(spec)

@@ -26,11 +26,11 @@ class Library(Protocol):
         """
         ...
 
-    def weights(self) -> Path:
-        """Return the file with its weights; errors as `version`."""
+    def weights(self) -> tuple[Path, ...]:
+        """Return the files with its weights; errors as `version`."""
         ...
 
-    def open(self, weights: Path, spec: ModelSpec) -> Runner:
+    def open(self, spec: ModelSpec) -> Runner:
         """Load the detector; its runner has the inputs and outputs of RetinaFace."""
         ...
 

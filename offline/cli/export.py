@@ -7,14 +7,18 @@ from typing import Annotated, Any
 import typer
 
 from analysis.evaluation import fer2013
-from engines import catalog_writer
 from engines.classifiers.adapt import Pixels
 from engines.classifiers.export import export as export_classifier
 from engines.disk import atomic_write
 from engines.network import export as export_network
 from offline.cli.console import print_line
+from offline.cli.options import EngineName, settings_with
+from offline.cli.own_model import build_own
+from offline.own_model import OwnModel
+from service.settings import Settings
 
 EMOTION = "emotion"
+BROUGHT = "that of the model you brought"
 
 
 def export(
@@ -45,16 +49,14 @@ def export(
         ),
     ] = "0",
     scale: Annotated[str, typer.Option(help="See --mean; 1 keeps 0 to 255")] = "255",
-    catalog: Annotated[
-        Path | None,
-        typer.Option(help="Catalog file to add the classifier to; by default print the entry"),
-    ] = None,
+    engine: EngineName = None,
 ) -> None:
-    """Write a network with its weights as ONNX, or make a classifier the emotion network."""
+    """Write a network with its weights as ONNX, or make the service able to use a classifier."""
     if out.resolve() == weights_file.resolve():
         raise typer.BadParameter("--out must be another file than --weights")
     if network == EMOTION:
-        _export_classifier(weights_file, out, _labels(labels), _pixels(mean, scale), catalog)
+        settings = settings_with(engine=engine)
+        _export_classifier(weights_file, out, _labels(labels), _pixels(mean, scale), settings)
         return
     options: dict[str, Any] = {"raw": True} if raw else {}
     if size is not None:
@@ -66,22 +68,13 @@ def export(
 
 
 def _export_classifier(
-    weights: Path, out: Path, labels: tuple[str, ...], pixels: Pixels, catalog: Path | None
+    weights: Path, out: Path, labels: tuple[str, ...], pixels: Pixels, settings: Settings
 ) -> None:
-    if catalog is not None:
-        catalog_writer.check_free(catalog, out.stem)
+    model = OwnModel.of(out, settings)
     difference = export_classifier(weights, out, labels, pixels)
     print_line(f"{out}: differs from {weights.name} by at most {difference:.1e}, {_mebibytes(out)}")
-    entry = catalog_writer.emotion(out, labels, f"classifier {weights.name}", catalog)
-    if catalog is None:
-        print_line("entry for your catalog file:")
-        typer.echo(entry)
-    else:
-        catalog_writer.append(catalog, entry)
-    print_line(
-        f"now set EMOTIONS_CATALOG={catalog or 'FILE'} and EMOTIONS_EMOTION={out.stem}, "
-        f"run `emotions build {out.stem}`, then `emotions serve`"
-    )
+    model.add(labels, f"classifier {weights.name}", BROUGHT)
+    build_own(model, settings)
 
 
 def _mebibytes(path: Path) -> str:

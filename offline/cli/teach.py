@@ -7,6 +7,7 @@ import typer
 
 from offline.cli.console import console, print_line
 from offline.cli.options import EngineName, settings_with
+from offline.cli.own_model import build_own
 
 # Below it, the reading of a face is right less often than not.
 LEAST_QUALITY = 0.5
@@ -35,7 +36,7 @@ def teach(
     configure(settings)
     place = results.Place.of(out, settings)
     lesson = lesson_of(folder, settings, console, least_quality=min_quality, finetune=finetune)
-    results.write(lesson, place, settings, console)
+    results.write(lesson, place)
     low, high = lesson.figures.interval
     for warning in lesson.warnings():
         print_line(f"note: {warning}")
@@ -44,4 +45,4 @@ def teach(
         f"{len(lesson.faces.names)} faces, {len(lesson.faces.left_out)} pictures left out; "
         f"see {place.card}"
     )
-    print_line(f"now run: EMOTIONS_EMOTION={place.name} emotions serve")
+    build_own(place.model, settings)

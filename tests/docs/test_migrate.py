@@ -11,7 +11,7 @@ import typer
 
 from offline.cli.main import app
 from tests.docs.blocks import DOCS, Block, blocks
-from tests.docs.fer2013 import write_fer2013
+from tests.docs.fer2013 import noise, write_fer2013
 from tests.docs.shell import run
 from tests.engines.classifiers.graphs import linear
 from tests.photographs import ASTRONAUT_FILE, HOPPER_FILE
@@ -32,13 +32,13 @@ def desk(tmp_path: Path) -> Path:
     cv2.imwrite(str(tmp_path / "photos" / "wall.png"), np.full((480, 640, 3), 120, np.uint8))
     shutil.copy(HOPPER_FILE, tmp_path / "photo.jpg")
     (tmp_path / "model.onnx").write_bytes(linear(224, 3).SerializeToString())
-    write_fer2013(tmp_path / "fer2013.csv")
+    write_fer2013(tmp_path / "fer2013.csv", noise())
     return tmp_path
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.text.partition("\n")[0][:40])
-def test_a_block_runs(block: Block, desk: Path, plans: Path, server: Server) -> None:
-    run(block.text.replace("http://localhost:8000", server.url), desk, plans)
+def test_a_block_runs(block: Block, desk: Path, own_plans: Path, server: Server) -> None:
+    run(block.text.replace("http://localhost:8000", server.url), desk, own_plans)
     written = re.findall(r"--(?:out|confusion) (\S+)", block.text)
     assert all((desk / name).exists() for name in written)
 

@@ -31,6 +31,13 @@ def test_it_builds_and_every_link_leads_somewhere(site: Path) -> None:
     assert {path.relative_to(DOCS) for path in DOCS.rglob("*.md")} <= made
 
 
+def test_notebooks_are_pages_with_their_pictures(site: Path) -> None:
+    for notebook in (DOCS / "notebooks").glob("*.ipynb"):
+        page = (site / "notebooks" / notebook.name).with_suffix(".html").read_text()
+        assert page.count('src="data:image/') == notebook.read_text().count('"image/')
+        assert not list(site.rglob("*.ipynb"))
+
+
 def test_it_loads_nothing_from_other_hosts(site: Path) -> None:
     for page in site.rglob("*.html"):
         text = page.read_text()

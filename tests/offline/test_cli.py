@@ -12,8 +12,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from engines import catalog_writer
 from engines.backends.onnxruntime import OnnxRuntime
+from offline.own_model import OwnModel
 from offline.plans import select_models
 from service.settings import Settings
 from tests.cases import Case
@@ -91,15 +91,12 @@ def test_models_list_shows_where_weights_are() -> None:
 def test_models_list_continues_after_a_file_with_another_checksum(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    catalog = tmp_path / "catalog.toml"
+    monkeypatch.setenv("EMOTIONS_PLANS", str(tmp_path / "plans"))
     for name in ("changed", "whole"):
         file = tmp_path / f"{name}.onnx"
         file.write_bytes(b"graph")
-        catalog_writer.append(
-            catalog, catalog_writer.emotion(file, ["happy", "sad"], "own.h5", catalog)
-        )
+        OwnModel.of(file, Settings()).add(["happy", "sad"], "own.h5", "mine")
     (tmp_path / "changed.onnx").write_bytes(b"another")
-    monkeypatch.setenv("EMOTIONS_CATALOG", str(catalog))
     lines = {line.split()[0]: line for line in emotions("models", "list").splitlines()}
     assert "changed.onnx" not in lines["changed"]
     assert "whole.onnx" in lines["whole"]

@@ -10,12 +10,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import offline.cli.main
-from engines import catalog_writer
-from engines.backends.onnxruntime import OnnxRuntime
-from engines.build import build
-from engines.catalog import Catalog, read
-from engines.errors import CatalogError
 from engines.keras.files import HDF5
+from offline.own_model import OwnModel
+from service.factory import load_catalog
+from service.settings import Settings
 from tests.engines.classifiers.graphs import linear
 from tests.photographs import ASTRONAUT_FILE
 from tests.server import serving
@@ -33,24 +31,37 @@ def test_without_keras_the_error_names_the_extra(tmp_path: Path) -> None:
     assert result.output.count("\n") == 1
 
 
-def test_an_onnx_file_serves_with_its_labels(tmp_path: Path, plans: Path) -> None:
-    file, out, catalog = (tmp_path / name for name in ("net.onnx", "linear.onnx", "own.toml"))
+def test_an_onnx_file_serves_with_its_labels(tmp_path: Path, own_plans: Path) -> None:
+    file, out = tmp_path / "net.onnx", tmp_path / "linear.onnx"
     file.write_bytes(linear(64, 3, batch=1).SerializeToString())
-    options = ["--labels", "bored,engaged,away", "--catalog", str(catalog)]
+    options = ["--labels", "bored,engaged,away"]
     options += ["--mean", "123.675,116.28,103.53", "--scale", "58.395,57.12,57.375"]
     given = ["export", "emotion", "--weights", str(file), "--out", str(out), *options]
     result = CliRunner().invoke(offline.cli.main.app, given)
     assert result.exit_code == 0, result.output
-    build(Catalog.load(catalog).get("linear"), OnnxRuntime(), plans)
+    assert "EMOTIONS_EMOTION=linear emotions serve" in result.output
     photograph = {"images": ("a.png", ASTRONAUT_FILE.read_bytes(), "image/png")}
-    with (
-        serving(plans, catalog=str(catalog), emotion="linear") as server,
-        server.client() as client,
-    ):
+    with serving(own_plans, emotion="linear") as server, server.client() as client:
         answer = client.post("/v1/emotions", files=photograph)
     assert answer.status_code == httpx.codes.OK, answer.text
     (face,) = answer.json()["images"][0]["faces"]
     assert list(face["scores"]) == ["bored", "engaged", "away"]
+
+
+@pytest.mark.parametrize(("name", "why"), [("emotion-fer48", "already"), ("mine", "delete")])
+def test_a_name_of_another_model_is_refused(
+    name: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOTIONS_PLANS", str(tmp_path / "plans"))
+    before = tmp_path / "before" / "mine.onnx"
+    before.parent.mkdir()
+    before.write_bytes(b"graph")
+    OwnModel.of(before, Settings()).add(["happy", "sad"], "own.h5", "mine")
+    given = ["export", "emotion", "--weights", "net.onnx", "--out", str(tmp_path / f"{name}.onnx")]
+    result = CliRunner().invoke(offline.cli.main.app, given)
+    assert result.exit_code == 1
+    assert why in result.output
+    assert "--out" in result.output
 
 
 @pytest.mark.parametrize(
@@ -95,19 +106,10 @@ words = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_siz
 @given(labels=st.lists(words, min_size=1, max_size=9, unique=True), source=words)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_an_entry_keeps_any_labels(tmp_path: Path, labels: list[str], source: str) -> None:
-    file, catalog = tmp_path / "own.onnx", tmp_path / "catalog.toml"
+    file = tmp_path / "own.onnx"
     file.write_bytes(b"graph")
-    catalog.unlink(missing_ok=True)
-    catalog_writer.append(catalog, catalog_writer.emotion(file, labels, source, catalog))
-    (spec,) = read(catalog)
-    assert (spec.name, spec.weights, spec.labels) == ("own", "own.onnx", tuple(labels))
-    with pytest.raises(CatalogError, match="has an entry own already"):
-        catalog_writer.check_free(catalog, "own")
-
-
-def test_an_invalid_entry_leaves_the_catalog_unchanged(tmp_path: Path) -> None:
-    catalog = tmp_path / "catalog.toml"
-    catalog.write_text("# mine\n")
-    with pytest.raises(CatalogError, match="not valid"):
-        catalog_writer.append(catalog, "[[model]]\nname = 3")
-    assert catalog.read_text() == "# mine\n"
+    given = Settings(plans=tmp_path / "plans")
+    OwnModel.of(file, given).add(labels, source, "mine")
+    spec = load_catalog(given).get("own", "emotion")
+    assert (spec.weights, spec.labels) == (str(file), tuple(labels))
+    assert spec.description == source

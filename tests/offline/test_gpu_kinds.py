@@ -12,6 +12,7 @@ import pytest
 from engines.build import find
 from engines.catalog import Catalog
 from engines.gpus import VISIBLE
+from tests.engines.classifiers.graphs import linear
 from tests.service.gpus import KINDS, L4, SLICE, Kinds
 from tests.waiting import until
 
@@ -54,6 +55,16 @@ def test_build_and_verify_run_once_per_kind(tmp_path: Path) -> None:
     assert len(verified.stdout.splitlines()) == 2 * len(set(verified.stdout.splitlines()))
     again = run(tmp_path, "build", MODEL)
     assert again.stderr.count("up to date") == 2
+
+
+def test_a_model_of_the_user_is_built_for_each_kind(tmp_path: Path) -> None:
+    file = tmp_path / "net.onnx"
+    file.write_bytes(linear().SerializeToString())
+    given = ("--weights", str(file), "--out", str(tmp_path / "mine.onnx"))
+    done = run(tmp_path / "plans", "export", "emotion", *given, "--labels", "happy,neutral,sad")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("built and verified") == 2
+    assert done.stderr.splitlines()[-1] == "now run: EMOTIONS_EMOTION=mine emotions serve"
 
 
 @pytest.mark.parametrize("option", [(), ("--engine", FASTEST)])

@@ -1,5 +1,6 @@
 """The Haar cascade of OpenCV as a detector."""
 
+import importlib.util
 from pathlib import Path
 
 import cv2
@@ -27,8 +28,7 @@ def picture() -> U8:
 
 
 def detected(spec: ModelSpec, images: U8) -> dict[str, np.ndarray]:
-    path, _ = find(spec)
-    with open_runner(path, spec) as runner:
+    with open_runner(spec) as runner:
         return runner.infer({"images": images})
 
 
@@ -55,6 +55,12 @@ def test_a_lowest_score_is_a_number_of_neighbours(spec: ModelSpec, neighbours: i
     assert sorted(found.tolist()) == sorted(expected.tolist())
 
 
+@pytest.mark.parametrize("side", [1, 2, 23, 24])
+def test_an_image_smaller_than_a_face_has_none(spec: ModelSpec, side: int) -> None:
+    outputs = detected(spec, np.full((1, side, side, 3), 127, np.uint8))
+    assert not outputs["scores"].any()
+
+
 def test_building_finding_and_verifying_need_no_plan(spec: ModelSpec, tmp_path: Path) -> None:
     built = build.build(spec, OnnxRuntime(), tmp_path)
     assert (built.path, built.sidecar) == build.find(spec, OnnxRuntime(), tmp_path)
@@ -71,6 +77,7 @@ def test_an_opencv_without_cascades_names_the_fix(
         find(spec)
 
 
+@pytest.mark.skipif(importlib.util.find_spec("mtcnn") is not None, reason="mtcnn is here")
 def test_mtcnn_without_its_package_names_the_fix() -> None:
     with pytest.raises(LibraryMissingError, match=r"pip install '\.\[mtcnn\]'"):
         find(Catalog.load().get("mtcnn"))

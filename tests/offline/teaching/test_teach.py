@@ -4,7 +4,6 @@ import csv
 import importlib.util
 import json
 import re
-import shutil
 from pathlib import Path
 
 import cv2
@@ -57,14 +56,6 @@ def teach(*arguments: str | Path, status: int = 0) -> str:
     result = CliRunner().invoke(offline.cli.main.app, ["teach", *map(str, arguments)])
     assert result.exit_code == status, result.output
     return " ".join(result.output.split())
-
-
-@pytest.fixture
-def own_plans(plans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Plans to which the test adds one."""
-    folder = Path(shutil.copytree(plans, tmp_path / "plans"))
-    monkeypatch.setenv("EMOTIONS_PLANS", str(folder))
-    return folder
 
 
 def test_the_service_serves_what_it_was_taught(
@@ -125,7 +116,7 @@ def test_what_cannot_be_taught_names_the_fix(folder: Path, own_plans: Path, tmp_
         assert "pip install '.[training]'" in tuned
     assert "no subfolder" in teach(folder / "serious", "--out", out, status=1)
     for name in ("emotion-fer48", "retinaface-mnet025-960", "haar-1280x736"):
-        assert "a model of the service" in teach(folder, "--out", tmp_path / name, status=1)
+        assert "there is a model" in teach(folder, "--out", tmp_path / name, status=1)
     assert "holds other files" in teach(folder, "--out", folder, status=1)
     for file in (folder / "serious").glob("1*.png"):
         file.unlink()

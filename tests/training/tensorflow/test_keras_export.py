@@ -23,13 +23,14 @@ import skimage
 import offline.cli.main
 from analysis.evaluation.fer2013 import LABELS
 from engines.backends.onnxruntime import OnnxRuntime
-from engines.build import build, find
-from engines.catalog import Catalog
+from engines.build import find
 from engines.classifiers.adapt import Pixels
 from engines.classifiers.export import export
 from engines.keras.classic import classic
+from service.factory import load_catalog
+from service.settings import Settings
 from tests.docs.blocks import blocks
-from tests.docs.fer2013 import write_fer2013
+from tests.docs.fer2013 import noise, write_fer2013
 from tests.docs.shell import run
 from tests.server import serving
 
@@ -223,25 +224,21 @@ def emotions(*arguments: str | Path, status: int = 0) -> str:
     return str(result.output)
 
 
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory, plans: Path) -> tuple[Path, Any]:
-    """A catalog with the model of a user, and that model."""
-    folder = tmp_path_factory.mktemp("own")
-    model, labels = small(7), ",".join(ALPHABETICAL)
-    model.save(folder / "mine.h5")
-    catalog = folder / "catalog.toml"
+@pytest.fixture
+def model(own_plans: Path, tmp_path: Path) -> Any:  # noqa: ARG001  (the command uses it)
+    """The model of a user, which the plans have as `mine`."""
+    made, labels = small(7), ",".join(ALPHABETICAL)
+    made.save(tmp_path / "mine.h5")
     emotions(
-        *("export", "emotion", "--weights", folder / "mine.h5", "--out", folder / "mine.onnx"),
-        *("--labels", labels, "--catalog", catalog),
+        *("export", "emotion", "--weights", tmp_path / "mine.h5", "--out", tmp_path / "mine.onnx"),
+        *("--labels", labels),
     )
-    build(Catalog.load(catalog).get("mine"), OnnxRuntime(), plans)
-    return catalog, model
+    return made
 
 
-def test_the_plan_gives_the_same_bits_in_any_batch(own: tuple[Path, Any], plans: Path) -> None:
-    catalog, model = own
-    spec = Catalog.load(catalog).get("mine", "emotion")
-    path, _ = find(spec, OnnxRuntime(), plans)
+def test_the_plan_gives_the_same_bits_in_any_batch(model: Any, own_plans: Path) -> None:
+    spec = load_catalog(Settings(plans=own_plans)).get("mine", "emotion")
+    path, _ = find(spec, OnnxRuntime(), own_plans)
     assert {o.version for o in onnx.load(path).opset_import if not o.domain} == {17}
     with OnnxRuntime().open(path, spec) as runner:
         together = runner.infer({"faces": FACES})["scores"]
@@ -251,8 +248,9 @@ def test_the_plan_gives_the_same_bits_in_any_batch(own: tuple[Path, Any], plans:
     np.testing.assert_allclose(together, expected, atol=1e-4)
 
 
-def test_the_model_serves_with_its_labels(own: tuple[Path, Any], plans: Path) -> None:
-    with serving(plans, catalog=str(own[0]), emotion="mine") as server:
+@pytest.mark.usefixtures("model")
+def test_the_model_serves_with_its_labels(own_plans: Path) -> None:
+    with serving(own_plans, emotion="mine") as server:
         files = {"images": ("astronaut.png", ASTRONAUT.read_bytes(), "image/png")}
         answer = httpx.post(f"{server.url}/v1/emotions", files=files, timeout=60).json()
     assert answer["model"]["emotion"] == "mine"
@@ -261,20 +259,8 @@ def test_the_model_serves_with_its_labels(own: tuple[Path, Any], plans: Path) ->
     assert face["emotion"] in ALPHABETICAL
 
 
-def test_an_entry_is_printed_or_appended_once(own: tuple[Path, Any], tmp_path: Path) -> None:
-    folder, out = own[0].parent, tmp_path / "other.onnx"
-    given = ("export", "emotion", "--weights", folder / "mine.h5", "--out")
-    printed = emotions(*given, out)
-    (tmp_path / "pasted.toml").write_text(printed[printed.index("[[model]]") :].partition("now")[0])
-    spec = Catalog.load(tmp_path / "pasted.toml").get("other", "emotion")
-    assert (spec.root / str(spec.weights)).samefile(out)
-    assert spec.labels == LABELS
-    again = emotions(*given, folder / "mine.onnx", "--catalog", own[0], status=1)
-    assert "has an entry mine already" in again
-
-
-def test_the_commands_of_the_page_for_migration_run(tmp_path: Path, plans: Path) -> None:
+def test_the_commands_of_the_page_for_migration_run(tmp_path: Path, own_plans: Path) -> None:
     (block,) = (each for each in blocks("migrate.md", "bash") if "model.h5" in each.text)
     small(7).save(tmp_path / "model.h5")
-    write_fer2013(tmp_path / "fer2013.csv")
-    assert '"accuracy"' in run(block.text, tmp_path, plans)
+    write_fer2013(tmp_path / "fer2013.csv", noise())
+    assert '"accuracy"' in run(block.text, tmp_path, own_plans)
