@@ -37,9 +37,11 @@ class OwnModel(NamedTuple):
         """Return the model in `network`, after checking that it replaces no other model.
 
         Raises:
-            OutputError: another model has this name.
+            OutputError: another model has this name, or commands would take it for an option.
         """
         model = cls(network.resolve(), own_catalogs(settings) / f"{network.stem}.toml")
+        if model.name.startswith("-"):
+            raise OutputError(f"the name {model.name} begins with a hyphen; choose another --out")
         given = [settings.catalog] if settings.catalog else []
         if model.name in Catalog.load(*given):
             raise OutputError(f"there is a model {model.name} already; choose another --out")

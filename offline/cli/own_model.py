@@ -1,5 +1,6 @@
 """The last step of the commands that make an emotion network."""
 
+import shlex
 import subprocess
 import sys
 
@@ -19,4 +20,4 @@ def build_own(model: OwnModel, settings: Settings) -> None:
     done = subprocess.run([*command, "--engine", settings.engine], check=False)  # noqa: S603
     if done.returncode:
         raise typer.Exit(done.returncode)
-    print_line(f"now run: EMOTIONS_EMOTION={model.name} emotions serve")
+    print_line(f"now run: EMOTIONS_EMOTION={shlex.quote(model.name)} emotions serve")

@@ -48,7 +48,9 @@ def test_an_onnx_file_serves_with_its_labels(tmp_path: Path, own_plans: Path) ->
     assert list(face["scores"]) == ["bored", "engaged", "away"]
 
 
-@pytest.mark.parametrize(("name", "why"), [("emotion-fer48", "already"), ("mine", "delete")])
+@pytest.mark.parametrize(
+    ("name", "why"), [("emotion-fer48", "already"), ("mine", "delete"), ("-x", "a hyphen")]
+)
 def test_a_name_of_another_model_is_refused(
     name: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from engines.catalog import Catalog
 from engines.types import U8
-from offline.teaching.finetune import Finetuner, views
+from offline.teaching.finetune import Finetuner
 from offline.teaching.head import fit
 from offline.teaching.network import LOGITS, features_of, values_of, with_head
 from offline.teaching.tail import Tail, border_of
@@ -62,11 +62,3 @@ def test_training_improves_the_classes_and_keeps_the_form(base: onnx.ModelProto)
     assert margin(tuned) > margin(model) + 0.02
     again = finetune(model, every, targets)
     assert again.SerializeToString() == tuned.SerializeToString()
-
-
-def test_views_begin_with_the_faces_and_their_mirror_images() -> None:
-    faces = shapes(3)
-    shown = views(faces)
-    assert shown.shape == (24, 48, 48)
-    assert (shown[:3] == faces).all()
-    assert (shown[3:6] == faces[:, :, ::-1]).all()
