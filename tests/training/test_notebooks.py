@@ -12,7 +12,7 @@ from tests.docs.notebooks import printed, run
 
 def test_evaluating_and_retraining(own_plans: Path, tmp_path: Path) -> None:
     write_fer2013(tmp_path / "fer2013.csv", noise())
-    short = {"--batch 64": "--batch 7", "--minutes 15": "--epochs 1"}
+    short = {"--batch 64": "--batch 7", "--epochs 12": "--epochs 1"}
     notebook = run("evaluate", tmp_path, own_plans, short)
     text = printed(notebook)
     assert "of 14 faces" in text
