@@ -13,7 +13,7 @@ class Notebook(File):
     """A notebook that is a page."""
 
     def is_documentation_page(self) -> bool:
-        """Make mkdocs render it, and links to it lead to the page."""
+        """Return true, so that mkdocs renders it, and links to it lead to the page."""
         return True
 
 

@@ -1,7 +1,7 @@
 """Runs the notebooks of docs/notebooks.
 
 `python -m tests.docs.notebooks client film teach --data fer2013.npz` writes their outputs into the
-files. `evaluate` trains a network for half an hour, in the environment for training.
+files. `evaluate` trains a network for a quarter of an hour, in the environment for training.
 """
 
 import argparse

@@ -14,7 +14,7 @@ from bench.measure.ports import free_ports
 from bench.measure.processes import command, tree
 from tests.server import Server, await_ready
 
-READY_S = 100
+READY_S = 240
 RAY = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
