@@ -107,6 +107,8 @@ class Recipe:
             raise TrainingError("--batch and --epochs must be at least 1")
         if self.fine and self.network != "mobileface":
             raise TrainingError("--fine needs --network mobileface")
+        if self.network in {"classic", "resnet50"} and set(self.sides.values()) != {48}:
+            raise TrainingError(f"--network {self.network} takes faces of 48 pixels; omit --sides")
 
     def save(self, path: Path) -> None:
         """Write the recipe as JSON."""

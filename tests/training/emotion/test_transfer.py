@@ -244,6 +244,12 @@ def test_other_networks_have_no_fine_form() -> None:
         replace(TRANSFER, network="fer48", fine=True)
 
 
+@pytest.mark.parametrize("network", ["classic", "resnet50"])
+def test_networks_of_one_size_take_no_other_sides(network: str) -> None:
+    with pytest.raises(TrainingError, match="omit --sides"):
+        replace(TRANSFER, network=network, sides={0.0: 32, 0.5: 48})
+
+
 def test_a_joined_network_cannot_be_trained_from_options() -> None:
     with pytest.raises(ValueError, match=r"python -m training\.emotion join"):
         compiled(replace(TRANSFER, network="joined"))
